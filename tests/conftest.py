@@ -1,0 +1,20 @@
+"""One torch thread per test process: the suite runs several workers on few cores."""
+
+import os
+
+for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(name, "1")
+# A test that reaches for the network must fail at once, not after a timeout.
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+import pytest  # noqa: E402
+import torch  # noqa: E402
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _own_random_state():
+    """Each test starts from the same generator state, so that order does not matter."""
+    torch.manual_seed(0)
+    yield
