@@ -1,0 +1,1 @@
+"""Training losses: one file each, a pure function and a thin Module over it."""

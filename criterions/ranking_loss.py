@@ -1,0 +1,85 @@
+"""Margin ranking loss (RankIQA, Liu et al., ICCV 2017, eq. 2) on raw scores."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from criterions.inputs import (
+    Prediction,
+    at_least_float32,
+    require_same_shape,
+    require_target,
+    require_vector,
+)
+
+
+def _check_margin(margin: float | torch.Tensor) -> None:
+    if isinstance(margin, torch.Tensor):
+        positive = bool((margin > 0).all()) and bool(margin.isfinite().all())
+    else:
+        positive = 0 < margin < float("inf")
+    if not positive:
+        raise ValueError(
+            f"margin {margin}: must be finite and above 0, because with a margin of 0 "
+            "the same score for every image is already optimal"
+        )
+
+
+def _check_pairs(better: torch.Tensor, worse: torch.Tensor) -> None:
+    for name, positions in (("better", better), ("worse", worse)):
+        require_vector(name, positions)
+        if positions.dtype != torch.int64:
+            raise ValueError(f"{name}: {positions.dtype} where int64 positions are wanted")
+    require_same_shape("better", better, "worse", worse)
+    if better.numel() == 0:
+        raise ValueError("no pairs: the mean over nothing is undefined, so skip this batch")
+
+
+def ranking_loss(
+    scores: torch.Tensor,
+    better: torch.Tensor,
+    worse: torch.Tensor,
+    margin: float | torch.Tensor,
+) -> torch.Tensor:
+    """mean_p max(0, margin_p - (scores[better_p] - scores[worse_p])), RankIQA eq. 2.
+
+    Args:
+        scores: (N,) raw scores, higher is better. No sigmoid comes before this: it saturates,
+            so that a pair in the wrong order gets no gradient, and no margin above 1 is in reach.
+        better: (P,) int64, position in `scores` of each pair's better image.
+        worse: (P,) int64, position of its worse image.
+        margin: gap wanted between the two scores, in score units; one figure, or (P,).
+
+    Returns:
+        () mean over the P pairs.
+
+    Raises:
+        ValueError: a shape or type that does not fit, no pairs, or a margin not above 0.
+    """
+    require_vector("scores", scores)
+    _check_pairs(better, worse)
+    if isinstance(margin, torch.Tensor) and margin.ndim > 0:
+        require_same_shape("margin", margin, "better", better)
+    _check_margin(margin)
+    scores = at_least_float32(scores)
+    gap = scores[better] - scores[worse]  # (P,)
+    return torch.relu(margin - gap).mean()
+
+
+class RankingLoss(nn.Module):
+    """`ranking_loss` with `margin` for every pair, unless the targets hold a margin per pair."""
+
+    def __init__(self, margin: float) -> None:
+        super().__init__()
+        _check_margin(margin)
+        self.margin = margin
+
+    def forward(self, prediction: Prediction, targets: dict[str, torch.Tensor]) -> torch.Tensor:
+        """Targets: `better` (P,), `worse` (P,) and optionally `margin` (P,). Returns ()."""
+        better = require_target(targets, "better", "rank")
+        worse = require_target(targets, "worse", "rank")
+        return ranking_loss(prediction.scores, better, worse, targets.get("margin", self.margin))
+
+    def extra_repr(self) -> str:
+        return f"margin={self.margin}"
