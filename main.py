@@ -1,0 +1,44 @@
+"""The one entry of the toolkit: `python main.py --help`."""
+
+from __future__ import annotations
+
+import sys
+
+from config import Config, UsageError, parse
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs one command line and returns its exit code (0, 1, 2, 130 or 143; see --help)."""
+    argv = sys.argv[1:] if argv is None else argv
+    try:
+        config = parse(argv)
+    except UsageError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    try:
+        return _run(config, argv)
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _run(config: Config, argv: list[str]) -> int:
+    # Imported here: --help and a wrong flag must not wait for torch.
+    from applications import APPLICATIONS
+    from applications.runtime import Stopped, launch_processes, open_runtime
+
+    application = APPLICATIONS[config.mode()]
+    if application.distributed and (code := launch_processes(config, __file__, argv)) is not None:
+        return code
+    with open_runtime(config) as runtime:
+        try:
+            return application.load()(config, runtime)
+        except Stopped as stop:
+            runtime.info(str(stop))
+            return stop.code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
