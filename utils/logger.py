@@ -1,0 +1,129 @@
+"""What a run leaves to read: log.txt, metrics.jsonl and TensorBoard scalars in its folder."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+from pathlib import Path
+from typing import Any, TextIO
+
+
+def _plain(value: Any) -> Any:
+    """The value in JSON's types: nan and infinities, which JSON does not know, become null."""
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, (bool, str)) or value is None:
+        return value
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    number = value.item() if hasattr(value, "item") else value  # NumPy and torch scalars
+    if isinstance(number, float) and not math.isfinite(number):
+        return None
+    return number
+
+
+def _replace_file(path: Path, text: str) -> None:
+    """Write beside the file, then rename over it: a kill leaves the old file or the new one."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    with open(temporary, "w", encoding="utf-8") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
+    os.replace(temporary, path)
+
+
+def _kept(line: str, step: int) -> bool:
+    try:
+        record = json.loads(line)
+    except json.JSONDecodeError:  # the line that a killed run was writing
+        return False
+    return isinstance(record, dict) and record.get("step", 0) <= step
+
+
+class Logger:
+    """The first process of a run writes; on every other rank all methods do nothing.
+
+    Without a folder (`run_dir` None) messages go to stderr only and figures nowhere.
+    """
+
+    def __init__(self, run_dir: Path | None, rank: int = 0, tensorboard: bool = True) -> None:
+        self._active = rank == 0
+        self._folder = Path(run_dir) if run_dir is not None and self._active else None
+        self._tensorboard = tensorboard
+        self._board: Any = None
+        self._purge_step: int | None = None
+        self._log: TextIO | None = None
+        self._metrics: TextIO | None = None
+        if self._folder is not None:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._log = open(self._folder / "log.txt", "a", encoding="utf-8")
+            self._metrics = open(self._folder / "metrics.jsonl", "a", encoding="utf-8")
+
+    def info(self, text: str) -> None:
+        """One message to stderr and to log.txt."""
+        if self._active:
+            print(text, file=sys.stderr, flush=True)
+            self.file(text)
+
+    def file(self, text: str) -> None:
+        """One message to log.txt alone, for what the terminal shows in another form."""
+        if self._log is not None:
+            self._log.write(text + "\n")
+            self._log.flush()
+
+    def metrics(self, record: dict[str, Any]) -> None:
+        """Append one line to metrics.jsonl and draw every figure of it in TensorBoard.
+
+        `record` holds `step` (optimizer steps done). When it holds `split`, the figures are drawn
+        as `split/name`. Figures that are not finite are null in the file and not drawn.
+
+        Raises:
+            ValueError: no whole `step` in the record.
+        """
+        if self._metrics is None:
+            return
+        plain = _plain(record)
+        if not isinstance(plain.get("step"), int):
+            raise ValueError(f"metrics record without a whole step: {sorted(plain)}")
+        self._metrics.write(json.dumps(plain, allow_nan=False) + "\n")
+        self._metrics.flush()
+        if self._tensorboard:
+            self._draw(plain)
+
+    def _draw(self, plain: dict[str, Any]) -> None:
+        if self._board is None:
+            # Imported here: it takes a second, and only training draws.
+            from torch.utils.tensorboard import SummaryWriter
+
+            self._board = SummaryWriter(str(self._folder), purge_step=self._purge_step)
+        prefix = f"{plain['split']}/" if "split" in plain else ""
+        for name, value in plain.items():
+            if name != "step" and isinstance(value, (int, float)) and not isinstance(value, bool):
+                self._board.add_scalar(prefix + name, value, plain["step"])
+        self._board.flush()
+
+    def truncate_after(self, step: int) -> None:
+        """Forget the records beyond `step`, the one a continued run was restored to.
+
+        metrics.jsonl is rewritten atomically, without a last line that was cut off by a kill;
+        TensorBoard is told to hide what it has beyond the step. Call it before `metrics`.
+        """
+        if self._metrics is None or self._folder is None:
+            return
+        self._metrics.close()
+        path = self._folder / "metrics.jsonl"
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        _replace_file(path, "".join(f"{line}\n" for line in lines if _kept(line, step)))
+        self._metrics = open(path, "a", encoding="utf-8")
+        self._purge_step = step + 1
+
+    def close(self) -> None:
+        """Close all files; calling it again is harmless."""
+        for stream in (self._log, self._metrics, self._board):
+            if stream is not None:
+                stream.close()
+        self._log = self._metrics = self._board = None
