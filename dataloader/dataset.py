@@ -1,0 +1,40 @@
+"""Images to be scored: the evaluation's views of files or arrays, a batch of images an item."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from dataloader.loader import LoadFault
+from utils.images import ImageError, ViewRule, read_image, view
+
+
+class ViewDataset(Dataset):
+    """item b -> (uint8 (n, V, 3, H, W), indices (n,)) of the b-th group of images, or LoadFault.
+
+    V is the number of views (crops) per image. Where the rule leaves images at their own size, a group is one image.
+    """
+
+    def __init__(
+        self, paths: Sequence[Path], rule: ViewRule, batch_size: int, max_pixels: int, indices: range | None = None
+    ) -> None:
+        self.paths, self.rule, self.max_pixels = paths, rule, max_pixels
+        own_size = rule.resize == "native" and rule.crops == 0
+        size = 1 if own_size else batch_size
+        mine = list(range(len(paths)) if indices is None else indices)
+        self.groups = [mine[i : i + size] for i in range(0, len(mine), size)]
+
+    def __len__(self) -> int:
+        return len(self.groups)
+
+    def __getitem__(self, group: int) -> tuple[torch.Tensor, torch.Tensor] | LoadFault:
+        indices = self.groups[group]
+        try:
+            views = [view(read_image(self.paths[i], self.max_pixels), self.rule) for i in indices]
+        except ImageError as error:
+            return LoadFault(str(error))
+        return torch.from_numpy(np.stack(views)), torch.tensor(indices)

@@ -1,0 +1,134 @@
+"""Which label lines make which step, and a torch DataLoader over whole steps.
+
+The order is a permutation keyed by (seed, epoch), an augmentation by (seed, epoch, image): nothing depends on the
+number of loader processes or on where a run was interrupted.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from dataloader.batch import Batch, Targets
+from dataloader.transforms import TrainTransform, load_training_view
+from utils.distributed import shard
+from utils.images import ImageError
+from utils.seed import numpy_generator, permutation
+
+
+@dataclass(frozen=True)
+class BatchPlan:
+    """Cuts an epoch's shuffled lines into steps, and each step into one share per process.
+
+    Every line is used exactly once an epoch, whatever batch and processes divide. A rest that would leave a process
+    with a single line (one image breaks batch normalisation) or none joins the step before it.
+    """
+
+    lines: int
+    batch_size: int
+    world: int
+    seed: int
+
+    def __post_init__(self) -> None:
+        if self.lines < self.world:
+            raise ValueError(f"{self.lines} training lines for {self.world} processes: pass a smaller -g or more data")
+
+    def bounds(self) -> np.ndarray:
+        """(steps + 1,) ends of the steps' slices of the permutation."""
+        whole = self.batch_size * self.world
+        ends = list(range(0, self.lines, whole)) + [self.lines]
+        fewest = self.world * (2 if self.batch_size > 1 else 1)
+        if len(ends) > 2 and ends[-1] - ends[-2] < fewest:
+            del ends[-2]
+        return np.array(ends)
+
+    def steps(self) -> int:
+        return len(self.bounds()) - 1
+
+    def order(self, epoch: int) -> np.ndarray:
+        return permutation(self.lines, self.seed, "order", epoch)
+
+    def share(self, order: np.ndarray, step: int, rank: int) -> np.ndarray:
+        """Label lines of one process in one step."""
+        bounds = self.bounds()
+        lines = order[bounds[step] : bounds[step + 1]]
+        part = shard(len(lines), rank, self.world)
+        return lines[part.start : part.stop]
+
+    def step_lines(self, step: int) -> int:
+        """Label lines of one step over all processes."""
+        bounds = self.bounds()
+        return int(bounds[step + 1] - bounds[step])
+
+
+@dataclass(frozen=True)
+class LoadFault:
+    """Why a step could not be read: one line that crosses the process boundary without a traceback."""
+
+    message: str
+
+
+class StepDataset(Dataset):
+    """item (epoch, step) -> Batch of this process, or LoadFault."""
+
+    def __init__(self, targets: Targets, transform: TrainTransform, plan: BatchPlan, rank: int, max_pixels: int) -> None:
+        self.targets, self.transform, self.plan, self.rank = targets, transform, plan, rank
+        self.max_pixels = max_pixels
+        self._order: tuple[int, np.ndarray] | None = None
+
+    def __getitem__(self, key: tuple[int, int]) -> Batch | LoadFault:
+        epoch, step = key
+        if self._order is None or self._order[0] != epoch:
+            self._order = (epoch, self.plan.order(epoch))
+        lines = self.plan.share(self._order[1], step, self.rank)
+        indices, targets = self.targets.select(lines)
+        try:
+            images = np.stack([self._view(epoch, int(index)) for index in indices])
+        except ImageError as error:
+            return LoadFault(str(error))
+        tensors = {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in targets.items()}
+        return Batch(torch.from_numpy(images), tensors, torch.from_numpy(indices), len(lines))
+
+    def _view(self, epoch: int, index: int) -> np.ndarray:
+        rng = numpy_generator(self.plan.seed, "view", epoch, index)
+        return load_training_view(self.targets.paths[index], self.transform, rng, self.max_pixels)
+
+
+class StepSampler(Sampler):
+    """(epoch, step) from a starting point to the end of training, so that workers live through all epochs."""
+
+    def __init__(self, steps: int, epochs: int, epoch: int = 0, step: int = 0) -> None:
+        self.steps, self.epochs, self.epoch, self.step = steps, epochs, epoch, step
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        for epoch in range(self.epoch, self.epochs):
+            first = self.step if epoch == self.epoch else 0
+            for step in range(first, self.steps):
+                yield epoch, step
+
+    def __len__(self) -> int:
+        return max(0, (self.epochs - self.epoch) * self.steps - self.step)
+
+
+def ignore_signals(_worker: int = 0) -> None:
+    """Loader processes leave SIGINT and SIGTERM to the main process, which saves first."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
+def make_loader(dataset: Dataset, sampler: Sampler | range, workers: int, pin_memory: bool) -> DataLoader:
+    """A DataLoader whose items are whole batches. Draws nothing from torch's global generator."""
+    return DataLoader(
+        dataset,
+        batch_size=None,
+        sampler=sampler,
+        num_workers=workers,
+        pin_memory=pin_memory,
+        worker_init_fn=ignore_signals,
+        generator=torch.Generator(),
+    )

@@ -1,0 +1,195 @@
+"""The one writer of files that must not be half-written, and checkpoints on top of it.
+
+A checkpoint holds tensors and built-in types only and carries a digest of its own content, so that a flipped bit or a
+torn file is found wherever the file was copied to. A `manifest.json` beside it lists the SHA-256 of each whole file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import pickle
+import struct
+import tempfile
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import torch
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+
+
+class CheckpointError(ValueError):
+    """A checkpoint is missing, torn, altered, or not one."""
+
+
+def write_atomic(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Writes a file so that `path` holds either its old content or all of the new one, also after a power cut."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def write_text(path: Path, text: str) -> None:
+    """write_atomic for UTF-8 text."""
+    write_atomic(path, lambda file: file.write(text.encode("utf-8")))
+
+
+def write_json(path: Path, value: Any) -> None:
+    """write_atomic for JSON that a person can read."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def save(path: Path, payload: Mapping[str, Any]) -> None:
+    """Writes a checkpoint atomically, then its line in the folder's manifest.
+
+    payload: nested dicts, lists and tuples of tensors and built-in types. Tensors are stored on the CPU.
+    """
+    stored = _to_cpu(dict(payload))
+    stored["format"] = FORMAT
+    stored["digest"] = digest(stored)
+    buffer = io.BytesIO()  # a file name inside the archive would make equal contents differ
+    torch.save(stored, buffer)
+    data = buffer.getbuffer()
+    write_atomic(path, lambda file: file.write(data))
+    _enter_in_manifest(Path(path), hashlib.sha256(data).hexdigest())
+
+
+def load(path: Path) -> dict[str, Any]:
+    """The payload of a checkpoint written by `save`; CheckpointError (one line) when it is anything else."""
+    payload = load_tensors(path)
+    if not isinstance(payload, dict) or "digest" not in payload:
+        raise CheckpointError(f"{path}: not a checkpoint of this toolkit (weights alone can be used with --resume)")
+    if payload.get("format") != FORMAT:
+        raise CheckpointError(f"{path}: checkpoint format {payload.get('format')}, this version reads {FORMAT}")
+    expected = payload.pop("digest")
+    if digest(payload) != expected:
+        raise CheckpointError(f"{path}: damaged: its content does not match the digest it was saved with; use another copy")
+    return payload
+
+
+def load_tensors(path: Path) -> Any:
+    """Content of a .pth/.pt/.safetensors file on the CPU. Objects are never unpickled (weights_only)."""
+    path = Path(path)
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return load_file(path)
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise CheckpointError(f"{path}: no such file") from None
+    except pickle.UnpicklingError as error:
+        first = str(error).split("\n")[0]
+        raise CheckpointError(f"{path}: holds objects other than tensors, or is damaged; it is not loaded ({first})") from None
+    except IsADirectoryError:
+        raise CheckpointError(f"{path}: is a folder: name the .pth file inside it") from None
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        first = str(error).split("\n")[0]
+        raise CheckpointError(f"{path}: not readable as a checkpoint: {first}") from None
+    except Exception as error:
+        # safetensors raises a class of its own that derives from Exception directly.
+        if type(error).__name__ == "SafetensorError":
+            raise CheckpointError(f"{path}: not readable as safetensors: {error}") from None
+        raise
+
+
+def digest(value: Any) -> str:
+    """SHA-256 over names, types, shapes and bytes of a nested structure; the key "digest" itself is left out."""
+    state = hashlib.sha256()
+    _feed(state, {k: v for k, v in value.items() if k != "digest"} if isinstance(value, dict) else value)
+    return state.hexdigest()
+
+
+def _feed(state: Any, value: Any) -> None:
+    if isinstance(value, torch.Tensor):
+        tensor = value.detach().cpu().contiguous()
+        state.update(f"T{tensor.dtype}{tuple(tensor.shape)}".encode())
+        state.update(memoryview(tensor.reshape(-1).view(torch.uint8).numpy()) if tensor.numel() else b"")
+    elif isinstance(value, Mapping):
+        state.update(f"D{len(value)}".encode())
+        for key, item in value.items():
+            _feed(state, key)
+            _feed(state, item)
+    elif isinstance(value, (list, tuple)):
+        state.update(f"L{len(value)}".encode())
+        for item in value:
+            _feed(state, item)
+    elif isinstance(value, float):
+        state.update(b"F" + struct.pack("<d", value))
+    elif value is None or isinstance(value, (str, int, bool)):
+        state.update(f"{type(value).__name__}:{len(str(value))}:{value}".encode())
+    else:
+        raise TypeError(f"a checkpoint holds tensors and built-in types, not {type(value).__name__}")
+
+
+def _to_cpu(value: Any) -> Any:
+    if isinstance(value, torch.Tensor):
+        # A view would drag its whole storage into the file.
+        return value.detach().to("cpu", copy=True).contiguous()
+    if isinstance(value, Mapping):
+        return {key: _to_cpu(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_to_cpu(item) for item in value]
+    return value
+
+
+def publish(source: Path, target: Path) -> None:
+    """Puts a finished file at a second place, atomically and with its manifest line; the source stays."""
+    data = Path(source).read_bytes()
+    write_atomic(target, lambda file: file.write(data))
+    _enter_in_manifest(Path(target), hashlib.sha256(data).hexdigest())
+
+
+def _enter_in_manifest(path: Path, sha256: str) -> None:
+    manifest = path.parent / MANIFEST
+    entries: dict[str, Any] = {}
+    if manifest.exists():
+        try:
+            entries = json.loads(manifest.read_text(encoding="utf-8"))
+        except ValueError:
+            raise CheckpointError(f"{manifest}: not JSON: remove it, it is written anew") from None
+    entries[path.name] = {"sha256": sha256, "bytes": path.stat().st_size}
+    write_json(manifest, entries)
+
+
+def find_spelling(path: Path) -> Path:
+    """The file itself, or the one whose name differs only in case and in '-' for '_' (newest first)."""
+    path = Path(path)
+    if path.exists() or not path.parent.is_dir():
+        return path
+    wanted = path.name.lower().replace("-", "_")
+    alike = [p for p in path.parent.iterdir() if p.name.lower().replace("-", "_") == wanted]
+    return max(alike, key=lambda p: p.stat().st_mtime) if alike else path
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "nt":  # folders cannot be opened there
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
