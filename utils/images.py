@@ -1,0 +1,277 @@
+"""The one image reader and the one test-time resize; Pillow and NumPy only, torch is not imported.
+
+Reading rules (`read_image`), the same for training, evaluation, prediction, export and the demos:
+
+- The first frame or page of an animation or multi-page file is the image.
+- The EXIF (or XMP) orientation is applied; orientation data that cannot be parsed means upright.
+- 16-bit grey is scaled, v * 255 / 65535 rounded, never clipped (32768 becomes 128); a 12-bit TIFF
+  by 4095 in place of 65535. Of 16-bit colour the high byte is kept.
+- Transparency, in any mode, is composited over white.
+- CMYK and YCbCr are converted by Pillow's fixed formulas; embedded colour profiles are ignored.
+- Refused: 32-bit integer and floating-point grey, because the file does not say what white is;
+  LAB.
+"""
+
+import math
+import os
+import stat
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from utils.view_rule import ViewRule
+
+__all__ = [
+    "DEFAULT_MAX_PIXELS",
+    "READABLE_EXTENSIONS",
+    "ImageError",
+    "ViewRule",
+    "crop_boxes",
+    "enlarge_to_fit",
+    "list_images",
+    "read_image",
+    "resize_image",
+    "view",
+]
+
+DEFAULT_MAX_PIXELS = 178_956_970  # Pillow's own refusal limit: 0.5 GB as RGB
+FORMATS = ("JPEG", "MPO", "PNG", "BMP", "TIFF", "WEBP", "GIF", "JPEG2000", "PPM")
+READABLE_EXTENSIONS = frozenset(
+    ".jpg .jpeg .jpe .jfif .mpo .png .apng .bmp .dib .tif .tiff .webp .gif .jp2 .j2k .j2c .jpx"
+    " .ppm .pgm .pbm .pnm".split()
+)
+PAD_GREY = (128, 128, 128)
+
+_EXIF_ORIENTATION = 0x0112
+_TRANSPOSE = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_TIFF_BITS, _TIFF_PHOTOMETRIC = 258, 262
+
+PathLike = str | os.PathLike[str]
+
+
+class ImageError(ValueError):
+    """An image that cannot be used: `<path>: <what>: <remedy>`; `reason` is what follows the path.
+
+    The one-argument form takes a finished text: pickle and torch's loader rebuild an error so.
+    """
+
+    def __init__(self, path: PathLike, reason: str = ""):
+        super().__init__(f"{os.fspath(path)}: {reason}" if reason else os.fspath(path))
+        self.path = os.fspath(path)
+        self.reason = reason
+
+
+def read_image(path: PathLike, max_pixels: int = DEFAULT_MAX_PIXELS) -> Image.Image:
+    """A decoded, upright RGB image by the rules at the top of this file; else ImageError.
+
+    max_pixels is compared with the size in the file's header, before any pixel is decoded.
+    Not for several threads at once (Pillow's warnings and limit are set aside meanwhile);
+    processes are fine.
+    """
+    _check_file(path)
+    try:
+        with _quiet_pillow(), Image.open(path, formats=FORMATS) as image:
+            _check_pixels(path, image.size, max_pixels)
+            image.load()
+            rgb = _to_rgb(path, image)
+            turn = _TRANSPOSE.get(_orientation(image))
+            upright = rgb if turn is None else rgb.transpose(turn)
+    except (ImageError, MemoryError):
+        raise
+    except UnidentifiedImageError:
+        what = "not an image of a known format"
+        raise ImageError(path, f"{what}: convert it to one of {', '.join(FORMATS)}") from None
+    except Exception as error:  # damaged data makes decoders raise nearly anything
+        what = f"cannot be decoded ({str(error) or type(error).__name__})"
+        raise ImageError(path, f"{what}: replace the file, or take it out") from error
+    upright.info.clear()  # an orientation that travels along would be applied twice
+    return upright
+
+
+def _check_file(path: PathLike) -> None:
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        raise ImageError(path, "no such file: check the path") from None
+    except (OSError, ValueError) as error:
+        what = f"cannot be opened ({getattr(error, 'strerror', None) or error})"
+        raise ImageError(path, f"{what}: check the path and its permissions") from None
+    if stat.S_ISDIR(status.st_mode):
+        raise ImageError(path, "is a folder: name an image file")
+    if not stat.S_ISREG(status.st_mode):
+        raise ImageError(path, "is not a regular file: name an image file")
+    if status.st_size == 0:
+        raise ImageError(path, "is empty (0 bytes): replace the file, or take it out")
+
+
+def _check_pixels(path: PathLike, size: tuple[int, int], max_pixels: int) -> None:
+    if size[0] * size[1] > max_pixels:
+        what = f"{size[0]}x{size[1]} pixels are more than the cap of {max_pixels}"
+        raise ImageError(path, f"{what}: shrink the image, or raise max_pixels")
+
+
+@contextmanager
+def _quiet_pillow() -> Iterator[None]:
+    """Pillow's warnings off, and its own size limit, because `max_pixels` decides."""
+    limit = Image.MAX_IMAGE_PIXELS
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        Image.MAX_IMAGE_PIXELS = None
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
+
+
+def _orientation(image: Image.Image) -> int:
+    """1..8, asked after decoding: by then Pillow has turned a TIFF itself, and found a PNG's EXIF
+    that lies behind the pixels.
+    """
+    try:
+        return int(image.getexif().get(_EXIF_ORIENTATION, 1))
+    except Exception:  # damaged metadata does not make the pixels unreadable: left as stored
+        return 1
+
+
+def _to_rgb(path: PathLike, image: Image.Image) -> Image.Image:
+    deep_file = image.format in ("PNG", "PPM")  # mode I, but 0..65535 by their definition
+    if image.mode.startswith("I;16") or (image.mode == "I" and deep_file):
+        return _deep_grey_to_rgb(image)
+    if image.mode in ("I", "F"):
+        kind = "32-bit integer" if image.mode == "I" else "floating-point"
+        raise ImageError(path, f"{kind} grey does not say what white is: convert it to 16 bits")
+    if image.has_transparency_data:
+        colours = image.convert("RGBA")
+        canvas = Image.new("RGB", image.size, "white")
+        canvas.paste(colours, mask=colours.getchannel("A"))
+        return canvas
+    try:
+        return image.convert("RGB")
+    except ValueError:
+        what = f"colour mode {image.mode} is not supported"
+        raise ImageError(path, f"{what}: convert it to RGB") from None
+
+
+def _deep_grey_to_rgb(image: Image.Image) -> Image.Image:
+    values = np.asarray(image).astype(np.uint32)  # (H, W)
+    white = 65535
+    if image.format == "TIFF":
+        tags = image.tag_v2  # type: ignore[attr-defined]
+        white = (1 << tags.get(_TIFF_BITS, (16,))[0]) - 1
+        if tags.get(_TIFF_PHOTOMETRIC) == 0:  # white is zero: Pillow inverts 8 bits, but not 16
+            values = white - values
+    grey = ((values * 255 + white // 2) // white).astype(np.uint8)
+    key = image.info.get("transparency")
+    if isinstance(key, int):
+        grey[values == key] = 255
+    return Image.fromarray(grey).convert("RGB")
+
+
+def resize_image(image: Image.Image, rule: ViewRule) -> Image.Image:
+    """The resize half of `view`: an RGB image of rule.image_size; with "native" the image itself."""
+    if rule.resize == "native":
+        return image
+    height, width = rule.image_size
+    if rule.resize == "squash":
+        return image.resize((width, height), _filter(rule.interpolation))
+    if rule.resize == "crop":
+        scale = min(image.width / width, image.height / height)
+        left, top = (image.width - width * scale) / 2, (image.height - height * scale) / 2
+        box = (left, top, image.width - left, image.height - top)
+        return image.resize((width, height), _filter(rule.interpolation), box=box)
+    scale = min(width / image.width, height / image.height)
+    inner_width = min(width, max(1, round(image.width * scale)))
+    inner_height = min(height, max(1, round(image.height * scale)))
+    inner = image.resize((inner_width, inner_height), _filter(rule.interpolation))
+    canvas = Image.new("RGB", (width, height), PAD_GREY)
+    canvas.paste(inner, ((width - inner_width) // 2, (height - inner_height) // 2))
+    return canvas
+
+
+def _filter(interpolation: str) -> Image.Resampling:
+    return Image.Resampling[interpolation.upper()]
+
+
+def enlarge_to_fit(
+    image: Image.Image, crop_size: tuple[int, int], interpolation: str = "bilinear"
+) -> Image.Image:
+    """The image itself when a crop of (H, W) fits in it, else enlarged, aspect kept, just enough."""
+    height, width = crop_size
+    scale = max(width / image.width, height / image.height)
+    if scale <= 1:
+        return image
+    size = (max(width, round(image.width * scale)), max(height, round(image.height * scale)))
+    return image.resize(size, _filter(interpolation))
+
+
+def crop_boxes(
+    height: int, width: int, crop_size: tuple[int, int], crops: int
+) -> list[tuple[int, int]]:
+    """(top, left) of N crops in an image that they fit in, spread evenly, the same in every call.
+
+    N=1 is the centre; N=5 the four corners, then the centre. Any other N is a near-square grid of
+    floor(sqrt(N)) lines along the way with more room to move (rows, when both are equal). N is
+    shared out over the lines, the first ones get one more. Places on a line, and the lines
+    themselves, go from edge to edge at equal distances; a single one lies in the middle. So N=4
+    is the corners and N=9 a 3x3 grid.
+    """
+    down, right = height - crop_size[0], width - crop_size[1]
+    if crops == 5:
+        return [(0, 0), (0, right), (down, 0), (down, right), (down // 2, right // 2)]
+    lines = math.isqrt(crops)
+    across, along = (down, right) if right >= down else (right, down)
+    places = [
+        (a, b)
+        for line, a in enumerate(_spread(across, lines))
+        for b in _spread(along, crops // lines + (line < crops % lines))
+    ]
+    return places if right >= down else [(b, a) for a, b in places]
+
+
+def _spread(span: int, count: int) -> list[int]:
+    """k * span / (count - 1), rounded half up in whole numbers."""
+    if count == 1:
+        return [span // 2]
+    return [(2 * k * span + count - 1) // (2 * (count - 1)) for k in range(count)]
+
+
+def view(image: Image.Image, rule: ViewRule) -> np.ndarray:
+    """The network's input for one image: uint8 (V, 3, H, W), V = max(1, rule.crops).
+
+    (H, W) is rule.crop_size with crops; else rule.image_size, or the image's own with "native".
+    An image smaller than crop_size is enlarged by `enlarge_to_fit`. ValueError when not RGB.
+    """
+    if image.mode != "RGB":
+        raise ValueError(f"view: the image is {image.mode}, not RGB: read it with read_image")
+    resized = resize_image(image, rule)
+    if rule.crop_size is None:
+        return np.ascontiguousarray(np.asarray(resized).transpose(2, 0, 1)[None])  # (1, 3, H, W)
+    fitting = enlarge_to_fit(resized, rule.crop_size, rule.interpolation)
+    pixels = np.asarray(fitting).transpose(2, 0, 1)  # (3, H, W)
+    height, width = rule.crop_size
+    boxes = crop_boxes(fitting.height, fitting.width, rule.crop_size, rule.crops)
+    return np.stack([pixels[:, y : y + height, x : x + width] for y, x in boxes])
+
+
+def list_images(folder: PathLike) -> list[Path]:
+    """Every file below the folder with a readable extension, sorted; hidden names are left out."""
+    found = []
+    for parent, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in files:
+            extension = os.path.splitext(name)[1].lower()
+            if extension in READABLE_EXTENSIONS and not name.startswith("."):
+                found.append(Path(parent, name))
+    return sorted(found)
