@@ -180,7 +180,7 @@ def _deep_grey_to_rgb(image: Image.Image) -> Image.Image:
 
 
 def resize_image(image: Image.Image, rule: ViewRule) -> Image.Image:
-    """The resize half of `view`: an RGB image of rule.image_size; with "native" the image itself."""
+    """The resize half of `view`: an RGB image of rule.image_size; the same image for "native"."""
     if rule.resize == "native":
         return image
     height, width = rule.image_size
@@ -188,7 +188,8 @@ def resize_image(image: Image.Image, rule: ViewRule) -> Image.Image:
         return image.resize((width, height), _filter(rule.interpolation))
     if rule.resize == "crop":
         scale = min(image.width / width, image.height / height)
-        left, top = (image.width - width * scale) / 2, (image.height - height * scale) / 2
+        left = max(0.0, (image.width - width * scale) / 2)  # rounding may fall below 0
+        top = max(0.0, (image.height - height * scale) / 2)
         box = (left, top, image.width - left, image.height - top)
         return image.resize((width, height), _filter(rule.interpolation), box=box)
     scale = min(width / image.width, height / image.height)
@@ -207,7 +208,7 @@ def _filter(interpolation: str) -> Image.Resampling:
 def enlarge_to_fit(
     image: Image.Image, crop_size: tuple[int, int], interpolation: str = "bilinear"
 ) -> Image.Image:
-    """The image itself when a crop of (H, W) fits in it, else enlarged, aspect kept, just enough."""
+    """The same image when a crop of (H, W) fits in it, else enlarged, aspect kept, just enough."""
     height, width = crop_size
     scale = max(width / image.width, height / image.height)
     if scale <= 1:

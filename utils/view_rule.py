@@ -1,4 +1,4 @@
-"""How an image becomes network input at test time: one frozen record, written beside every model."""
+"""How an image becomes network input at test time: a frozen record, kept beside every model."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -11,7 +11,7 @@ CROP_POOLS = ("mean", "median")
 
 @dataclass(frozen=True)
 class ViewRule:
-    """What `utils.images.view` does to an image; recorded in checkpoints and in an export's sidecar.
+    """What `utils.images.view` does to an image; recorded in checkpoints and sidecars.
 
     image_size: (H, W) in pixels, what `resize` aims at; "native" does not use it.
     resize: "squash" resizes straight to (H, W); "crop" takes the largest centred box of the
@@ -51,7 +51,7 @@ class ViewRule:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "ViewRule":
-        """The inverse of `to_dict`; ValueError for an unknown key, a missing size or a bad value."""
+        """The inverse of `to_dict`; ValueError for an unknown key, no image_size or a bad value."""
         known = [field.name for field in fields(cls)]
         unknown = sorted(set(values) - set(known))
         if unknown:

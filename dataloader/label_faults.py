@@ -1,0 +1,35 @@
+"""What is wrong with a label file: one fault per place, all of them raised together."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One mistake; line and column count characters from 1, line 0 means the file as a whole."""
+
+    file: Path
+    line: int
+    column: int
+    message: str
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}:{self.column}" if self.line else str(self.file)
+        return f"{place}: {self.message}"
+
+
+class LabelError(ValueError):
+    """The faults of one or several label files; the text shows the first 20, then a count."""
+
+    def __init__(self, faults: Iterable[Fault]):
+        self.faults = list(faults)
+        super().__init__(self.faults)
+
+    def __str__(self) -> str:
+        lines = [str(fault) for fault in self.faults[:SHOWN]]
+        if len(self.faults) > SHOWN:
+            lines.append(f"... and {len(self.faults) - SHOWN} more, {len(self.faults)} in all")
+        return "\n".join(lines)
