@@ -1,0 +1,55 @@
+"""EfficientNet B0 to B8 of efficientnet-pytorch, kept for the weights of earlier toolkits; it is no longer maintained."""
+
+from __future__ import annotations
+
+from efficientnet_pytorch import EfficientNet
+from efficientnet_pytorch.utils import url_map, url_map_advprop
+from torch import nn
+
+from models.backbone import HALF, IMAGENET_MEAN, IMAGENET_STD, Backbone, feature_count
+
+
+def names() -> frozenset[str]:
+    """Names in underscore spelling."""
+    return frozenset(f"efficientnet_b{number}" for number in range(9))
+
+
+def spell(name: str) -> str | None:
+    """The library's spelling of a lower-case underscore name, or None when it has no such model."""
+    return name.replace("_", "-") if name in names() else None
+
+
+def advprop_name(name: str) -> str:
+    """The internal name of the same network with the AdvProp weights."""
+    return f"adv-{name}"
+
+
+def build(name: str, image_size: tuple[int, int]) -> Backbone:
+    """The model without its classifier, with random weights."""
+    advprop = name.startswith("adv-")
+    plain = name.removeprefix("adv-")
+    # A fixed image size gives fixed padding, which can be traced; another size still runs.
+    module = EfficientNet.from_name(plain, image_size=image_size)
+    module.set_swish(
+        memory_efficient=False
+    )  # the other one is a Python autograd function: jit.trace refuses it
+    module._dropout = nn.Identity()
+    module._fc = nn.Identity()
+    return Backbone(
+        module=module,
+        name=name,
+        features=feature_count(module, image_size),
+        mean=HALF if advprop else IMAGENET_MEAN,
+        std=HALF if advprop else IMAGENET_STD,
+        classifier=("_fc.",),
+        source=(url_map_advprop if advprop else url_map).get(plain),
+        file_names=(name,),
+        other_weights="add --advprop",  # B8 was published with AdvProp only
+        advprop=advprop,
+    )
+
+
+def default_size(name: str) -> tuple[int, int]:
+    """The (H, W) that the model was made for."""
+    size = EfficientNet.get_image_size(name.removeprefix("adv-"))
+    return (size, size)

@@ -1,0 +1,107 @@
+"""Backbones of torchvision: all of its image classification models."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import torchvision
+from torch import Tensor, nn
+
+from models.backbone import HALF, IMAGENET_MEAN, IMAGENET_STD, Backbone, feature_count
+
+# These two have auxiliary classifiers, which are left out, and were trained on pixels in [-1, 1].
+INCEPTION = ("googlenet", "inception_v3")
+AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
+
+
+@lru_cache(maxsize=1)
+def names() -> frozenset[str]:
+    """Names of the classification models (no segmentation, detection, video or quantised ones)."""
+    return frozenset(torchvision.models.list_models(module=torchvision.models))
+
+
+def spell(name: str) -> str | None:
+    """The library's spelling of a lower-case underscore name, or None when it has no such model."""
+    return name if name in names() else None
+
+
+def advprop_name(name: str) -> str:
+    """Always a ValueError: torchvision has no AdvProp weights."""
+    raise ValueError(
+        f"--advprop: torchvision has no AdvProp weights for {name}: use --arch efficientnet_b0"
+    )
+
+
+def build(name: str, image_size: tuple[int, int]) -> Backbone:
+    """The model without its last classifier layer, with random weights.
+
+    Layers before the last one (VGG's, AlexNet's and MobileNetV3's fully connected ones) stay: ImageNet weights
+    load exactly. Raises the network's own error for an image size that it cannot take.
+    """
+    module = torchvision.models.get_model(name, weights=None, **_options(name, image_size))
+    classifier = _drop_classifier(module)
+    half = name in INCEPTION
+    return Backbone(
+        module=module,
+        name=name,
+        features=feature_count(module, image_size),
+        mean=HALF if half else IMAGENET_MEAN,
+        std=HALF if half else IMAGENET_STD,
+        classifier=(*classifier, *AUXILIARY) if half else classifier,
+        adapt=_adapt,
+        source=torchvision.models.get_model_weights(name).DEFAULT.url,
+        file_names=(f"torchvision_{name}", name),
+    )
+
+
+def default_size(name: str) -> tuple[int, int]:
+    """The (H, W) that the model was made for."""
+    return (299, 299) if name == "inception_v3" else (224, 224)
+
+
+def _options(name: str, image_size: tuple[int, int]) -> dict[str, object]:
+    if name.startswith("vit_"):
+        if image_size[0] != image_size[1]:
+            raise ValueError("torchvision's vit takes square images only (timm's vit takes others)")
+        return {"image_size": image_size[0]}
+    if name == "maxvit_t":
+        return {"input_size": image_size}
+    return {"aux_logits": False, "init_weights": True} if name in INCEPTION else {}
+
+
+def _drop_classifier(module: nn.Module) -> tuple[str, ...]:
+    """Put Identity where the last classifier layer is, and return its name as a prefix of tensor names."""
+    if isinstance(module, torchvision.models.SqueezeNet):
+        module.classifier = nn.Sequential(
+            nn.AdaptiveAvgPool2d(1)
+        )  # its classifier is a convolution before the pool
+        return ("classifier.1.",)
+    name = [name for name, layer in module.named_modules() if isinstance(layer, nn.Linear)][-1]
+    parent, _, child = name.rpartition(".")
+    owner = module.get_submodule(parent)
+    setattr(owner, child, nn.Identity())
+    # The dropout right before it is replaced by the head's own.
+    if isinstance(owner, nn.Sequential) and len(owner) > 1 and isinstance(owner[-2], nn.Dropout):
+        owner[-2] = nn.Identity()
+    elif isinstance(getattr(module, "dropout", None), nn.Dropout):
+        module.dropout = nn.Identity()
+    return (f"{name}.",)
+
+
+def _adapt(module: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Old DenseNet names, and a vision transformer's position table for another image size."""
+    if isinstance(module, torchvision.models.DenseNet):
+        return {_densenet_name(name): tensor for name, tensor in state.items()}
+    if isinstance(module, torchvision.models.VisionTransformer):
+        if "encoder.pos_embedding" in state:
+            resize = torchvision.models.vision_transformer.interpolate_embeddings
+            return dict(resize(module.image_size, module.patch_size, state, reset_heads=False))
+    return state
+
+
+def _densenet_name(name: str) -> str:
+    """`denselayer1.norm.1.weight` -> `denselayer1.norm1.weight`: torchvision's files predate its present names."""
+    for part in ("norm", "relu", "conv"):
+        for number in ("1", "2"):
+            name = name.replace(f".{part}.{number}.", f".{part}{number}.")
+    return name
