@@ -1,0 +1,126 @@
+"""Optimizers by name: updates checked by hand, every listed name takes a step."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch import nn
+
+from optim.factory import OPTIMIZERS, list_optimizers, make_optimizer
+
+
+def one_weight(value=1.0):
+    model = nn.Linear(1, 1, bias=False)
+    nn.init.constant_(model.weight, value)
+    return model
+
+
+def steps(optimizer, model, gradients):
+    for gradient in gradients:
+        model.weight.grad = torch.full_like(model.weight, gradient)
+        optimizer.step()
+    return model.weight.item()
+
+
+def test_sgd_is_nesterovs():
+    model = one_weight()
+    optimizer = make_optimizer(model, "sgd", lr=0.1, weight_decay=0.0, momentum=0.9)
+    weight, velocity = 1.0, 0.0
+    for gradient in (1.0, 2.0):
+        velocity = gradient if velocity == 0 else 0.9 * velocity + gradient
+        weight -= 0.1 * (gradient + 0.9 * velocity)
+    assert steps(optimizer, model, [1.0, 2.0]) == pytest.approx(weight)
+
+
+def test_sgd_without_momentum_is_plain():
+    model = one_weight()
+    optimizer = make_optimizer(model, "sgd", 0.1, 0.0, momentum=0)
+    assert steps(optimizer, model, [1.0, 2.0]) == pytest.approx(1 - 0.1 - 0.2)
+
+
+def test_decay_of_adam_and_adamw():
+    # The first step of Adam moves by lr whatever the gradient's size, its decayed part included;
+    # AdamW shrinks the weight by lr * decay on top.
+    adam, adamw = one_weight(2.0), one_weight(2.0)
+    coupled = steps(make_optimizer(adam, "adam", 0.1, 0.5), adam, [1.0])
+    decoupled = steps(make_optimizer(adamw, "adamw", 0.1, 0.5), adamw, [1.0])
+    assert coupled == pytest.approx(1.9) and decoupled == pytest.approx(2.0 * 0.95 - 0.1)
+
+
+def test_biases_do_not_decay():
+    model = nn.Linear(2, 2)
+    before = model.bias.clone()
+    optimizer = make_optimizer(model, "adamw", 0.1, 0.5)
+    for parameter in model.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    optimizer.step()
+    assert torch.equal(model.bias, before)
+
+
+def external(name):
+    return name.startswith(("bnb", "fused"))
+
+
+# kron runs without opt_einsum, only slower.
+@pytest.mark.filterwarnings("ignore:It is highly recommended to have 'opt_einsum'")
+@pytest.mark.parametrize("name", [name for name in list_optimizers() if not external(name)])
+def test_every_name_takes_a_finite_step_and_moves(name):
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(16, 2))
+    optimizer = make_optimizer(model, name, lr=0.01, weight_decay=1e-4)
+    before = [parameter.clone() for parameter in model.parameters()]
+    for _ in range(3):
+        optimizer.zero_grad()
+        model(torch.ones(2, 3, 4, 4)).square().mean().backward()
+        optimizer.step()
+    after = list(model.parameters())
+    assert all(parameter.isfinite().all() for parameter in after)
+    assert any(not torch.equal(a, b) for a, b in zip(after, before, strict=True))
+
+
+def test_a_name_is_taken_in_any_case():
+    assert isinstance(make_optimizer(one_weight(), "AdamW", 0.1, 0.0), torch.optim.AdamW)
+
+
+def test_unknown_name_is_answered_with_the_near_ones():
+    with pytest.raises(ValueError, match="'adamx': unknown: did you mean .*adam"):
+        make_optimizer(one_weight(), "adamx", 0.1, 0.0)
+    with pytest.raises(ValueError, match="use one of sgd, adam"):
+        make_optimizer(one_weight(), "?", 0.1, 0.0)
+
+
+def test_second_order_is_not_offered():
+    with pytest.raises(ValueError, match="unknown"):
+        make_optimizer(one_weight(), "adahessian", 0.1, 0.0)
+
+
+@pytest.mark.parametrize("name", ["fusedadam", "bnbadam8bit"])
+def test_a_missing_package_is_said(name):
+    package = {"fusedadam": "apex", "bnbadam8bit": "bitsandbytes"}[name]
+    try:
+        __import__(package)
+    except ImportError:
+        with pytest.raises(ValueError, match="not installed"):
+            make_optimizer(one_weight(), name, 0.1, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"lr": 0.0}, "learning rate"),
+        ({"lr": float("nan")}, "learning rate"),
+        ({"weight_decay": -1.0}, "weight decay"),
+        ({"momentum": 1.0}, "momentum"),
+    ],
+)
+def test_settings_are_checked(arguments, message):
+    settings = {"lr": 0.1, "weight_decay": 0.0, **arguments}
+    with pytest.raises(ValueError, match=message):
+        make_optimizer(one_weight(), "sgd", **settings)
+
+
+def test_the_four_are_listed_without_timm():
+    code = "import sys, optim.factory as f; print(*f.OPTIMIZERS); sys.exit('timm' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == list(OPTIMIZERS) == ["sgd", "adam", "adamw", "radam"]
