@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 DEFAULT_MAX_PIXELS = 178_956_970  # Pillow's own refusal limit: 0.5 GB as RGB
-FORMATS = ("JPEG", "MPO", "PNG", "BMP", "TIFF", "WEBP", "GIF", "JPEG2000", "PPM")
+FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF", "JPEG2000", "PPM")
 READABLE_EXTENSIONS = frozenset(
     ".jpg .jpeg .jpe .jfif .mpo .png .apng .bmp .dib .tif .tiff .webp .gif .jp2 .j2k .j2c .jpx"
     " .ppm .pgm .pbm .pnm".split()

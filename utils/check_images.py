@@ -1,0 +1,146 @@
+"""Find every unreadable image before training does; a program too: `check_images.py DIR|FILE...`.
+
+Each file is decoded whole by `read_image`, in several processes. Nothing is written or repaired.
+As a program it prints one line per bad image to stdout and ends with 0 (all good), 1 (some bad) or
+2 (nothing to check).
+"""
+
+import argparse
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain, repeat
+from multiprocessing import get_context
+from pathlib import Path
+
+if __package__ in (None, ""):  # run as a program: imports start at the repository, not in utils/
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
+
+from utils.images import DEFAULT_MAX_PIXELS, ImageError, list_images, read_image
+
+CHUNK = 8  # images per message to a process
+BAR_WIDTH = 30
+
+
+@dataclass(frozen=True, slots=True)
+class BadImage:
+    """reason: what is wrong and what to do, without the path."""
+
+    path: Path
+    reason: str
+
+
+def check_images(
+    paths: Iterable[str | os.PathLike[str]],
+    workers: int | None = None,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[BadImage]:
+    """The images that `read_image` refuses, in input order, whatever the number of workers.
+
+    workers: processes; None is one per usable core, 0 checks in this process (so does a list too
+    short to be worth a second one). progress is called with (done, total) after each image.
+    ValueError for a negative number of workers, or when a process dies (out of memory, as a rule).
+    """
+    if workers is not None and workers < 0:
+        raise ValueError(f"workers {workers}: give 0 or more processes")
+    files = [Path(path) for path in paths]
+    count = min(_usable_cores() if workers is None else workers, len(files) // CHUNK)
+    reasons = (
+        _reasons_in_pool(files, max_pixels, count)
+        if count
+        else map(_reason, files, repeat(max_pixels))
+    )
+    bad = []
+    for done, (path, reason) in enumerate(zip(files, reasons, strict=True), start=1):
+        if reason is not None:
+            bad.append(BadImage(path, reason))
+        if progress is not None:
+            progress(done, len(files))
+    return bad
+
+
+def _reason(path: Path, max_pixels: int) -> str | None:
+    try:
+        read_image(path, max_pixels)
+    except ImageError as error:
+        return error.reason
+    except MemoryError:
+        return "does not fit in memory: shrink the image, or lower max_pixels"
+    return None
+
+
+def _reasons_in_pool(files: list[Path], max_pixels: int, workers: int) -> Iterator[str | None]:
+    # A fresh process (spawn) works beside threads and an initialised accelerator; a fork may not.
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_leave_interrupts)
+    try:
+        yield from pool.map(partial(_reason, max_pixels=max_pixels), files, chunksize=CHUNK)
+    except BrokenProcessPool:
+        remedy = "check with fewer workers, or with a lower max_pixels"
+        raise ValueError(f"a process that checks images died: {remedy}") from None
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _leave_interrupts() -> None:
+    """Ctrl-C is the parent's to handle: it stops the processes, without a traceback from each."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _usable_cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+class ProgressBar:
+    """A bar on stderr, redrawn at most ten times a second; silent where stderr is no terminal."""
+
+    def __init__(self) -> None:
+        self.live = sys.stderr.isatty()
+        self.next_draw = 0.0
+
+    def __call__(self, done: int, total: int) -> None:
+        now = time.monotonic()
+        if not self.live or (now < self.next_draw and done < total):
+            return
+        self.next_draw = now + 0.1
+        bar = "#" * (BAR_WIDTH * done // total)
+        end = "\n" if done == total else ""
+        print(f"\r[{bar:<{BAR_WIDTH}}] {done}/{total} images", end=end, file=sys.stderr, flush=True)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run as a program; the exit code is described at the top of this file."""
+    parser = argparse.ArgumentParser(description="Decode every image and list the unreadable ones.")
+    parser.add_argument(
+        "paths", nargs="+", type=Path, metavar="DIR|FILE", help="folders are searched to the bottom"
+    )
+    parser.add_argument("-j", "--workers", type=int, help="processes (default: one per core)")
+    parser.add_argument(
+        "--max_pixels", "--max-pixels", type=int, default=DEFAULT_MAX_PIXELS,
+        help="refuse images of more pixels (default: %(default)s)",
+    )  # fmt: skip
+    args = parser.parse_args(argv)
+    files = list(chain.from_iterable(list_images(p) if p.is_dir() else [p] for p in args.paths))
+    if not files:
+        parser.error("no images there: name a folder that holds some, or image files")
+    try:
+        bad = check_images(files, args.workers, args.max_pixels, ProgressBar())
+    except ValueError as error:
+        parser.error(str(error))
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    for image in bad:
+        print(f"{image.path}: {image.reason}")
+    print(f"{len(files)} images checked, {len(bad)} bad", file=sys.stderr)
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
