@@ -80,11 +80,16 @@ def format_progress(
     images_per_second: float,
     wait_share: float,
 ) -> str:
-    """One line without control characters; `epoch` and `step` count from 1, `eta` in seconds."""
+    """One line without control characters, short enough for 80 columns in the common case.
+
+    `epoch` and `step` count from 1, `eta` is in seconds, `wait_share` 0..1 is the share of time
+    spent waiting for data.
+    """
+    rate = f"{images_per_second:.{0 if images_per_second >= 100 else 1}f}"
     return (
-        f"epoch {epoch:{len(str(epochs))}d}/{epochs}  step {step:{len(str(steps))}d}/{steps}  "
-        f"loss {loss:.4f}  lr {lr:.2e}  {images_per_second:.1f} images/s  "
-        f"data wait {100 * wait_share:.0f}%  ETA {format_duration(eta)}"
+        f"epoch {epoch:{len(str(epochs))}d}/{epochs} step {step:{len(str(steps))}d}/{steps}  "
+        f"ETA {format_duration(eta)}  loss {loss:.4f}  lr {lr:.1e}  {rate} img/s  "
+        f"wait {100 * wait_share:.0f}%"
     )
 
 
@@ -139,11 +144,11 @@ class Progress:
         if not full and not redraw:
             return
         line = self._line(loss, lr, wait_share)
-        if self._terminal:
+        if redraw:
             self._redraw(line)
             if last:
                 self.finish()
-        elif full:
+        if full and not self._terminal:
             self._stream.write(line + "\n")
             self._stream.flush()
         if full and self._log is not None:
