@@ -1,0 +1,41 @@
+"""`--generate SET`: distorted versions of photographs, with labels to rank and to regress."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from applications.runtime import Runtime
+from config import Config
+from utils.count_bar import CountBar
+from utils.data_generate.distortions import distortions_of
+from utils.data_generate.generate import TARGETS_FILE, generate
+from utils.data_generate.photos import find_photos, package_photos, split_photos
+
+
+def run(config: Config, runtime: Runtime) -> int:
+    """Write the data set to --data and print what it holds; 0."""
+    kinds = distortions_of(config.generate)
+    photos = find_photos(Path(config.photos)) if config.photos else package_photos()
+    splits = split_photos(photos, config.val_photos, config.test_photos, config.seed)
+    runtime.info(f"distorting {len(photos)} photographs: {', '.join(kinds)}, 5 levels each")
+    bar = CountBar("photographs distorted", sys.stderr)
+    summary = generate(
+        splits,
+        Path(config.data),
+        config.generate,
+        seed=config.seed,
+        workers=config.workers,
+        tile=config.tile,
+        max_pixels=config.max_pixels,
+        progress=bar.update,
+    )
+    if summary.made:
+        bar.finish()
+    else:
+        runtime.info(f"{config.data}: complete already, nothing to do")
+    print(f"{'split':6} {'photographs':>11} {'images':>8} {'pairs':>8}")
+    for split, count in summary.photos.items():
+        print(f"{split:6} {count:11} {summary.images[split]:8} {summary.pairs[split]:8}")
+    print(f"{TARGETS_FILE} holds synthetic targets (SSIM), not human opinions")
+    return 0

@@ -1,0 +1,1 @@
+"""Distorted photographs whose order of quality is known without asking anyone."""

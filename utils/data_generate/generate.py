@@ -1,0 +1,221 @@
+"""Ladders of distorted photographs on disk, with pairs to rank and targets to regress.
+
+    OUT/plan.json                               what was asked for; another plan is refused
+    OUT/SPLIT/refimgs/NAME.png                  level 0, bit for bit
+    OUT/SPLIT/DISTORTION/DISTORTIONn/NAME.png   levels 1..5, lossless
+    OUT/SPLIT/label.txt                         better,worse for every two levels of a ladder
+    OUT/SPLIT/label_mos.txt                     path,target where targets are asked for
+    OUT/SPLIT/levels.csv                        path,reference_id,distortion,level
+
+Paths are relative to the split's folder. A photograph, with all its tiles, is in one split. The
+same seed gives the same bytes whatever the number of processes, as long as NumPy, SciPy and Pillow
+stay the same.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import multiprocessing
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+
+from utils.data_generate.distortions import SETS, distortions_of
+from utils.data_generate.photos import name_photos
+from utils.data_generate.worker import (
+    PRISTINE,
+    PhotoJob,
+    Written,
+    distort_photo,
+    exit_with_parent,
+    finished,
+)
+from utils.files import write_json, write_text
+from utils.images import DEFAULT_MAX_PIXELS
+from utils.seed import key
+
+PAIRS_FILE, TARGETS_FILE, LEVELS_FILE = "label.txt", "label_mos.txt", "levels.csv"
+_SYNTHETIC = (
+    "# SYNTHETIC targets, no human opinion: SSIM (Wang et al. 2004, luma) with the pristine image"
+)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What lies in the output folder, per split; `made`: photographs distorted by this call."""
+
+    photos: dict[str, int]
+    images: dict[str, int]
+    pairs: dict[str, int]
+    made: int
+
+
+def generate(
+    splits: Mapping[str, Sequence[Path]],
+    out: Path,
+    distortion_set: str,
+    seed: int = 0,
+    workers: int = 0,
+    tile: int | None = None,
+    targets: str | None = "ssim",
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+    progress: Callable[[int, int], None] | None = None,
+) -> Summary:
+    """Write `splits` ({"train": photographs, ...}) with every distortion of the set to `out`.
+
+    tile: side of square tiles in pixels; None keeps photographs whole. targets: "ssim" or None.
+    workers: processes; 0 works in this one. progress(done, total) counts photographs.
+    A call that was killed is taken up where it stopped. ValueError for an unknown set, a
+    photograph that cannot be used, or an `out` that holds something else.
+    """
+    if targets not in ("ssim", None):
+        raise ValueError(f"targets {targets!r}: expected 'ssim' or None")
+    named = name_photos([photo for photos in splits.values() for photo in photos])
+    names = {photo: name for name, photo in named.items()}
+    jobs = {
+        split: [
+            PhotoJob(
+                photo,
+                folder=out / split,
+                record=out / ".records" / f"{names[photo]}.json",
+                name=names[photo],
+                keys=tuple((d, key(seed, names[photo], d)) for d in distortions_of(distortion_set)),
+                tile=tile,
+                targets=targets,
+                max_pixels=max_pixels,
+            )
+            for photo in photos
+        ]
+        for split, photos in splits.items()
+    }
+    plan = _plan(jobs, distortion_set, seed, tile, targets)
+    _claim(out, plan, jobs)
+    written, made = _run([job for members in jobs.values() for job in members], workers, progress)
+    pairs = {}
+    for split, members in jobs.items():
+        files = [
+            file for job in sorted(members, key=lambda j: j.name) for file in written[job.name]
+        ]
+        pairs[split] = _write_labels(out / split, files, targets)
+    return Summary(
+        photos={split: len(members) for split, members in jobs.items()},
+        images={split: sum(len(written[j.name]) for j in m) for split, m in jobs.items()},
+        pairs=pairs,
+        made=made,
+    )
+
+
+def _plan(
+    jobs: Mapping[str, list[PhotoJob]],
+    distortion_set: str,
+    seed: int,
+    tile: int | None,
+    targets: str | None,
+) -> dict:
+    digest = {
+        split: {job.name: hashlib.sha256(_read(job.photo)).hexdigest() for job in members}
+        for split, members in jobs.items()
+    }
+    return {
+        "format": 1,
+        "distortion_set": distortion_set,
+        "distortions": list(SETS[distortion_set]),
+        "seed": seed,
+        "tile": tile,
+        "targets": targets,
+        "photographs": digest,
+    }
+
+
+def _read(photo: Path) -> bytes:
+    try:
+        return photo.read_bytes()
+    except OSError as error:
+        raise ValueError(f"{photo}: {error.strerror}: take it out or mend it") from None
+
+
+def _claim(out: Path, plan: dict, jobs: Iterable[str]) -> None:
+    """Put the plan into the folder; refuse one that holds another plan, or data without any."""
+    file = out / "plan.json"
+    if file.exists():
+        try:
+            old = json.loads(file.read_text(encoding="utf-8"))
+        except ValueError:
+            old = {}
+        differ = [k for k in plan if not isinstance(old, dict) or old.get(k) != plan[k]]
+        if differ:
+            what = ", ".join(differ)
+            raise ValueError(
+                f"{out}: holds data generated with another {what}: "
+                "give another --data, or delete that folder first"
+            )
+        return
+    there = [split for split in jobs if (out / split).exists()]
+    if there:
+        raise ValueError(
+            f"{out}: has {', '.join(there)} already, not written by --generate: give another --data"
+        )
+    write_json(file, plan)
+
+
+def _run(
+    jobs: list[PhotoJob], workers: int, progress: Callable[[int, int], None] | None
+) -> tuple[dict[str, list[Written]], int]:
+    """({name: its files}, number of photographs that had to be made)."""
+    written = {job.name: files for job in jobs if (files := finished(job)) is not None}
+    todo = [job for job in jobs if job.name not in written]
+    for name, files in _each(todo, workers):
+        written[name] = files
+        if progress is not None:
+            progress(len(written), len(jobs))
+    return written, len(todo)
+
+
+def _each(jobs: list[PhotoJob], workers: int) -> Iterable[tuple[str, list[Written]]]:
+    workers = min(workers, len(jobs))
+    if workers == 0:
+        yield from ((job.name, distort_photo(job)) for job in jobs)
+        return
+    # Spawned, not forked: a fork of a process with torch's threads may hang.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, context, initializer=exit_with_parent) as pool:
+        names = {pool.submit(distort_photo, job): job.name for job in jobs}
+        try:
+            for future in as_completed(names):
+                yield names[future], future.result()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _write_labels(folder: Path, files: list[Written], targets: str | None) -> int:
+    """Write a split's label files and return the number of pairs."""
+    table = io.StringIO()
+    rows = csv.writer(table, lineterminator="\n")
+    rows.writerow(["path", "reference_id", "distortion", "level"])
+    rows.writerows([f.path, f.reference_id, f.distortion, f.level] for f in files)
+    write_text(folder / LEVELS_FILE, table.getvalue())
+    if targets is not None:
+        lines = [f"{f.path},{f.target:.6f}" for f in files]
+        write_text(folder / TARGETS_FILE, "\n".join([_SYNTHETIC, *lines]) + "\n")
+    pairs = [f"{better},{worse}" for better, worse in _pairs(files)]
+    write_text(folder / PAIRS_FILE, "\n".join(["# better,worse", *pairs]) + "\n")
+    return len(pairs)
+
+
+def _pairs(files: list[Written]) -> Iterable[tuple[str, str]]:
+    """Every two levels of every ladder: the pristine image, then one distortion of it, 1 to 5."""
+    ladders: dict[tuple[str, str], list[Written]] = defaultdict(list)
+    for file in files:
+        if file.distortion != PRISTINE:
+            ladders[Path(file.path).name, file.distortion].append(file)
+    for (name, _), ladder in ladders.items():
+        ordered = [f"refimgs/{name}"]
+        ordered += [file.path for file in sorted(ladder, key=lambda f: f.level)]
+        yield from combinations(ordered, 2)
