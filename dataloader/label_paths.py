@@ -74,7 +74,7 @@ class PathFinder:
             return Missing(f"path leaves the data root {self._root}: {text!r}")
         if any(os.path.isdir(place) for place in inside):
             return Missing(f"not an image but a folder: {text!r}")
-        return Missing(f"image not found (looked for {' and '.join(inside)}): {text!r}")
+        return Missing(f"image not found (looked for {' and '.join(places)}): {text!r}")
 
     def _is_file(self, place: str) -> bool:
         folder, name = os.path.split(place)

@@ -10,12 +10,12 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain, repeat
+from itertools import chain
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -52,11 +52,25 @@ def check_images(
         raise ValueError(f"workers {workers}: give 0 or more processes")
     files = [Path(path) for path in paths]
     count = min(_usable_cores() if workers is None else workers, len(files) // CHUNK)
-    reasons = (
-        _reasons_in_pool(files, max_pixels, count)
-        if count
-        else map(_reason, files, repeat(max_pixels))
-    )
+    check = partial(_reason, max_pixels=max_pixels)
+    if count == 0:
+        return _collect(files, map(check, files), progress)
+    # A fresh process (spawn) works beside threads and an initialised accelerator; a fork may not.
+    pool = ProcessPoolExecutor(count, get_context("spawn"), initializer=_leave_interrupts)
+    try:
+        return _collect(files, pool.map(check, files, chunksize=CHUNK), progress)
+    except BrokenProcessPool:
+        remedy = "check with fewer workers, or with a lower max_pixels"
+        raise ValueError(f"a process that checks images died: {remedy}") from None
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _collect(
+    files: list[Path],
+    reasons: Iterable[str | None],
+    progress: Callable[[int, int], None] | None,
+) -> list[BadImage]:
     bad = []
     for done, (path, reason) in enumerate(zip(files, reasons, strict=True), start=1):
         if reason is not None:
@@ -74,18 +88,6 @@ def _reason(path: Path, max_pixels: int) -> str | None:
     except MemoryError:
         return "does not fit in memory: shrink the image, or lower max_pixels"
     return None
-
-
-def _reasons_in_pool(files: list[Path], max_pixels: int, workers: int) -> Iterator[str | None]:
-    # A fresh process (spawn) works beside threads and an initialised accelerator; a fork may not.
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_leave_interrupts)
-    try:
-        yield from pool.map(partial(_reason, max_pixels=max_pixels), files, chunksize=CHUNK)
-    except BrokenProcessPool:
-        remedy = "check with fewer workers, or with a lower max_pixels"
-        raise ValueError(f"a process that checks images died: {remedy}") from None
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def _leave_interrupts() -> None:

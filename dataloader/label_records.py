@@ -1,4 +1,4 @@
-"""What is wrong with a label file: one fault per place, all of them raised together."""
+"""What a label file holds: records, or faults."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -33,3 +33,43 @@ class LabelError(ValueError):
         if len(self.faults) > SHOWN:
             lines.append(f"... and {len(self.faults) - SHOWN} more, {len(self.faults)} in all")
         return "\n".join(lines)
+
+
+@dataclass(frozen=True, slots=True)
+class PairLabel:
+    better: Path
+    worse: Path
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreLabel:
+    path: Path
+    mos: float
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class DistributionLabel:
+    """probs: over the bins 1..K, sums to 1."""
+
+    path: Path
+    probs: tuple[float, ...]
+    line: int
+
+
+Label = PairLabel | ScoreLabel | DistributionLabel
+
+
+@dataclass(frozen=True, slots=True)
+class LabelFile:
+    """The labels of one file in its order. num_classes: bins of a distribution, else None.
+
+    notes: one-line remarks for the user, such as that votes were normalised.
+    """
+
+    file: Path
+    kind: str
+    labels: list[Label]
+    num_classes: int | None
+    notes: tuple[str, ...]
