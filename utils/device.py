@@ -150,9 +150,7 @@ def check_amp(device: torch.device, mode: str) -> None:
     if mode not in AMP_MODES:
         raise ValueError(f"--amp {mode}: unknown mode: choose one of {', '.join(AMP_MODES)}")
     if mode == "fp16" and device.type == "cpu":
-        raise ValueError(
-            "--amp fp16: the CPU has no fast float16: pass --amp bf16 or --amp off"
-        )
+        raise ValueError("--amp fp16: the CPU has no fast float16: pass --amp bf16 or --amp off")
 
 
 def default_amp(device: torch.device) -> str:
@@ -196,8 +194,7 @@ def channels_last_helps(device: torch.device) -> bool:
 
 
 def pin_memory(device: torch.device) -> bool:
-    """Whether the data loader should pin its batches: only a copy to an accelerator gains from it.
-    """
+    """Whether the data loader should pin its batches: only copies to an accelerator gain."""
     return device.type != "cpu"
 
 

@@ -65,9 +65,13 @@ def launch(
         return 128 + stop.sigval
     except (DistError, RendezvousError) as error:
         reason = str(error).splitlines()[0]
+        if nodes == 1:
+            raise ValueError(
+                f"--gpus {gpus}: processes cannot meet on localhost: {reason}"
+            ) from error
         raise ValueError(
-            f"--init_method {rendezvous.endpoint}: the {nodes} machine(s) did not find together "
-            f"({reason}): the host and a free port of machine --rank 0, the same everywhere"
+            f"--init_method {init_method}: the {nodes} machines did not find together ({reason}): "
+            "pass every machine the host of machine --rank 0 and a port that is free there"
         ) from error
     return _exit_code([failure.exitcode for failure in result.failures.values()])
 
