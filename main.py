@@ -27,8 +27,10 @@ def main(argv: list[str] | None = None) -> int:
 def _run(config: Config, argv: list[str]) -> int:
     # Imported here: --help and a wrong flag must not wait for torch.
     from applications import APPLICATIONS
+    from applications.run_folder import continued
     from applications.runtime import Stopped, launch_processes, open_runtime
 
+    config = continued(config)
     application = APPLICATIONS[config.mode()]
     if application.distributed and (code := launch_processes(config, __file__, argv)) is not None:
         return code

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from utils.images import ViewRule, read_image, resize_image, view
+from utils.images import ViewRule, enlarge_to_fit, read_image, resize_image, view
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class TrainTransform:
     def __call__(self, image: Image.Image, rng: np.random.Generator) -> np.ndarray:
         """One training view, uint8 (3, H, W), drawn with `rng` alone."""
         if self.crop is None:
-            pixels = view(image, replace(self.rule, crops=0))[0]
+            pixels = view(image, replace(self.rule, crops=0, crop_size=None))[0]
         else:
             pixels = self._random_crop(image, rng)
         if self.flip and rng.random() < 0.5:
@@ -36,10 +36,8 @@ class TrainTransform:
 
     def _random_crop(self, image: Image.Image, rng: np.random.Generator) -> np.ndarray:
         if self.crop_from is not None:
-            rule = replace(self.rule, image_size=self.crop_from, crops=0, crop_size=None)
-        else:
-            rule = replace(self.rule, resize="native", crops=1, crop_size=self.crop)
-        image = resize_image(image, rule)
+            image = resize_image(image, replace(self.rule, image_size=self.crop_from))
+        image = enlarge_to_fit(image, self.crop, self.rule.interpolation)
         height, width = self.crop
         top = int(rng.integers(image.height - height + 1))
         left = int(rng.integers(image.width - width + 1))

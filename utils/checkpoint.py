@@ -1,4 +1,4 @@
-"""The one writer of files that must not be half-written, and checkpoints on top of it.
+"""Checkpoints on top of the one writer of `utils.files`.
 
 A checkpoint holds tensors and built-in types only and carries a digest of its own content, so that a flipped bit or a
 torn file is found wherever the file was copied to. A `manifest.json` beside it lists the SHA-256 of each whole file.
@@ -9,16 +9,16 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import pickle
 import struct
-import tempfile
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import torch
+
+from utils.files import write_atomic, write_json
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -26,34 +26,6 @@ MANIFEST = "manifest.json"
 
 class CheckpointError(ValueError):
     """A checkpoint is missing, torn, altered, or not one."""
-
-
-def write_atomic(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Writes a file so that `path` holds either its old content or all of the new one, also after a power cut."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    _sync_folder(path.parent)
-
-
-def write_text(path: Path, text: str) -> None:
-    """write_atomic for UTF-8 text."""
-    write_atomic(path, lambda file: file.write(text.encode("utf-8")))
-
-
-def write_json(path: Path, value: Any) -> None:
-    """write_atomic for JSON that a person can read."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
 def save(path: Path, payload: Mapping[str, Any]) -> None:
@@ -177,19 +149,3 @@ def find_spelling(path: Path) -> Path:
     wanted = path.name.lower().replace("-", "_")
     alike = [p for p in path.parent.iterdir() if p.name.lower().replace("-", "_") == wanted]
     return max(alike, key=lambda p: p.stat().st_mtime) if alike else path
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name == "nt":  # folders cannot be opened there
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

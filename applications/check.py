@@ -1,0 +1,61 @@
+"""--check: every fault of a data set's labels and images in one pass."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from applications.data import SPLITS, find_bad_images, label_file
+from applications.runtime import Runtime
+from applications.tasks import TASKS
+from config import Config
+from dataloader.labels import LabelError, LabelFile, check_splits, read_labels
+from utils.files import write_json
+
+
+def run(config: Config, runtime: Runtime) -> int:
+    """Prints what was found, -o FILE.json keeps it; 1 when anything is wrong. Nothing in DATA is changed."""
+    if config.check:
+        config = dataclasses.replace(config, data=config.check)
+    task = TASKS[config.criterion]
+    names = [name for name in SPLITS if label_file(config, name).exists()]
+    if not names:
+        raise ValueError(f"{config.data}: no {config.label_name} in any of {', '.join(s + '/' for s in SPLITS)}")
+    files, faults = _read(config, task.label_kind, names)
+    try:
+        check_splits(files)
+    except LabelError as error:
+        faults += error.faults
+    bad = find_bad_images(config, files, runtime)
+    for name, file in files.items():
+        print(f"{name}: {len(file.labels)} lines")
+        for note in file.notes:
+            print(f"  {note}")
+    if faults:
+        print(LabelError(faults))
+    for image in bad:
+        print(f"{image.path}: {image.reason}")
+    print("no faults found" if not faults and not bad else f"{len(faults)} label fault(s), {len(bad)} unreadable image(s)")
+    if config.output:
+        write_json(Path(config.output), _report(files, faults, bad))
+    return 1 if faults or bad else 0
+
+
+def _read(config: Config, kind: str, names: list[str]) -> tuple[dict[str, LabelFile], list]:
+    files, faults = {}, []
+    bins = config.num_classes if kind == "distributions" else None
+    for name in names:
+        try:
+            files[name] = read_labels(kind, label_file(config, name), Path(config.data), bins)
+        except LabelError as error:
+            faults += error.faults
+    return files, faults
+
+
+def _report(files: dict[str, LabelFile], faults: list, bad: tuple) -> dict[str, Any]:
+    return {
+        "splits": {name: {"file": str(f.file), "lines": len(f.labels), "notes": list(f.notes)} for name, f in files.items()},
+        "label_faults": [{k: str(v) if isinstance(v, Path) else v for k, v in dataclasses.asdict(f).items()} for f in faults],
+        "unreadable_images": [{"path": str(b.path), "reason": b.reason} for b in bad],
+    }

@@ -1,0 +1,152 @@
+"""--jit: TorchScript of the weights, kept only when it computes what the network computes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+import warnings
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from applications.data import SPLITS
+from applications.run_folder import PACKAGES, _version, file_arch
+from applications.runtime import Runtime
+from applications.views import network_size, view_rule
+from applications.weights import load_model
+from config import Config
+from models.quality_net import QualityNet
+from utils.checkpoint import digest
+from utils.files import write_json
+from utils.images import ViewRule, list_images, read_image, view
+
+TOLERANCE = 1e-5
+BATCHES = (1, 7)
+
+
+class Deployed(nn.Module):
+    """pixels (N,3,H,W) in [0,1] -> scores (N,), and the histograms (N,K) where the head has K > 1 branches."""
+
+    def __init__(self, model: QualityNet) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, pixels: torch.Tensor) -> Any:
+        prediction = self.model(pixels)
+        if self.model.num_classes == 1:
+            return prediction.scores
+        return prediction.scores, torch.softmax(prediction.logits, dim=1)
+
+
+def run(config: Config, runtime: Runtime) -> int:
+    """Writes checkpoints/jit_<arch>.pt (or -o FILE) and its sidecar; 1 when the artefact computes something else."""
+    if runtime.device.type != "cpu":
+        runtime.info("the export is traced and compared on the CPU; the file can be loaded on any device")
+        runtime = replace(runtime, device=torch.device("cpu"))
+    config, model, payload = load_model(config, runtime)
+    target = Path(config.output or Path(config.checkpoints) / f"jit_{file_arch(config.arch)}.pt")
+    rule = view_rule(config)
+    images, origin = sample_images(config, rule)
+    network = Deployed(model.eval())
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
+    os.close(handle)
+    try:
+        trace(network, images, Path(temporary))
+        worst = compare(network, Path(temporary), images)
+        runtime.info(f"largest difference between the export and the network on {origin}, batches of 1 and 7: {worst:.2e}")
+        if not worst <= TOLERANCE:
+            raise ValueError(f"{target}: not kept: it differs from the network by {worst:.2e}, more than {TOLERANCE:g}")
+        data = Path(temporary).read_bytes()
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, target)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+    write_json(target.with_suffix(".json"), sidecar(config, model, payload, rule, hashlib.sha256(data).hexdigest()))
+    runtime.info(f"{target} and {target.with_suffix('.json').name}")
+    return 0
+
+
+def trace(network: nn.Module, images: torch.Tensor, file: Path) -> None:
+    """A frozen trace of the network; torch's notices that TorchScript is deprecated are known and kept quiet."""
+    with warnings.catch_warnings(), torch.inference_mode():
+        warnings.simplefilter("ignore")
+        script = torch.jit.trace(network, images[:2], check_trace=False)
+        torch.jit.freeze(script).save(str(file))
+
+
+@torch.inference_mode()
+def compare(network: nn.Module, file: Path, images: torch.Tensor) -> float:
+    """Largest absolute difference of any output between the loaded file and the network."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        script = torch.jit.load(str(file), map_location="cpu")
+        worst = 0.0
+        for size in BATCHES:
+            ours, theirs = _outputs(network(images[:size])), _outputs(script(images[:size]))
+            for a, b in zip(ours, theirs, strict=True):
+                worst = max(worst, float((a - b).abs().max()))
+    return worst
+
+
+def _outputs(value: Any) -> tuple[torch.Tensor, ...]:
+    return tuple(value) if isinstance(value, (tuple, list)) else (value,)
+
+
+def sample_images(config: Config, rule: ViewRule) -> tuple[torch.Tensor, str]:
+    """(float (7,3,H,W) in [0,1], what they are): images of the data root, or drawn ones where it has none."""
+    count = max(BATCHES)
+    size = tuple(rule.crop_size or network_size(config))
+    fixed = rule if rule.crops or rule.resize != "native" else replace(rule, resize="squash", image_size=size)
+    paths: list[Path] = []
+    for split in reversed(SPLITS):
+        folder = Path(config.data) / split
+        paths += list_images(folder)[:count] if folder.is_dir() and len(paths) < count else []
+    if not paths:
+        return _drawn(count, size), f"{count} drawn images ({config.data} has none)"
+    views = [view(read_image(path, config.max_pixels), fixed)[0] for path in paths[:count]]
+    pixels = torch.from_numpy(np.stack(views)).float() / 255
+    repeats = -(-count // len(pixels))  # fewer files than images: the same ones, mirrored differently
+    pixels = torch.cat([pixels.flip(3) if i % 2 else pixels for i in range(repeats)])[:count]
+    return pixels, f"{min(len(paths), count)} images of {config.data}"
+
+
+def _drawn(count: int, size: tuple[int, ...]) -> torch.Tensor:
+    """Soft gradients with edges and grain: closer to a photograph than white noise."""
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[0 : size[0], 0 : size[1]] / max(size)
+    images = []
+    for i in range(count):
+        base = np.stack([np.sin((i + 2) * x + c) * np.cos((c + 2) * y + i) for c in range(3)])
+        edges = (np.sin(20 * x + i) > 0.3) * 0.4
+        images.append(np.clip(0.5 + 0.3 * base + edges + rng.normal(0, 0.05, base.shape), 0, 1))
+    return torch.from_numpy(np.stack(images)).float()
+
+
+def sidecar(config: Config, model: QualityNet, payload: dict[str, Any], rule: ViewRule, sha256: str) -> dict[str, Any]:
+    """Everything a client needs to use the file, in built-in types."""
+    head = model.heads["quality"]
+    low, high = (1.0, float(model.num_classes)) if model.num_classes > 1 else (None, None)
+    return {
+        "format": 1,
+        "task": config.criterion,
+        "arch": config.arch,
+        "num_classes": model.num_classes,
+        "input": "float32 (N,3,H,W), RGB in [0,1], any batch size",
+        "input_size": list(rule.crop_size or network_size(config)),
+        "outputs": ["scores (N,)"] + (["histogram (N,K)"] if model.num_classes > 1 else []),
+        "view": rule.to_dict(),
+        "max_pixels": config.max_pixels,
+        "score_range": [low, high],
+        "score_units": "MOS" if config.criterion == "regress" else "bins 1..K" if high else "ranking only",
+        "head": {"offset": float(head.offset), "scale": float(head.scale)} if model.num_classes == 1 else {},
+        "metrics": {k: v for k, v in payload.get("metrics", {}).items() if v == v},
+        "versions": {name: version for name in PACKAGES if (version := _version(name))},
+        "weights_sha256": digest(model.state_dict()),
+        "file_sha256": sha256,
+    }

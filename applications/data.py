@@ -1,0 +1,105 @@
+"""The splits of a data root: label files read and checked together, unreadable images found before epoch 1."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from applications.runtime import Runtime
+from applications.tasks import Task
+from config import Config
+from dataloader.batch import Targets
+from dataloader.labels import LabelError, LabelFile, check_splits, label_paths, read_labels
+from utils import distributed
+from utils.check_images import BadImage, check_images
+from utils.count_bar import CountBar
+
+SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class Split:
+    """targets: labels as arrays; file: where they came from; sha256: of that file."""
+
+    targets: Targets
+    file: Path
+    num_classes: int | None
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Data:
+    """The splits that exist, and the images left out because they could not be read."""
+
+    splits: dict[str, Split]
+    skipped: tuple[BadImage, ...] = ()
+
+
+def label_file(config: Config, split: str) -> Path:
+    return Path(config.data) / split / config.label_name
+
+
+def read_splits(config: Config, task: Task, names: tuple[str, ...], runtime: Runtime) -> dict[str, LabelFile]:
+    """Label files of the named splits that exist; every fault of all of them in one LabelError."""
+    found: dict[str, LabelFile] = {}
+    faults = []
+    for name in names:
+        file = label_file(config, name)
+        if name != names[0] and not file.exists():
+            continue
+        try:
+            bins = config.num_classes if task.label_kind == "distributions" else None
+            found[name] = read_labels(task.label_kind, file, Path(config.data), bins)
+        except LabelError as error:
+            faults += error.faults
+    if faults:
+        raise LabelError(faults)
+    check_splits(found)
+    for file in found.values():
+        for note in file.notes:
+            runtime.info(f"{file.file}: {note}")
+    bins = {file.num_classes for file in found.values()}
+    if len(bins) > 1:
+        raise ValueError(f"{config.data}: the splits have histograms of {' and '.join(map(str, sorted(bins)))} bins: they must agree")
+    return found
+
+
+def read_data(config: Config, task: Task, runtime: Runtime, names: tuple[str, ...] = SPLITS) -> Data:
+    """Labels and, unless --no_check, a full decoding of every image; the first of `names` must exist."""
+    files = read_splits(config, task, names, runtime)
+    bad = () if config.no_check else find_bad_images(config, files, runtime)
+    if bad and config.bad_images == "stop":
+        raise ValueError(describe_bad(bad) + "\nrepair or remove them, or leave them out with --bad_images skip")
+    if bad:
+        runtime.info(describe_bad(bad) + "\n--bad_images skip: left out")
+    splits = {name: _split(task, file, {b.path for b in bad}, runtime) for name, file in files.items()}
+    return Data(splits, bad)
+
+
+def find_bad_images(config: Config, files: dict[str, LabelFile], runtime: Runtime) -> tuple[BadImage, ...]:
+    """Images of the label files that cannot be decoded; looked for once, by the main process."""
+    bad: list[BadImage] = []
+    if runtime.main:
+        paths = list(dict.fromkeys(path for file in files.values() for path in label_paths(file.labels)))
+        bar = CountBar("checking images", sys.stderr)
+        bad = check_images(paths, config.workers, config.max_pixels, bar.update)
+        bar.finish()
+    return tuple(distributed.broadcast_object(bad))
+
+
+def describe_bad(bad: tuple[BadImage, ...], most: int = 20) -> str:
+    """One line per unreadable image, the first ones, then a count."""
+    lines = [f"{len(bad)} unreadable image(s):"] + [f"  {b.path}: {b.reason}" for b in bad[:most]]
+    return "\n".join(lines + ([f"  ... and {len(bad) - most} more"] if len(bad) > most else []))
+
+
+def _split(task: Task, file: LabelFile, bad: set[Path], runtime: Runtime) -> Split:
+    kept = [label for label in file.labels if bad.isdisjoint(label_paths([label]))] if bad else file.labels
+    if len(kept) < len(file.labels):
+        runtime.info(f"{file.file}: {len(file.labels) - len(kept)} of {len(file.labels)} lines left out")
+    if not kept:
+        raise ValueError(f"{file.file}: no line is left without an unreadable image")
+    digest = hashlib.sha256(file.file.read_bytes()).hexdigest()
+    return Split(task.targets(kept), file.file, file.num_classes, digest)

@@ -1,0 +1,165 @@
+"""The folder of one run: made whole or not at all, never overwritten, and enough to repeat or continue the run."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from applications.runtime import Runtime
+from config import CONTINUE_FLAGS, MODES, Config, make_config
+from utils import distributed
+from utils.checkpoint import publish
+from utils.device import describe
+from utils.files import write_json
+
+PACKAGES = ("torch", "torchvision", "timm", "efficientnet-pytorch", "numpy", "scipy", "pillow", "torch-npu")
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """path: the folder; arch: the backbone as it was spelled, safe in a file name; latest: the shared folder."""
+
+    path: Path
+    arch: str
+    latest: Path
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.path / f"checkpoint_{self.arch}.pth"
+
+    @property
+    def best(self) -> Path:
+        return self.path / f"model_best_{self.arch}.pth"
+
+    @property
+    def results(self) -> Path:
+        return self.path / "results.json"
+
+    def publish(self) -> None:
+        """Copies the last and the best weights to the folder of the latest run of each backbone."""
+        for file in (self.checkpoint, self.best):
+            if file.exists():
+                publish(file, self.latest / file.name)
+
+    def stored_config(self) -> dict[str, Any]:
+        return json.loads((self.path / "config.json").read_text(encoding="utf-8"))
+
+
+def file_arch(arch: str) -> str:
+    """The backbone's name as files carry it: as spelled, without separators."""
+    return arch.replace("/", "_").replace(":", "_")
+
+
+def create(config: Config, labels: dict[str, str], runtime: Runtime) -> RunFolder:
+    """A new folder below --logdir, with config.json and environment.json; its name is the same on all processes."""
+    path = None
+    if runtime.main:
+        name = f"{time.strftime('%Y%m%d-%H%M%S')}_{file_arch(config.arch)}_{config.criterion}"
+        path = _make(Path(config.logdir), name, config.to_dict(), environment(config, labels, runtime))
+    return opened(distributed.broadcast_object(path), config)
+
+
+def opened(path: Path, config: Config) -> RunFolder:
+    return RunFolder(Path(path), file_arch(config.arch), Path(config.checkpoints))
+
+
+def _make(root: Path, name: str, config: dict[str, Any], facts: dict[str, Any]) -> Path:
+    root.mkdir(parents=True, exist_ok=True)
+    made = Path(tempfile.mkdtemp(dir=root, prefix=".new-"))
+    try:
+        write_json(made / "config.json", config)
+        write_json(made / "environment.json", facts)
+        made.chmod(0o755)
+        for number in range(1, 1000):
+            target = root / (name if number == 1 else f"{name}-{number}")
+            try:
+                # Renaming onto a folder fails unless that is empty, and ours never are.
+                os.rename(made, target)
+                return target
+            except OSError:
+                if not target.exists():
+                    raise
+        raise ValueError(f"{root / name}: a thousand runs of this second exist")
+    except BaseException:
+        shutil.rmtree(made, ignore_errors=True)
+        raise
+
+
+def environment(config: Config, labels: dict[str, str], runtime: Runtime) -> dict[str, Any]:
+    """Versions, machine, git revision, seed and the labels' SHA-256: what a figure needs beside its command."""
+    return {
+        "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        "folder": os.getcwd(),
+        "git_revision": _git_revision(),
+        "python": platform.python_version(),
+        "packages": {name: version for name in PACKAGES if (version := _version(name))},
+        "platform": platform.platform(),
+        "device": describe(runtime.device),
+        "processes": runtime.world.size,
+        "amp": runtime.amp,
+        "seed": config.seed,
+        "labels_sha256": labels,
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _git_revision() -> str | None:
+    root = Path(__file__).resolve().parent.parent
+    try:
+        found = subprocess.run(
+            ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40"],
+            capture_output=True, text=True, timeout=10, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return None  # not a checkout, or no git: the versions still say which release it is
+    return found.stdout.strip() or None
+
+
+def continued(config: Config) -> Config:
+    """For --continue: the run's own configuration with what may change (workers, devices); else `config` itself."""
+    if config.continue_run is None:
+        return config
+    file = Path(config.continue_run) / "config.json"
+    try:
+        stored = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ValueError(f"--continue {config.continue_run}: no config.json there: name a folder below --logdir") from None
+    except ValueError as error:
+        raise ValueError(f"{file}: not JSON: {error}") from None
+    changed = {name: getattr(config, name) for name in config.given & CONTINUE_FLAGS}
+    kept = {k: v for k, v in stored.items() if v is not None and v != [] and k not in MODES}
+    return make_config({**kept, **changed})
+
+
+def check_labels(folder: RunFolder, labels: dict[str, str]) -> None:
+    """A run goes on with the labels it began with, or not at all."""
+    facts = json.loads((folder.path / "environment.json").read_text(encoding="utf-8"))
+    for split, digest in facts["labels_sha256"].items():
+        if labels.get(split) != digest:
+            raise ValueError(f"{folder.path}: the labels of {split}/ have changed since the run began: start a new run")
+
+
+def check_processes(folder: RunFolder, runtime: Runtime) -> None:
+    """The order of the data depends on the number of processes."""
+    facts = json.loads((folder.path / "environment.json").read_text(encoding="utf-8"))
+    if facts["processes"] != runtime.world.size:
+        raise ValueError(
+            f"{folder.path}: began with {facts['processes']} process(es), now {runtime.world.size}: start as many (-g, -n)"
+        )

@@ -1,0 +1,102 @@
+"""Scores of images, each exactly once whatever the batch size and the number of processes."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from applications.runtime import Runtime
+from applications.tasks import Scores
+from dataloader.dataset import ViewDataset
+from dataloader.loader import LoadFault, make_loader
+from utils import distributed
+from utils.count_bar import CountBar
+from utils.device import autocast, channels_last_helps, pin_memory
+from utils.images import ImageError, ViewRule
+from utils.pooling import pool_scores
+
+
+@dataclass(frozen=True)
+class ScoringOptions:
+    """How images are read and fed; none of it changes a score beyond rounding, but `rule` and `amp`."""
+
+    rule: ViewRule
+    batch_size: int
+    workers: int
+    max_pixels: int
+    amp: str = "off"
+
+
+def to_input(images: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """uint8 (N,3,H,W) -> float32 in [0,1] on the device: the only place where bytes become numbers."""
+    pixels = images.to(device, non_blocking=True).float().div_(255)
+    return pixels.contiguous(memory_format=torch.channels_last) if channels_last_helps(device) else pixels
+
+
+@torch.inference_mode()
+def score_images(
+    model: nn.Module, paths: Sequence[Path], options: ScoringOptions, runtime: Runtime, title: str | None = None
+) -> Scores:
+    """Scores (M,) and histograms (M,K) of M files, gathered over all processes in the order of `paths`.
+
+    A file with several views (crops) gets the pool of its views' scores and the mean of their histograms. Raises
+    ImageError with the file's name, on every process, when one cannot be read. `title` shows a count on stderr.
+    """
+    part = distributed.shard(len(paths), runtime.world.rank, runtime.world.size)
+    dataset = ViewDataset(paths, options.rule, options.batch_size, options.max_pixels, part)
+    workers = min(options.workers, len(dataset))
+    loader = make_loader(dataset, range(len(dataset)), workers, pin_memory(runtime.device))
+    bar = CountBar(title, sys.stderr) if title and runtime.main else None
+    was_training = model.training
+    model.eval()
+    rows, fault = [], None
+    for item in loader:
+        if isinstance(item, LoadFault):
+            fault = item.message
+            break
+        rows.append(_score_group(model, item[0], options, runtime))
+        if bar:
+            bar.update(sum(map(len, rows)), len(part))
+    if bar:
+        bar.finish()
+    model.train(was_training)
+    _raise_together(fault)
+    columns = 1 + (model.num_classes if model.num_classes > 1 else 0)
+    mine = torch.from_numpy(np.concatenate(rows)) if rows else torch.empty(0, columns)
+    table = distributed.all_gather_rows(mine).numpy()  # (M, 1 [+ K])
+    return Scores(table[:, 0], table[:, 1:] if model.num_classes > 1 else None)
+
+
+def _score_group(model: nn.Module, views: torch.Tensor, options: ScoringOptions, runtime: Runtime) -> np.ndarray:
+    """views uint8 (n, V, 3, H, W) -> (n, 1) scores, or (n, 1 + K) with histograms, float32."""
+    count, crops = views.shape[:2]
+    with autocast(runtime.device, options.amp):
+        prediction = model(to_input(views.flatten(0, 1), runtime.device))
+    scores = prediction.scores.float().cpu().numpy().reshape(count, crops)
+    pooled = pool_scores(scores, options.rule)[:, None]
+    if prediction.logits.shape[1] == 1:
+        return pooled
+    probs = torch.softmax(prediction.logits.float(), dim=1).cpu().numpy().reshape(count, crops, -1)
+    return np.concatenate([pooled, probs.mean(axis=1)], axis=1)
+
+
+def _raise_together(fault: str | None) -> None:
+    """A fault on one process ends all of them; the others would wait for it for ever."""
+    if not distributed.any_rank(fault is not None):
+        return
+    raise ImageError(fault or "another process found an unreadable image", "")
+
+
+def figures(task, targets, found: Scores) -> tuple[dict[str, float], list[str]]:
+    """(figures by name, warnings as text): a constant prediction gives nan and a line that says so."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        values = task.measure(targets.all(), found)
+    return values, [str(w.message) for w in caught]

@@ -1,0 +1,145 @@
+"""The three tasks: the only place that knows what `rank`, `emd` and `regress` are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from config import Config
+from criterions.emd_loss import EMDLoss
+from criterions.ranking_loss import RankingLoss
+from criterions.regress_loss import RegressLoss
+from dataloader.batch import DistributionTargets, ScoreTargets, Targets
+from dataloader.pairs import PairTargets
+from models.quality_net import Prediction, QualityNet
+from utils import metrics
+
+# Which way a figure improves; everything that can be monitored stands here.
+DIRECTIONS = {
+    "pair_accuracy": "max",
+    "srcc": "max", "plcc": "max", "krcc": "max", "std_srcc": "max", "std_plcc": "max",
+    "rmse": "min", "mae": "min", "emd_r1": "min", "emd_r2": "min", "loss": "min",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What a network says of M distinct images: scores (M,) and, for K > 1 branches, histograms probs (M, K)."""
+
+    scores: np.ndarray
+    probs: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class Task:
+    """name; label_kind for labels.read_labels; monitor: the validation figure that decides what is best.
+
+    targets: labels -> arrays. criterion: (config, training targets) -> loss module.
+    measure: (all targets, Scores) -> figures by name. fit_head: sets the head's units from the training targets.
+    """
+
+    name: str
+    label_kind: str
+    monitor: str
+    targets: Callable[[list], Targets]
+    criterion: Callable[[Config, dict[str, np.ndarray]], nn.Module]
+    measure: Callable[[dict[str, np.ndarray], Scores], dict[str, float]]
+    fit_head: Callable[[QualityNet, dict[str, np.ndarray]], None]
+
+
+def _no_units(model: QualityNet, targets: dict[str, np.ndarray]) -> None:
+    """A ranking has no units, and a histogram brings its own."""
+
+
+def _measure_rank(targets: dict[str, np.ndarray], found: Scores) -> dict[str, float]:
+    return metrics.pair_metrics(found.scores[targets["better"]], found.scores[targets["worse"]])
+
+
+def _measure_emd(targets: dict[str, np.ndarray], found: Scores) -> dict[str, float]:
+    if found.probs is None or found.probs.shape[1] != targets["probs"].shape[1]:
+        have = 1 if found.probs is None else found.probs.shape[1]
+        raise ValueError(f"the network has {have} branches, the labels {targets['probs'].shape[1]} bins: they must agree")
+    return metrics.distribution_metrics(found.probs, targets["probs"])
+
+
+def _measure_regress(targets: dict[str, np.ndarray], found: Scores) -> dict[str, float]:
+    return metrics.score_metrics(found.scores, targets["mos"])
+
+
+def _spread(targets: dict[str, np.ndarray]) -> float:
+    return float(np.std(targets["mos"], dtype=np.float64)) or 1.0
+
+
+def _regress_criterion(config: Config, targets: dict[str, np.ndarray]) -> nn.Module:
+    # In units of the labels' spread a learning rate means the same on a 0..1 and on a 0..100 scale.
+    return RegressLoss(config.loss, scale=_spread(targets))
+
+
+def _fit_mos_units(model: QualityNet, targets: dict[str, np.ndarray]) -> None:
+    head = model.heads["quality"]
+    mos = targets["mos"]
+    if head.num_classes == 1:
+        head.set_scale(float(np.mean(mos, dtype=np.float64)), _spread(targets))
+        return
+    low, high = float(mos.min()), float(mos.max())
+    if low < 1 or high > head.num_classes:
+        raise ValueError(
+            f"MOS from {low:g} to {high:g}, but --num_classes {head.num_classes} can only say 1 to {head.num_classes}: "
+            "pass --num_classes 1, or labels on that scale"
+        )
+
+
+TASKS = {
+    "rank": Task(
+        "rank", "pairs", "pair_accuracy", PairTargets,
+        lambda config, targets: RankingLoss(config.margin), _measure_rank, _no_units,
+    ),
+    "emd": Task(
+        "emd", "distributions", "emd_r2", DistributionTargets,
+        lambda config, targets: EMDLoss(r=2), _measure_emd, _no_units,
+    ),
+    "regress": Task(
+        "regress", "scores", "srcc", ScoreTargets, _regress_criterion, _measure_regress, _fit_mos_units,
+    ),
+}  # fmt: skip
+
+
+def monitored(config: Config) -> tuple[str, str]:
+    """(figure, "max" or "min") that decides which weights are best; ValueError for a figure the task has not."""
+    name = config.monitor or TASKS[config.criterion].monitor
+    if name not in DIRECTIONS:
+        raise ValueError(f"--monitor {name}: unknown figure: one of {', '.join(DIRECTIONS)}")
+    return name, DIRECTIONS[name]
+
+
+def is_better(value: float, best: float | None, direction: str) -> bool:
+    """Whether `value` beats `best`. nan beats nothing, anything beats no figure at all."""
+    if best is None or best != best:
+        return best is None or value == value
+    return value > best if direction == "max" else value < best
+
+
+def branches(config: Config, bins: int | None) -> int:
+    """K of the head: --num_classes, else the bins of the label file, else 1."""
+    return config.num_classes or bins or 1
+
+
+def require_figure(name: str, figures: dict[str, Any], criterion: str) -> float:
+    """figures[name]; ValueError naming what there is instead."""
+    if name not in figures:
+        raise ValueError(f"--monitor {name}: {criterion} has {', '.join(k for k in figures if k in DIRECTIONS)}")
+    return figures[name]
+
+
+def validation_loss(criterion: nn.Module, targets: dict[str, np.ndarray], found: Scores) -> float:
+    """The training's loss over all images of a split at once, whatever batches they were scored in."""
+    scores = torch.from_numpy(found.scores)
+    # Pooled histograms have no logits of their own; their logarithm is one that the softmax turns back.
+    logits = scores[:, None] if found.probs is None else torch.from_numpy(found.probs).clamp_min(1e-12).log()
+    tensors = {name: torch.from_numpy(array) for name, array in targets.items()}
+    return float(criterion(Prediction(scores, logits), tensors))

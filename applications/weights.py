@@ -1,0 +1,83 @@
+"""Weights of a file into a network, and the settings they were trained with into the configuration."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from applications.runtime import Runtime
+from applications.views import network_size
+from config import Config, make_config
+from models.pretrained import load_weights
+from models.quality_net import QualityNet, build_model
+from models.registry import canonical_name
+from utils.checkpoint import CheckpointError, find_spelling, load, load_tensors
+
+# What a network needs to be used as it was trained; a flag that was given wins.
+ADOPTED = (
+    "arch num_classes criterion image_size resize crop crop_size crop_from test_crops crop_pool margin loss".split()
+)
+
+
+def open_weights(path: str) -> tuple[Path, dict[str, Any]]:
+    """(file, payload) of --resume; a plain state dict of other origin becomes {"model": ...}."""
+    file = find_spelling(Path(path))
+    content = load_tensors(file)
+    if isinstance(content, dict) and "digest" in content:
+        return file, load(file)
+    for key in ("state_dict", "model"):
+        if isinstance(content, dict) and isinstance(content.get(key), dict):
+            content = content[key]
+    if not isinstance(content, dict) or not any(isinstance(v, torch.Tensor) for v in content.values()):
+        raise CheckpointError(f"{file}: holds no weights")
+    return file, {"model": content}
+
+
+def weights_of(payload: dict[str, Any]) -> dict[str, torch.Tensor]:
+    """The weights that were evaluated: the average where one was kept."""
+    return payload["ema"]["module"] if payload.get("ema") else payload["model"]
+
+
+def adopt(config: Config, payload: dict[str, Any]) -> Config:
+    """The configuration with the weights' own settings wherever no flag was given."""
+    stored = payload.get("config")
+    if not stored:
+        return config
+    if "arch" in config.given and canonical_name(config.arch) != canonical_name(stored["arch"]):
+        raise ValueError(f"--arch {config.arch}: the weights are of {stored['arch']}: leave --arch out or use other weights")
+    taken = {name: stored[name] for name in ADOPTED if name not in config.given and name in stored}
+    if {"image_size", "resize", "crop", "crop_from"} & config.given:
+        # A size that was asked for replaces the whole training view, not half of it.
+        for name in ("crop", "crop_size", "crop_from", "test_crops"):
+            taken.pop(name, None)
+        if taken.get("resize") == "native":
+            taken.pop("resize")
+    if "num_classes" in taken and taken["num_classes"] is None:
+        taken["num_classes"] = payload.get("num_classes")
+    taken = {name: value for name, value in taken.items() if value is not None}
+    given = {f.name: getattr(config, f.name) for f in dataclasses.fields(config) if f.name in config.given}
+    return make_config({**given, **taken})
+
+
+def load_model(config: Config, runtime: Runtime) -> tuple[Config, QualityNet, dict[str, Any]]:
+    """(configuration, network, payload) for -e, --predict and --jit: every tensor must come from the file."""
+    file, payload = open_weights(config.resume)
+    config = adopt(config, payload)
+    weights = weights_of(payload)
+    classes = config.num_classes or payload.get("num_classes") or 1
+    model = build_model(config.arch, classes, network_size(config), config.dropout)
+    report = load_weights(model, weights, strict_head=True)
+    for line in report.lines():
+        runtime.info(f"{file}: {line}")
+    return config, model.to(runtime.device).eval(), payload
+
+
+def start_from(config: Config, model: QualityNet, runtime: Runtime) -> None:
+    """--resume in training: the backbone carries over, a head of another shape starts anew, and what happened is said."""
+    file, payload = open_weights(config.resume)
+    report = load_weights(model, weights_of(payload))
+    for line in report.lines():
+        runtime.info(f"{file}: {line}")
