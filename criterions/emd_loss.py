@@ -46,7 +46,7 @@ def emd_loss(logits: torch.Tensor, target: torch.Tensor, r: float = 2) -> torch.
     if logits.shape[0] == 0:
         raise ValueError("no images: the mean over nothing is undefined, so skip this batch")
     probs = torch.softmax(at_least_float32(logits), dim=1)  # (N, K)
-    difference = torch.cumsum(probs, dim=1) - torch.cumsum(target.to(probs), dim=1)  # (N, K)
+    difference = torch.cumsum(probs, dim=1) - torch.cumsum(target.to(probs.dtype), dim=1)  # (N, K)
     power = difference.abs().pow(r).mean(dim=1)  # (N,)
     exact = power == 0
     # Both `where` are needed: the gradient of the branch not taken is multiplied by 0, and

@@ -64,7 +64,7 @@ def regress_loss(
     if scores.numel() == 0:
         raise ValueError("no images: the mean over nothing is undefined, so skip this batch")
     scores = at_least_float32(scores)
-    return KINDS[kind]((scores - mos.to(scores)) / scale)
+    return KINDS[kind]((scores - mos.to(scores.dtype)) / scale)
 
 
 class RegressLoss(nn.Module):

@@ -129,3 +129,11 @@ def test_shapes_are_checked_before_arithmetic():
         emd_loss(torch.zeros(2, 1), torch.ones(2, 1))
     with pytest.raises(ValueError, match="no images"):
         emd_loss(torch.zeros(0, 5), torch.zeros(0, 5))
+
+
+def test_nothing_is_made_on_the_cpu():
+    # The meta device refuses to meet tensors of another one, as an accelerator does.
+    logits = torch.zeros(3, 5, device="meta", requires_grad=True)
+    loss = emd_loss(logits, torch.zeros(3, 5, device="meta"))
+    loss.backward()
+    assert loss.device.type == logits.grad.device.type == "meta"

@@ -106,3 +106,9 @@ def test_module_names_the_missing_target():
     prediction = SimpleNamespace(scores=torch.zeros(2), logits=None)
     with pytest.raises(ValueError, match="not 'better'"):
         RankingLoss(1.0)(prediction, {"mos": torch.zeros(2)})
+
+
+def test_nothing_is_made_on_the_cpu():
+    positions = torch.zeros(3, dtype=torch.int64, device="meta")
+    loss = ranking_loss(torch.zeros(4, device="meta"), positions, positions, 1.0)
+    assert loss.device.type == "meta"

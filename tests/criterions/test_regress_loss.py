@@ -78,3 +78,9 @@ def test_integer_and_double_targets_take_the_type_of_the_scores():
 def test_half_precision_scores_are_widened():
     scores = torch.tensor([60.0, 61.0], dtype=torch.bfloat16)
     assert regress_loss(scores, torch.tensor([60.1, 60.9])).item() == pytest.approx(0.1, abs=1e-5)
+
+
+@pytest.mark.parametrize("kind", ORACLES)
+def test_nothing_is_made_on_the_cpu(kind):
+    scores = torch.zeros(3, device="meta")
+    assert regress_loss(scores, torch.zeros(3, device="meta"), kind).device.type == "meta"

@@ -1,5 +1,6 @@
 """Optimizers by name: updates checked by hand, every listed name takes a step."""
 
+import io
 import subprocess
 import sys
 
@@ -62,20 +63,58 @@ def external(name):
     return name.startswith(("bnb", "fused"))
 
 
+every_name = pytest.mark.parametrize(
+    "name", [name for name in list_optimizers() if not external(name)]
+)
 # kron runs without opt_einsum, only slower.
-@pytest.mark.filterwarnings("ignore:It is highly recommended to have 'opt_einsum'")
-@pytest.mark.parametrize("name", [name for name in list_optimizers() if not external(name)])
-def test_every_name_takes_a_finite_step_and_moves(name):
-    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(16, 2))
-    optimizer = make_optimizer(model, name, lr=0.01, weight_decay=1e-4)
-    before = [parameter.clone() for parameter in model.parameters()]
-    for _ in range(3):
+quiet = pytest.mark.filterwarnings("ignore:It is highly recommended to have 'opt_einsum'")
+
+
+def network():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(16, 2))
+
+
+def train(model, optimizer, steps):
+    for step in steps:
+        torch.manual_seed(step)
         optimizer.zero_grad()
-        model(torch.ones(2, 3, 4, 4)).square().mean().backward()
+        model(torch.randn(2, 3, 4, 4)).square().mean().backward()
         optimizer.step()
+
+
+@quiet
+@every_name
+def test_every_name_takes_a_finite_step_and_moves(name):
+    model = network()
+    before = [parameter.clone() for parameter in model.parameters()]
+    train(model, make_optimizer(model, name, lr=0.01, weight_decay=1e-4), range(3))
     after = list(model.parameters())
     assert all(parameter.isfinite().all() for parameter in after)
     assert any(not torch.equal(a, b) for a, b in zip(after, before, strict=True))
+
+
+@quiet
+@every_name
+def test_every_name_goes_on_to_the_bit_from_a_file_without_objects(name):
+    whole = network()
+    train(whole, make_optimizer(whole, name, 0.01, 1e-4), range(12))
+
+    first = network()
+    optimizer = make_optimizer(first, name, 0.01, 1e-4)
+    train(first, optimizer, range(7))
+    file = io.BytesIO()
+    torch.save({"model": first.state_dict(), "optimizer": optimizer.state_dict()}, file)
+    file.seek(0)
+    state = torch.load(file, weights_only=True)
+
+    second = network()
+    second.load_state_dict(state["model"])
+    optimizer = make_optimizer(second, name, 0.01, 1e-4)
+    optimizer.load_state_dict(state["optimizer"])
+    train(second, optimizer, range(7, 12))
+    for name, parameter in whole.state_dict().items():
+        assert torch.equal(second.state_dict()[name], parameter), name
 
 
 def test_a_name_is_taken_in_any_case():
