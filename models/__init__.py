@@ -1,1 +1,1 @@
-"""Networks that turn an image into a quality score. Importing this package alone loads nothing heavy."""
+"""Networks that turn an image into a quality score. Importing this package loads nothing heavy."""

@@ -1,4 +1,4 @@
-"""What the three libraries' adapters hand over: a feature extractor with the facts needed to use it."""
+"""What the libraries' adapters hand over: a feature extractor and the facts needed to use it."""
 
 from __future__ import annotations
 
@@ -24,9 +24,11 @@ class Backbone:
     """A network without its classifier.
 
     module: float images (N, 3, H, W), normalised with mean and std -> pooled features (N, F).
-    classifier: name prefixes of the classifier's tensors in the library's weight files, which are left out.
+    features: F.
+    classifier: how the names of the classifier's tensors begin in the library's weight files.
     adapt: (module, tensors of a file) -> the tensors under this module's names and shapes.
-    source: URL of the ImageNet weights; None when there are none, and other_weights says what to do then.
+    source: URL of the ImageNet weights; None when there are none, and then other_weights says
+        what a user can do.
     file_names: what a local copy may be called, without extension.
     advprop: whether this is the AdvProp variant; None when the backbone has no such variant.
     """
@@ -44,29 +46,25 @@ class Backbone:
     advprop: bool | None = None
 
 
-def on_meta(module: nn.Module) -> dict[str, Tensor]:
-    """The module's parameters and buffers as tensors without data, for `functional_call`."""
-    named = [*module.named_parameters(), *module.named_buffers()]
-    return {name: torch.empty_like(tensor, device="meta") for name, tensor in named}
+def run_without_data(module: nn.Module, image_size: tuple[int, int], batch: int = 1) -> Tensor:
+    """The module's output for `batch` images, as a tensor with a shape and no data.
 
-
-def output_shape(module: nn.Module, image_size: tuple[int, int], batch: int = 1) -> tuple[int, ...]:
-    """Shape of the module's output for `batch` images, computed without data or arithmetic.
-
-    Raises whatever the network itself raises for a size that it cannot take.
+    Costs no arithmetic and no memory. Raises whatever the network raises for such images.
     """
+    named = [*module.named_parameters(), *module.named_buffers()]
+    without_data = {name: torch.empty_like(tensor, device="meta") for name, tensor in named}
     images = torch.empty(batch, 3, *image_size, device="meta")
     with torch.no_grad(), torch.device("meta"):
-        return tuple(functional_call(module, on_meta(module), (images,)).shape)
+        return functional_call(module, without_data, (images,))
 
 
 def feature_count(module: nn.Module, image_size: tuple[int, int]) -> int:
     """Number F of pooled features; RuntimeError when the output is not (N, F)."""
     training = module.training
     try:
-        shape = output_shape(module.eval(), image_size)
+        output = run_without_data(module.eval(), image_size)
     finally:
         module.train(training)
-    if len(shape) != 2:
-        raise RuntimeError(f"the network returns features of shape {shape}, not (N, F)")
-    return shape[1]
+    if not isinstance(output, Tensor) or output.ndim != 2:
+        raise RuntimeError("its output is not one row of features per image")
+    return output.shape[1]

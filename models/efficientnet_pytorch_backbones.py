@@ -1,4 +1,7 @@
-"""EfficientNet B0 to B8 of efficientnet-pytorch, kept for the weights of earlier toolkits; it is no longer maintained."""
+"""EfficientNet B0 to B8 of efficientnet-pytorch, kept for the weights of earlier toolkits.
+
+That library is no longer maintained; timm's networks are the default.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ def spell(name: str) -> str | None:
 
 
 def advprop_name(name: str) -> str:
-    """The internal name of the same network with the AdvProp weights."""
+    """The name of the same network with the AdvProp weights."""
     return f"adv-{name}"
 
 
@@ -28,11 +31,10 @@ def build(name: str, image_size: tuple[int, int]) -> Backbone:
     """The model without its classifier, with random weights."""
     advprop = name.startswith("adv-")
     plain = name.removeprefix("adv-")
-    # A fixed image size gives fixed padding, which can be traced; another size still runs.
+    # A given image size makes the padding constant, which can be traced; other sizes still run.
     module = EfficientNet.from_name(plain, image_size=image_size)
-    module.set_swish(
-        memory_efficient=False
-    )  # the other one is a Python autograd function: jit.trace refuses it
+    # The memory-efficient swish is a Python autograd function, which jit.trace refuses.
+    module.set_swish(memory_efficient=False)
     module._dropout = nn.Identity()
     module._fc = nn.Identity()
     return Backbone(
@@ -52,4 +54,4 @@ def build(name: str, image_size: tuple[int, int]) -> Backbone:
 def default_size(name: str) -> tuple[int, int]:
     """The (H, W) that the model was made for."""
     size = EfficientNet.get_image_size(name.removeprefix("adv-"))
-    return (size, size)
+    return size, size

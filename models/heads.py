@@ -9,8 +9,8 @@ from torch import Tensor, nn
 class ScoreHead(nn.Module):
     """Dropout and one linear layer.
 
-    K = 1: score = offset + scale * logit. offset and scale are buffers, so that a network with small outputs
-    predicts on the MOS scale and an exported file needs no extra numbers.
+    K = 1: score = offset + scale * logit. offset and scale are buffers, so that a network with
+    small outputs predicts on the MOS scale and an exported file needs no extra numbers.
     K > 1: score = sum_k k * softmax(logits)_k with k = 1..K, the mean of the opinion histogram
     (NIMA, Talebi and Milanfar 2018, section III).
     """
@@ -31,7 +31,10 @@ class ScoreHead(nn.Module):
             self.register_buffer("bins", bins, persistent=False)  # (K,)
 
     def set_scale(self, offset: float, scale: float) -> None:
-        """Map logit 0 to `offset` and one unit of logit to `scale` (MOS units). ValueError when K > 1."""
+        """Map logit 0 to `offset` and a step of 1 to `scale`, in units of MOS.
+
+        Raises ValueError when K > 1, where the bins are the scale.
+        """
         if self.num_classes != 1:
             raise ValueError(f"set_scale: only for num_classes 1: this head has {self.num_classes}")
         self.offset.fill_(offset)
@@ -39,7 +42,7 @@ class ScoreHead(nn.Module):
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """features (N, F) -> scores (N,), logits (N, K), both float32 (also under autocast)."""
-        # bfloat16 has 8 bits: close scores would become ties and their ranking gradient would vanish.
+        # bfloat16 has 8 bits: close scores would become ties, which have no order to learn from.
         with torch.autocast(features.device.type, enabled=False):
             logits = self.fc(self.dropout(features.float()))  # (N, K)
         return self.scores(logits), logits

@@ -1,222 +1,170 @@
-"""Weights from files: ImageNet weights for a backbone, and another stage's weights for a whole network."""
+"""Weights from elsewhere, with every tensor accounted for.
+
+`load_imagenet` fills a backbone with a library's weights, `load_weights` a whole network with those
+of the same stage or another one (rank -> regress -> emd).
+"""
 
 from __future__ import annotations
 
-import re
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from models.backbone import Backbone
+from models.weight_files import download, find_local, first_line, plain, read_state, strip_module
 
-SUFFIXES = (".safetensors", ".pth")
-HUB = "https://huggingface.co/"
-CONNECT_SECONDS = 15
-SHOWN = 6  # tensor names printed before "and N more"
+if TYPE_CHECKING:
+    from models.quality_net import QualityNet
+
+SHOWN = 6  # names printed before "and N more"
+COUNTER = "num_batches_tracked"  # absent from old files; nothing reads it at a fixed momentum
 
 
 @dataclass(frozen=True)
 class LoadReport:
-    """What became of every tensor: names of the network's, but for `unexpected`, which are the file's.
+    """What became of every tensor, by name.
 
-    taken: loaded. reinitialised: of a head of another shape, kept as freshly made. unexpected: in the file, not
-    used. missing: in the network, not in the file, kept as freshly made.
+    taken: loaded into the network.
+    reinitialised: the network's, of a head of another shape; as freshly made.
+    unexpected: the file's, not used.
+    missing: the network's, not in the file; as freshly made.
+    source: the file or URL, if it was read here.
     """
 
     taken: tuple[str, ...]
     reinitialised: tuple[str, ...] = ()
     unexpected: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
+    source: str = ""
 
     def lines(self) -> list[str]:
-        """One to three lines for a person: what was taken, left in the file, and is new."""
+        """One to three lines for a person: what was taken, what was left, what is new."""
         new = self.reinitialised + self.missing
-        lines = [
-            f"{len(self.taken)} tensors taken, {len(self.unexpected)} left in the file, {len(new)} new"
-        ]
+        place = f"{self.source}: " if self.source else ""
+        counts = f"{len(self.taken)} tensors taken, {len(self.unexpected)} left, {len(new)} new"
+        lines = [f"{place}{counts}"]
         if self.unexpected:
             lines.append(f"left in the file: {_list(self.unexpected)}")
         if new:
-            lines.append(f"new (freshly initialised): {_list(new)}")
+            lines.append(f"new, freshly initialised: {_list(new)}")
         return lines
 
 
-def _list(names: tuple[str, ...]) -> str:
-    rest = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + rest
+def _list(names: tuple[str, ...] | list[str], shown: int = SHOWN) -> str:
+    rest = f" and {len(names) - shown} more" if len(names) > shown else ""
+    return ", ".join(names[:shown]) + rest
 
 
-def read_state(path: Path) -> dict[str, Tensor]:
-    """Tensors of a .safetensors or .pth file, on the CPU; ValueError when it is not one. Never unpickles objects."""
+def load_pretrained(backbone: Backbone, arch: str, folder: Path) -> LoadReport:
+    """ImageNet weights from a file in `folder`, else from the library's own source.
+
+    Raises ValueError when there are none; without a network it says what file to put where.
+    """
+    # An AdvProp network must not take the plain weights that stand under the bare name.
+    names = backbone.file_names if backbone.advprop else (arch, *backbone.file_names)
+    file = find_local(folder, names)
+    if file is not None:
+        return load_imagenet(backbone, read_state(file), str(file))
+    if backbone.source is None:
+        raise ValueError(
+            f"--pretrained: no file for {arch} in {folder}/, and its library has no weights for "
+            f"{backbone.name}: {backbone.other_weights}"
+        )
     try:
-        if path.suffix.lower() == ".safetensors":
-            from safetensors.torch import load_file
-
-            return load_file(path)
-        content: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # both readers raise many kinds for a damaged file
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ValueError(f"{path}: cannot be read as a weight file: {reason}") from None
-    for key in ("state_dict_ema", "model_ema", "state_dict", "model"):
-        if isinstance(content, dict) and isinstance(content.get(key), dict):
-            content = content[key]
-            break
-    if not isinstance(content, dict) or not any(
-        isinstance(value, Tensor) for value in content.values()
-    ):
-        raise ValueError(f"{path}: holds no named tensors: save the network's state_dict in it")
-    return strip_module(
-        {name: value for name, value in content.items() if isinstance(value, Tensor)}
-    )
-
-
-def strip_module(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Names without the `module.` that a distributed wrapper puts before them."""
-    return {name.removeprefix("module."): tensor for name, tensor in state.items()}
-
-
-def find_local(folder: Path, names: tuple[str, ...]) -> Path | None:
-    """The first file of `folder` named after one of `names`, in any case, with - or _, and with or without the hash
-    that the libraries put at the end of theirs (`resnet18-f37072fd.pth`)."""
-    if not folder.is_dir():
-        return None
-    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
-    files.sort(key=lambda path: SUFFIXES.index(path.suffix.lower()))
-    for name in names:
-        pattern = re.compile(re.escape(_plain(name)) + r"(_[0-9a-f]{8})?")
-        for path in files:
-            if pattern.fullmatch(_plain(path.stem)):
-                return path
-    return None
-
-
-def _plain(name: str) -> str:
-    return name.lower().replace("-", "_").replace(":", "_")
-
-
-def download(source: str) -> dict[str, Tensor]:
-    """Tensors of a file at a URL, from the library's cache if it is there; OSError when it cannot be had."""
-    if source.startswith(HUB):
-        return read_state(_from_hub(*source.removeprefix(HUB).split("/resolve/main/")))
-    return torch.hub.load_state_dict_from_url(
-        source, map_location="cpu", weights_only=True, check_hash=True
-    )
-
-
-def _from_hub(repository: str, file: str) -> Path:
-    import huggingface_hub
-
-    cached = huggingface_hub.try_to_load_from_cache(repository, file)
-    if isinstance(cached, str):
-        return Path(cached)
-    # The hub's client tries for most of a minute, with ten lines of warnings, where there is no network.
-    url = huggingface_hub.hf_hub_url(repository, file)
-    with urllib.request.urlopen(
-        urllib.request.Request(url, method="HEAD"), timeout=CONNECT_SECONDS
-    ):
-        pass
-    return Path(huggingface_hub.hf_hub_download(repository, file))
+        return load_imagenet(backbone, download(backbone.source), backbone.source)
+    except OSError as error:
+        kept = folder / f"{plain(names[0])}{Path(backbone.source).suffix}"
+        raise ValueError(
+            f"--pretrained: no file for {arch} in {folder}/, and the download failed "
+            f"({first_line(error)}): save {backbone.source} as {kept}"
+        ) from None
 
 
 def load_imagenet(backbone: Backbone, state: dict[str, Tensor], source: str) -> LoadReport:
-    """Copy a library's weights into its backbone; the classifier's tensors are left.
+    """Copy a library's tensors into its backbone; the classifier's are left.
 
-    Raises ValueError when a tensor of the backbone is not there, or has another shape: the file is of another one.
+    Raises ValueError when they are of another backbone.
     """
     own = backbone.module.state_dict()
-    kept = {
-        name: tensor for name, tensor in state.items() if not name.startswith(backbone.classifier)
-    }
-    adapted = backbone.adapt(backbone.module, kept)
-    _check_complete(own, adapted, f"{source}: is not of {backbone.name}")
-    taken = tuple(name for name in own if name in adapted)
+    adapted = backbone.adapt(backbone.module, state)
+    extra = [name for name in adapted if name not in own]
+    body = [name for name in extra if not name.startswith(backbone.classifier or ("",))]
+    what = f"{source}: is not of {backbone.name}"
+    _check_complete(own, adapted, what)
+    # Some files carry a buffer or two that newer code computes. A deeper network carries more.
+    if len(body) > len(own) // 10:
+        raise ValueError(f"{what}: it has {len(body)} tensors more, first {_list(body, 3)}")
+    taken = [name for name in own if name in adapted]
     backbone.module.load_state_dict({name: adapted[name] for name in taken}, strict=False)
-    left = [name for name in state if name not in kept] + [
-        name for name in adapted if name not in own
-    ]
-    return LoadReport(
-        taken, unexpected=tuple(left), missing=tuple(name for name in own if name not in adapted)
-    )
+    return LoadReport(tuple(taken), unexpected=tuple(extra), source=source)
 
 
 def _check_complete(own: dict[str, Tensor], state: dict[str, Tensor], what: str) -> None:
-    absent = [
-        name for name in own if name not in state and not name.endswith("num_batches_tracked")
-    ]
-    other = [name for name in own if name in state and state[name].shape != own[name].shape]
+    absent = [name for name in own if name not in state and not name.endswith(COUNTER)]
     if absent:
-        raise ValueError(
-            f"{what}: {len(absent)} tensors are not in it, first {_list(tuple(absent[:3]))}"
-        )
+        raise ValueError(f"{what}: it lacks {len(absent)} tensors, first {_list(absent, 3)}")
+    other = [name for name in own if name in state and state[name].shape != own[name].shape]
     if other:
-        shapes = [
-            f"{n} {tuple(state[n].shape)} instead of {tuple(own[n].shape)}" for n in other[:3]
-        ]
-        raise ValueError(
-            f"{what}: {len(other)} tensors have other shapes, first {', '.join(shapes)}"
+        first = ", ".join(
+            f"{name} {tuple(state[name].shape)} instead of {tuple(own[name].shape)}"
+            for name in other[:3]
         )
+        raise ValueError(f"{what}: {len(other)} tensors have other shapes, first {first}")
 
 
 def load_weights(
-    model: nn.Module, state_dict: dict[str, Tensor], strict_head: bool = False
+    model: QualityNet, state_dict: dict[str, Tensor], strict_head: bool = False
 ) -> LoadReport:
-    """Start a QualityNet from another one's tensors, of the same stage or of another (rank -> regress -> emd).
+    """Start a network from another one's tensors.
 
-    The backbone has to match completely. A head of another shape keeps its fresh initialisation, as a whole, unless
-    strict_head. Pixels are normalised as the file says.
+    The backbone has to match completely. A head of another shape keeps its fresh initialisation,
+    as a whole, unless strict_head. Pixels will be normalised as the file says.
 
-    Raises ValueError, naming the first tensors, when the file is of another backbone, or its head is of another
-    shape and strict_head is set.
+    Raises ValueError, naming the first tensors, when the file is of another backbone, or when its
+    head is of another shape and strict_head is set.
     """
     own = model.state_dict()
     state = strip_module(state_dict)
-    trunk = {name: tensor for name, tensor in own.items() if not name.startswith("heads.")}
-    _check_complete(trunk, state, f"the weights are of another backbone than {model.arch}")
-    _check_normalisation(model, state)
-    heads = {f"heads.{name}." for name in model.heads}
-    fresh = {prefix for prefix in heads if not _same(own, state, prefix)}
+    _check_backbone(model, own, state)
+    heads = [f"heads.{name}." for name in model.heads]
+    fresh = tuple(prefix for prefix in heads if _differ(own, state, prefix))
     if strict_head and fresh:
+        found = [f"{n} {tuple(t.shape)}" for n, t in state.items() if n.startswith("heads.")]
         raise ValueError(
-            f"the weights have another head than num_classes {model.num_classes}: {_head_shapes(state)}: "
-            "give the --num_classes that they were trained with"
+            f"the weights have another head than num_classes {model.num_classes}: "
+            f"{', '.join(found) or 'none'}: give the --num_classes that they were trained with"
         )
-    skipped = tuple(name for name in own if name.startswith(tuple(fresh)))
-    taken = tuple(name for name in own if name in state and name not in skipped)
+    taken = [name for name in own if name in state and not (fresh and name.startswith(fresh))]
     model.load_state_dict({name: state[name] for name in taken}, strict=False)
     return LoadReport(
-        taken=taken,
-        reinitialised=tuple(name for name in skipped if name in state),
+        taken=tuple(taken),
+        reinitialised=tuple(name for name in own if name in state and name not in set(taken)),
         unexpected=tuple(name for name in state if name not in own),
         missing=tuple(name for name in own if name not in state),
     )
 
 
-def _same(own: dict[str, Tensor], state: dict[str, Tensor], prefix: str) -> bool:
-    names = {name for name in own if name.startswith(prefix)}
-    return names == {name for name in state if name.startswith(prefix)} and all(
-        own[name].shape == state[name].shape for name in names
+def _differ(own: dict[str, Tensor], state: dict[str, Tensor], prefix: str) -> bool:
+    """Whether names or shapes under this prefix are not the same."""
+    ours, theirs = (
+        {name: tensor.shape for name, tensor in tensors.items() if name.startswith(prefix)}
+        for tensors in (own, state)
     )
+    return ours != theirs
 
 
-def _head_shapes(state: dict[str, Tensor]) -> str:
-    found = [
-        f"{name} {tuple(tensor.shape)}"
-        for name, tensor in state.items()
-        if name.startswith("heads.")
-    ]
-    return ", ".join(found) or "no head"
-
-
-def _check_normalisation(model: nn.Module, state: dict[str, Tensor]) -> None:
-    """AdvProp EfficientNets have the plain ones' tensor names and shapes, but other padding and pixel range: loaded
-    into each other they would run and be wrong."""
-    if model.advprop is None:  # no such variant exists of this backbone
-        return
-    if not torch.allclose(state["std"].cpu().float(), model.std.cpu().float(), atol=1e-4):
-        raise ValueError(
-            "the weights differ in --advprop from this network: give it, or not, as in their training"
-        )
+def _check_backbone(model: QualityNet, own: dict[str, Tensor], state: dict[str, Tensor]) -> None:
+    what = f"the weights are of another backbone than {model.arch}"
+    trunk = {name: tensor for name, tensor in own.items() if not name.startswith("heads.")}
+    _check_complete(trunk, state, what)
+    more = [name for name in state if name.startswith("backbone.") and name not in own]
+    if more:
+        raise ValueError(f"{what}: they have {len(more)} tensors more, first {_list(more, 3)}")
+    # AdvProp EfficientNets have the plain ones' tensor names and shapes, but other padding and
+    # another pixel range: loaded into each other they would run, and be wrong.
+    same = torch.allclose(state["std"].float().cpu(), model.std.float().cpu(), atol=1e-4)
+    if model.advprop is not None and not same:
+        raise ValueError("the weights differ in --advprop: give it, or not, as in their training")

@@ -8,13 +8,12 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
-from models.backbone import Backbone, on_meta
+from models.backbone import Backbone, run_without_data
 from models.heads import ScoreHead
-from models.pretrained import LoadReport, download, find_local, load_imagenet, read_state
+from models.pretrained import LoadReport, load_pretrained
 from models.registry import adapter, canonical_name, resolve
-from models.sizes import SIZE_ERRORS, explain
+from models.sizes import SIZE_ERRORS, build_without_data, explain
 
 
 class Prediction(NamedTuple):
@@ -25,7 +24,14 @@ class Prediction(NamedTuple):
 
 
 class QualityNet(nn.Module):
-    """Normalisation, backbone and head. Normalisation is part of the weights, so an exported file takes pixels."""
+    """Normalisation, backbone and head.
+
+    Normalisation (buffers `mean` and `std`) is part of the weights, so that whoever has them, or
+    an exported file, needs to know nothing but "pixels in [0, 1]".
+
+    arch: the name that was asked for; backbone_name: the library's, with the tag of its weights.
+    advprop: see Backbone. pretrained_report: what was loaded, if ImageNet weights were asked for.
+    """
 
     def __init__(
         self,
@@ -62,81 +68,63 @@ def build_model(
     pretrained_dir: str | Path = "pretrained",
     advprop: bool = False,
 ) -> QualityNet:
-    """A network by name (rule: models/registry.py), with random or ImageNet weights.
+    """A network by name (the rule stands in models/registry.py), with random or ImageNet weights.
 
-    image_size: (H, W) in pixels. pretrained: the file `<pretrained_dir>/<arch>.safetensors` or `.pth` if there is
-    one, else the library's download; what was loaded is in `.pretrained_report`. advprop: the EfficientNet of the
-    AdvProp weights, which takes pixels in [-1, 1] (normalised inside, like any other).
+    image_size: (H, W) in pixels.
+    pretrained: load `<pretrained_dir>/<arch>.safetensors` or `.pth`, spelled either way, if it is
+        there, else the library's download; the result's `.pretrained_report` says what was loaded.
+    advprop: the EfficientNet of the AdvProp weights, with their normalisation.
 
-    Raises ValueError for an unknown name, an image size that the network cannot take, and weights that cannot be had.
+    Raises ValueError for an unknown name, for an image size that the network cannot take (and says
+    which ones it can), and for weights that cannot be had or are of another backbone.
     """
     library, name = resolve(arch)
     size = (int(image_size[0]), int(image_size[1]))
-    backbone = _build_backbone(adapter(library), name, size, advprop)
+    backbone = build_backbone(adapter(library), name, size, advprop)
     model = QualityNet(backbone, canonical_name(arch), num_classes, size, dropout)
     if pretrained:
-        model.pretrained_report = _load_pretrained(
-            backbone, model.arch, library, Path(pretrained_dir)
-        )
+        model.pretrained_report = load_pretrained(backbone, model.arch, Path(pretrained_dir))
     return model
 
 
-def _build_backbone(
-    library: ModuleType, name: str, image_size: tuple[int, int], advprop: bool
+def build_backbone(
+    library: ModuleType,
+    name: str,
+    image_size: tuple[int, int],
+    advprop: bool = False,
+    without_data: bool = False,
 ) -> Backbone:
-    if advprop:
-        name = library.advprop_name(name)
+    """A library's model with random weights, or without data (on the meta device, quick).
+
+    Raises ValueError for an impossible size, and for advprop where there is none.
+    """
     if min(image_size) < 1:
         raise ValueError(f"--image_size {image_size[0]} {image_size[1]}: must be positive")
+    if advprop:
+        name = library.advprop_name(name)
     try:
+        if without_data:
+            return build_without_data(library, name, image_size)
         return library.build(name, image_size)
     except SIZE_ERRORS as error:
         raise ValueError(explain(library, name, image_size, error)) from None
 
 
-def _load_pretrained(backbone: Backbone, arch: str, library: str, folder: Path) -> LoadReport:
-    """Weights from `folder`, else from the library's own source; ValueError when there are none."""
-    # An AdvProp network must not take the plain weights that stand under the bare name.
-    names = backbone.file_names if backbone.advprop else (arch, *backbone.file_names)
-    file = find_local(folder, names)
-    if file is not None:
-        return load_imagenet(backbone, read_state(file), str(file))
-    source = backbone.source
-    if source is None:
-        raise ValueError(
-            f"--pretrained: {library} has no weights for {backbone.name}: {backbone.other_weights}"
-        )
-    try:
-        return load_imagenet(backbone, download(source), source)
-    except OSError as error:
-        kept = folder / f"{names[0]}{Path(source).suffix}"
-        raise ValueError(
-            f"--pretrained: no file for {arch} in {folder}/, and the download failed ({_first_line(error)}): "
-            f"save {source} as {kept}"
-        ) from None
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
-
-
 def check_training_batch(model: QualityNet, batch_size: int) -> None:
-    """ValueError when batch normalisation would see one value per channel with this many images in training.
+    """ValueError when a batch of this many images leaves batch normalisation one value per channel.
 
-    Some networks (ResNeSt) normalise after pooling, where one image gives one value: no variance. Costs a forward
-    pass without data.
+    Some networks (ResNeSt) normalise after pooling, where each image gives one value and a single
+    one has no variance. Costs a forward pass without data, no arithmetic.
     """
-    images = torch.empty(batch_size, 3, *model.image_size, device="meta")
-    backbone, training = model.backbone, model.training
+    training = model.backbone.training
     try:
-        with torch.no_grad(), torch.device("meta"):
-            functional_call(backbone.train(), on_meta(backbone), (images,))
+        run_without_data(model.backbone.train(), model.image_size, batch_size)
     except ValueError as error:
         if "more than 1 value per channel" not in str(error):
             raise
         raise ValueError(
-            f"--batch_size: {model.arch} normalises over the batch after pooling and cannot train on {batch_size} "
-            "image at a time: use at least 2 per device"
+            f"--batch_size {batch_size}: {model.arch} normalises over the batch after pooling, "
+            "which needs more images: use at least 2 per device"
         ) from None
     finally:
-        backbone.train(training)
+        model.backbone.train(training)

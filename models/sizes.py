@@ -2,51 +2,70 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from types import ModuleType
 
 import torch
 
+from models.backbone import Backbone
+
 # What networks raise about a size, while they are made or in their first forward pass.
-SIZE_ERRORS = (AssertionError, RuntimeError, TypeError, ValueError, ZeroDivisionError, IndexError)
+SIZE_ERRORS = (
+    AssertionError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    ZeroDivisionError,
+    IndexError,
+)
 STEPS = (14, 16, 32, 64)  # patch sizes and total strides of the networks that need a multiple
+
+
+def build_without_data(library: ModuleType, name: str, image_size: tuple[int, int]) -> Backbone:
+    """The backbone on the meta device: quick, and without memory for its parameters."""
+    try:
+        with torch.device("meta"):
+            return library.build(name, image_size)
+    except (
+        NotImplementedError
+    ):  # torchvision's RegNet reads numbers out of tensors while it is made
+        backbone = library.build(name, image_size)
+        backbone.module.to("meta")
+        return backbone
 
 
 def explain(library: ModuleType, name: str, image_size: tuple[int, int], error: Exception) -> str:
     """One line: the size, the network's own reason, and sizes that work."""
     reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
-    works = [
-        f"{height} {width}"
-        for height, width in candidates(library, name, image_size)
-        if fits(library, name, height, width)
-    ]
-    remedy = f"use --image_size {' or '.join(works[:3])}" if works else "use another --arch"
-    return (
-        f"--image_size {image_size[0]} {image_size[1]}: {name} cannot take it: {reason}: {remedy}"
-    )
+    works = (size for size in candidates(library, name, image_size) if fits(library, name, size))
+    choice = " or ".join(f"{height} {width}" for height, width in islice(works, 3))
+    remedy = f"use --image_size {choice}" if choice else "use another --arch"
+    asked = f"--image_size {image_size[0]} {image_size[1]}"
+    return f"{asked}: {name} cannot take it: {reason}: {remedy}"
 
 
 def candidates(
     library: ModuleType, name: str, image_size: tuple[int, int]
 ) -> list[tuple[int, int]]:
-    """Sizes to suggest, nearest first; the size that the network was made for closes the list."""
+    """Up to nine sizes to try, nearest first, and at last the one that the network was made for."""
     default = library.default_size(name)
-    sizes = {
-        tuple(max(1, round(side / step)) * step for side in image_size)
-        for step in (*STEPS, default[0])
-    }
-    sizes |= {(max(size), max(size)) for size in sizes}
-    sizes.discard(image_size)
-    near = sorted(
-        sizes, key=lambda size: (abs(size[0] - image_size[0]) + abs(size[1] - image_size[1]), size)
-    )
-    return [size for size in near if size != default][:8] + [default]
+    sizes = set()
+    for step in (*STEPS, default[0]):
+        height, width = (max(1, round(side / step)) * step for side in image_size)
+        longest = max(height, width)
+        sizes |= {(height, width), (longest, longest)}  # some networks take squares only
+    sizes -= {image_size, default}
+
+    def distance(size: tuple[int, int]) -> tuple[int, tuple[int, int]]:
+        return abs(size[0] - image_size[0]) + abs(size[1] - image_size[1]), size
+
+    return [*sorted(sizes, key=distance)[:8], default]
 
 
-def fits(library: ModuleType, name: str, height: int, width: int) -> bool:
-    """Whether the network runs at this size; made on the meta device, without data."""
+def fits(library: ModuleType, name: str, image_size: tuple[int, int]) -> bool:
+    """Whether the network runs at this size."""
     try:
-        with torch.device("meta"):
-            library.build(name, (height, width))
+        build_without_data(library, name, image_size)
     except SIZE_ERRORS:
         return False
     return True

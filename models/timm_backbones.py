@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from functools import lru_cache
 from typing import Any
@@ -11,8 +12,16 @@ import torch
 from torch import Tensor, nn
 
 from models.backbone import Backbone, feature_count
-from models.pretrained import HUB
 from models.sizes import SIZE_ERRORS
+from models.weight_files import HUB, RESOLVE
+
+# What timm's model files call the function that brings older weight files up to date.
+FILTERS = (
+    "checkpoint_filter_fn",
+    "_filter_fn",
+    "pretrained_filter_fn",
+    "_filter_torchvision_pretrained",
+)
 
 
 @lru_cache(maxsize=1)
@@ -33,15 +42,13 @@ def spell(name: str) -> str | None:
 
 
 def advprop_name(name: str) -> str:
-    """The AdvProp weights (Xie et al., CVPR 2020) of an EfficientNet; ValueError for any other backbone.
+    """The network of the AdvProp weights (Xie et al., CVPR 2020); ValueError but for EfficientNets.
 
-    They exist for the networks with TensorFlow's padding only, hence the change of network.
+    They exist for the networks with TensorFlow's padding only, hence another network.
     """
     advprop = _advprop_of(name)
     if advprop not in tagged_names():
-        raise ValueError(
-            f"--advprop: {name} has no AdvProp weights: use --arch efficientnet_b0 ... efficientnet_b8"
-        )
+        raise ValueError(f"--advprop: {name} has none: use --arch efficientnet_b0 (to b8)")
     return advprop
 
 
@@ -59,8 +66,9 @@ def build(name: str, image_size: tuple[int, int]) -> Backbone:
     config = module.pretrained_cfg
     classifier = config.get("classifier") or ()
     layers = (classifier,) if isinstance(classifier, str) else classifier
-    full = f"{config['architecture']}.{config['tag']}" if config["tag"] else name
     base = name.split(".")[0]
+    source = _source(config)
+    full = f"{config['architecture']}.{config['tag']}" if source and config["tag"] else name
     return Backbone(
         module=module,
         name=full,
@@ -69,8 +77,8 @@ def build(name: str, image_size: tuple[int, int]) -> Backbone:
         std=tuple(config["std"]),
         classifier=tuple(f"{layer}." for layer in layers),
         adapt=_adapt,
-        source=_source(config),
-        file_names=(full, f"timm_{base}") if "." in name else (base, full, f"timm_{base}"),
+        source=source,
+        file_names=(full,) if "." in name else (base, full),
         other_weights=_other_weights(base),
         advprop=full.endswith(".ap_in1k") if _advprop_of(base) in tagged_names() else None,
     )
@@ -78,12 +86,14 @@ def build(name: str, image_size: tuple[int, int]) -> Backbone:
 
 def default_size(name: str) -> tuple[int, int]:
     """The (H, W) that the model was made for."""
-    return tuple(timm.models.get_pretrained_cfg(name).input_size[1:])
+    _, height, width = timm.models.get_pretrained_cfg(name).input_size
+    return height, width
 
 
 def _source(config: dict[str, Any]) -> str | None:
     if config.get("hf_hub_id"):
-        return f"{HUB}{config['hf_hub_id']}/resolve/main/{config.get('hf_hub_filename') or 'model.safetensors'}"
+        file = config.get("hf_hub_filename") or "model.safetensors"
+        return f"{HUB}{config['hf_hub_id']}{RESOLVE}{file}"
     return config.get("url") or None
 
 
@@ -96,14 +106,15 @@ def _other_weights(base: str) -> str:
 def _options_for(name: str, image_size: tuple[int, int]) -> tuple[dict[str, Any], int]:
     """The extra arguments that make the model take this size, and its feature count.
 
-    Most networks take any size. Those with position tables need `img_size`, which others do not know. A network
-    on the meta device (no data) answers in a tenth of a second.
+    Most networks take any size. Those with position tables need `img_size`, which others do not
+    know. A network on the meta device (no data) answers in a tenth of a second.
     """
     first: Exception | None = None
     for options in ({}, {"img_size": image_size}):
         try:
             with torch.device("meta"):
                 module = timm.create_model(name, num_classes=0, **options)
+            _check_patches(module, image_size)
             return options, feature_count(module, image_size)
         except SIZE_ERRORS as error:
             # A refused `img_size` (TypeError) says nothing about the size: the first answer does.
@@ -113,13 +124,25 @@ def _options_for(name: str, image_size: tuple[int, int]) -> tuple[dict[str, Any]
     raise first
 
 
+def _check_patches(module: nn.Module, image_size: tuple[int, int]) -> None:
+    """A transformer would leave out the pixels right and below of the last whole patch."""
+    embed = getattr(module, "patch_embed", None)
+    if not isinstance(embed, timm.layers.PatchEmbed) or embed.dynamic_img_pad:
+        return
+    height, width = embed.patch_size
+    if image_size[0] % height or image_size[1] % width:
+        raise ValueError(f"its patches of {height} x {width} pixels do not cover the image")
+
+
 def _adapt(module: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Rename and resize the tensors of a file with the model's own filter, as timm does after a download."""
+    """Rename and resize the tensors of a file with timm's own filter for this model."""
     own = module.state_dict()
     if all(name in state and state[name].shape == tensor.shape for name, tensor in own.items()):
         return state
-    source_file = sys.modules[type(module).__module__]
-    adapt = getattr(source_file, "checkpoint_filter_fn", None) or getattr(
-        source_file, "_filter_fn", None
-    )
-    return adapt(state, module) if adapt is not None else state
+    model_file = sys.modules[type(module).__module__]
+    for filter_name in FILTERS:
+        adapt = getattr(model_file, filter_name, None)
+        if adapt is not None:
+            one = len(inspect.signature(adapt).parameters) == 1
+            return adapt(dict(state)) if one else adapt(dict(state), module)
+    return state

@@ -27,16 +27,14 @@ def spell(name: str) -> str | None:
 
 def advprop_name(name: str) -> str:
     """Always a ValueError: torchvision has no AdvProp weights."""
-    raise ValueError(
-        f"--advprop: torchvision has no AdvProp weights for {name}: use --arch efficientnet_b0"
-    )
+    raise ValueError(f"--advprop: torchvision's {name} has none: use --arch efficientnet_b0")
 
 
 def build(name: str, image_size: tuple[int, int]) -> Backbone:
     """The model without its last classifier layer, with random weights.
 
-    Layers before the last one (VGG's, AlexNet's and MobileNetV3's fully connected ones) stay: ImageNet weights
-    load exactly. Raises the network's own error for an image size that it cannot take.
+    Layers before the last one (VGG's, AlexNet's and MobileNetV3's fully connected ones) stay, so
+    ImageNet weights load exactly. Raises the network's own error for a size that it cannot take.
     """
     module = torchvision.models.get_model(name, weights=None, **_options(name, image_size))
     classifier = _drop_classifier(module)
@@ -62,7 +60,7 @@ def default_size(name: str) -> tuple[int, int]:
 def _options(name: str, image_size: tuple[int, int]) -> dict[str, object]:
     if name.startswith("vit_"):
         if image_size[0] != image_size[1]:
-            raise ValueError("torchvision's vit takes square images only (timm's vit takes others)")
+            raise ValueError("torchvision's vit takes squares only (timm's takes others)")
         return {"image_size": image_size[0]}
     if name == "maxvit_t":
         return {"input_size": image_size}
@@ -70,17 +68,16 @@ def _options(name: str, image_size: tuple[int, int]) -> dict[str, object]:
 
 
 def _drop_classifier(module: nn.Module) -> tuple[str, ...]:
-    """Put Identity where the last classifier layer is, and return its name as a prefix of tensor names."""
+    """Put Identity in place of the last layer; returns how the names of its tensors begin."""
     if isinstance(module, torchvision.models.SqueezeNet):
-        module.classifier = nn.Sequential(
-            nn.AdaptiveAvgPool2d(1)
-        )  # its classifier is a convolution before the pool
+        # Its classifier is a convolution before the pool.
+        module.classifier = nn.Sequential(nn.AdaptiveAvgPool2d(1))
         return ("classifier.1.",)
     name = [name for name, layer in module.named_modules() if isinstance(layer, nn.Linear)][-1]
     parent, _, child = name.rpartition(".")
     owner = module.get_submodule(parent)
     setattr(owner, child, nn.Identity())
-    # The dropout right before it is replaced by the head's own.
+    # The dropout right before it gives way to the quality head's own.
     if isinstance(owner, nn.Sequential) and len(owner) > 1 and isinstance(owner[-2], nn.Dropout):
         owner[-2] = nn.Identity()
     elif isinstance(getattr(module, "dropout", None), nn.Dropout):
@@ -95,12 +92,12 @@ def _adapt(module: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
     if isinstance(module, torchvision.models.VisionTransformer):
         if "encoder.pos_embedding" in state:
             resize = torchvision.models.vision_transformer.interpolate_embeddings
-            return dict(resize(module.image_size, module.patch_size, state, reset_heads=False))
+            return dict(resize(module.image_size, module.patch_size, dict(state)))
     return state
 
 
 def _densenet_name(name: str) -> str:
-    """`denselayer1.norm.1.weight` -> `denselayer1.norm1.weight`: torchvision's files predate its present names."""
+    """`denselayer1.norm.1.weight` -> `denselayer1.norm1.weight`; torchvision's files are older."""
     for part in ("norm", "relu", "conv"):
         for number in ("1", "2"):
             name = name.replace(f".{part}.{number}.", f".{part}{number}.")
