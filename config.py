@@ -304,6 +304,9 @@ def parse(argv: list[str]) -> Config:
         if any(name in given for name in MODES):
             stored = {k: v for k, v in stored.items() if k not in MODES}
         given = {**stored, **given}
+    changed = sorted(_spell(name) for name in given.keys() - CONTINUE_FLAGS)
+    if "continue_run" in given and changed:
+        raise UsageError(f"--continue repeats the run's own configuration: leave out {', '.join(changed)}")
     return make_config(given)
 
 
@@ -332,8 +335,6 @@ def _check(c: Config) -> None:
     rules = [
         (weights_needed and not c.resume,
          f"{_spell(mode) if weights_needed else ''} needs weights: pass --resume FILE, e.g. {c.checkpoints}/model_best_{c.arch}.pth"),
-        (mode == "continue_run" and bool(c.given - CONTINUE_FLAGS),
-         f"--continue repeats the run's own configuration: leave out {', '.join(sorted(map(_spell, c.given - CONTINUE_FLAGS)))}"),
         (c.criterion == "emd" and c.num_classes == 1, "--criterion emd needs --num_classes 2 or more: the bins of a histogram"),
         (not c.margin > 0, f"--margin {c.margin:g} must be above 0: at 0 a constant output is optimal"),
         (c.criterion == "rank" and c.num_classes is not None and c.num_classes > 1 and mode == "train" and c.margin >= c.num_classes - 1,

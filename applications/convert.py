@@ -52,7 +52,7 @@ def run(config: Config, runtime: Runtime) -> int:
     target = Path(config.output or Path(config.checkpoints) / f"jit_{file_arch(config.arch)}.pt")
     rule = view_rule(config)
     images, origin = sample_images(config, rule)
-    network = Deployed(model.eval())
+    network = Deployed(model).eval()
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
     os.close(handle)
