@@ -6,7 +6,7 @@ from pathlib import Path
 from dataloader.label_paths import Found, Missing, PathFinder
 from dataloader.label_records import DistributionLabel, Fault, Label, PairLabel, ScoreLabel
 
-SUM_TOLERANCE = 0.01  # probabilities are often written with two decimals
+SUM_TOLERANCE = 0.01 + 1e-9  # two decimals are common, and 0.33 * 3 counts as within 0.01 of 1
 
 
 class LineReader:
@@ -17,20 +17,24 @@ class LineReader:
     """
 
     def __init__(self, kind: str, file: Path, finder: PathFinder, num_classes: int | None):
+        self.kind = kind
         self.file = file
         self.finder = finder
         self.num_classes = num_classes if kind == "distributions" else None
         self.labels: list[Label] = []
         self.faults: list[Fault] = []
         self.vote_lines = self.repeated_lines = 0
-        self.read = {
-            "pairs": self._read_pair,
-            "scores": self._read_score,
-            "distributions": self._read_distribution,
-        }[kind]
         self._bins_from = "num_classes"
         self._pairs: dict[tuple[str, str], int] = {}  # real paths of (better, worse): line
         self._targets: dict[str, tuple[float | tuple[float, ...], int]] = {}  # real path: and line
+
+    def read(self, line: int, text: str) -> None:
+        if self.kind == "pairs":
+            self._read_pair(line, text)
+        elif self.kind == "scores":
+            self._read_score(line, text)
+        else:
+            self._read_distribution(line, text)
 
     def fault(self, line: int, column: int, message: str) -> None:
         self.faults.append(Fault(self.file, line, column, message))

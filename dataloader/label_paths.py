@@ -49,9 +49,8 @@ class PathFinder:
         self._inside = tuple(
             os.path.join(top, "") for top in (self._root, os.path.realpath(self._root))
         )
-        self._listings: dict[str, frozenset[str]] = {}
+        self._listings: dict[str, tuple[frozenset[str], str]] = {}  # and the folder's real path
         self._known: dict[str, Found | Missing] = {}
-        self._resolve = Resolver()
 
     def find(self, text: str) -> Found | Missing:
         """The image that the text names, or the reason why there is none."""
@@ -64,28 +63,36 @@ class PathFinder:
         return bool(text) and isinstance(self.find(text), Found)
 
     def _look_up(self, text: str) -> Found | Missing:
-        joined = (os.path.normpath(os.path.join(base, text)) for base in self._bases)
-        places = list(dict.fromkeys(joined))
+        places = []
+        for base in self._bases:
+            places.append(os.path.normpath(os.path.join(base, text)))
+            found = self._image_at(places[-1])
+            if found is not None:
+                return found
         inside = [place for place in places if place.startswith(self._inside)]
-        for place in inside:
-            if self._is_file(place):
-                return Found(Path(place), self._resolve(place))
-        if not inside or any(self._is_file(place) for place in places if place not in inside):
+        if not inside or any(os.path.isfile(place) for place in places):
             return Missing(f"path leaves the data root {self._root}: {text!r}")
         if any(os.path.isdir(place) for place in inside):
             return Missing(f"not an image but a folder: {text!r}")
-        return Missing(f"image not found (looked for {' and '.join(places)}): {text!r}")
+        both = " and ".join(dict.fromkeys(places))
+        return Missing(f"image not found (looked for {both}): {text!r}")
 
-    def _is_file(self, place: str) -> bool:
+    def _image_at(self, place: str) -> Found | None:
+        if not place.startswith(self._inside):
+            return None
         folder, name = os.path.split(place)
         if folder not in self._listings:
-            self._listings[folder] = _files_in(folder)
+            self._listings[folder] = (_files_in(folder), os.path.realpath(folder))
+        names, real_folder = self._listings[folder]
+        if name in names:
+            real = place if real_folder == folder else os.path.join(real_folder, name)
+            return Found(Path(place), real)
         # A name that is not listed may still be there: a link, or another Unicode spelling of it.
-        return name in self._listings[folder] or os.path.isfile(place)
+        return Found(Path(place), os.path.realpath(place)) if os.path.isfile(place) else None
 
 
 def _files_in(folder: str) -> frozenset[str]:
-    """Names of the regular files; empty for a folder that cannot be listed."""
+    """Names of the regular files, links left out; empty for a folder that cannot be listed."""
     try:
         with os.scandir(folder) as entries:
             return frozenset(e.name for e in entries if e.is_file(follow_symlinks=False))

@@ -13,6 +13,7 @@ Lines are cut from the right, so a file name may hold commas and spaces.
 
 import codecs
 from collections.abc import Iterable, Iterator, Mapping
+from io import BytesIO
 from pathlib import Path
 
 from dataloader.label_lines import LineReader
@@ -61,7 +62,7 @@ def read_labels(
     if num_classes is not None and num_classes < 2 and kind == "distributions":
         raise ValueError(f"num_classes {num_classes}: a histogram has at least 2 bins")
     reader = LineReader(kind, file, PathFinder(file, root, cwd or Path.cwd()), num_classes)
-    for line, text in _data_lines(_raw_lines(kind, file), reader):
+    for line, text in _data_lines(_content(kind, file), reader):
         reader.read(line, text)
     if not reader.labels and not reader.faults:
         reader.fault(1, 1, f"no labels in this file: give lines such as {EXAMPLES[kind]!r}")
@@ -70,25 +71,23 @@ def read_labels(
     return LabelFile(file, kind, reader.labels, reader.num_classes, _notes(reader))
 
 
-def _raw_lines(kind: str, file: Path) -> list[bytes]:
+def _content(kind: str, file: Path) -> bytes:
     try:
-        content = file.read_bytes()
+        return file.read_bytes().removeprefix(codecs.BOM_UTF8)
     except FileNotFoundError:
         what = "no label file here"
     except OSError as error:
         what = f"label file cannot be read ({error.strerror})"
-    else:
-        return content.removeprefix(codecs.BOM_UTF8).split(b"\n")
     lines = f"give a text file with lines such as {EXAMPLES[kind]!r}"
     raise LabelError([Fault(file, 0, 0, f"{what}: {lines}")])
 
 
-def _data_lines(lines: list[bytes], reader: LineReader) -> Iterator[tuple[int, str]]:
+def _data_lines(content: bytes, reader: LineReader) -> Iterator[tuple[int, str]]:
     """(line number, text) without line ends, blank lines and comments."""
-    if lines[0].startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         reader.fault(1, 1, "UTF-16 text: save the file as UTF-8")
         return
-    for line, raw in enumerate(lines, start=1):
+    for line, raw in enumerate(BytesIO(content), start=1):
         try:
             text = raw.decode("utf-8").rstrip()
         except UnicodeDecodeError as error:
