@@ -7,9 +7,8 @@ Reading rules (`read_image`), the same for training, evaluation, prediction, exp
 - 16-bit grey is scaled, v * 255 / 65535 rounded, never clipped (32768 becomes 128); a 12-bit TIFF
   by 4095 in place of 65535. Of 16-bit colour the high byte is kept.
 - Transparency, in any mode, is composited over white.
-- CMYK and YCbCr are converted by Pillow's fixed formulas; embedded colour profiles are ignored.
-- Refused: 32-bit integer and floating-point grey, because the file does not say what white is;
-  LAB.
+- CMYK, YCbCr and LAB are converted by Pillow's fixed rules; embedded colour profiles are ignored.
+- Refused: 32-bit integer and floating-point grey, because the file does not say what white is.
 """
 
 import math
@@ -157,11 +156,7 @@ def _to_rgb(path: PathLike, image: Image.Image) -> Image.Image:
         canvas = Image.new("RGB", image.size, "white")
         canvas.paste(colours, mask=colours.getchannel("A"))
         return canvas
-    try:
-        return image.convert("RGB")
-    except ValueError:
-        what = f"colour mode {image.mode} is not supported"
-        raise ImageError(path, f"{what}: convert it to RGB") from None
+    return image.convert("RGB")
 
 
 def _deep_grey_to_rgb(image: Image.Image) -> Image.Image:
