@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import torch
@@ -75,7 +76,7 @@ def summarize(
     stages = measure_stages(backbone.module.eval(), size)
     with torch.device("meta"):
         head = ScoreHead(backbone.features, num_classes)
-    rows = [s for s in stages[1:] if s.parameters or s.multiply_adds]
+    rows = _fold([s for s in stages[1:] if s.parameters or s.multiply_adds])
     rows.append(Stage("head", _parameters(head), backbone.features * num_classes, (1, num_classes)))
     source = f"{library}'s {backbone.name}"
     return Summary(
@@ -118,6 +119,25 @@ def measure_stages(module: nn.Module, image_size: tuple[int, int]) -> list[Stage
         for name, stage in stages.items()
         if name in shapes
     ]
+
+
+def _fold(stages: list[Stage]) -> list[Stage]:
+    """Equal neighbours (`blocks.0` to `blocks.11`) as one stage, `blocks.0-11`, with their sums."""
+
+    def alike(stage: Stage) -> tuple[Any, ...]:
+        return stage.name.rpartition(".")[0], stage.parameters, stage.multiply_adds, stage.shape
+
+    folded = []
+    for _, group in groupby(stages, alike):
+        first, *rest = group
+        if rest and "." in first.name:
+            last = rest[-1].name.rpartition(".")[2]
+            times = 1 + len(rest)
+            sums = first.parameters * times, first.multiply_adds * times
+            folded.append(Stage(f"{first.name}-{last}", *sums, first.shape))
+        else:
+            folded += [first, *rest]
+    return folded
 
 
 def _parameters(module: nn.Module) -> int:
