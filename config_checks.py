@@ -1,0 +1,133 @@
+"""Combinations of flags that cannot be meant, each refused with what to pass instead."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from config_types import UsageError
+
+if TYPE_CHECKING:
+    from config import Config
+
+NEED_WEIGHTS = {"evaluate": "-e", "jit": "--jit", "predict": "--predict"}
+# What -o writes; the other modes write no file of that kind.
+OUTPUT_SUFFIXES = {
+    "predict": (".csv", ".json"),
+    "evaluate": (".csv",),
+    "jit": (".pt",),
+    "check": (".json",),
+}
+Rule = tuple[bool, str]
+
+
+def check(c: Config) -> None:
+    """UsageError (one line) for the first rule that is broken."""
+    for rules in (_mode, _numbers, _view, _model, _processes):
+        for broken, message in rules(c):
+            if broken:
+                raise UsageError(message)
+    if fault := TASK_RULES[c.criterion](c):
+        raise UsageError(fault)
+
+
+def _mode(c: Config) -> Iterator[Rule]:
+    mode = c.mode()
+    yield (
+        mode in NEED_WEIGHTS and not c.resume,
+        f"{NEED_WEIGHTS.get(mode)} needs weights: pass --resume FILE, "
+        f"e.g. {c.checkpoints}/model_best_{c.arch}.pth",
+    )
+    if c.output is not None:
+        known = OUTPUT_SUFFIXES.get(mode, ())
+        yield not known, f"--output {c.output}: only with -e, --predict, --jit or --check"
+        wrong = Path(c.output).suffix not in known
+        yield wrong, f"--output {c.output}: must end in {' or '.join(known)}"
+    yield (
+        c.no_check and c.bad_images == "skip",
+        "--bad_images skip needs the check before epoch 1: leave out --no_check",
+    )
+    yield (
+        mode == "generate" and c.tile is not None and c.tile < 64,
+        f"--tile {c.tile}: at least 64 pixels",
+    )
+
+
+def _numbers(c: Config) -> Iterator[Rule]:
+    yield c.margin <= 0, f"--margin {c.margin:g} must be above 0: at 0 a constant output is optimal"
+    yield c.lr <= 0, f"--lr {c.lr:g} must be above 0"
+    yield c.weight_decay < 0, f"--wd {c.weight_decay:g} must not be below 0"
+    yield c.clip_grad < 0, f"--clip_grad {c.clip_grad:g} must not be below 0"
+    for name in ("dropout", "ema", "momentum"):
+        value = getattr(c, name)
+        yield not 0 <= value < 1, f"--{name} {value:g} must be at least 0 and below 1"
+
+
+def _view(c: Config) -> Iterator[Rule]:
+    random = c.crop == "random"
+    crop = c.crop_size or c.image_size
+    yield bool(c.crop_from) and not random, "--crop_from needs --crop random"
+    yield (
+        bool(c.crop_size) and not random and not c.test_crops,
+        "--crop_size needs --crop random or --test_crops N",
+    )
+    yield (
+        c.train and c.resize == "native" and not random,
+        "--resize native trains only with --crop random: a batch needs images of one size",
+    )
+    if c.crop_from:
+        shown = " ".join(map(str, c.crop_from))
+        yield (
+            any(a > b for a, b in zip(crop, c.crop_from, strict=True)),
+            f"--crop_from {shown} is smaller than the crop of {' '.join(map(str, crop))}",
+        )
+
+
+def _model(c: Config) -> Iterator[Rule]:
+    for name in ("advprop", "pretrained"):
+        yield (
+            c.train and getattr(c, name) and c.resume is not None,
+            f"--{name} and --resume both bring weights: choose one",
+        )
+
+
+def _processes(c: Config) -> Iterator[Rule]:
+    yield (
+        c.gpus == 0 and c.device not in ("auto", "cpu"),
+        f"-g 0 is the CPU and --device {c.device} is not: choose one",
+    )
+    yield (
+        c.nodes > 1 and not c.init_method,
+        "--nodes above 1 needs --init_method tcp://HOST:PORT of the first machine",
+    )
+    yield c.rank >= c.nodes, f"--rank {c.rank} must be below --nodes {c.nodes}"
+    yield (
+        c.sync_bn and c.device == "cpu" and (c.gpus or 1) * c.nodes > 1,
+        "--sync_bn: torch synchronises batch norm on accelerators only: "
+        "leave it out with --device cpu",
+    )
+
+
+def _reachable_margin(c: Config) -> str | None:
+    span = (c.num_classes or 1) - 1
+    if not c.train or span < 1 or c.margin < span:
+        return None
+    return (
+        f"--margin {c.margin:g} cannot be reached by scores between 1 and {c.num_classes}: "
+        "pass a smaller --margin, or --num_classes 1"
+    )
+
+
+def _enough_bins(c: Config) -> str | None:
+    if c.num_classes != 1:
+        return None
+    return "--criterion emd needs --num_classes 2 or more: the bins of a histogram"
+
+
+# What a task asks of the other flags, beyond what its parts in applications/tasks.py can say.
+TASK_RULES: dict[str, Callable[[Config], str | None]] = {
+    "rank": _reachable_margin,
+    "emd": _enough_bins,
+    "regress": lambda c: None,
+}

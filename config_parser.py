@@ -1,0 +1,145 @@
+"""From words to values: the parser made of Config's fields, its help, and configuration files."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from config_types import UsageError, did_you_mean
+
+GROUPS = {
+    "mode": "what to do (none of these: print the model's summary)",
+    "data": "data",
+    "view": "from image to network input",
+    "model": "model",
+    "task": "task",
+    "optim": "optimisation",
+    "run": "devices and processes",
+    "out": "output",
+}
+USAGE = (
+    "python main.py [--train | -e | --jit | --predict PATH ... | --check | --generate SET | "
+    "--continue RUN_DIR] [flags]"
+)
+EPILOG = (
+    "Long flags may be written with hyphens or underscores. Exit codes: 0 done; 1 something is "
+    "wrong with data or files; 2 with the command line; 130 and 143: stopped by SIGINT or SIGTERM, "
+    "state saved."
+)
+
+Flags = Sequence[dataclasses.Field]
+
+
+class _Help(argparse.ArgumentDefaultsHelpFormatter):
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=32, width=110)
+
+    def _get_help_string(self, action: argparse.Action) -> str:
+        text, default = action.help or "", action.default
+        unset = default is None or default is False or default in ((), argparse.SUPPRESS)
+        if unset or "default" in text:
+            return text
+        shown = " ".join(map(str, default)) if isinstance(default, tuple) else str(default)
+        return f"{text} (default: {shown})"
+
+    def _format_action_invocation(self, action: argparse.Action) -> str:
+        shown = [name for name in action.option_strings if "-" not in name[2:]]  # one spelling
+        if action.nargs == 0:
+            return ", ".join(shown)
+        return ", ".join(shown) + " " + self._format_args(action, action.dest.upper())
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message)
+
+
+def spell(flags: Flags, field_name: str) -> str:
+    """The long flag that sets a field, as the help shows it."""
+    names = next(f.metadata["names"] for f in flags if f.name == field_name)
+    return next(name for name in names if name.startswith("--"))
+
+
+def build_parser(flags: Flags) -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="python main.py", formatter_class=_Help, allow_abbrev=False, usage=USAGE,
+        description="Train, evaluate and export no-reference image-quality models.", epilog=EPILOG,
+    )  # fmt: skip
+    groups = {key: parser.add_argument_group(title) for key, title in GROUPS.items()}
+    for field in flags:
+        options: dict[str, Any] = dict(field.metadata["options"])
+        if field.default is False:
+            options["action"] = "store_true"
+        elif "type" not in options and "choices" not in options:
+            options["type"] = str
+        names = [both for name in field.metadata["names"] for both in _spellings(name)]
+        group = groups[field.metadata["group"]]
+        action = group.add_argument(*names, dest=field.name, help=field.metadata["help"], **options)
+        # Set afterwards: argparse would convert it, and `given` must tell it from a flag.
+        action.default = field.default
+    return parser
+
+
+def _spellings(name: str) -> list[str]:
+    return list(dict.fromkeys([name, name[:2] + name[2:].replace("_", "-")]))
+
+
+def given_flags(flags: Flags, argv: Sequence[str]) -> dict[str, Any]:
+    """Only the fields whose flags stand in argv, with their values; UsageError with near names."""
+    parser = build_parser(flags)
+    blank = argparse.Namespace(**{f.name: argparse.SUPPRESS for f in flags})
+    known, unknown = parser.parse_known_args(list(argv), blank)
+    if unknown:
+        raise UsageError(_unknown(unknown[0], flags))
+    return {k: v for k, v in vars(known).items() if v is not argparse.SUPPRESS}
+
+
+def _unknown(word: str, flags: Flags) -> str:
+    name = word.split("=")[0]
+    if not name.startswith("-"):
+        return f"unexpected argument {word}; python main.py --help lists all flags"
+    spelled = name[:2] + name[2:].replace("-", "_")
+    hint = did_you_mean(spelled, [n for f in flags for n in f.metadata["names"]])
+    return f"unknown flag {word}{hint or '; python main.py --help lists all flags'}"
+
+
+def from_file(flags: Flags, path: str) -> dict[str, Any]:
+    """Fields set by a configuration file (JSON); the parser checks their types and choices."""
+    try:
+        loaded = json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"--config {path}: {error.strerror}") from None
+    except ValueError as error:
+        raise UsageError(f"--config {path}: not JSON: {error}") from None
+    if not isinstance(loaded, dict):
+        raise UsageError(f"--config {path}: expected an object of flag names and values")
+    try:
+        refuse_unknown(flags, loaded)
+        words = [word for key, value in loaded.items() for word in _words(flags, key, value)]
+        return given_flags(flags, words)
+    except UsageError as error:
+        raise UsageError(f"--config {path}: {error}") from None
+
+
+def _words(flags: Flags, key: str, value: Any) -> list[str]:
+    """One key of a file as the flag it stands for; null, false and [] stand for the default."""
+    if value is None or value is False or value == []:
+        return []
+    name = spell(flags, key)
+    if value is True:
+        return [name]
+    if isinstance(value, list) and len(value) > 1:
+        return [name, *map(str, value)]
+    return [f"{name}={value[0] if isinstance(value, list) else value}"]
+
+
+def refuse_unknown(flags: Flags, values: dict[str, Any]) -> None:
+    """UsageError with near names for a key that no flag has: what nobody reads is not ignored."""
+    names = [f.name for f in flags]
+    for key in values:
+        if key not in names:
+            raise UsageError(f"unknown key {key!r}{did_you_mean(key, names)}")

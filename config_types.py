@@ -1,0 +1,79 @@
+"""What a flag is made of: its declaration, the types of its text, and the error of a wrong one."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import difflib
+import math
+from collections.abc import Iterable
+from typing import Any
+
+CRITERIONS = {
+    "rank": "rank", "ranking_loss": "rank",
+    "emd": "emd", "emd_loss": "emd",
+    "regress": "regress", "regress_loss": "regress",
+}  # fmt: skip
+MAX_SIDE = 16384
+
+
+class UsageError(ValueError):
+    """The command line itself is wrong (exit code 2)."""
+
+
+def flag(group: str, default: Any, *names: str, help: str, **options: Any) -> Any:
+    """One field of Config together with its command-line argument; `options` go to argparse."""
+    metadata = {"group": group, "names": names, "help": help, "options": options}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
+
+
+def positive(text: str) -> int:
+    value = whole(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    return value
+
+
+def count(text: str) -> int:
+    value = whole(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{text} is below 0")
+    return value
+
+
+def side(text: str) -> int:
+    value = positive(text)
+    if value > MAX_SIDE:
+        raise argparse.ArgumentTypeError(f"{text} pixels is over the limit of {MAX_SIDE}")
+    return value
+
+
+def number(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a finite number")
+    return value
+
+
+def criterion(text: str) -> str:
+    if text not in CRITERIONS:
+        hint = did_you_mean(text, CRITERIONS)
+        known = ", ".join(dict.fromkeys(CRITERIONS.values()))
+        raise argparse.ArgumentTypeError(f"unknown criterion {text!r}{hint} (one of {known})")
+    return CRITERIONS[text]
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """": did you mean A or B?", or nothing where no known word is near."""
+    near = difflib.get_close_matches(word, list(known), 3, 0.6)
+    return f": did you mean {' or '.join(dict.fromkeys(near))}?" if near else ""
