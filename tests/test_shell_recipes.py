@@ -1,0 +1,85 @@
+"""Every recipe of z_task_shell runs as it stands, one after the other as a user would, on generated data."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.tiny_data import picture, write_data
+
+ROOT = Path(__file__).resolve().parent.parent
+SHELL = ROOT / "z_task_shell"
+REQUIREMENTS = ("requirements.txt", "requirements-quickstart.txt", "requirements-test.txt")
+SMALL = ["--arch", "resnet18", "--image_size", "64", "-b", "8", "-j", "0", "--epochs", "1", "--threads", "1"]
+WEIGHTS = ["--resume", "checkpoints/model_best_resnet18.pth"]
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """This test's own interpreter dressed up as an environment that needs no installation."""
+    venv = tmp_path_factory.mktemp("venv with space")
+    python = venv / "bin" / "python"
+    python.parent.mkdir()
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
+    (venv / ".stamps").mkdir()
+    for name in REQUIREMENTS:
+        command = f'. "{SHELL}/setup.sh"; stamp_of "{python}" "{ROOT / name}"'
+        stamp = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
+        (venv / ".stamps" / name).write_text(stamp.stdout)
+    return {**os.environ, "IQA_VENV": str(venv), "OMP_NUM_THREADS": "1"}
+
+
+def recipe(
+    name: str, arguments: list[str], folder: Path, environment: dict[str, str], code: int = 0
+) -> subprocess.CompletedProcess:
+    found = subprocess.run(
+        ["bash", str(SHELL / name), *arguments], cwd=folder, env=environment, capture_output=True, text=True
+    )
+    assert found.returncode == code, f"{name}: {found.stdout}\n{found.stderr}"
+    assert "nothing to install" in found.stderr
+    return found
+
+
+def test_every_recipe_is_run_here() -> None:
+    """A new recipe needs a run below; quickstart.sh and test.sh are run as a whole by hand and by CI."""
+    run = {"info", "generate", "check", "train_rank", "train_emd", "train_regress", "evaluate", "export", "predict"}
+    assert {p.stem for p in SHELL.glob("*.sh")} == run | {"setup", "test", "quickstart"}
+    for script in SHELL.glob("*.sh"):
+        assert "set -euo pipefail" in script.read_text()
+        subprocess.run(["bash", "-n", str(script)], check=True)
+
+
+def test_from_photographs_to_scores(tmp_path: Path, environment: dict[str, str]) -> None:
+    import numpy as np
+
+    photos = tmp_path / "my photos"
+    photos.mkdir()
+    for i in range(4):
+        picture(np.random.default_rng(i), 4, (72, 96)).save(photos / f"photo {i}.png")
+    data = ["--data", "ranked"]
+    split = ["--val_photos", "1", "--test_photos", "1", "-j", "0"]
+    recipe("generate.sh", ["--photos", str(photos), *data, *split], tmp_path, environment)
+    assert "no faults found" in recipe("check.sh", data, tmp_path, environment).stdout
+    recipe("train_rank.sh", [*data, *SMALL], tmp_path, environment)
+    mos = [*data, "--label_name", "label_mos.txt"]
+    recipe("train_regress.sh", [*mos, *SMALL, *WEIGHTS], tmp_path, environment)
+    assert "srcc" in recipe("evaluate.sh", [*mos, *WEIGHTS, "-j", "0"], tmp_path, environment).stdout
+    recipe("export.sh", [*data, *WEIGHTS], tmp_path, environment)
+    assert (tmp_path / "checkpoints" / "jit_resnet18.pt").exists()
+    scored = recipe("predict.sh", [str(photos), *WEIGHTS, "-j", "0"], tmp_path, environment)
+    assert scored.stdout.count(".png") == 4
+    assert "resnet18" in recipe("info.sh", ["--arch", "resnet18"], tmp_path, environment).stdout
+
+
+def test_histograms_and_a_fault(tmp_path: Path, environment: dict[str, str]) -> None:
+    write_data(tmp_path / "votes", "emd", train=3, held_out=1)
+    recipe("train_emd.sh", ["--data", "votes", *SMALL], tmp_path, environment)
+    with open(tmp_path / "votes" / "val" / "label.txt", "a") as labels:
+        labels.write("missing.png,1,1,1,1,1\n")
+    found = recipe("check.sh", ["votes", "--criterion", "emd", "-j", "0"], tmp_path, environment, code=1)
+    assert "val/label.txt:4:1" in found.stdout and "missing.png" in found.stdout
