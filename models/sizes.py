@@ -36,7 +36,7 @@ def build_without_data(library: ModuleType, name: str, image_size: tuple[int, in
 
 def explain(library: ModuleType, name: str, image_size: tuple[int, int], error: Exception) -> str:
     """One line: the size, the network's own reason, and sizes that work."""
-    reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+    reason = (str(error).strip() or "its own checks refuse it").splitlines()[0].rstrip(".")
     works = (size for size in candidates(library, name, image_size) if fits(library, name, size))
     choice = " or ".join(f"{height} {width}" for height, width in islice(works, 3))
     remedy = f"use --image_size {choice}" if choice else "use another --arch"

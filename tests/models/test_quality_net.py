@@ -5,9 +5,11 @@ import pytest
 import torch
 from torch import nn
 
-from models.backbone import Backbone
+from models.backbone import Backbone, feature_count
 from models.heads import ScoreHead
 from models.quality_net import QualityNet, build_model, check_training_batch
+from models.registry import adapter
+from models.sizes import fits
 
 SMALL = "mobilenetv3_small_050"
 
@@ -119,6 +121,7 @@ def test_channels_last_gives_the_same_scores(arch):
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
 @pytest.mark.filterwarnings("ignore:.*torch.jit.*:FutureWarning")
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
 @pytest.mark.parametrize(
     "arch",
     [
@@ -170,8 +173,15 @@ def test_an_impossible_size_is_explained(arch, size, message):
     assert "\n" not in str(error.value)
 
 
-def test_a_size_that_was_suggested_works():
+def test_sizes_that_are_suggested_work():
     build_model("torchvision:vit_b_16", image_size=(96, 96))
+    assert fits(adapter("torchvision"), "maxvit_t", (448, 448))
+    assert not fits(adapter("torchvision"), "maxvit_t", (224, 448))
+
+
+def test_a_model_without_pooled_features_is_refused():
+    with pytest.raises(RuntimeError, match="not one row of features per image"):
+        feature_count(nn.Identity(), (8, 8))
 
 
 def test_a_batch_that_batch_norm_cannot_normalise():
