@@ -63,6 +63,8 @@ class PathFinder:
         return bool(text) and isinstance(self.find(text), Found)
 
     def _look_up(self, text: str) -> Found | Missing:
+        if "\0" in text:
+            return Missing(f"path with a null character: {text!r}")
         places = []
         for base in self._bases:
             places.append(os.path.normpath(os.path.join(base, text)))

@@ -93,7 +93,8 @@ def read_image(path: PathLike, max_pixels: int = DEFAULT_MAX_PIXELS) -> Image.Im
         what = "not an image of a known format"
         raise ImageError(path, f"{what}: convert it to one of {', '.join(FORMATS)}") from None
     except Exception as error:  # damaged data makes decoders raise nearly anything
-        what = f"cannot be decoded ({str(error) or type(error).__name__})"
+        detail = " ".join(str(error).split()) or type(error).__name__
+        what = f"cannot be decoded ({detail})"
         raise ImageError(path, f"{what}: replace the file, or take it out") from error
     upright.info.clear()  # an orientation that travels along would be applied twice
     return upright
