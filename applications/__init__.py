@@ -10,7 +10,9 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Application:
-    """module: where `run(config, runtime) -> exit code` stands; distributed: whether -g N starts N processes for it."""
+    """module: where `run(config, runtime) -> exit code` stands; distributed: whether -g N starts N
+    processes for it.
+    """
 
     module: str
     distributed: bool = False

@@ -15,13 +15,17 @@ from utils.files import write_json
 
 
 def run(config: Config, runtime: Runtime) -> int:
-    """Prints what was found, -o FILE.json keeps it; 1 when anything is wrong. Nothing in DATA is changed."""
+    """Prints what was found, -o FILE.json keeps it; 1 when anything is wrong. Nothing in DATA is
+    changed.
+    """
     if config.check:
         config = dataclasses.replace(config, data=config.check)
     task = TASKS[config.criterion]
     names = [name for name in SPLITS if label_file(config, name).exists()]
     if not names:
-        raise ValueError(f"{config.data}: no {config.label_name} in any of {', '.join(s + '/' for s in SPLITS)}")
+        raise ValueError(
+            f"{config.data}: no {config.label_name} in any of {', '.join(s + '/' for s in SPLITS)}"
+        )
     files, faults = _read(config, task.label_kind, names)
     try:
         check_splits(files)
@@ -36,7 +40,11 @@ def run(config: Config, runtime: Runtime) -> int:
         print(LabelError(faults))
     for image in bad:
         print(f"{image.path}: {image.reason}")
-    print("no faults found" if not faults and not bad else f"{len(faults)} label fault(s), {len(bad)} unreadable image(s)")
+    print(
+        "no faults found"
+        if not faults and not bad
+        else f"{len(faults)} label fault(s), {len(bad)} unreadable image(s)"
+    )
     if config.output:
         write_json(Path(config.output), _report(files, faults, bad))
     return 1 if faults or bad else 0
@@ -55,7 +63,13 @@ def _read(config: Config, kind: str, names: list[str]) -> tuple[dict[str, LabelF
 
 def _report(files: dict[str, LabelFile], faults: list, bad: tuple) -> dict[str, Any]:
     return {
-        "splits": {name: {"file": str(f.file), "lines": len(f.labels), "notes": list(f.notes)} for name, f in files.items()},
-        "label_faults": [{k: str(v) if isinstance(v, Path) else v for k, v in dataclasses.asdict(f).items()} for f in faults],
+        "splits": {
+            name: {"file": str(f.file), "lines": len(f.labels), "notes": list(f.notes)}
+            for name, f in files.items()
+        },
+        "label_faults": [
+            {k: str(v) if isinstance(v, Path) else v for k, v in dataclasses.asdict(f).items()}
+            for f in faults
+        ],
         "unreadable_images": [{"path": str(b.path), "reason": b.reason} for b in bad],
     }

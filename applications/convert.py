@@ -30,7 +30,9 @@ BATCHES = (1, 7)
 
 
 class Deployed(nn.Module):
-    """pixels (N,3,H,W) in [0,1] -> scores (N,), and the histograms (N,K) where the head has K > 1 branches."""
+    """pixels (N,3,H,W) in [0,1] -> scores (N,), and the histograms (N,K) where the head has K > 1
+    branches.
+    """
 
     def __init__(self, model: QualityNet) -> None:
         super().__init__()
@@ -44,9 +46,13 @@ class Deployed(nn.Module):
 
 
 def run(config: Config, runtime: Runtime) -> int:
-    """Writes checkpoints/jit_<arch>.pt (or -o FILE) and its sidecar; 1 when the artefact computes something else."""
+    """Writes checkpoints/jit_<arch>.pt (or -o FILE) and its sidecar; 1 when the artefact computes
+    something else.
+    """
     if runtime.device.type != "cpu":
-        runtime.info("the export is traced and compared on the CPU; the file can be loaded on any device")
+        runtime.info(
+            "the export is traced and compared on the CPU; the file can be loaded on any device"
+        )
         runtime = replace(runtime, device=torch.device("cpu"))
     config, model, payload = load_model(config, runtime)
     target = Path(config.output or Path(config.checkpoints) / f"jit_{file_arch(config.arch)}.pt")
@@ -54,26 +60,39 @@ def run(config: Config, runtime: Runtime) -> int:
     images, origin = sample_images(config, rule)
     network = Deployed(model).eval()
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
+    handle, temporary = tempfile.mkstemp(
+        dir=target.parent, prefix=f".{target.name}.", suffix=".tmp"
+    )
     os.close(handle)
     try:
         trace(network, images, Path(temporary))
         worst = compare(network, Path(temporary), images)
-        runtime.info(f"largest difference between the export and the network on {origin}, batches of 1 and 7: {worst:.2e}")
+        runtime.info(
+            f"largest difference between the export and the network on {origin}, batches of 1 "
+            f"and 7: {worst:.2e}"
+        )
         if not worst <= TOLERANCE:
-            raise ValueError(f"{target}: not kept: it differs from the network by {worst:.2e}, more than {TOLERANCE:g}")
+            raise ValueError(
+                f"{target}: not kept: it differs from the network by {worst:.2e}, more than "
+                f"{TOLERANCE:g}"
+            )
         data = Path(temporary).read_bytes()
         os.chmod(temporary, 0o644)
         os.replace(temporary, target)
     finally:
         Path(temporary).unlink(missing_ok=True)
-    write_json(target.with_suffix(".json"), sidecar(config, model, payload, rule, hashlib.sha256(data).hexdigest()))
+    write_json(
+        target.with_suffix(".json"),
+        sidecar(config, model, payload, rule, hashlib.sha256(data).hexdigest()),
+    )
     runtime.info(f"{target} and {target.with_suffix('.json').name}")
     return 0
 
 
 def trace(network: nn.Module, images: torch.Tensor, file: Path) -> None:
-    """A frozen trace of the network; torch's notices that TorchScript is deprecated are known and kept quiet."""
+    """A frozen trace of the network; torch's notices that TorchScript is deprecated are known and
+    kept quiet.
+    """
     with warnings.catch_warnings(), torch.inference_mode():
         warnings.simplefilter("ignore")
         script = torch.jit.trace(network, images[:2], check_trace=False)
@@ -99,10 +118,16 @@ def _outputs(value: Any) -> tuple[torch.Tensor, ...]:
 
 
 def sample_images(config: Config, rule: ViewRule) -> tuple[torch.Tensor, str]:
-    """(float (7,3,H,W) in [0,1], what they are): images of the data root, or drawn ones where it has none."""
+    """(float (7,3,H,W) in [0,1], what they are): images of the data root, or drawn ones where it
+    has none.
+    """
     count = max(BATCHES)
     size = tuple(rule.crop_size or network_size(config))
-    fixed = rule if rule.crops or rule.resize != "native" else replace(rule, resize="squash", image_size=size)
+    fixed = (
+        rule
+        if rule.crops or rule.resize != "native"
+        else replace(rule, resize="squash", image_size=size)
+    )
     paths: list[Path] = []
     for split in reversed(SPLITS):
         folder = Path(config.data) / split
@@ -111,7 +136,9 @@ def sample_images(config: Config, rule: ViewRule) -> tuple[torch.Tensor, str]:
         return _drawn(count, size), f"{count} drawn images ({config.data} has none)"
     views = [view(read_image(path, config.max_pixels), fixed)[0] for path in paths[:count]]
     pixels = torch.from_numpy(np.stack(views)).float() / 255
-    repeats = -(-count // len(pixels))  # fewer files than images: the same ones, mirrored differently
+    repeats = -(
+        -count // len(pixels)
+    )  # fewer files than images: the same ones, mirrored differently
     pixels = torch.cat([pixels.flip(3) if i % 2 else pixels for i in range(repeats)])[:count]
     return pixels, f"{min(len(paths), count)} images of {config.data}"
 
@@ -128,7 +155,9 @@ def _drawn(count: int, size: tuple[int, ...]) -> torch.Tensor:
     return torch.from_numpy(np.stack(images)).float()
 
 
-def sidecar(config: Config, model: QualityNet, payload: dict[str, Any], rule: ViewRule, sha256: str) -> dict[str, Any]:
+def sidecar(
+    config: Config, model: QualityNet, payload: dict[str, Any], rule: ViewRule, sha256: str
+) -> dict[str, Any]:
     """Everything a client needs to use the file, in built-in types."""
     head = model.heads["quality"]
     low, high = (1.0, float(model.num_classes)) if model.num_classes > 1 else (None, None)
@@ -143,8 +172,14 @@ def sidecar(config: Config, model: QualityNet, payload: dict[str, Any], rule: Vi
         "view": rule.to_dict(),
         "max_pixels": config.max_pixels,
         "score_range": [low, high],
-        "score_units": "MOS" if config.criterion == "regress" else "bins 1..K" if high else "ranking only",
-        "head": {"offset": float(head.offset), "scale": float(head.scale)} if model.num_classes == 1 else {},
+        "score_units": "MOS"
+        if config.criterion == "regress"
+        else "bins 1..K"
+        if high
+        else "ranking only",
+        "head": {"offset": float(head.offset), "scale": float(head.scale)}
+        if model.num_classes == 1
+        else {},
         "metrics": {k: v for k, v in payload.get("metrics", {}).items() if v == v},
         "versions": {name: version for name in PACKAGES if (version := _version(name))},
         "weights_sha256": digest(model.state_dict()),

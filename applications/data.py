@@ -1,4 +1,6 @@
-"""The splits of a data root: label files read and checked together, unreadable images found before epoch 1."""
+"""The splits of a data root: label files read and checked together, unreadable images found before
+epoch 1.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,9 @@ def label_file(config: Config, split: str) -> Path:
     return Path(config.data) / split / config.label_name
 
 
-def read_splits(config: Config, task: Task, names: tuple[str, ...], runtime: Runtime) -> dict[str, LabelFile]:
+def read_splits(
+    config: Config, task: Task, names: tuple[str, ...], runtime: Runtime
+) -> dict[str, LabelFile]:
     """Label files of the named splits that exist; every fault of all of them in one LabelError."""
     found: dict[str, LabelFile] = {}
     faults = []
@@ -62,27 +66,42 @@ def read_splits(config: Config, task: Task, names: tuple[str, ...], runtime: Run
             runtime.info(f"{file.file}: {note}")
     bins = {file.num_classes for file in found.values()}
     if len(bins) > 1:
-        raise ValueError(f"{config.data}: the splits have histograms of {' and '.join(map(str, sorted(bins)))} bins: they must agree")
+        raise ValueError(
+            f"{config.data}: the splits have histograms of "
+            f"{' and '.join(map(str, sorted(bins)))} bins: they must agree"
+        )
     return found
 
 
-def read_data(config: Config, task: Task, runtime: Runtime, names: tuple[str, ...] = SPLITS) -> Data:
-    """Labels and, unless --no_check, a full decoding of every image; the first of `names` must exist."""
+def read_data(
+    config: Config, task: Task, runtime: Runtime, names: tuple[str, ...] = SPLITS
+) -> Data:
+    """Labels and, unless --no_check, a full decoding of every image; the first of `names` must
+    exist.
+    """
     files = read_splits(config, task, names, runtime)
     bad = () if config.no_check else find_bad_images(config, files, runtime)
     if bad and config.bad_images == "stop":
-        raise ValueError(describe_bad(bad) + "\nrepair or remove them, or leave them out with --bad_images skip")
+        raise ValueError(
+            describe_bad(bad) + "\nrepair or remove them, or leave them out with --bad_images skip"
+        )
     if bad:
         runtime.info(describe_bad(bad) + "\n--bad_images skip: left out")
-    splits = {name: _split(task, file, {b.path for b in bad}, runtime) for name, file in files.items()}
+    splits = {
+        name: _split(task, file, {b.path for b in bad}, runtime) for name, file in files.items()
+    }
     return Data(splits, bad)
 
 
-def find_bad_images(config: Config, files: dict[str, LabelFile], runtime: Runtime) -> tuple[BadImage, ...]:
+def find_bad_images(
+    config: Config, files: dict[str, LabelFile], runtime: Runtime
+) -> tuple[BadImage, ...]:
     """Images of the label files that cannot be decoded; looked for once, by the main process."""
     bad: list[BadImage] = []
     if runtime.main:
-        paths = list(dict.fromkeys(path for file in files.values() for path in label_paths(file.labels)))
+        paths = list(
+            dict.fromkeys(path for file in files.values() for path in label_paths(file.labels))
+        )
         bar = CountBar("checking images", sys.stderr)
         bad = check_images(paths, config.workers, config.max_pixels, bar.update)
         bar.finish()
@@ -96,9 +115,15 @@ def describe_bad(bad: tuple[BadImage, ...], most: int = 20) -> str:
 
 
 def _split(task: Task, file: LabelFile, bad: set[Path], runtime: Runtime) -> Split:
-    kept = [label for label in file.labels if bad.isdisjoint(label_paths([label]))] if bad else file.labels
+    kept = (
+        [label for label in file.labels if bad.isdisjoint(label_paths([label]))]
+        if bad
+        else file.labels
+    )
     if len(kept) < len(file.labels):
-        runtime.info(f"{file.file}: {len(file.labels) - len(kept)} of {len(file.labels)} lines left out")
+        runtime.info(
+            f"{file.file}: {len(file.labels) - len(kept)} of {len(file.labels)} lines left out"
+        )
     if not kept:
         raise ValueError(f"{file.file}: no line is left without an unreadable image")
     digest = hashlib.sha256(file.file.read_bytes()).hexdigest()

@@ -24,7 +24,9 @@ def run(config: Config, runtime: Runtime) -> int:
     config, model, _ = load_model(config, runtime)
     task = TASKS[config.criterion]
     # An unreadable image stops scoring with its name; decoding everything twice would find no more.
-    split = read_data(config_without_check(config), task, runtime, (config.split,)).splits[config.split]
+    split = read_data(config_without_check(config), task, runtime, (config.split,)).splits[
+        config.split
+    ]
     options = ScoringOptions(
         view_rule(config), config.batch_size, config.workers, config.max_pixels, config.amp or "off"
     )
@@ -44,26 +46,44 @@ def config_without_check(config: Config) -> Config:
 
 
 def evaluate_split(
-    task: Task, model: QualityNet, split: Split, options: ScoringOptions, runtime: Runtime, say: Callable[[str], None]
+    task: Task,
+    model: QualityNet,
+    split: Split,
+    options: ScoringOptions,
+    runtime: Runtime,
+    say: Callable[[str], None],
 ) -> tuple[dict[str, float], Scores]:
-    """(figures by name, scores of the split's distinct images); what is odd about a figure is said."""
-    found = score_images(model, split.targets.paths, options, runtime, f"scoring {split.file.parent.name}")
+    """(figures by name, scores of the split's distinct images); what is odd about a figure
+    is said.
+    """
+    found = score_images(
+        model, split.targets.paths, options, runtime, f"scoring {split.file.parent.name}"
+    )
     values, remarks = figures(task, split.targets, found)
     for remark in remarks:
         say(f"{split.file}: {remark}")
-    say("  ".join(f"{name} {value:.4f}" for name, value in values.items() if isinstance(value, float)))
+    say(
+        "  ".join(
+            f"{name} {value:.4f}" for name, value in values.items() if isinstance(value, float)
+        )
+    )
     return values, found
 
 
 def table(values: dict[str, float], title: str) -> str:
     """Two aligned columns for a person."""
     width = max(map(len, values))
-    rows = [f"{name:{width}}  {value:.4f}" if isinstance(value, float) else f"{name:{width}}  {value}" for name, value in values.items()]
+    rows = [
+        f"{name:{width}}  {value:.4f}" if isinstance(value, float) else f"{name:{width}}  {value}"
+        for name, value in values.items()
+    ]
     return "\n".join([title, *rows])
 
 
 def write_predictions(path: Path, targets: Targets, found: Scores) -> None:
-    """A csv: path, score, histogram where there is one, and the label where it belongs to one image."""
+    """A csv: path, score, histogram where there is one, and the label where it belongs to one
+    image.
+    """
     labels = targets.all()
     columns = {"mos": labels["mos"]} if "mos" in labels else {}
     if found.probs is not None:
@@ -74,5 +94,7 @@ def write_predictions(path: Path, targets: Targets, found: Scores) -> None:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["path", "score", *columns])
     for i, image in enumerate(targets.paths):
-        writer.writerow([image.as_posix(), f"{found.scores[i]:.9g}", *(f"{c[i]:.9g}" for c in columns.values())])
+        writer.writerow(
+            [image.as_posix(), f"{found.scores[i]:.9g}", *(f"{c[i]:.9g}" for c in columns.values())]
+        )
     write_text(path, text.getvalue())

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from models.summary import summarize
-
 from applications.runtime import Runtime
 from applications.tasks import branches
 from applications.views import network_size
 from config import Config
+from models.summary import summarize
 
 
 def run(config: Config, runtime: Runtime) -> int:
-    """Parameters, multiply-adds and output shape per stage, to stdout; nothing is trained or read."""
+    """Parameters, multiply-adds and output shape per stage, to stdout; nothing is trained
+    or read.
+    """
     print(summarize(config.arch, branches(config, None), network_size(config)))
     return 0

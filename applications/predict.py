@@ -40,7 +40,9 @@ def run(config: Config, runtime: Runtime) -> int:
 
 
 def find_images(words: tuple[str, ...]) -> list[Path]:
-    """Files in the order they were named, each once; ValueError names the word that leads nowhere."""
+    """Files in the order they were named, each once; ValueError names the word that leads
+    nowhere.
+    """
     found: list[Path] = []
     for word in words:
         found += _expand(word)
@@ -60,12 +62,16 @@ def _expand(word: str) -> list[Path]:
         return [path]
     matches = sorted(glob.glob(word, recursive=True))
     if not matches:
-        raise ValueError(f"{word}: no such file, folder or list, and no file matches it as a pattern")
+        raise ValueError(
+            f"{word}: no such file, folder or list, and no file matches it as a pattern"
+        )
     return [image for match in matches for image in _expand(match)]
 
 
 def _listed(file: Path) -> list[Path]:
-    """Paths of a list file, one a line, looked for beside it first and then from the working directory."""
+    """Paths of a list file, one a line, looked for beside it first and then from the working
+    directory.
+    """
     paths = []
     for number, line in enumerate(file.read_text(encoding="utf-8-sig").splitlines(), 1):
         name = line.strip()
@@ -74,7 +80,10 @@ def _listed(file: Path) -> list[Path]:
         beside = file.parent / name
         path = beside if beside.is_file() else Path(name)
         if not path.is_file():
-            raise ValueError(f"{file}:{number}: no such image: {name} (looked for beside the list, then from the working directory)")
+            raise ValueError(
+                f"{file}:{number}: no such image: {name} (looked for beside the list, then from "
+                "the working directory)"
+            )
         paths.append(path)
     if not paths:
         raise ValueError(f"{file}: an empty list: one image path a line")
@@ -107,7 +116,9 @@ def as_csv(rows: list[dict[str, Any]]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
     writer.writeheader()
-    writer.writerows([{k: f"{v:.9g}" if isinstance(v, float) else v for k, v in row.items()} for row in rows])
+    writer.writerows(
+        [{k: f"{v:.9g}" if isinstance(v, float) else v for k, v in row.items()} for row in rows]
+    )
     return text.getvalue()
 
 

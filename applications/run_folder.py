@@ -1,4 +1,6 @@
-"""The folder of one run: made whole or not at all, never overwritten, and enough to repeat or continue the run."""
+"""The folder of one run: made whole or not at all, never overwritten, and enough to repeat or
+continue the run.
+"""
 
 from __future__ import annotations
 
@@ -22,12 +24,23 @@ from utils.checkpoint import publish
 from utils.device import describe
 from utils.files import write_json
 
-PACKAGES = ("torch", "torchvision", "timm", "efficientnet-pytorch", "numpy", "scipy", "pillow", "torch-npu")
+PACKAGES = (
+    "torch",
+    "torchvision",
+    "timm",
+    "efficientnet-pytorch",
+    "numpy",
+    "scipy",
+    "pillow",
+    "torch-npu",
+)
 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """path: the folder; arch: the backbone as it was spelled, safe in a file name; latest: the shared folder."""
+    """path: the folder; arch: the backbone as it was spelled, safe in a file name; latest: the
+    shared folder.
+    """
 
     path: Path
     arch: str
@@ -61,11 +74,15 @@ def file_arch(arch: str) -> str:
 
 
 def create(config: Config, labels: dict[str, str], runtime: Runtime) -> RunFolder:
-    """A new folder below --logdir, with config.json and environment.json; its name is the same on all processes."""
+    """A new folder below --logdir, with config.json and environment.json; its name is the same on
+    all processes.
+    """
     path = None
     if runtime.main:
         name = f"{time.strftime('%Y%m%d-%H%M%S')}_{file_arch(config.arch)}_{config.criterion}"
-        path = _make(Path(config.logdir), name, config.to_dict(), environment(config, labels, runtime))
+        path = _make(
+            Path(config.logdir), name, config.to_dict(), environment(config, labels, runtime)
+        )
     return opened(distributed.broadcast_object(path), config)
 
 
@@ -96,7 +113,9 @@ def _make(root: Path, name: str, config: dict[str, Any], facts: dict[str, Any]) 
 
 
 def environment(config: Config, labels: dict[str, str], runtime: Runtime) -> dict[str, Any]:
-    """Versions, machine, git revision, seed and the labels' SHA-256: what a figure needs beside its command."""
+    """Versions, machine, git revision, seed and the labels' SHA-256: what a figure needs beside its
+    command.
+    """
     return {
         "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
@@ -133,14 +152,18 @@ def _git_revision() -> str | None:
 
 
 def continued(config: Config) -> Config:
-    """For --continue: the run's own configuration with what may change (workers, devices); else `config` itself."""
+    """For --continue: the run's own configuration with what may change (workers, devices); else
+    `config` itself.
+    """
     if config.continue_run is None:
         return config
     file = Path(config.continue_run) / "config.json"
     try:
         stored = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ValueError(f"--continue {config.continue_run}: no config.json there: name a folder below --logdir") from None
+        raise ValueError(
+            f"--continue {config.continue_run}: no config.json there: name a folder below --logdir"
+        ) from None
     except ValueError as error:
         raise ValueError(f"{file}: not JSON: {error}") from None
     changed = {name: getattr(config, name) for name in config.given & CONTINUE_FLAGS}
@@ -153,7 +176,10 @@ def check_labels(folder: RunFolder, labels: dict[str, str]) -> None:
     facts = json.loads((folder.path / "environment.json").read_text(encoding="utf-8"))
     for split, digest in facts["labels_sha256"].items():
         if labels.get(split) != digest:
-            raise ValueError(f"{folder.path}: the labels of {split}/ have changed since the run began: start a new run")
+            raise ValueError(
+                f"{folder.path}: the labels of {split}/ have changed since the run began: start "
+                "a new run"
+            )
 
 
 def check_processes(folder: RunFolder, runtime: Runtime) -> None:
@@ -161,5 +187,6 @@ def check_processes(folder: RunFolder, runtime: Runtime) -> None:
     facts = json.loads((folder.path / "environment.json").read_text(encoding="utf-8"))
     if facts["processes"] != runtime.world.size:
         raise ValueError(
-            f"{folder.path}: began with {facts['processes']} process(es), now {runtime.world.size}: start as many (-g, -n)"
+            f"{folder.path}: began with {facts['processes']} process(es), now "
+            f"{runtime.world.size}: start as many (-g, -n)"
         )

@@ -1,4 +1,6 @@
-"""Device, processes and signals of one call, opened before an application and closed on failure too."""
+"""Device, processes and signals of one call, opened before an application and closed on failure
+too.
+"""
 
 from __future__ import annotations
 
@@ -65,11 +67,15 @@ class Runtime:
 
 
 def launch_processes(config: Config, script: str, argv: list[str]) -> int | None:
-    """Starts the processes that -g and -n ask for and returns their exit code; None when this is one of them."""
+    """Starts the processes that -g and -n ask for and returns their exit code; None when this is
+    one of them.
+    """
     if distributed.launched() or ((config.gpus or 1) == 1 and config.nodes == 1):
         return None
     choose_device(config.device, config.gpus)  # a wrong -g is answered before processes start
-    return distributed.launch(script, argv, config.gpus or 1, config.nodes, config.rank, config.init_method)
+    return distributed.launch(
+        script, argv, config.gpus or 1, config.nodes, config.rank, config.init_method
+    )
 
 
 @contextmanager

@@ -25,7 +25,9 @@ from utils.pooling import pool_scores
 
 @dataclass(frozen=True)
 class ScoringOptions:
-    """How images are read and fed; none of it changes a score beyond rounding, but `rule` and `amp`."""
+    """How images are read and fed; none of it changes a score beyond rounding, but `rule` and
+    `amp`.
+    """
 
     rule: ViewRule
     batch_size: int
@@ -35,19 +37,32 @@ class ScoringOptions:
 
 
 def to_input(images: torch.Tensor, device: torch.device) -> torch.Tensor:
-    """uint8 (N,3,H,W) -> float32 in [0,1] on the device: the only place where bytes become numbers."""
+    """uint8 (N,3,H,W) -> float32 in [0,1] on the device: the only place where bytes become
+    numbers.
+    """
     pixels = images.to(device, non_blocking=True).float().div_(255)
-    return pixels.contiguous(memory_format=torch.channels_last) if channels_last_helps(device) else pixels
+    return (
+        pixels.contiguous(memory_format=torch.channels_last)
+        if channels_last_helps(device)
+        else pixels
+    )
 
 
 @torch.inference_mode()
 def score_images(
-    model: nn.Module, paths: Sequence[Path], options: ScoringOptions, runtime: Runtime, title: str | None = None
+    model: nn.Module,
+    paths: Sequence[Path],
+    options: ScoringOptions,
+    runtime: Runtime,
+    title: str | None = None,
 ) -> Scores:
-    """Scores (M,) and histograms (M,K) of M files, gathered over all processes in the order of `paths`.
+    """Scores (M,) and histograms (M,K) of M files, gathered over all processes in the order of
+    `paths`.
 
-    A file with several views (crops) gets the pool of its views' scores and the mean of their histograms. Raises
-    ImageError with the file's name, on every process, when one cannot be read. `title` shows a count on stderr.
+    A file with several views (crops) gets the pool of its views' scores and the mean of their
+    histograms. Raises
+    ImageError with the file's name, on every process, when one cannot be read. `title` shows a
+    count on stderr.
     """
     part = distributed.shard(len(paths), runtime.world.rank, runtime.world.size)
     dataset = ViewDataset(paths, options.rule, options.batch_size, options.max_pixels, part)
@@ -74,7 +89,9 @@ def score_images(
     return Scores(table[:, 0], table[:, 1:] if model.num_classes > 1 else None)
 
 
-def _score_group(model: nn.Module, views: torch.Tensor, options: ScoringOptions, runtime: Runtime) -> np.ndarray:
+def _score_group(
+    model: nn.Module, views: torch.Tensor, options: ScoringOptions, runtime: Runtime
+) -> np.ndarray:
     """views uint8 (n, V, 3, H, W) -> (n, 1) scores, or (n, 1 + K) with histograms, float32."""
     count, crops = views.shape[:2]
     with autocast(runtime.device, options.amp):
@@ -95,7 +112,9 @@ def _raise_together(fault: str | None) -> None:
 
 
 def figures(task, targets, found: Scores) -> tuple[dict[str, float], list[str]]:
-    """(figures by name, warnings as text): a constant prediction gives nan and a line that says so."""
+    """(figures by name, warnings as text): a constant prediction gives nan and a line that
+    says so.
+    """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         values = task.measure(targets.all(), found)

@@ -29,7 +29,9 @@ DIRECTIONS = {
 
 @dataclass(frozen=True)
 class Scores:
-    """What a network says of M distinct images: scores (M,) and, for K > 1 branches, histograms probs (M, K)."""
+    """What a network says of M distinct images: scores (M,) and, for K > 1 branches, histograms
+    probs (M, K).
+    """
 
     scores: np.ndarray
     probs: np.ndarray | None
@@ -37,10 +39,13 @@ class Scores:
 
 @dataclass(frozen=True)
 class Task:
-    """name; label_kind for labels.read_labels; monitor: the validation figure that decides what is best.
+    """name; label_kind for labels.read_labels; monitor: the validation figure that decides what is
+    best.
 
     targets: labels -> arrays. criterion: (config, training targets) -> loss module.
-    measure: (all targets, Scores) -> figures by name. fit_head: sets the head's units from the training targets.
+    measure: (all targets, Scores) -> figures by name. fit_head: sets the head's units from the
+    training targets.
+    figures: those of `measure` that can be monitored. units: what a score of one branch means.
     """
 
     name: str
@@ -50,6 +55,8 @@ class Task:
     criterion: Callable[[Config, dict[str, np.ndarray]], nn.Module]
     measure: Callable[[dict[str, np.ndarray], Scores], dict[str, float]]
     fit_head: Callable[[QualityNet, dict[str, np.ndarray]], None]
+    figures: tuple[str, ...]
+    units: str
 
 
 def _no_units(model: QualityNet, targets: dict[str, np.ndarray]) -> None:
@@ -63,7 +70,10 @@ def _measure_rank(targets: dict[str, np.ndarray], found: Scores) -> dict[str, fl
 def _measure_emd(targets: dict[str, np.ndarray], found: Scores) -> dict[str, float]:
     if found.probs is None or found.probs.shape[1] != targets["probs"].shape[1]:
         have = 1 if found.probs is None else found.probs.shape[1]
-        raise ValueError(f"the network has {have} branches, the labels {targets['probs'].shape[1]} bins: they must agree")
+        raise ValueError(
+            f"the network has {have} branches, the labels {targets['probs'].shape[1]} bins: "
+            "they must agree"
+        )
     return metrics.distribution_metrics(found.probs, targets["probs"])
 
 
@@ -89,7 +99,8 @@ def _fit_mos_units(model: QualityNet, targets: dict[str, np.ndarray]) -> None:
     low, high = float(mos.min()), float(mos.max())
     if low < 1 or high > head.num_classes:
         raise ValueError(
-            f"MOS from {low:g} to {high:g}, but --num_classes {head.num_classes} can only say 1 to {head.num_classes}: "
+            f"MOS from {low:g} to {high:g}, but --num_classes {head.num_classes} can only say 1 "
+            f"to {head.num_classes}: "
             "pass --num_classes 1, or labels on that scale"
         )
 
@@ -98,19 +109,25 @@ TASKS = {
     "rank": Task(
         "rank", "pairs", "pair_accuracy", PairTargets,
         lambda config, targets: RankingLoss(config.margin), _measure_rank, _no_units,
+        ("pair_accuracy", "loss"), "ranking only",
     ),
     "emd": Task(
         "emd", "distributions", "emd_r2", DistributionTargets,
         lambda config, targets: EMDLoss(r=2), _measure_emd, _no_units,
+        ("emd_r1", "emd_r2", "srcc", "plcc", "std_srcc", "std_plcc", "loss"), "bins 1..K",
     ),
     "regress": Task(
-        "regress", "scores", "srcc", ScoreTargets, _regress_criterion, _measure_regress, _fit_mos_units,
+        "regress", "scores", "srcc", ScoreTargets,
+        _regress_criterion, _measure_regress, _fit_mos_units,
+        ("srcc", "plcc", "krcc", "rmse", "mae", "loss"), "MOS",
     ),
 }  # fmt: skip
 
 
 def monitored(config: Config) -> tuple[str, str]:
-    """(figure, "max" or "min") that decides which weights are best; ValueError for a figure the task has not."""
+    """(figure, "max" or "min") that decides which weights are best; ValueError for a figure the
+    task has not.
+    """
     name = config.monitor or TASKS[config.criterion].monitor
     if name not in DIRECTIONS:
         raise ValueError(f"--monitor {name}: unknown figure: one of {', '.join(DIRECTIONS)}")
@@ -132,14 +149,23 @@ def branches(config: Config, bins: int | None) -> int:
 def require_figure(name: str, figures: dict[str, Any], criterion: str) -> float:
     """figures[name]; ValueError naming what there is instead."""
     if name not in figures:
-        raise ValueError(f"--monitor {name}: {criterion} has {', '.join(k for k in figures if k in DIRECTIONS)}")
+        raise ValueError(
+            f"--monitor {name}: {criterion} has {', '.join(k for k in figures if k in DIRECTIONS)}"
+        )
     return figures[name]
 
 
 def validation_loss(criterion: nn.Module, targets: dict[str, np.ndarray], found: Scores) -> float:
-    """The training's loss over all images of a split at once, whatever batches they were scored in."""
+    """The training's loss over all images of a split at once, whatever batches they were
+    scored in.
+    """
     scores = torch.from_numpy(found.scores)
-    # Pooled histograms have no logits of their own; their logarithm is one that the softmax turns back.
-    logits = scores[:, None] if found.probs is None else torch.from_numpy(found.probs).clamp_min(1e-12).log()
+    # Pooled histograms have no logits of their own; their logarithm is one that the softmax turns
+    # back.
+    logits = (
+        scores[:, None]
+        if found.probs is None
+        else torch.from_numpy(found.probs).clamp_min(1e-12).log()
+    )
     tensors = {name: torch.from_numpy(array) for name, array in targets.items()}
     return float(criterion(Prediction(scores, logits), tensors))

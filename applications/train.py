@@ -32,7 +32,9 @@ def run(config: Config, runtime: Runtime) -> int:
     monitored(config)
     transform, rule = train_transform(config), view_rule(config)
     if config.continue_run and run_folder.opened(config.continue_run, config).results.exists():
-        runtime.info(f"{config.continue_run}: this run is finished; its figures are in results.json")
+        runtime.info(
+            f"{config.continue_run}: this run is finished; its figures are in results.json"
+        )
         return 0
     data = read_data(config, task, runtime)
     train = data.splits["train"]
@@ -43,13 +45,17 @@ def run(config: Config, runtime: Runtime) -> int:
     optimizer = make_optimizer(model, config.opt, config.lr, config.weight_decay, config.momentum)
     plan = BatchPlan(len(train.targets), config.batch_size, runtime.world.size, config.seed)
     dataset = StepDataset(train.targets, transform, plan, runtime.world.rank, config.max_pixels)
-    options = ScoringOptions(rule, config.batch_size, config.workers, config.max_pixels, runtime.amp)
+    options = ScoringOptions(
+        rule, config.batch_size, config.workers, config.max_pixels, runtime.amp
+    )
     folder = _open_folder(config, data, runtime)
     logger = Logger(folder.path, runtime.world.rank)
     try:
         val = data.splits["val"].targets if "val" in data.splits else None
         criterion = task.criterion(config, train.targets.all())
-        trainer = Trainer(config, runtime, model, criterion, optimizer, dataset, val, options, folder, logger)
+        trainer = Trainer(
+            config, runtime, model, criterion, optimizer, dataset, val, options, folder, logger
+        )
         _introduce(config, runtime, data, plan, folder, logger)
         _begin(trainer, folder, logger, data)
         runtime.catch_signals()
@@ -63,7 +69,9 @@ def run(config: Config, runtime: Runtime) -> int:
 def _model(config: Config, runtime: Runtime, classes: int) -> QualityNet:
     seed_step(config.seed, "weights")  # every process starts from the same weights
     # A saved state brings all weights; the files they once came from may be gone.
-    fresh = not (config.continue_run and run_folder.opened(config.continue_run, config).checkpoint.exists())
+    fresh = not (
+        config.continue_run and run_folder.opened(config.continue_run, config).checkpoint.exists()
+    )
     model = build_model(
         config.arch, classes, network_size(config), config.dropout,
         pretrained=config.pretrained and fresh, advprop=config.advprop,
@@ -76,7 +84,10 @@ def _model(config: Config, runtime: Runtime, classes: int) -> QualityNet:
 
 def _synchronised(model: QualityNet, runtime: Runtime) -> QualityNet:
     if runtime.device.type == "cpu":
-        raise ValueError("--sync_bn: torch synchronises batch norm on accelerators only: leave it out with --device cpu")
+        raise ValueError(
+            "--sync_bn: torch synchronises batch norm on accelerators only: leave it out with "
+            "--device cpu"
+        )
     return SyncBatchNorm.convert_sync_batchnorm(model)
 
 
@@ -90,22 +101,33 @@ def _open_folder(config: Config, data: Data, runtime: Runtime) -> RunFolder:
     return folder
 
 
-def _introduce(config: Config, runtime: Runtime, data: Data, plan: BatchPlan, folder: RunFolder, logger: Logger) -> None:
-    sizes = ", ".join(f"{name} {len(s.targets)} lines, {len(s.targets.paths)} images" for name, s in data.splits.items())
+def _introduce(
+    config: Config, runtime: Runtime, data: Data, plan: BatchPlan, folder: RunFolder, logger: Logger
+) -> None:
+    sizes = ", ".join(
+        f"{name} {len(s.targets)} lines, {len(s.targets.paths)} images"
+        for name, s in data.splits.items()
+    )
     logger.info(f"run folder: {folder.path}")
-    logger.info(f"device: {describe(runtime.device)}, amp {runtime.amp}, {runtime.world.size} process(es)")
+    logger.info(
+        f"device: {describe(runtime.device)}, amp {runtime.amp}, {runtime.world.size} process(es)"
+    )
     logger.info(f"data: {sizes}; {plan.steps()} steps an epoch")
     if "val" not in data.splits:
         logger.info("no val/ split: the last weights count as the best")
     if config.schedule == "step" and config.warmup >= config.epochs:
-        logger.info(f"warm-up of {config.warmup} epochs covers all {config.epochs}: the rate stays at 0.1 of --lr")
+        logger.info(
+            f"warm-up of {config.warmup} epochs covers all {config.epochs}: the rate stays at "
+            "0.1 of --lr"
+        )
 
 
 def _begin(trainer: Trainer, folder: RunFolder, logger: Logger, data: Data) -> None:
     if folder.checkpoint.exists():
         trainer.restore()
         return
-    # A state from before the first step: continuing never needs the files that the weights came from.
+    # A state from before the first step: continuing never needs the files that the weights came
+    # from.
     trainer.save()
     if data.skipped and trainer.runtime.main:
         listed = "".join(f"{bad.path}: {bad.reason}\n" for bad in data.skipped)
@@ -113,18 +135,29 @@ def _begin(trainer: Trainer, folder: RunFolder, logger: Logger, data: Data) -> N
     distributed.barrier()
 
 
-def _test_best(config: Config, runtime: Runtime, trainer: Trainer, data: Data, logger: Logger) -> None:
+def _test_best(
+    config: Config, runtime: Runtime, trainer: Trainer, data: Data, logger: Logger
+) -> None:
     """The figures of a run are those of its best weights, never of its last ones, in float32."""
     folder, at = trainer.folder, trainer.position
     distributed.barrier()
     payload = checkpoint.load(folder.best)
     trainer.model.load_state_dict(weights_of(payload))
-    results = {"best_epoch": at.best_epoch, trainer.figure: at.best, "weights": folder.best.name, "val": payload["metrics"]}
+    results = {
+        "best_epoch": at.best_epoch,
+        trainer.figure: at.best,
+        "weights": folder.best.name,
+        "val": payload["metrics"],
+    }
     logger.info(f"best weights: epoch {at.best_epoch}, {folder.best}")
     if "test" in data.splits:
-        options = ScoringOptions(trainer.options.rule, config.batch_size, config.workers, config.max_pixels)
+        options = ScoringOptions(
+            trainer.options.rule, config.batch_size, config.workers, config.max_pixels
+        )
         split = data.splits["test"]
-        values, found = evaluate_split(trainer.task, trainer.model, split, options, runtime, logger.info)
+        values, found = evaluate_split(
+            trainer.task, trainer.model, split, options, runtime, logger.info
+        )
         # One step further than training went: a continued run drops the record and writes it again.
         logger.metrics({"step": at.updates + 1, "epoch": at.best_epoch, "split": "test", **values})
         if runtime.main:

@@ -1,4 +1,6 @@
-"""The loop: steps, epochs, validation, best weights, and a state that can be saved after any update."""
+"""The loop: steps, epochs, validation, best weights, and a state that can be saved after any
+update.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,6 @@ from typing import Any
 import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
-from utils.report import batch_sheet
 
 from applications.payload import network_payload
 from applications.run_folder import RunFolder
@@ -26,6 +27,7 @@ from utils.device import autocast, grad_scaler, pin_memory
 from utils.images import ImageError
 from utils.logger import Logger
 from utils.meters import Progress, WaitTimer
+from utils.report import batch_sheet
 from utils.seed import rng_state, seed_step, set_rng_state
 
 PICTURED = 32  # images of the first batch that are drawn
@@ -33,7 +35,9 @@ PICTURED = 32  # images of the first batch that are drawn
 
 @dataclass
 class Position:
-    """Where training stands: the next step of an epoch, updates made, the sums of the epoch so far, the best figure."""
+    """Where training stands: the next step of an epoch, updates made, the sums of the epoch so far,
+    the best figure.
+    """
 
     epoch: int = 0
     step: int = 0
@@ -45,7 +49,9 @@ class Position:
 
 
 class Trainer:
-    """Trains `model` on `train`, validates on `val` (or not at all), and keeps `folder` complete after every save."""
+    """Trains `model` on `train`, validates on `val` (or not at all), and keeps `folder` complete
+    after every save.
+    """
 
     def __init__(
         self,
@@ -82,19 +88,24 @@ class Trainer:
     # ---- the loop
 
     def fit(self) -> None:
-        """From the present position to the last epoch; raises Stopped after saving when a signal asked for it."""
+        """From the present position to the last epoch; raises Stopped after saving when a signal
+        asked for it.
+        """
         c, at = self.config, self.position
         sampler = StepSampler(self.steps, c.epochs, at.epoch, at.step)
         loader = make_loader(self.dataset, sampler, c.workers, pin_memory(self.runtime.device))
         wait = WaitTimer()
         batches = wait.watch(loader)
-        progress = Progress(c.epochs, c.print_freq, log=self.logger.file) if self.runtime.main else None
+        progress = (
+            Progress(c.epochs, c.print_freq, log=self.logger.file) if self.runtime.main else None
+        )
         with contextlib.closing(batches):
             while at.epoch < c.epochs:
+                wait.restart()
                 if progress:
                     progress.begin(at.epoch, self.steps, at.step)
                 self._epoch(batches, wait, progress)
-                self._end_epoch(wait)
+                self._end_epoch(wait.share)
 
     def _epoch(self, batches: Any, wait: WaitTimer, progress: Progress | None) -> None:
         at = self.position
@@ -128,13 +139,18 @@ class Trainer:
 
     def _stop(self) -> None:
         number = self.runtime.stop_signal or 15
-        raise Stopped(number, f"stopped by signal {number}, state saved: go on with --continue {self.folder.path}")
+        raise Stopped(
+            number,
+            f"stopped by signal {number}, state saved: go on with --continue {self.folder.path}",
+        )
 
     def _updates_at(self, step: int) -> bool:
         return (step + 1) % self.config.accumulate == 0 or step + 1 == self.steps
 
     def _group_lines(self, step: int) -> int:
-        """Label lines, over all processes, whose gradients make one update together with those of `step`."""
+        """Label lines, over all processes, whose gradients make one update together with those of
+        `step`.
+        """
         first = step - step % self.config.accumulate
         last = min(first + self.config.accumulate, self.steps)
         return sum(self.plan.step_lines(s) for s in range(first, last))
@@ -143,18 +159,28 @@ class Trainer:
         c, at, device = self.config, self.position, self.runtime.device
         seed_step(c.seed, "step", at.epoch, at.step, self.runtime.world.rank)
         rate = self._set_rate(at.epoch + at.step / self.steps)
-        targets = {name: value.to(device, non_blocking=True) for name, value in batch.targets.items()}
+        targets = {
+            name: value.to(device, non_blocking=True) for name, value in batch.targets.items()
+        }
         update = self._updates_at(at.step)
-        with contextlib.nullcontext() if update or self.wrapped is self.model else self.wrapped.no_sync():
+        with (
+            contextlib.nullcontext()
+            if update or self.wrapped is self.model
+            else self.wrapped.no_sync()
+        ):
             with autocast(device, self.runtime.amp):
                 prediction = self.wrapped(to_input(batch.images, device))
             loss = self.criterion(prediction, targets)
-            # Processes and steps with fewer lines weigh less: the gradient is that of the mean over all lines.
+            # Processes and steps with fewer lines weigh less: the gradient is that of the mean over
+            # all lines.
             share = batch.lines * self.runtime.world.size / self._group_lines(at.step)
             self.scaler.scale(loss * share).backward()
         value = float(loss.detach())
         if value != value or abs(value) == float("inf"):
-            raise ValueError(f"the loss is {value} in epoch {at.epoch + 1}, step {at.step + 1}: lower --lr, or pass --amp off")
+            raise ValueError(
+                f"the loss is {value} in epoch {at.epoch + 1}, step {at.step + 1}: lower --lr, "
+                "or pass --amp off"
+            )
         if update:
             self._update()
         return value, rate
@@ -179,11 +205,11 @@ class Trainer:
 
     # ---- the end of an epoch
 
-    def _end_epoch(self, wait: WaitTimer) -> None:
+    def _end_epoch(self, data_wait: float) -> None:
         at = self.position
         sums = distributed.reduce_sum(torch.tensor([at.loss_sum, at.lines], dtype=torch.float64))
         rate = self.optimizer.param_groups[0]["lr"]
-        train = {"loss": float(sums[0] / sums[1]), "lr": rate, "data_wait": wait.share}
+        train = {"loss": float(sums[0] / sums[1]), "lr": rate, "data_wait": data_wait}
         val = self._validate()
         at.epoch, at.step, at.loss_sum, at.lines = at.epoch + 1, 0, 0.0, 0
         self._keep_best(val)
@@ -210,11 +236,20 @@ class Trainer:
         at = self.position
         value = require_figure(self.figure, val, self.config.criterion) if val else float("nan")
         # Without validation the last weights are the best there are.
-        if self.val is not None and at.best_epoch is not None and not is_better(value, at.best, self.direction):
+        if (
+            self.val is not None
+            and at.best_epoch is not None
+            and not is_better(value, at.best, self.direction)
+        ):
             return
         at.best, at.best_epoch = value, at.epoch
         if self.runtime.main:
-            payload = {**self._network(), "model": self.evaluated.state_dict(), "metrics": val, "epoch": at.epoch}
+            payload = {
+                **self._network(),
+                "model": self.evaluated.state_dict(),
+                "metrics": val,
+                "epoch": at.epoch,
+            }
             checkpoint.save(self.folder.best, payload)
 
     def _log(self, train: dict[str, float], val: dict[str, float]) -> None:
@@ -222,7 +257,9 @@ class Trainer:
         self.logger.metrics({"step": at.updates, "epoch": at.epoch, "split": "train", **train})
         if val:
             self.logger.metrics({"step": at.updates, "epoch": at.epoch, "split": "val", **val})
-            shown = "  ".join(f"{name} {value:.4f}" for name, value in val.items() if isinstance(value, float))
+            shown = "  ".join(
+                f"{name} {value:.4f}" for name, value in val.items() if isinstance(value, float)
+            )
             mark = "  best so far" if at.best_epoch == at.epoch else ""
             self.logger.info(f"epoch {at.epoch}/{self.config.epochs}  val  {shown}{mark}")
 
@@ -266,4 +303,6 @@ class Trainer:
         self.position = Position(**payload["position"])
         self.logger.truncate_after(self.position.updates)
         at = self.position
-        self.logger.info(f"continuing {self.folder.path} at epoch {at.epoch + 1}, step {at.step + 1}")
+        self.logger.info(
+            f"continuing {self.folder.path} at epoch {at.epoch + 1}, step {at.step + 1}"
+        )

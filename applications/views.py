@@ -10,7 +10,9 @@ UNSCALED_TEST_CROPS = 5
 
 
 def view_rule(config: Config) -> ViewRule:
-    """The evaluation's view. Training on unscaled crops is evaluated on unscaled crops, never on resized images."""
+    """The evaluation's view. Training on unscaled crops is evaluated on unscaled crops, never on
+    resized images.
+    """
     crop_size = config.crop_size or config.image_size
     unscaled = config.crop == "random" and not config.crop_from
     crops = config.test_crops
@@ -30,11 +32,18 @@ def train_transform(config: Config) -> TrainTransform:
     crop = tuple(config.crop_size or config.image_size) if config.crop == "random" else None
     crop_from = tuple(config.crop_from) or None
     if crop and crop_from and (crop[0] > crop_from[0] or crop[1] > crop_from[1]):
-        raise ValueError(f"--crop_from {crop_from[0]} {crop_from[1]} is smaller than the crop of {crop[0]} {crop[1]}")
+        raise ValueError(
+            f"--crop_from {crop_from[0]} {crop_from[1]} is smaller than the crop of {crop[0]} "
+            f"{crop[1]}"
+        )
     return TrainTransform(view_rule(config), crop, crop_from, flip=not config.no_flip)
 
 
 def network_size(config: Config) -> tuple[int, int]:
     """(H, W) that the network is built for and mostly fed with."""
-    size = (config.crop_size or config.image_size) if config.crop == "random" or config.test_crops else config.image_size
+    size = (
+        (config.crop_size or config.image_size)
+        if config.crop == "random" or config.test_crops
+        else config.image_size
+    )
     return (size[0], size[1])

@@ -1,4 +1,6 @@
-"""Weights of a file into a network, and the settings they were trained with into the configuration."""
+"""Weights of a file into a network, and the settings they were trained with into the
+configuration.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +20,9 @@ from utils.checkpoint import CheckpointError, find_spelling, load, load_tensors
 
 # What a network needs to be used as it was trained; a flag that was given wins.
 ADOPTED = (
-    "arch num_classes criterion image_size resize crop crop_size crop_from test_crops crop_pool margin loss".split()
-)
+    "arch", "num_classes", "criterion", "image_size", "resize", "crop", "crop_size", "crop_from",
+    "test_crops", "crop_pool", "margin", "loss",
+)  # fmt: skip
 
 
 def open_weights(path: str) -> tuple[Path, dict[str, Any]]:
@@ -31,7 +34,9 @@ def open_weights(path: str) -> tuple[Path, dict[str, Any]]:
     for key in ("state_dict", "model"):
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]
-    if not isinstance(content, dict) or not any(isinstance(v, torch.Tensor) for v in content.values()):
+    if not isinstance(content, dict) or not any(
+        isinstance(v, torch.Tensor) for v in content.values()
+    ):
         raise CheckpointError(f"{file}: holds no weights")
     return file, {"model": content}
 
@@ -47,7 +52,10 @@ def adopt(config: Config, payload: dict[str, Any]) -> Config:
     if not stored:
         return config
     if "arch" in config.given and canonical_name(config.arch) != canonical_name(stored["arch"]):
-        raise ValueError(f"--arch {config.arch}: the weights are of {stored['arch']}: leave --arch out or use other weights")
+        raise ValueError(
+            f"--arch {config.arch}: the weights are of {stored['arch']}: leave --arch out or "
+            "use other weights"
+        )
     taken = {name: stored[name] for name in ADOPTED if name not in config.given and name in stored}
     if {"image_size", "resize", "crop", "crop_from"} & config.given:
         # A size that was asked for replaces the whole training view, not half of it.
@@ -58,12 +66,18 @@ def adopt(config: Config, payload: dict[str, Any]) -> Config:
     if "num_classes" in taken and taken["num_classes"] is None:
         taken["num_classes"] = payload.get("num_classes")
     taken = {name: value for name, value in taken.items() if value is not None}
-    given = {f.name: getattr(config, f.name) for f in dataclasses.fields(config) if f.name in config.given}
+    given = {
+        f.name: getattr(config, f.name)
+        for f in dataclasses.fields(config)
+        if f.name in config.given
+    }
     return make_config({**given, **taken})
 
 
 def load_model(config: Config, runtime: Runtime) -> tuple[Config, QualityNet, dict[str, Any]]:
-    """(configuration, network, payload) for -e, --predict and --jit: every tensor must come from the file."""
+    """(configuration, network, payload) for -e, --predict and --jit: every tensor must come from
+    the file.
+    """
     file, payload = open_weights(config.resume)
     config = adopt(config, payload)
     weights = weights_of(payload)
@@ -76,7 +90,9 @@ def load_model(config: Config, runtime: Runtime) -> tuple[Config, QualityNet, di
 
 
 def start_from(config: Config, model: QualityNet, runtime: Runtime) -> None:
-    """--resume in training: the backbone carries over, a head of another shape starts anew, and what happened is said."""
+    """--resume in training: the backbone carries over, a head of another shape starts anew, and
+    what happened is said.
+    """
     file, payload = open_weights(config.resume)
     report = load_weights(model, weights_of(payload))
     for line in report.lines():

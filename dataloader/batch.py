@@ -15,7 +15,9 @@ from dataloader.labels import DistributionLabel, ScoreLabel, label_paths
 
 @dataclass(frozen=True)
 class Batch:
-    """images uint8 (N,3,H,W); targets by name; indices int64 (N,) into the distinct images; lines: label lines in it."""
+    """images uint8 (N,3,H,W); targets by name; indices int64 (N,) into the distinct images; lines:
+    label lines in it.
+    """
 
     images: torch.Tensor
     targets: dict[str, torch.Tensor]
@@ -24,7 +26,9 @@ class Batch:
 
 
 class Targets(Protocol):
-    """Labels as arrays. `paths` lists each distinct image once; `select` cuts out some label lines."""
+    """Labels as arrays. `paths` lists each distinct image once; `select` cuts out some
+    label lines.
+    """
 
     paths: list[Path]
 
@@ -46,7 +50,9 @@ class _PerImage:
 
     name: str
 
-    def __init__(self, labels: Sequence[ScoreLabel | DistributionLabel], values: np.ndarray) -> None:
+    def __init__(
+        self, labels: Sequence[ScoreLabel | DistributionLabel], values: np.ndarray
+    ) -> None:
         self.paths = label_paths(labels)
         position = {path: i for i, path in enumerate(self.paths)}
         self.image = np.array([position[label.path] for label in labels], dtype=np.int64)  # (L,)
@@ -60,7 +66,9 @@ class _PerImage:
 
     def all(self) -> dict[str, np.ndarray]:
         rows = np.empty((len(self.paths), *self.values.shape[1:]), self.values.dtype)
-        rows[self.image] = self.values  # lines of one image carry equal targets: labels.py refuses others
+        rows[self.image] = (
+            self.values
+        )  # lines of one image carry equal targets: labels.py refuses others
         return {self.name: rows}
 
 

@@ -16,11 +16,17 @@ from utils.images import ImageError, ViewRule, read_image, view
 class ViewDataset(Dataset):
     """item b -> (uint8 (n, V, 3, H, W), indices (n,)) of the b-th group of images, or LoadFault.
 
-    V is the number of views (crops) per image. Where the rule leaves images at their own size, a group is one image.
+    V is the number of views (crops) per image. Where the rule leaves images at their own size, a
+    group is one image.
     """
 
     def __init__(
-        self, paths: Sequence[Path], rule: ViewRule, batch_size: int, max_pixels: int, indices: range | None = None
+        self,
+        paths: Sequence[Path],
+        rule: ViewRule,
+        batch_size: int,
+        max_pixels: int,
+        indices: range | None = None,
     ) -> None:
         self.paths, self.rule, self.max_pixels = paths, rule, max_pixels
         own_size = rule.resize == "native" and rule.crops == 0

@@ -1,6 +1,7 @@
 """Which label lines make which step, and a torch DataLoader over whole steps.
 
-The order is a permutation keyed by (seed, epoch), an augmentation by (seed, epoch, image): nothing depends on the
+The order is a permutation keyed by (seed, epoch), an augmentation by (seed, epoch, image): nothing
+depends on the
 number of loader processes or on where a run was interrupted.
 """
 
@@ -25,7 +26,8 @@ from utils.seed import numpy_generator, permutation
 class BatchPlan:
     """Cuts an epoch's shuffled lines into steps, and each step into one share per process.
 
-    Every line is used exactly once an epoch, whatever batch and processes divide. A rest that would leave a process
+    Every line is used exactly once an epoch, whatever batch and processes divide. A rest that would
+    leave a process
     with a single line (one image breaks batch normalisation) or none joins the step before it.
     """
 
@@ -36,7 +38,10 @@ class BatchPlan:
 
     def __post_init__(self) -> None:
         if self.lines < self.world:
-            raise ValueError(f"{self.lines} training lines for {self.world} processes: pass a smaller -g or more data")
+            raise ValueError(
+                f"{self.lines} training lines for {self.world} processes: pass a smaller -g or "
+                "more data"
+            )
 
     def bounds(self) -> np.ndarray:
         """(steps + 1,) ends of the steps' slices of the permutation."""
@@ -68,7 +73,9 @@ class BatchPlan:
 
 @dataclass(frozen=True)
 class LoadFault:
-    """Why a step could not be read: one line that crosses the process boundary without a traceback."""
+    """Why a step could not be read: one line that crosses the process boundary without a
+    traceback.
+    """
 
     message: str
 
@@ -76,7 +83,14 @@ class LoadFault:
 class StepDataset(Dataset):
     """item (epoch, step) -> Batch of this process, or LoadFault."""
 
-    def __init__(self, targets: Targets, transform: TrainTransform, plan: BatchPlan, rank: int, max_pixels: int) -> None:
+    def __init__(
+        self,
+        targets: Targets,
+        transform: TrainTransform,
+        plan: BatchPlan,
+        rank: int,
+        max_pixels: int,
+    ) -> None:
         self.targets, self.transform, self.plan, self.rank = targets, transform, plan, rank
         self.max_pixels = max_pixels
         self._order: tuple[int, np.ndarray] | None = None
@@ -91,7 +105,9 @@ class StepDataset(Dataset):
             images = np.stack([self._view(epoch, int(index)) for index in indices])
         except ImageError as error:
             return LoadFault(str(error))
-        tensors = {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in targets.items()}
+        tensors = {
+            name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in targets.items()
+        }
         return Batch(torch.from_numpy(images), tensors, torch.from_numpy(indices), len(lines))
 
     def _view(self, epoch: int, index: int) -> np.ndarray:
@@ -100,7 +116,9 @@ class StepDataset(Dataset):
 
 
 class StepSampler(Sampler):
-    """(epoch, step) from a starting point to the end of training, so that workers live through all epochs."""
+    """(epoch, step) from a starting point to the end of training, so that workers live through all
+    epochs.
+    """
 
     def __init__(self, steps: int, epochs: int, epoch: int = 0, step: int = 0) -> None:
         self.steps, self.epochs, self.epoch, self.step = steps, epochs, epoch, step
@@ -121,7 +139,9 @@ def ignore_signals(_worker: int = 0) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
-def make_loader(dataset: Dataset, sampler: Sampler | range, workers: int, pin_memory: bool) -> DataLoader:
+def make_loader(
+    dataset: Dataset, sampler: Sampler | range, workers: int, pin_memory: bool
+) -> DataLoader:
     """A DataLoader whose items are whole batches. Draws nothing from torch's global generator."""
     return DataLoader(
         dataset,

@@ -1,4 +1,6 @@
-"""Pairs of images as index arrays: a batch holds each distinct image once, however many pairs name it."""
+"""Pairs of images as index arrays: a batch holds each distinct image once, however many pairs name
+it.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,9 @@ from dataloader.labels import PairLabel, label_paths
 
 
 class PairTargets:
-    """Ordered pairs: targets {"better": int64 (P,), "worse": int64 (P,)}, positions among a batch's images."""
+    """Ordered pairs: targets {"better": int64 (P,), "worse": int64 (P,)}, positions among a batch's
+    images.
+    """
 
     def __init__(self, labels: Sequence[PairLabel]) -> None:
         self.paths = label_paths(labels)

@@ -1,4 +1,6 @@
-"""From an image file to the network's pixels in training; evaluation uses `utils.images.view` with the same rule."""
+"""From an image file to the network's pixels in training; evaluation uses `utils.images.view` with
+the same rule.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +17,10 @@ from utils.images import ViewRule, enlarge_to_fit, read_image, resize_image, vie
 class TrainTransform:
     """Random crop and flip on top of the evaluation's own resize rule.
 
-    crop: (H, W) of a random crop, or None for the whole view. crop_from: (H, W) that the image is resized to by the
-    rule before the crop; None crops the image at its own resolution (technical quality dies in resizing).
+    crop: (H, W) of a random crop, or None for the whole view. crop_from: (H, W) that the image is
+    resized to by the
+    rule before the crop; None crops the image at its own resolution (technical quality dies in
+    resizing).
     """
 
     rule: ViewRule

@@ -1,7 +1,8 @@
-"""Scores images with an exported model: the file of `python main.py --jit` and its .json, nothing of the training code.
+"""Scores images with an exported model: the file of `python main.py --jit` and its .json, nothing
+of the training code.
 
-    python image_assessment.py                              newest export, images of data/test
-    python image_assessment.py --model jit_resnet18.pt photo.jpg folder/
+python image_assessment.py                              newest export, images of data/test
+python image_assessment.py --model jit_resnet18.pt photo.jpg folder/
 """
 
 from __future__ import annotations
@@ -55,7 +56,9 @@ def newest_export() -> Path:
     """The latest jit_*.pt in checkpoints/."""
     found = sorted((ROOT / "checkpoints").glob("jit_*.pt"), key=lambda p: p.stat().st_mtime)
     if not found:
-        raise ValueError("no checkpoints/jit_*.pt: export a model first (python main.py --jit) or pass --model")
+        raise ValueError(
+            "no checkpoints/jit_*.pt: export a model first (python main.py --jit) or pass --model"
+        )
     return found[-1]
 
 
@@ -69,14 +72,21 @@ def find_images(paths: list[Path]) -> list[Path]:
 
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Score images with an exported quality model.")
-    parser.add_argument("images", nargs="*", type=Path, help="files or folders (default: data/test)")
-    parser.add_argument("--model", type=Path, help="a .pt of --jit (default: the newest in checkpoints/)")
+    parser.add_argument(
+        "images", nargs="*", type=Path, help="files or folders (default: data/test)"
+    )
+    parser.add_argument(
+        "--model", type=Path, help="a .pt of --jit (default: the newest in checkpoints/)"
+    )
     parser.add_argument("--sort", action="store_true", help="best first")
     parser.add_argument("-o", "--output", type=Path, help="write a .csv in place of the table")
     args = parser.parse_args(argv)
     try:
         model = QualityModel(args.model or newest_export())
-        rows = [(path, *model.score(path)) for path in find_images(args.images or [ROOT / "data" / "test"])]
+        rows = [
+            (path, *model.score(path))
+            for path in find_images(args.images or [ROOT / "data" / "test"])
+        ]
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -94,9 +104,21 @@ def show(rows: list[tuple[Path, float, np.ndarray | None]], output: Path | None)
         return
     with open(output, "w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["path", "score", *(f"p{k + 1}" for k in range(len(rows[0][2]) if rows[0][2] is not None else 0))])
+        writer.writerow(
+            [
+                "path",
+                "score",
+                *(f"p{k + 1}" for k in range(len(rows[0][2]) if rows[0][2] is not None else 0)),
+            ]
+        )
         for path, score, histogram in rows:
-            writer.writerow([path.as_posix(), f"{score:.9g}", *(f"{p:.9g}" for p in (histogram if histogram is not None else ()))])
+            writer.writerow(
+                [
+                    path.as_posix(),
+                    f"{score:.9g}",
+                    *(f"{p:.9g}" for p in (histogram if histogram is not None else ())),
+                ]
+            )
 
 
 if __name__ == "__main__":

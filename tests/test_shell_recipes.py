@@ -1,4 +1,6 @@
-"""Every recipe of z_task_shell runs as it stands, one after the other as a user would, on generated data."""
+"""Every recipe of z_task_shell runs as it stands, one after the other as a user would, on generated
+data.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,20 @@ from tests.tiny_data import picture, write_data
 ROOT = Path(__file__).resolve().parent.parent
 SHELL = ROOT / "z_task_shell"
 REQUIREMENTS = ("requirements.txt", "requirements-quickstart.txt", "requirements-test.txt")
-SMALL = ["--arch", "resnet18", "--image_size", "64", "-b", "8", "-j", "0", "--epochs", "1", "--threads", "1"]
+SMALL = [
+    "--arch",
+    "resnet18",
+    "--image_size",
+    "64",
+    "-b",
+    "8",
+    "-j",
+    "0",
+    "--epochs",
+    "1",
+    "--threads",
+    "1",
+]
 WEIGHTS = ["--resume", "checkpoints/model_best_resnet18.pth"]
 
 
@@ -38,7 +53,11 @@ def recipe(
     name: str, arguments: list[str], folder: Path, environment: dict[str, str], code: int = 0
 ) -> subprocess.CompletedProcess:
     found = subprocess.run(
-        ["bash", str(SHELL / name), *arguments], cwd=folder, env=environment, capture_output=True, text=True
+        ["bash", str(SHELL / name), *arguments],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
     )
     assert found.returncode == code, f"{name}: {found.stdout}\n{found.stderr}"
     assert "nothing to install" in found.stderr
@@ -46,8 +65,20 @@ def recipe(
 
 
 def test_every_recipe_is_run_here() -> None:
-    """A new recipe needs a run below; quickstart.sh and test.sh are run as a whole by hand and by CI."""
-    run = {"info", "generate", "check", "train_rank", "train_emd", "train_regress", "evaluate", "export", "predict"}
+    """A new recipe needs a run below; quickstart.sh and test.sh are run as a whole by hand and by
+    CI.
+    """
+    run = {
+        "info",
+        "generate",
+        "check",
+        "train_rank",
+        "train_emd",
+        "train_regress",
+        "evaluate",
+        "export",
+        "predict",
+    }
     assert {p.stem for p in SHELL.glob("*.sh")} == run | {"setup", "test", "quickstart"}
     for script in SHELL.glob("*.sh"):
         assert "set -euo pipefail" in script.read_text()
@@ -68,7 +99,9 @@ def test_from_photographs_to_scores(tmp_path: Path, environment: dict[str, str])
     recipe("train_rank.sh", [*data, *SMALL], tmp_path, environment)
     mos = [*data, "--label_name", "label_mos.txt"]
     recipe("train_regress.sh", [*mos, *SMALL, *WEIGHTS], tmp_path, environment)
-    assert "srcc" in recipe("evaluate.sh", [*mos, *WEIGHTS, "-j", "0"], tmp_path, environment).stdout
+    assert (
+        "srcc" in recipe("evaluate.sh", [*mos, *WEIGHTS, "-j", "0"], tmp_path, environment).stdout
+    )
     recipe("export.sh", [*data, *WEIGHTS], tmp_path, environment)
     assert (tmp_path / "checkpoints" / "jit_resnet18.pt").exists()
     scored = recipe("predict.sh", [str(photos), *WEIGHTS, "-j", "0"], tmp_path, environment)
@@ -81,5 +114,7 @@ def test_histograms_and_a_fault(tmp_path: Path, environment: dict[str, str]) -> 
     recipe("train_emd.sh", ["--data", "votes", *SMALL], tmp_path, environment)
     with open(tmp_path / "votes" / "val" / "label.txt", "a") as labels:
         labels.write("missing.png,1,1,1,1,1\n")
-    found = recipe("check.sh", ["votes", "--criterion", "emd", "-j", "0"], tmp_path, environment, code=1)
+    found = recipe(
+        "check.sh", ["votes", "--criterion", "emd", "-j", "0"], tmp_path, environment, code=1
+    )
     assert "val/label.txt:4:1" in found.stdout and "missing.png" in found.stdout

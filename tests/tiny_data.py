@@ -1,4 +1,6 @@
-"""Tiny labelled data sets with the documented layout, drawn from a seed: noise hides a pattern, more is worse."""
+"""Tiny labelled data sets with the documented layout, drawn from a seed: noise hides a pattern,
+more is worse.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ def picture(rng: np.random.Generator, noise: float, size: tuple[int, int] = SIZE
     return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
 
 
-def write_split(folder: Path, criterion: str, contents: int, seed: int, bins: int = 5) -> list[Path]:
+def write_split(
+    folder: Path, criterion: str, contents: int, seed: int, bins: int = 5
+) -> list[Path]:
     """One split with its label.txt; contents x LEVELS images. Returns the images."""
     rng = np.random.default_rng(seed)
     images, lines = [], []
@@ -52,8 +56,12 @@ def label_lines(names: list[str], criterion: str, bins: int) -> list[str]:
     return rows
 
 
-def write_data(root: Path, criterion: str, train: int = 6, held_out: int = 2, bins: int = 5) -> Path:
+def write_data(
+    root: Path, criterion: str, train: int = 6, held_out: int = 2, bins: int = 5
+) -> Path:
     """train/, val/ and test/ below root, no content in two of them."""
-    for number, (split, contents) in enumerate((("train", train), ("val", held_out), ("test", held_out))):
+    for number, (split, contents) in enumerate(
+        (("train", train), ("val", held_out), ("test", held_out))
+    ):
         write_split(root / split, criterion, contents, 100 + number, bins)
     return root

@@ -1,7 +1,9 @@
 """Checkpoints on top of the one writer of `utils.files`.
 
-A checkpoint holds tensors and built-in types only and carries a digest of its own content, so that a flipped bit or a
-torn file is found wherever the file was copied to. A `manifest.json` beside it lists the SHA-256 of each whole file.
+A checkpoint holds tensors and built-in types only and carries a digest of its own content, so that
+a flipped bit or a
+torn file is found wherever the file was copied to. A `manifest.json` beside it lists the SHA-256 of
+each whole file.
 """
 
 from __future__ import annotations
@@ -31,7 +33,8 @@ class CheckpointError(ValueError):
 def save(path: Path, payload: Mapping[str, Any]) -> None:
     """Writes a checkpoint atomically, then its line in the folder's manifest.
 
-    payload: nested dicts, lists and tuples of tensors and built-in types. Tensors are stored on the CPU.
+    payload: nested dicts, lists and tuples of tensors and built-in types. Tensors are stored on the
+    CPU.
     """
     stored = _to_cpu(dict(payload))
     stored["format"] = FORMAT
@@ -44,20 +47,31 @@ def save(path: Path, payload: Mapping[str, Any]) -> None:
 
 
 def load(path: Path) -> dict[str, Any]:
-    """The payload of a checkpoint written by `save`; CheckpointError (one line) when it is anything else."""
+    """The payload of a checkpoint written by `save`; CheckpointError (one line) when it is anything
+    else.
+    """
     payload = load_tensors(path)
     if not isinstance(payload, dict) or "digest" not in payload:
-        raise CheckpointError(f"{path}: not a checkpoint of this toolkit (weights alone can be used with --resume)")
+        raise CheckpointError(
+            f"{path}: not a checkpoint of this toolkit (weights alone can be used with --resume)"
+        )
     if payload.get("format") != FORMAT:
-        raise CheckpointError(f"{path}: checkpoint format {payload.get('format')}, this version reads {FORMAT}")
+        raise CheckpointError(
+            f"{path}: checkpoint format {payload.get('format')}, this version reads {FORMAT}"
+        )
     expected = payload.pop("digest")
     if digest(payload) != expected:
-        raise CheckpointError(f"{path}: damaged: its content does not match the digest it was saved with; use another copy")
+        raise CheckpointError(
+            f"{path}: damaged: its content does not match the digest it was saved with; use "
+            "another copy"
+        )
     return payload
 
 
 def load_tensors(path: Path) -> Any:
-    """Content of a .pth/.pt/.safetensors file on the CPU. Objects are never unpickled (weights_only)."""
+    """Content of a .pth/.pt/.safetensors file on the CPU. Objects are never unpickled
+    (weights_only).
+    """
     path = Path(path)
     try:
         if path.suffix == ".safetensors":
@@ -69,7 +83,9 @@ def load_tensors(path: Path) -> Any:
         raise CheckpointError(f"{path}: no such file") from None
     except pickle.UnpicklingError as error:
         first = str(error).split("\n")[0]
-        raise CheckpointError(f"{path}: holds objects other than tensors, or is damaged; it is not loaded ({first})") from None
+        raise CheckpointError(
+            f"{path}: holds objects other than tensors, or is damaged; it is not loaded ({first})"
+        ) from None
     except IsADirectoryError:
         raise CheckpointError(f"{path}: is a folder: name the .pth file inside it") from None
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
@@ -83,9 +99,14 @@ def load_tensors(path: Path) -> Any:
 
 
 def digest(value: Any) -> str:
-    """SHA-256 over names, types, shapes and bytes of a nested structure; the key "digest" itself is left out."""
+    """SHA-256 over names, types, shapes and bytes of a nested structure; the key "digest" itself is
+    left out.
+    """
     state = hashlib.sha256()
-    _feed(state, {k: v for k, v in value.items() if k != "digest"} if isinstance(value, dict) else value)
+    _feed(
+        state,
+        {k: v for k, v in value.items() if k != "digest"} if isinstance(value, dict) else value,
+    )
     return state.hexdigest()
 
 
@@ -93,7 +114,9 @@ def _feed(state: Any, value: Any) -> None:
     if isinstance(value, torch.Tensor):
         tensor = value.detach().cpu().contiguous()
         state.update(f"T{tensor.dtype}{tuple(tensor.shape)}".encode())
-        state.update(memoryview(tensor.reshape(-1).view(torch.uint8).numpy()) if tensor.numel() else b"")
+        state.update(
+            memoryview(tensor.reshape(-1).view(torch.uint8).numpy()) if tensor.numel() else b""
+        )
     elif isinstance(value, Mapping):
         state.update(f"D{len(value)}".encode())
         for key, item in value.items():
@@ -108,7 +131,9 @@ def _feed(state: Any, value: Any) -> None:
     elif value is None or isinstance(value, (str, int, bool)):
         state.update(f"{type(value).__name__}:{len(str(value))}:{value}".encode())
     else:
-        raise TypeError(f"a checkpoint holds tensors and built-in types, not {type(value).__name__}")
+        raise TypeError(
+            f"a checkpoint holds tensors and built-in types, not {type(value).__name__}"
+        )
 
 
 def _to_cpu(value: Any) -> Any:
@@ -123,7 +148,9 @@ def _to_cpu(value: Any) -> Any:
 
 
 def publish(source: Path, target: Path) -> None:
-    """Puts a finished file at a second place, atomically and with its manifest line; the source stays."""
+    """Puts a finished file at a second place, atomically and with its manifest line; the source
+    stays.
+    """
     data = Path(source).read_bytes()
     write_atomic(target, lambda file: file.write(data))
     _enter_in_manifest(Path(target), hashlib.sha256(data).hexdigest())
@@ -142,7 +169,9 @@ def _enter_in_manifest(path: Path, sha256: str) -> None:
 
 
 def find_spelling(path: Path) -> Path:
-    """The file itself, or the one whose name differs only in case and in '-' for '_' (newest first)."""
+    """The file itself, or the one whose name differs only in case and in '-' for '_' (newest
+    first).
+    """
     path = Path(path)
     if path.exists() or not path.parent.is_dir():
         return path

@@ -7,7 +7,9 @@ from typing import TextIO
 
 
 class CountBar:
-    """`update(done, total)` redraws at most ten times a second; `finish` writes the closing line."""
+    """`update(done, total)` redraws at most ten times a second; `finish` writes the
+    closing line.
+    """
 
     def __init__(self, title: str, stream: TextIO) -> None:
         self.title, self.stream = title, stream

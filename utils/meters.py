@@ -50,9 +50,13 @@ class WaitTimer:
             asked = self._clock()
         self.waited += self._clock() - asked
 
+    def restart(self) -> None:
+        """Count from now on, for instance for a new epoch."""
+        self._begun, self.waited = self._clock(), 0.0
+
     @property
     def share(self) -> float:
-        """Waited / elapsed since the first item was asked for, 0..1; 0 before."""
+        """Waited / elapsed since the first item was asked for or `restart`, 0..1; 0 before."""
         if self._begun is None:
             return 0.0
         elapsed = self._clock() - self._begun
