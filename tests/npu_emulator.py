@@ -85,8 +85,7 @@ class NpuTensor(torch.Tensor):
     @classmethod
     def __torch_dispatch__(cls, func, types, args=(), kwargs=None):
         kwargs = dict(kwargs or {})
-        if kwargs.get("memory_format") is torch.channels_last:
-            raise RuntimeError("ERR01007: npu emulator: channels-last is not supported on the NPU")
+        _refuse_channels_last(kwargs)
         target = torch.device(kwargs["device"]) if kwargs.get("device") is not None else None
         if target is not None:
             kwargs["device"] = torch.device("cpu")
@@ -118,6 +117,11 @@ def _same_wrappers(out: Any, args: Any) -> Any:
     return tree_unflatten([wrappers.get(id(leaf), leaf) for leaf in leaves], spec)
 
 
+def _refuse_channels_last(kwargs) -> None:
+    if kwargs.get("memory_format") is torch.channels_last:
+        raise RuntimeError("ERR01007: npu emulator: channels-last is not supported on the NPU")
+
+
 def _refuse_mixture(func, args, kwargs) -> None:
     """Real kernels take a CPU tensor beside device tensors only when it is a single number."""
     for leaf in tree_flatten((args, kwargs))[0]:
@@ -140,6 +144,7 @@ def _register_factories() -> None:
 
 def _factory(op):
     def make(*args, device=None, pin_memory=None, **kwargs):
+        _refuse_channels_last(kwargs)
         return NpuTensor(op(*args, device="cpu", **kwargs))
 
     return make

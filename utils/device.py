@@ -22,6 +22,14 @@ ACCELERATORS = ("npu", "cuda")  # in the order in which "auto" looks for them
 DEVICE_NAMES = ("auto", "cpu", *ACCELERATORS)
 AMP_MODES = ("off", "bf16", "fp16")
 
+# What the collective libraries (gloo, nccl) say when another process of the group ended.
+LOST_PEER_MESSAGES = (
+    "Connection closed by peer",
+    "Connection reset by peer",
+    "Broken pipe",
+    "ncclRemoteError",
+)
+
 _AMP_DTYPES = {"off": torch.bfloat16, "bf16": torch.bfloat16, "fp16": torch.float16}
 _REMEDIES = {
     "cuda": "install a CUDA build of torch and check the driver with nvidia-smi, "

@@ -2,7 +2,8 @@
 
 Every function is an identity in a run of one process, so callers never ask how many there are.
 Whether a run is distributed is read from the environment that torch's elastic launcher sets
-(`-g N` here, or plain `torchrun`). How the processes are started is in utils/launcher.py.
+(`-g N` here, or plain `torchrun`). `launch`, which starts the processes, is in utils/launcher.py
+and reachable here as well, so that callers know one module.
 """
 
 from __future__ import annotations
@@ -20,12 +21,29 @@ from typing import TypeVar
 import torch
 import torch.distributed as dist
 
-from utils.device import group_backend
+from utils.device import LOST_PEER_MESSAGES, group_backend
+from utils.launcher import launch
+
+__all__ = [
+    "PeerLostError",
+    "World",
+    "all_gather_rows",
+    "any_rank",
+    "barrier",
+    "broadcast_object",
+    "launch",
+    "launched",
+    "lost_peer_explained",
+    "reduce_sum",
+    "setup",
+    "shard",
+    "teardown",
+    "world",
+]
 
 T = TypeVar("T")
 
 _PARENT_CHECK_SECONDS = 1.0
-_GLOO_LOST_PEER = ("Connection closed by peer", "Connection reset by peer", "Broken pipe")
 
 
 class PeerLostError(ValueError):
@@ -76,13 +94,15 @@ def setup(device: torch.device, init_method: str | None = None) -> World:
     if place.size > 1:
         _die_with_launcher()
         bound = None if device.type == "cpu" else device
-        dist.init_process_group(
-            group_backend(device),
-            init_method=init_method or "env://",
-            world_size=place.size,
-            rank=place.rank,
-            device_id=bound,
-        )
+        with lost_peer_explained():
+            dist.init_process_group(
+                group_backend(device),
+                init_method=init_method or "env://",
+                world_size=place.size,
+                rank=place.rank,
+                device_id=bound,
+            )
+            barrier()  # nobody may fail and leave while others are still connecting
     return place
 
 
@@ -119,12 +139,11 @@ def lost_peer_explained() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        by_gloo = any(text in str(error) for text in _GLOO_LOST_PEER)
-        if not by_gloo and not isinstance(error, dist.DistError):
+        if not any(message in str(error) for message in LOST_PEER_MESSAGES):
             raise
-        place = f"process {world().rank} of {world().size}"
+        place = world()
         raise PeerLostError(
-            f"{place}: another process ended: see its own message ({str(error).splitlines()[0]})"
+            f"process {place.rank} of {place.size}: another process ended: see its own message"
         ) from error
 
 

@@ -54,7 +54,7 @@ def launch(
             local_world_size=gpus,
             rdzv_handler=handler,
             entrypoint=sys.executable,
-            args=("-u", entry_script, *argv),
+            args=(entry_script, *argv),
             max_restarts=0,
             local_addr="localhost" if nodes == 1 else None,
         )
@@ -144,10 +144,13 @@ def _signals_forwarded(agent: LocalElasticAgent) -> Iterator[None]:
 def _exit_code(codes: list[int]) -> int:
     """One exit code for those of the processes that failed, in the order in which they failed.
 
-    When one fails the agent stops the others, so a code other than that of a stop is the cause.
+    When one fails, the agent stops the others and the collective library may abort them, so the
+    code of a stop or of an abort only counts when there is no other.
     """
     unsigned = [code if code >= 0 else 128 - code for code in codes]  # -9 is death by signal 9
-    causes = [code for code in unsigned if code not in _STOP_CODES]
-    if 128 + signal.SIGKILL in causes:
+    aborted = 128 + signal.SIGABRT
+    unstopped = [code for code in unsigned if code not in _STOP_CODES]
+    causes = [code for code in unstopped if code != aborted] or unstopped or unsigned
+    if causes[:1] == [128 + signal.SIGKILL]:
         print("error: a process was killed (SIGKILL): is there enough memory?", file=sys.stderr)
-    return next(iter(causes or unsigned), 0)
+    return next(iter(causes), 0)
