@@ -221,6 +221,9 @@ class Trainer:
     def _validate(self) -> dict[str, float]:
         if self.val is None:
             return {}
+        # Each process has its own running statistics since the last step; only the main one's are
+        # saved, so only those are judged.
+        distributed.broadcast_tensors(self.evaluated.buffers())
         found = score_images(self.evaluated, self.val.paths, self.options, self.runtime)
         values, remarks = figures(self.task, self.val, found)
         for remark in remarks:
