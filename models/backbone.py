@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +13,7 @@ from torch.func import functional_call
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 HALF = (0.5, 0.5, 0.5)
+Made = TypeVar("Made")
 
 
 def unchanged(module: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -44,6 +46,22 @@ class Backbone:
     file_names: tuple[str, ...] = ()
     other_weights: str = "leave --pretrained out"
     advprop: bool | None = None
+
+
+def make_without_data(make: Callable[[], Made]) -> Made:
+    """What make() returns, made on the meta device: quick, and without memory for parameters.
+
+    Some networks (torchvision's RegNet, transformers of older timm releases) read numbers out of
+    tensors while they are made. These are made for real, without a trace in the random generator.
+    """
+    try:
+        with torch.device("meta"):
+            return make()
+    except RuntimeError as error:
+        if "meta tensor" not in str(error):
+            raise
+    with torch.random.fork_rng(devices=[]):
+        return make()
 
 
 def run_without_data(module: nn.Module, image_size: tuple[int, int], batch: int = 1) -> Tensor:

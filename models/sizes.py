@@ -5,9 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from types import ModuleType
 
-import torch
-
-from models.backbone import Backbone
+from models.backbone import Backbone, make_without_data
 
 # What networks raise about a size, while they are made or in their first forward pass.
 SIZE_ERRORS = (
@@ -22,16 +20,10 @@ STEPS = (14, 16, 32, 64)  # patch sizes and total strides of the networks that n
 
 
 def build_without_data(library: ModuleType, name: str, image_size: tuple[int, int]) -> Backbone:
-    """The backbone on the meta device: quick, and without memory for its parameters."""
-    try:
-        with torch.device("meta"):
-            return library.build(name, image_size)
-    except (
-        NotImplementedError
-    ):  # torchvision's RegNet reads numbers out of tensors while it is made
-        backbone = library.build(name, image_size)
-        backbone.module.to("meta")
-        return backbone
+    """The backbone on the meta device."""
+    backbone = make_without_data(lambda: library.build(name, image_size))
+    backbone.module.to("meta")
+    return backbone
 
 
 def explain(library: ModuleType, name: str, image_size: tuple[int, int], error: Exception) -> str:

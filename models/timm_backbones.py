@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import inspect
 import sys
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import timm
-import torch
 from torch import Tensor, nn
 
-from models.backbone import Backbone, feature_count
+from models.backbone import Backbone, feature_count, make_without_data
 from models.sizes import SIZE_ERRORS
 from models.weight_files import HUB, RESOLVE
 
@@ -112,8 +111,8 @@ def _options_for(name: str, image_size: tuple[int, int]) -> tuple[dict[str, Any]
     first: Exception | None = None
     for options in ({}, {"img_size": image_size}):
         try:
-            with torch.device("meta"):
-                module = timm.create_model(name, num_classes=0, **options)
+            make = partial(timm.create_model, name, num_classes=0, **options)
+            module = make_without_data(make)
             _check_patches(module, image_size)
             return options, feature_count(module, image_size)
         except SIZE_ERRORS as error:

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from models.backbone import Backbone, feature_count
+from models.backbone import Backbone
 from models.heads import ScoreHead
 from models.quality_net import QualityNet, build_model, check_training_batch
 from models.registry import adapter
@@ -177,11 +177,6 @@ def test_sizes_that_are_suggested_work():
     build_model("torchvision:vit_b_16", image_size=(96, 96))
     assert fits(adapter("torchvision"), "maxvit_t", (448, 448))
     assert not fits(adapter("torchvision"), "maxvit_t", (224, 448))
-
-
-def test_a_model_without_pooled_features_is_refused():
-    with pytest.raises(RuntimeError, match="not one row of features per image"):
-        feature_count(nn.Identity(), (8, 8))
 
 
 def test_a_batch_that_batch_norm_cannot_normalise():
