@@ -17,6 +17,7 @@ from torch import nn
 from applications.data import SPLITS
 from applications.run_folder import PACKAGES, _version, file_arch
 from applications.runtime import Runtime
+from applications.tasks import TASKS
 from applications.views import network_size, view_rule
 from applications.weights import load_model
 from config import Config
@@ -172,11 +173,7 @@ def sidecar(
         "view": rule.to_dict(),
         "max_pixels": config.max_pixels,
         "score_range": [low, high],
-        "score_units": "MOS"
-        if config.criterion == "regress"
-        else "bins 1..K"
-        if high
-        else "ranking only",
+        "score_units": TASKS[config.criterion].units,
         "head": {"offset": float(head.offset), "scale": float(head.scale)}
         if model.num_classes == 1
         else {},

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -25,6 +24,7 @@ DIRECTIONS = {
     "srcc": "max", "plcc": "max", "krcc": "max", "std_srcc": "max", "std_plcc": "max",
     "rmse": "min", "mae": "min", "emd_r1": "min", "emd_r2": "min", "loss": "min",
 }  # fmt: skip
+SCORE_FIGURES = ("srcc", "plcc", "krcc", "rmse", "mae")
 
 
 @dataclass(frozen=True)
@@ -114,12 +114,12 @@ TASKS = {
     "emd": Task(
         "emd", "distributions", "emd_r2", DistributionTargets,
         lambda config, targets: EMDLoss(r=2), _measure_emd, _no_units,
-        ("emd_r1", "emd_r2", "srcc", "plcc", "std_srcc", "std_plcc", "loss"), "bins 1..K",
+        ("emd_r1", "emd_r2", *SCORE_FIGURES, "std_srcc", "std_plcc", "loss"), "bins 1..K",
     ),
     "regress": Task(
         "regress", "scores", "srcc", ScoreTargets,
         _regress_criterion, _measure_regress, _fit_mos_units,
-        ("srcc", "plcc", "krcc", "rmse", "mae", "loss"), "MOS",
+        (*SCORE_FIGURES, "loss"), "MOS",
     ),
 }  # fmt: skip
 
@@ -128,9 +128,10 @@ def monitored(config: Config) -> tuple[str, str]:
     """(figure, "max" or "min") that decides which weights are best; ValueError for a figure the
     task has not.
     """
-    name = config.monitor or TASKS[config.criterion].monitor
-    if name not in DIRECTIONS:
-        raise ValueError(f"--monitor {name}: unknown figure: one of {', '.join(DIRECTIONS)}")
+    task = TASKS[config.criterion]
+    name = config.monitor or task.monitor
+    if name not in task.figures:
+        raise ValueError(f"--monitor {name}: {task.name} has {', '.join(task.figures)}")
     return name, DIRECTIONS[name]
 
 
@@ -144,15 +145,6 @@ def is_better(value: float, best: float | None, direction: str) -> bool:
 def branches(config: Config, bins: int | None) -> int:
     """K of the head: --num_classes, else the bins of the label file, else 1."""
     return config.num_classes or bins or 1
-
-
-def require_figure(name: str, figures: dict[str, Any], criterion: str) -> float:
-    """figures[name]; ValueError naming what there is instead."""
-    if name not in figures:
-        raise ValueError(
-            f"--monitor {name}: {criterion} has {', '.join(k for k in figures if k in DIRECTIONS)}"
-        )
-    return figures[name]
 
 
 def validation_loss(criterion: nn.Module, targets: dict[str, np.ndarray], found: Scores) -> float:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
-from torch.nn import SyncBatchNorm
+from torch import nn
 
 from applications import run_folder
 from applications.data import Data, read_data
@@ -18,6 +20,7 @@ from applications.weights import start_from, weights_of
 from config import Config
 from dataloader.loader import BatchPlan, StepDataset
 from models.quality_net import QualityNet, build_model
+from models.registry import resolve
 from optim.factory import make_optimizer
 from utils import checkpoint, distributed
 from utils.device import channels_last_helps, describe
@@ -29,7 +32,7 @@ from utils.seed import seed_step
 def run(config: Config, runtime: Runtime) -> int:
     """Trains or continues a run; 0, or 130/143 when a signal stopped it (its state is saved)."""
     task = TASKS[config.criterion]
-    monitored(config)
+    _check_names(config)
     transform, rule = train_transform(config), view_rule(config)
     if config.continue_run and run_folder.opened(config.continue_run, config).results.exists():
         runtime.info(
@@ -66,6 +69,18 @@ def run(config: Config, runtime: Runtime) -> int:
     return 0
 
 
+def _check_names(config: Config) -> None:
+    """A name that leads nowhere is answered before any label or image is read."""
+    monitored(config)
+    resolve(config.arch)
+    make_optimizer(nn.Linear(1, 1), config.opt, config.lr, config.weight_decay, config.momentum)
+    started = config.continue_run and run_folder.opened(config.continue_run, config).checkpoint
+    if config.resume and not (started and started.exists()):
+        file = checkpoint.find_spelling(Path(config.resume))
+        if not file.is_file():
+            raise ValueError(f"--resume {config.resume}: no such file")
+
+
 def _model(config: Config, runtime: Runtime, classes: int) -> QualityNet:
     seed_step(config.seed, "weights")  # every process starts from the same weights
     # A saved state brings all weights; the files they once came from may be gone.
@@ -88,7 +103,7 @@ def _synchronised(model: QualityNet, runtime: Runtime) -> QualityNet:
             "--sync_bn: torch synchronises batch norm on accelerators only: leave it out with "
             "--device cpu"
         )
-    return SyncBatchNorm.convert_sync_batchnorm(model)
+    return nn.SyncBatchNorm.convert_sync_batchnorm(model)
 
 
 def _open_folder(config: Config, data: Data, runtime: Runtime) -> RunFolder:

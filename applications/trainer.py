@@ -16,7 +16,7 @@ from applications.payload import network_payload
 from applications.run_folder import RunFolder
 from applications.runtime import Runtime, Stopped
 from applications.scoring import ScoringOptions, figures, score_images, to_input
-from applications.tasks import TASKS, is_better, monitored, require_figure, validation_loss
+from applications.tasks import TASKS, is_better, monitored, validation_loss
 from config import Config
 from dataloader.batch import Batch, Targets
 from dataloader.loader import LoadFault, StepDataset, StepSampler, make_loader
@@ -237,7 +237,7 @@ class Trainer:
 
     def _keep_best(self, val: dict[str, float]) -> None:
         at = self.position
-        value = require_figure(self.figure, val, self.config.criterion) if val else float("nan")
+        value = val[self.figure] if val else float("nan")
         # Without validation the last weights are the best there are.
         if (
             self.val is not None
