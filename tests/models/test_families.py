@@ -70,9 +70,9 @@ def test_builds_and_runs_both_ways(arch, size):
     if num_classes > 1:
         assert 1 <= scores.min() and scores.max() <= num_classes
     scores.sum().backward()
-    gradients = [p.grad for p in model.parameters() if p.grad is not None]
-    assert len(gradients) > 0.9 * len(list(model.parameters()))
-    assert all(torch.isfinite(gradient).all() for gradient in gradients)
+    # Training on several devices stops at a parameter that gets no gradient.
+    assert [name for name, p in model.named_parameters() if p.grad is None] == []
+    assert all(torch.isfinite(parameter.grad).all() for parameter in model.parameters())
 
 
 def test_no_torchvision_family_is_left_out():
