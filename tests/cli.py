@@ -1,0 +1,76 @@
+"""The command line as a function: `call(folder, "-e ...")` is `python main.py -e ...` there."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import main
+
+ROOT = Path(__file__).resolve().parents[1]
+# A network that trains in a second; a test adds what it is about.
+TINY = (
+    "--arch resnet10t --image_size 40 56 --warmup 0 -b 4 -j 0 -g 0 --threads 1 --amp off --epochs 2"
+)
+
+
+@dataclass(frozen=True)
+class Result:
+    code: int
+    out: str
+    err: str
+
+
+@contextlib.contextmanager
+def inside(folder: Path) -> Iterator[None]:
+    before = os.getcwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
+
+
+def call(folder: Path, words: str, code: int | None = 0) -> Result:
+    """Runs the words in this process; `code` is what they must return (None: anything)."""
+    out, err = io.StringIO(), io.StringIO()
+    with inside(folder), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        found = main.main(shlex.split(words))
+    result = Result(found, out.getvalue(), err.getvalue())
+    assert code is None or found == code, result
+    return result
+
+
+def start(folder: Path, words: str) -> subprocess.Popen:
+    """Runs the words in a process of their own, warnings as errors, output on pipes."""
+    environment = {
+        **os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "PYTHONHASHSEED": "random",
+    }  # fmt: skip
+    return subprocess.Popen(
+        [sys.executable, "-W", "error::UserWarning", str(ROOT / "main.py"), *shlex.split(words)],
+        cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def finish(process: subprocess.Popen, timeout: float = 180) -> Result:
+    out, err = process.communicate(timeout=timeout)
+    return Result(process.returncode, out, err)
+
+
+def run_folders(folder: Path) -> list[Path]:
+    """Run folders below `folder`/runs, oldest first."""
+    return sorted((folder / "runs").glob("[!.]*"), key=lambda p: (p.stat().st_ctime_ns, p.name))
+
+
+def records(run: Path) -> list[dict]:
+    """metrics.jsonl of a run, every line parsed."""
+    text = (run / "metrics.jsonl").read_text(encoding="utf-8")
+    return [json.loads(line) for line in text.splitlines()]
