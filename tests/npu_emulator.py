@@ -85,6 +85,8 @@ class NpuTensor(torch.Tensor):
     @classmethod
     def __torch_dispatch__(cls, func, types, args=(), kwargs=None):
         kwargs = dict(kwargs or {})
+        if func is aten.record_stream.default:
+            return None  # nothing here runs later than it is called
         _refuse_channels_last(kwargs)
         target = torch.device(kwargs["device"]) if kwargs.get("device") is not None else None
         if target is not None:

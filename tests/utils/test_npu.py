@@ -179,7 +179,8 @@ def network():
 
 
 mine = images[list(d.shard(4, place.rank, 2))].to(device)
-weights = train(nn.parallel.DistributedDataParallel(network().to(device)), mine)
+wrapped = nn.parallel.DistributedDataParallel(network().to(device), device_ids=[device.index])
+weights = train(wrapped, mine)
 assert torch.allclose(weights, train(network(), images), atol=1e-6)  # one process, all images
 
 rows = d.all_gather_rows(torch.arange(place.rank + 1.0, device=device))
