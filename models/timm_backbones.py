@@ -113,7 +113,8 @@ def _options_for(name: str, image_size: tuple[int, int]) -> tuple[dict[str, Any]
         try:
             make = partial(timm.create_model, name, num_classes=0, **options)
             module = make_without_data(make)
-            _check_patches(module, image_size)
+            if image_size != default_size(name):  # a few were published at such a size
+                _check_patches(module, image_size)
             return options, feature_count(module, image_size)
         except SIZE_ERRORS as error:
             # A refused `img_size` (TypeError) says nothing about the size: the first answer does.

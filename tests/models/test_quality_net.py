@@ -179,6 +179,12 @@ def test_sizes_that_are_suggested_work():
     assert not fits(adapter("torchvision"), "maxvit_t", (224, 448))
 
 
+def test_the_size_that_a_model_was_published_at_is_always_accepted():
+    # Its patches of 14 pixels do not cover 384 pixels, nor did they in its training.
+    assert fits(adapter("timm"), "vit_so400m_patch14_siglip_384", (384, 384))
+    assert not fits(adapter("timm"), "vit_so400m_patch14_siglip_384", (384, 400))
+
+
 def test_a_batch_that_batch_norm_cannot_normalise():
     model = build_model("resnest14d", image_size=(64, 64))
     with pytest.raises(ValueError, match="--batch_size 1: resnest14d .* at least 2"):
