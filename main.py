@@ -29,12 +29,13 @@ def _run(config: Config, argv: list[str]) -> int:
     from applications import APPLICATIONS
     from applications.run_folder import continued
     from applications.runtime import Stopped, launch_processes, open_runtime
+    from utils.distributed import lost_peer_explained
 
     config = continued(config)
     application = APPLICATIONS[config.mode()]
     if application.distributed and (code := launch_processes(config, __file__, argv)) is not None:
         return code
-    with open_runtime(config) as runtime:
+    with open_runtime(config) as runtime, lost_peer_explained():
         try:
             return application.load()(config, runtime)
         except Stopped as stop:

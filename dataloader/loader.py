@@ -7,7 +7,7 @@ number of loader processes or on where a run was interrupted.
 
 from __future__ import annotations
 
-import signal
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -133,10 +133,13 @@ class StepSampler(Sampler):
         return max(0, (self.epochs - self.epoch) * self.steps - self.step)
 
 
-def ignore_signals(_worker: int = 0) -> None:
-    """Loader processes leave SIGINT and SIGTERM to the main process, which saves first."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+def own_process_group(_worker: int = 0) -> None:
+    """Ctrl-C and a signal to the whole group reach the main process only, which saves first.
+
+    Signals stay as they are: torch ends a worker that hangs with SIGTERM.
+    """
+    if hasattr(os, "setpgrp"):
+        os.setpgrp()
 
 
 def make_loader(
@@ -149,6 +152,6 @@ def make_loader(
         sampler=sampler,
         num_workers=workers,
         pin_memory=pin_memory,
-        worker_init_fn=ignore_signals,
+        worker_init_fn=own_process_group,
         generator=torch.Generator(),
     )
