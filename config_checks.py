@@ -85,11 +85,10 @@ def _view(c: Config) -> Iterator[Rule]:
 
 
 def _model(c: Config) -> Iterator[Rule]:
-    for name in ("advprop", "pretrained"):
-        yield (
-            c.train and getattr(c, name) and c.resume is not None,
-            f"--{name} and --resume both bring weights: choose one",
-        )
+    yield (
+        c.train and c.pretrained and c.resume is not None,
+        "--pretrained and --resume both bring weights: choose one",
+    )
 
 
 def _processes(c: Config) -> Iterator[Rule]:

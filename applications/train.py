@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
 from torch import nn
 
@@ -16,11 +14,15 @@ from applications.scoring import ScoringOptions
 from applications.tasks import TASKS, branches, monitored
 from applications.trainer import Trainer
 from applications.views import network_size, train_transform, view_rule
-from applications.weights import start_from, weights_of
+from applications.weights import start_from, weights_of, with_resumed_variant
 from config import Config
 from dataloader.loader import BatchPlan, StepDataset
-from models.quality_net import QualityNet, build_model
-from models.registry import resolve
+from models.quality_net import (
+    QualityNet,
+    build_model,
+    check_architecture,
+    check_training_batch,
+)
 from optim.factory import make_optimizer
 from utils import checkpoint, distributed
 from utils.device import channels_last_helps, describe
@@ -32,6 +34,7 @@ from utils.seed import seed_step
 def run(config: Config, runtime: Runtime) -> int:
     """Trains or continues a run; 0, or 130/143 when a signal stopped it (its state is saved)."""
     task = TASKS[config.criterion]
+    config = with_resumed_variant(config)
     _check_names(config)
     transform, rule = train_transform(config), view_rule(config)
     if config.continue_run and run_folder.opened(config.continue_run, config).results.exists():
@@ -51,6 +54,7 @@ def run(config: Config, runtime: Runtime) -> int:
     options = ScoringOptions(
         rule, config.batch_size, config.workers, config.max_pixels, runtime.amp
     )
+    check_training_batch(model, _fewest_images(dataset))
     folder = _open_folder(config, data, runtime)
     logger = Logger(folder.path, runtime.world.rank)
     try:
@@ -72,13 +76,8 @@ def run(config: Config, runtime: Runtime) -> int:
 def _check_names(config: Config) -> None:
     """A name that leads nowhere is answered before any label or image is read."""
     monitored(config)
-    resolve(config.arch)
+    check_architecture(config.arch, network_size(config), config.advprop)
     make_optimizer(nn.Linear(1, 1), config.opt, config.lr, config.weight_decay, config.momentum)
-    started = config.continue_run and run_folder.opened(config.continue_run, config).checkpoint
-    if config.resume and not (started and started.exists()):
-        file = checkpoint.find_spelling(Path(config.resume))
-        if not file.is_file():
-            raise ValueError(f"--resume {config.resume}: no such file")
 
 
 def _model(config: Config, runtime: Runtime, classes: int) -> QualityNet:
@@ -87,14 +86,26 @@ def _model(config: Config, runtime: Runtime, classes: int) -> QualityNet:
     fresh = not (
         config.continue_run and run_folder.opened(config.continue_run, config).checkpoint.exists()
     )
+    imagenet = (config.pretrained or config.advprop) and not config.resume
     model = build_model(
         config.arch, classes, network_size(config), config.dropout,
-        pretrained=config.pretrained and fresh, advprop=config.advprop,
+        pretrained=imagenet and fresh, advprop=config.advprop,
     )  # fmt: skip
+    if model.pretrained_report:
+        for line in model.pretrained_report.lines():
+            runtime.info(f"ImageNet weights: {line}")
     if config.resume and fresh:
         start_from(config, model, runtime)
     layout = torch.channels_last if channels_last_helps(runtime.device) else torch.preserve_format
     return model.to(runtime.device).to(memory_format=layout)
+
+
+def _fewest_images(dataset: StepDataset) -> int:
+    """Distinct images in this process's share of the shortest step of the first epoch."""
+    plan = dataset.plan
+    step = min(range(plan.steps()), key=plan.step_lines)
+    images, _ = dataset.targets.select(plan.share(plan.order(0), step, dataset.rank))
+    return len(images)
 
 
 def _synchronised(model: QualityNet, runtime: Runtime) -> QualityNet:

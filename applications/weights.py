@@ -16,12 +16,13 @@ from config import Config, make_config
 from models.pretrained import load_weights
 from models.quality_net import QualityNet, build_model
 from models.registry import canonical_name
-from utils.checkpoint import CheckpointError, find_spelling, load, load_tensors
+from models.weight_files import named_tensors
+from utils.checkpoint import find_spelling, is_checkpoint, load_tensors, verified
 
 # What a network needs to be used as it was trained; a flag that was given wins.
 ADOPTED = (
     "arch", "num_classes", "criterion", "image_size", "resize", "crop", "crop_size", "crop_from",
-    "test_crops", "crop_pool", "margin", "loss",
+    "test_crops", "crop_pool", "margin", "loss", "advprop",
 )  # fmt: skip
 
 
@@ -29,16 +30,9 @@ def open_weights(path: str) -> tuple[Path, dict[str, Any]]:
     """(file, payload) of --resume; a plain state dict of other origin becomes {"model": ...}."""
     file = find_spelling(Path(path))
     content = load_tensors(file)
-    if isinstance(content, dict) and "digest" in content:
-        return file, load(file)
-    for key in ("state_dict", "model"):
-        if isinstance(content, dict) and isinstance(content.get(key), dict):
-            content = content[key]
-    if not isinstance(content, dict) or not any(
-        isinstance(v, torch.Tensor) for v in content.values()
-    ):
-        raise CheckpointError(f"{file}: holds no weights")
-    return file, {"model": content}
+    if is_checkpoint(content):
+        return file, verified(content, file)
+    return file, {"model": named_tensors(content, file)}
 
 
 def weights_of(payload: dict[str, Any]) -> dict[str, torch.Tensor]:
@@ -80,13 +74,21 @@ def load_model(config: Config, runtime: Runtime) -> tuple[Config, QualityNet, di
     """
     file, payload = open_weights(config.resume)
     config = adopt(config, payload)
-    weights = weights_of(payload)
     classes = config.num_classes or payload.get("num_classes") or 1
-    model = build_model(config.arch, classes, network_size(config), config.dropout)
-    report = load_weights(model, weights, strict_head=True)
-    for line in report.lines():
-        runtime.info(f"{file}: {line}")
+    model = build_model(
+        config.arch, classes, network_size(config), config.dropout, advprop=config.advprop
+    )
+    _load(model, payload, file, runtime, strict_head=True)
     return config, model.to(runtime.device).eval(), payload
+
+
+def with_resumed_variant(config: Config) -> Config:
+    """The configuration with the AdvProp variant of the backbone where --resume is of it."""
+    if not config.resume or config.advprop or config.continue_run:
+        return config
+    _, payload = open_weights(config.resume)
+    advprop = bool((payload.get("config") or {}).get("advprop"))
+    return dataclasses.replace(config, advprop=advprop)
 
 
 def start_from(config: Config, model: QualityNet, runtime: Runtime) -> None:
@@ -94,6 +96,19 @@ def start_from(config: Config, model: QualityNet, runtime: Runtime) -> None:
     what happened is said.
     """
     file, payload = open_weights(config.resume)
-    report = load_weights(model, weights_of(payload))
+    _load(model, payload, file, runtime)
+
+
+def _load(
+    model: QualityNet,
+    payload: dict[str, Any],
+    file: Path,
+    runtime: Runtime,
+    strict_head: bool = False,
+) -> None:
+    try:
+        report = load_weights(model, weights_of(payload), strict_head)
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}") from None
     for line in report.lines():
         runtime.info(f"{file}: {line}")

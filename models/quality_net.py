@@ -110,6 +110,15 @@ def build_backbone(
         raise ValueError(explain(library, name, image_size, error)) from None
 
 
+def check_architecture(arch: str, image_size: tuple[int, int], advprop: bool = False) -> None:
+    """ValueError, as by `build_model`, for a name or an image size that is impossible.
+
+    Costs a construction without data, so it can come before any file is read.
+    """
+    library, name = resolve(arch)
+    build_backbone(adapter(library), name, image_size, advprop, without_data=True)
+
+
 def check_training_batch(model: QualityNet, batch_size: int) -> None:
     """ValueError when a batch of this many images leaves batch normalisation one value per channel.
 

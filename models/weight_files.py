@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from utils.checkpoint import load_tensors
+
 SUFFIXES = (".safetensors", ".pth")
 HUB = "https://huggingface.co/"
 RESOLVE = "/resolve/main/"
@@ -44,13 +46,17 @@ def plain(name: str) -> str:
 def read_state(path: Path) -> dict[str, Tensor]:
     """The tensors of a .safetensors or .pth file by name, on the CPU.
 
-    `module.` before the names, a distributed wrapper's, is taken off. Raises ValueError when the
-    file is damaged or holds anything that would have to be unpickled.
+    Raises ValueError when the file is damaged or holds anything that would have to be unpickled.
     """
-    try:
-        content = _read(path)
-    except Exception as error:  # both readers raise many kinds for a damaged file
-        raise ValueError(f"{path}: not a weight file: {first_line(error)}") from None
+    return named_tensors(load_tensors(path), path)
+
+
+def named_tensors(content: Any, path: Path) -> dict[str, Tensor]:
+    """Tensors by name in what a weight file holds, wherever its program put them.
+
+    `module.` before the names, a distributed wrapper's, is taken off. Raises ValueError when there
+    are none.
+    """
     for key in NESTED:
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]
@@ -60,14 +66,6 @@ def read_state(path: Path) -> dict[str, Tensor]:
     if not state:
         raise ValueError(f"{path}: holds no named tensors: save the network's state_dict in it")
     return strip_module(state)
-
-
-def _read(path: Path) -> Any:
-    if path.suffix.lower() == ".safetensors":
-        from safetensors.torch import load_file
-
-        return load_file(path)
-    return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def strip_module(state: dict[str, Tensor]) -> dict[str, Tensor]:

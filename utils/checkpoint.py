@@ -51,19 +51,28 @@ def load(path: Path) -> dict[str, Any]:
     else.
     """
     payload = load_tensors(path)
-    if not isinstance(payload, dict) or "digest" not in payload:
+    if not is_checkpoint(payload):
         raise CheckpointError(
             f"{path}: not a checkpoint of this toolkit (weights alone can be used with --resume)"
         )
-    if payload.get("format") != FORMAT:
+    return verified(payload, path)
+
+
+def is_checkpoint(content: Any) -> bool:
+    """Whether the content of a file was written by `save`; it may be damaged all the same."""
+    return isinstance(content, dict) and "digest" in content and "format" in content
+
+
+def verified(payload: dict[str, Any], path: Path) -> dict[str, Any]:
+    """The payload without its digest; CheckpointError when the content is not what was saved."""
+    if payload["format"] != FORMAT:
         raise CheckpointError(
-            f"{path}: checkpoint format {payload.get('format')}, this version reads {FORMAT}"
+            f"{path}: checkpoint format {payload['format']}, this version reads {FORMAT}"
         )
-    expected = payload.pop("digest")
-    if digest(payload) != expected:
+    if digest(payload) != payload.pop("digest"):
         raise CheckpointError(
-            f"{path}: damaged: its content does not match the digest it was saved with; use "
-            "another copy"
+            f"{path}: damaged: its content does not match the digest it was saved with; "
+            "use another copy"
         )
     return payload
 
