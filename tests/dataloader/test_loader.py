@@ -1,0 +1,179 @@
+"""Order and batches: every line once an epoch, whatever the processes and the interruptions."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from dataloader.batch import Batch, DistributionTargets, ScoreTargets
+from dataloader.labels import DistributionLabel, ScoreLabel, read_labels
+from dataloader.loader import BatchPlan, LoadFault, StepDataset, StepSampler, make_loader
+from dataloader.pairs import PairTargets
+from dataloader.transforms import TrainTransform
+from tests.tiny_data import write_data
+from utils.images import ViewRule
+
+SIZE = (24, 32)
+
+
+@pytest.mark.parametrize(
+    ("lines", "batch", "world"),
+    list(itertools.product((1, 2, 3, 7, 8, 9, 16, 17, 65), (1, 2, 4, 8, 100), (1, 2, 3))),
+)
+def test_every_line_exactly_once_an_epoch(lines, batch, world):
+    if lines < world:
+        with pytest.raises(ValueError, match="smaller -g"):
+            BatchPlan(lines, batch, world, 0)
+        return
+    plan = BatchPlan(lines, batch, world, 0)
+    order = plan.order(3)
+    shares = [[plan.share(order, s, r) for r in range(world)] for s in range(plan.steps())]
+    seen = np.concatenate([share for step in shares for share in step])
+    assert sorted(seen) == list(range(lines))
+    for step, parts in enumerate(shares):
+        sizes = [len(part) for part in parts]
+        assert sum(sizes) == plan.step_lines(step)
+        assert min(sizes) >= 1 and max(sizes) - min(sizes) <= 1
+        # Batch normalisation cannot train on one image: only a split of that size leaves one.
+        if batch > 1 and lines >= 2 * world:
+            assert min(sizes) >= 2
+        assert max(sizes) <= batch + 2
+
+
+def test_a_process_sees_its_part_of_the_same_step():
+    """Two processes of batch 4 make the step of one of batch 8."""
+    one, two = BatchPlan(40, 8, 1, 5), BatchPlan(40, 4, 2, 5)
+    order = one.order(0)
+    assert np.array_equal(order, two.order(0)) and one.steps() == two.steps()
+    for step in range(one.steps()):
+        parts = np.concatenate([two.share(order, step, rank) for rank in range(2)])
+        assert np.array_equal(parts, one.share(order, step, 0))
+
+
+def test_the_order_is_keyed_by_seed_and_epoch():
+    plan = BatchPlan(50, 4, 1, 0)
+    assert np.array_equal(plan.order(1), BatchPlan(50, 7, 3, 0).order(1))
+    assert not np.array_equal(plan.order(0), plan.order(1))
+    assert not np.array_equal(plan.order(0), BatchPlan(50, 4, 1, 1).order(0))
+
+
+def test_sampler_goes_on_where_it_is_told():
+    whole = list(StepSampler(3, 4))
+    assert whole == [(e, s) for e in range(4) for s in range(3)]
+    for begin in range(len(whole) + 1):
+        epoch, step = divmod(begin, 3)
+        sampler = StepSampler(3, 4, epoch, step)
+        assert list(sampler) == whole[begin:] and len(sampler) == len(whole) - begin
+
+
+# ---- targets
+
+
+def test_a_rank_batch_holds_each_image_once(tmp_path):
+    file = write_data(tmp_path, "rank") / "train" / "label.txt"
+    labels = read_labels("pairs", file, tmp_path).labels
+    targets = PairTargets(labels)
+    lines = np.array([0, 1, 2, 5])
+    indices, found = targets.select(lines)
+    assert len(set(indices)) == len(indices)
+    for row, line in enumerate(lines):
+        assert targets.paths[indices[found["better"][row]]] == labels[line].better
+        assert targets.paths[indices[found["worse"][row]]] == labels[line].worse
+    whole = targets.all()
+    assert [targets.paths[i] for i in whole["better"]] == [label.better for label in labels]
+    assert len(targets.captions(found, len(indices))) == len(indices)
+
+
+def test_scores_and_histograms_follow_their_images():
+    paths = [Path(f"{name}.png") for name in "abca"]
+    scores = ScoreTargets([ScoreLabel(p, m, 1) for p, m in zip(paths, (1, 2, 3, 1), strict=True)])
+    assert [p.stem for p in scores.paths] == ["a", "b", "c"] and len(scores) == 4
+    assert scores.all()["mos"].tolist() == [1, 2, 3]
+    indices, found = scores.select(np.array([3, 1]))
+    assert indices.tolist() == [0, 1] and found["mos"].tolist() == [1, 2]
+    assert scores.captions(found, 2) == ["MOS 1", "MOS 2"]
+    rows = [(0.5, 0.5), (0, 1), (1, 0), (0.5, 0.5)]
+    probs = DistributionTargets(
+        [DistributionLabel(p, r, 1) for p, r in zip(paths, rows, strict=True)]
+    )
+    assert probs.all()["probs"].shape == (3, 2)
+    indices, found = probs.select(np.array([0, 2]))
+    assert probs.captions(found, 2) == ["1.50 ± 0.50", "1.00 ± 0.00"]
+
+
+# ---- whole batches
+
+
+@pytest.fixture
+def scores(tmp_path) -> ScoreTargets:
+    file = write_data(tmp_path, "regress") / "train" / "label.txt"
+    return ScoreTargets(read_labels("scores", file, tmp_path).labels)
+
+
+def dataset(targets: ScoreTargets, batch: int = 4, world: int = 1, rank: int = 0) -> StepDataset:
+    rule = ViewRule(image_size=SIZE)
+    transform = TrainTransform(rule, SIZE, (30, 40), flip=True)
+    plan = BatchPlan(len(targets), batch, world, 0)
+    return StepDataset(targets, transform, plan, rank, 10**6)
+
+
+def batches(targets: ScoreTargets, workers: int, epoch: int = 0, step: int = 0) -> list[Batch]:
+    data = dataset(targets)
+    sampler = StepSampler(data.plan.steps(), 2, epoch, step)
+    return list(make_loader(data, sampler, workers, pin_memory=False))
+
+
+def same(one: list[Batch], two: list[Batch]) -> bool:
+    pairs = list(zip(one, two, strict=True))
+    images = all(torch.equal(a.images, b.images) for a, b in pairs)
+    return images and all(torch.equal(a.targets["mos"], b.targets["mos"]) for a, b in pairs)
+
+
+def test_shapes(scores):
+    found = batches(scores, 0)
+    assert [len(b.images) for b in found] == [4, 4, 4, 4, 2] * 2
+    for batch in found:
+        assert batch.images.dtype == torch.uint8
+        assert batch.images.shape == (batch.lines, 3, *SIZE)
+        assert batch.indices.shape == batch.targets["mos"].shape == (batch.lines,)
+        expected = scores.all()["mos"][batch.indices.numpy()]
+        assert np.array_equal(batch.targets["mos"].numpy(), expected)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_workers_change_neither_order_nor_augmentation(scores, workers):
+    assert same(batches(scores, 0), batches(scores, workers))
+
+
+def test_going_on_in_the_middle_repeats_the_rest(scores):
+    whole = batches(scores, 0)
+    assert same(whole[7:], batches(scores, 0, epoch=1, step=2))
+
+
+def test_augmentation_is_drawn_anew_every_epoch(scores):
+    found = batches(scores, 0)
+    views = [{}, {}]
+    for number, batch in enumerate(found):
+        for index, image in zip(batch.indices.tolist(), batch.images, strict=True):
+            views[number // 5][index] = image
+    changed = [not torch.equal(views[0][i], views[1][i]) for i in views[0]]
+    assert np.mean(changed) > 0.8
+
+
+def test_loading_draws_nothing_from_the_global_generator(scores):
+    before = torch.get_rng_state()
+    batches(scores, 1)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_an_unreadable_image_is_one_line_not_a_neighbour(scores):
+    bad = scores.paths[0]
+    bad.write_bytes(bad.read_bytes()[:100])
+    for workers in (0, 1):
+        faults = [b for b in batches(scores, workers) if isinstance(b, LoadFault)]
+        assert len(faults) == 2  # one an epoch
+        assert all(str(bad) in f.message and "\n" not in f.message for f in faults)
