@@ -116,6 +116,8 @@ class Config:
         help="passes over the training labels")
     warmup: int = flag("optim", 5, "--warmup", type=count, metavar="N",
         help="epochs of warm-up")
+    eval_every: int = flag("optim", 1, "--eval_every", type=positive, metavar="EPOCHS",
+        help="epochs between validations; the last epoch always has one")
     batch_size: int = flag("optim", 32, "-b", "--batch_size", type=positive, metavar="N",
         help="label lines per process and step")
     accumulate: int = flag("optim", 1, "--accumulate", type=positive, metavar="N",

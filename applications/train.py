@@ -49,7 +49,10 @@ def run(config: Config, runtime: Runtime) -> int:
     if config.sync_bn and runtime.world.size > 1:
         model = _synchronised(model, runtime)
     optimizer = make_optimizer(model, config.opt, config.lr, config.weight_decay, config.momentum)
-    plan = BatchPlan(len(train.targets), config.batch_size, runtime.world.size, config.seed)
+    plan = BatchPlan(
+        len(train.targets), config.batch_size, runtime.world.size, config.seed,
+        train.targets.groups(),
+    )  # fmt: skip
     dataset = StepDataset(train.targets, transform, plan, runtime.world.rank, config.max_pixels)
     options = ScoringOptions(
         rule, config.batch_size, config.workers, config.max_pixels, runtime.amp

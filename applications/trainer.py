@@ -210,9 +210,13 @@ class Trainer:
         sums = distributed.reduce_sum(torch.tensor([at.loss_sum, at.lines], dtype=torch.float64))
         rate = self.optimizer.param_groups[0]["lr"]
         train = {"loss": float(sums[0] / sums[1]), "lr": rate, "data_wait": data_wait}
-        val = self._validate()
+        validated = (
+            at.epoch + 1
+        ) % self.config.eval_every == 0 or at.epoch + 1 == self.config.epochs
+        val = self._validate() if validated else {}
         at.epoch, at.step, at.loss_sum, at.lines = at.epoch + 1, 0, 0.0, 0
-        self._keep_best(val)
+        if validated:
+            self._keep_best(val)
         self._log(train, val)
         self.save()
         if self.runtime.stop_requested() and at.epoch < self.config.epochs:

@@ -38,6 +38,14 @@ class Targets(Protocol):
     def select(self, lines: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """(indices of the distinct images (N,), targets by name) of the given label lines."""
 
+    def groups(self) -> np.ndarray | None:
+        """int64 (lines,): lines of one group share images and are batched together; None: no
+        lines do.
+        """
+
+    def view_keys(self, images: np.ndarray, targets: dict[str, np.ndarray]) -> np.ndarray:
+        """int64 (N,): images of a selection with one key get the same random crop and flip."""
+
     def all(self) -> dict[str, np.ndarray]:
         """Targets of every line, against all of `paths` in order."""
 
@@ -63,6 +71,12 @@ class _PerImage:
 
     def select(self, lines: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         return self.image[lines], {self.name: self.values[lines]}
+
+    def groups(self) -> None:
+        return None
+
+    def view_keys(self, images: np.ndarray, targets: dict[str, np.ndarray]) -> np.ndarray:
+        return images
 
     def all(self) -> dict[str, np.ndarray]:
         rows = np.empty((len(self.paths), *self.values.shape[1:]), self.values.dtype)

@@ -35,6 +35,7 @@ class BatchPlan:
     batch_size: int
     world: int
     seed: int
+    groups: np.ndarray | None = None  # (lines,): lines to keep together, see Targets.groups
 
     def __post_init__(self) -> None:
         if self.lines < self.world:
@@ -56,7 +57,14 @@ class BatchPlan:
         return len(self.bounds()) - 1
 
     def order(self, epoch: int) -> np.ndarray:
-        return permutation(self.lines, self.seed, "order", epoch)
+        """Label lines of an epoch in their order: shuffled, then lines of a group brought together
+        where the first of them stands.
+        """
+        order = permutation(self.lines, self.seed, "order", epoch)
+        if self.groups is None:
+            return order
+        _, first, group = np.unique(self.groups[order], return_index=True, return_inverse=True)
+        return order[np.argsort(first[group.reshape(-1)], kind="stable")]
 
     def share(self, order: np.ndarray, step: int, rank: int) -> np.ndarray:
         """Label lines of one process in one step."""
@@ -102,7 +110,9 @@ class StepDataset(Dataset):
         lines = self.plan.share(self._order[1], step, self.rank)
         indices, targets = self.targets.select(lines)
         try:
-            images = np.stack([self._view(epoch, int(index)) for index in indices])
+            keys = self.targets.view_keys(indices, targets)
+            views = [self._view(epoch, i, k) for i, k in zip(indices, keys, strict=True)]
+            images = np.stack(views)
         except ImageError as error:
             return LoadFault(str(error))
         tensors = {
@@ -110,8 +120,8 @@ class StepDataset(Dataset):
         }
         return Batch(torch.from_numpy(images), tensors, torch.from_numpy(indices), len(lines))
 
-    def _view(self, epoch: int, index: int) -> np.ndarray:
-        rng = numpy_generator(self.plan.seed, "view", epoch, index)
+    def _view(self, epoch: int, index: int, key: int) -> np.ndarray:
+        rng = numpy_generator(self.plan.seed, "view", epoch, key)
         return load_training_view(self.targets.paths[index], self.transform, rng, self.max_pixels)
 
 

@@ -7,8 +7,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from dataloader.labels import PairLabel, label_paths
+
+
+def linked(count: int, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """int64 (count,): for each item the smallest item that the links a[i]-b[i] lead to."""
+    links = coo_array((np.ones(len(a), dtype=bool), (a, b)), shape=(count, count))
+    _, component = connected_components(links, directed=False)
+    _, first = np.unique(component, return_index=True)
+    return first[component]
 
 
 class PairTargets:
@@ -30,6 +40,18 @@ class PairTargets:
         images, inverse = np.unique(both, return_inverse=True)
         inverse = inverse.reshape(-1)  # numpy 2.0.0 alone keeps another shape
         return images, {"better": inverse[: len(lines)], "worse": inverse[len(lines) :]}
+
+    def groups(self) -> np.ndarray:
+        """Lines whose images are linked by pairs: all versions of one photograph, as a rule. A
+        batch of them holds many pairs and few images.
+        """
+        return linked(len(self.paths), self.better, self.worse)[self.better]
+
+    def view_keys(self, images: np.ndarray, targets: dict[str, np.ndarray]) -> np.ndarray:
+        """Images linked by the batch's pairs are cropped alike: two versions of a photograph then
+        differ in their distortion only, which is what their order is about.
+        """
+        return images[linked(len(images), targets["better"], targets["worse"])]
 
     def all(self) -> dict[str, np.ndarray]:
         return {"better": self.better, "worse": self.worse}
