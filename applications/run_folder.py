@@ -64,6 +64,11 @@ class RunFolder:
             if file.exists():
                 publish(file, self.latest / file.name)
 
+    def sweep(self) -> None:
+        """Removes what a killed process left half-written; only the run itself writes here."""
+        for file in self.path.glob(".*.tmp"):
+            file.unlink(missing_ok=True)
+
     def stored_config(self) -> dict[str, Any]:
         return json.loads((self.path / "config.json").read_text(encoding="utf-8"))
 

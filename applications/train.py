@@ -127,6 +127,8 @@ def _open_folder(config: Config, data: Data, runtime: Runtime) -> RunFolder:
     folder = run_folder.opened(config.continue_run, config)
     run_folder.check_labels(folder, labels)
     run_folder.check_processes(folder, runtime)
+    if runtime.main:
+        folder.sweep()
     return folder
 
 

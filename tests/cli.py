@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import multiprocessing
 import os
 import shlex
 import subprocess
@@ -58,6 +59,21 @@ def start(folder: Path, words: str) -> subprocess.Popen:
         [sys.executable, "-W", "error::UserWarning", str(ROOT / "main.py"), *shlex.split(words)],
         cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
+
+
+def _child(folder: Path, words: str) -> None:
+    os.chdir(folder)
+    with open("child.txt", "a", encoding="utf-8") as log, contextlib.redirect_stderr(log):
+        sys.exit(main.main(shlex.split(words)))
+
+
+def start_quickly(folder: Path, words: str) -> multiprocessing.process.BaseProcess:
+    """Like `start`, forked from a server that has imported torch already; stderr to child.txt."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.cli", "applications.train", "timm"])
+    process = context.Process(target=_child, args=(folder, words))
+    process.start()
+    return process
 
 
 def finish(process: subprocess.Popen, timeout: float = 180) -> Result:

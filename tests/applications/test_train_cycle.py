@@ -1,11 +1,12 @@
-"""One run per task through the command line: train, list the files, evaluate, predict, repeat, go on.
+"""One run per task through the command line: train, list files, evaluate, predict, repeat, go on.
 
-Traps that earlier toolkits fell into (DESIGN.md, section 5) and the tests that would have caught them:
+Traps that earlier toolkits fell into (DESIGN.md, section 5), and what would have caught them:
 
 - (N,1) against (N,): test_scores_have_one_dimension; test_regress_loss.py
 - "best" kept the largest figure: test_best_follows_the_direction
 - a sigmoid before the margin, margin 0: test_ranking_loss.py; test_config.py (--margin 0)
-- the short last batch; arange on the CPU: test_a_short_last_batch_trains_every_line; test_emd_loss.py
+- the short last batch, arange on the CPU: test_a_short_last_batch_trains_every_line;
+  test_emd_loss.py
 - NaN gradients at an exact match: test_emd_loss.py
 - distributed evaluation: test_processes.py
 - -e without weights: test_config.py; the last weights were tested: test_the_best_weights_are_tested

@@ -1,0 +1,149 @@
+"""A run that is killed, or asked to stop, and continued ends in the bits of one that was not.
+
+A run of a small network with dropout and random crops; what is compared are the tensors and numbers
+of the last state and of the best weights, and every line of metrics.jsonl but its timing.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.cli import call, finish, records, run_folders, start, start_quickly
+from tests.tiny_data import write_data
+from utils import checkpoint
+
+TIMING = ("data_wait",)
+WORDS = (
+    "--train --criterion rank --arch test_efficientnet --image_size 32 --crop random "
+    "--crop_from 40 --dropout 0.5 --ema 0.8 --epochs 6 --warmup 1 -b 3 --save_every 1 "
+    "--threads 1 -g 0 --amp off"
+)
+KILLS = 10
+
+
+def state(folder: Path) -> dict[str, object]:
+    """Digests of the last state and the best weights, and the records without their timing."""
+    (run,) = run_folders(folder)
+    found: dict[str, object] = {}
+    for file in sorted(run.glob("*.pth")):
+        payload = checkpoint.load(file)
+        # Which processes loaded the data is part of the call, not of the result.
+        payload["config"] = {k: v for k, v in payload["config"].items() if k != "workers"}
+        found[file.name] = checkpoint.digest(payload)
+    lines = [{k: v for k, v in r.items() if k not in TIMING} for r in records(run)]
+    found["metrics"] = json.dumps(lines)
+    found["results"] = json.loads((run / "results.json").read_text())
+    found["predictions"] = (run / "predictions_test.csv").read_text().replace(str(folder), "")
+    leftovers = [p.name for p in run.rglob("*") if p.name.endswith(".tmp")]
+    assert not leftovers
+    return found
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    return write_data(tmp_path_factory.mktemp("data"), "rank", train=8)
+
+
+@pytest.fixture
+def folder(data, tmp_path) -> Path:
+    shutil.copytree(data, tmp_path / "data")
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(data, tmp_path_factory) -> dict[str, object]:
+    folder = tmp_path_factory.mktemp("whole")
+    shutil.copytree(data, folder / "data")
+    call(folder, f"{WORDS} -j 0")
+    return state(folder)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_number_of_workers_changes_nothing(folder, uninterrupted, workers):
+    call(folder, f"{WORDS} -j {workers}")
+    assert state(folder) == uninterrupted
+
+
+def wait_for(event: Callable[[], bool], alive: Callable[[], bool]) -> None:
+    """Until `event`, or the end of the process; fails after a minute."""
+    deadline = time.monotonic() + 60
+    while alive() and not event():
+        assert time.monotonic() < deadline
+        time.sleep(0.03)
+
+
+def updates(folder: Path) -> int:
+    """Updates in the state on the disk; -1 before there is one. A torn state is an error."""
+    found = list(folder.glob("runs/[!.]*/checkpoint_*.pth"))
+    return checkpoint.load(found[0])["position"]["updates"] if found else -1
+
+
+def test_killed_at_ten_random_moments(folder, uninterrupted):
+    """SIGKILL spread over the run: during steps, validation and saving."""
+    moments = random.Random(20)
+    process = start_quickly(folder, f"{WORDS} -j 0")
+    for number in range(KILLS):
+        before = updates(folder)
+        wait_for(lambda before=before: updates(folder) > before, process.is_alive)
+        time.sleep(moments.uniform(0, 0.1))
+        process.kill()
+        process.join()
+        log = (folder / "child.txt").read_text()
+        assert process.exitcode == -signal.SIGKILL, (number, log)
+        process = start_quickly(folder, f"--continue {run_folders(folder)[0]} -j {number % 3}")
+    process.join()
+    log = (folder / "child.txt").read_text()
+    assert process.exitcode == 0 and log.count("continuing") == KILLS, log
+    assert state(folder) == uninterrupted
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_asked_to_stop(folder, uninterrupted, number, code):
+    """The step is finished, the state saved, the code documented, and going on ends equal."""
+    process = start(folder, f"{WORDS} -j 1".replace("--save_every 1", ""))
+    wait_for(lambda: updates(folder) >= 0, lambda: process.poll() is None)
+    time.sleep(0.1)
+    process.send_signal(number)
+    done = finish(process)
+    assert done.code == code, done
+    assert "--continue" in done.err and "Traceback" not in done.err
+    done = call(folder, f"--continue {run_folders(folder)[0]}")
+    assert "continuing" in done.err
+    found = state(folder)
+    ours = {k: v for k, v in uninterrupted.items() if not k.endswith(".pth")}
+    assert {k: found[k] for k in ours} == ours  # the stored save_every differs
+
+
+def test_a_finished_run_is_left_as_it_is(folder):
+    call(folder, f"{WORDS} -j 0 --epochs 1")
+    (run,) = run_folders(folder)
+    before = {p.name: p.read_bytes() for p in run.iterdir()}
+    assert "finished" in call(folder, f"--continue {run}").err
+    assert {p.name: p.read_bytes() for p in run.iterdir()} == before
+
+
+def test_what_going_on_needs(folder):
+    """The same labels, a whole state, and a run folder; each missing one is said in one line."""
+    words = WORDS.replace("--epochs 6", "--epochs 1")
+    call(folder, f"{words} -j 0")
+    (run,) = run_folders(folder)
+    (run / "results.json").unlink()
+    labels = folder / "data/train/label.txt"
+    text = labels.read_text()
+    labels.write_text(text + "\n# another line\n")
+    assert "labels of train/ have changed" in call(folder, f"--continue {run}", 1).err
+    labels.write_text(text)
+    file = run / "checkpoint_test_efficientnet.pth"
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) // 2])
+    done = call(folder, f"--continue {run}", 1)
+    assert str(file) in done.err and "Traceback" not in done.err
+    assert "no config.json" in call(folder, "--continue nowhere", 1).err
