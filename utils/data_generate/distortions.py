@@ -17,9 +17,11 @@ from scipy.ndimage import correlate1d
 
 LEVELS = 5
 SMALLEST_SIDE = 16  # pixels
-# A JPEG 2000 code stream spends some 200 bytes on its header, whatever the image: at 0.02 bits per
-# pixel all that a small image may have. Smaller ones are mirrored to this size, coded, cut back.
-_JPEG2000_SIDE = 512
+# A JPEG 2000 code stream spends some 180 bytes on headers whatever the image, more than a small
+# image has at 0.02 bits per pixel. So the stated rate is for the pixels alone, and an image smaller
+# than this is mirrored to it, coded, and cut back.
+_JPEG2000_HEADER = 180  # bytes
+_JPEG2000_SIDE = 256  # pixels
 
 
 @dataclass(frozen=True)
@@ -37,11 +39,11 @@ def jpeg(image: np.ndarray, quality: float, rng: np.random.Generator) -> np.ndar
 
 
 def jpeg2000(image: np.ndarray, bits_per_pixel: float, rng: np.random.Generator) -> np.ndarray:
-    """JPEG 2000 (irreversible wavelet) at a rate of `bits_per_pixel` out of 24."""
+    """JPEG 2000 (irreversible wavelet), `bits_per_pixel` out of 24 spent on the pixels."""
     height, width = image.shape[:2]
     rest = (max(0, _JPEG2000_SIDE - height), max(0, _JPEG2000_SIDE - width))
     padded = np.pad(image, ((0, rest[0]), (0, rest[1]), (0, 0)), mode="symmetric")
-    ratio = 24 / bits_per_pixel
+    ratio = padded.size / (padded.size / 24 * bits_per_pixel + _JPEG2000_HEADER)
     options = {"irreversible": True, "no_jp2": True, "quality_mode": "rates"}
     coded = _recode(padded, format="JPEG2000", quality_layers=[ratio], **options)
     return np.ascontiguousarray(coded[:height, :width])

@@ -1,0 +1,373 @@
+"""The generator: distortions on real photographs, and what lies on disk afterwards."""
+
+import csv
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy.signal import convolve2d
+from scipy.stats import norm
+
+from dataloader.labels import check_splits, label_paths, read_labels
+from utils.data_generate import photos as photos_module
+from utils.data_generate.distortions import DISTORTIONS, LEVELS, SETS, distort, distortions_of
+from utils.data_generate.generate import generate
+from utils.data_generate.photos import find_photos, name_photos, package_photos, split_photos
+from utils.data_generate.ssim import luma_ssim
+from utils.images import read_image
+
+ROOT = Path(__file__).resolve().parents[2]
+PHOTOS = {path.stem: path for path in package_photos()}
+
+
+def centre(path: Path, side: int = 192) -> np.ndarray:
+    image = read_image(path)
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    return np.asarray(image.crop((left, top, left + side, top + side)))
+
+
+def scaled(path: Path) -> np.ndarray:
+    """The whole photograph at 320 pixels at most, sides cut to multiples of 8."""
+    image = read_image(path)
+    image.thumbnail((320, 320), Image.Resampling.LANCZOS)
+    return np.asarray(image)[: image.height // 8 * 8, : image.width // 8 * 8]
+
+
+def ladder(image: np.ndarray, name: str) -> list[np.ndarray]:
+    return [
+        distort(image, name, level, np.random.default_rng(level)) for level in range(LEVELS + 1)
+    ]
+
+
+def psnr(a: np.ndarray, b: np.ndarray) -> float:
+    error = np.mean((a.astype(float) - b) ** 2)
+    return float(10 * np.log10(255**2 / error)) if error else np.inf
+
+
+def detail_psnr(a: np.ndarray, b: np.ndarray) -> float:
+    """PSNR of what remains when every 8x8 block's mean error is taken away.
+
+    JPEG rounds a block's mean to a coarse step; in smooth dark areas the rounding at quality 1 can
+    by luck come out closer than at quality 4, although less detail is left.
+    """
+    error = b.astype(float) - a
+    blocks = error.reshape(error.shape[0] // 8, 8, error.shape[1] // 8, 8, 3)
+    rest = blocks - blocks.mean((1, 3), keepdims=True)
+    return psnr(np.zeros_like(rest), rest)
+
+
+@pytest.mark.parametrize("photo", sorted(PHOTOS))
+@pytest.mark.parametrize("name", sorted(DISTORTIONS))
+def test_every_level_is_worse_on_real_photographs(photo: str, name: str) -> None:
+    image = scaled(PHOTOS[photo])
+    measure = detail_psnr if name == "jpeg" else psnr
+    images = ladder(image, name)
+    quality = [measure(image, distorted) for distorted in images]
+    assert all(better > worse for better, worse in zip(quality, quality[1:], strict=False)), quality
+    assert all(i.dtype == np.uint8 and i.shape == image.shape for i in images)
+
+
+@pytest.mark.parametrize("name", sorted(DISTORTIONS))
+def test_level_0_is_the_input_and_not_a_view_of_it(name: str) -> None:
+    image = centre(PHOTOS["coffee"])
+    same = distort(image, name, 0, np.random.default_rng(0))
+    assert np.array_equal(same, image) and not np.shares_memory(same, image)
+
+
+@pytest.mark.parametrize("name", sorted(DISTORTIONS))
+@pytest.mark.parametrize("size", [(16, 16), (17, 45), (130, 31)])
+def test_any_size_from_16x16(name: str, size: tuple[int, int]) -> None:
+    image = centre(PHOTOS["chelsea"])[: size[0], : size[1]]
+    kept = image.copy()
+    worst = distort(image, name, LEVELS, np.random.default_rng(0))
+    assert worst.shape == image.shape and psnr(image, worst) < psnr(image, ladder(image, name)[1])
+    assert np.array_equal(image, kept)
+
+
+def test_noise_has_the_stated_variance() -> None:
+    grey = np.full((256, 256, 3), 128, np.uint8)
+    for level, variance in enumerate(DISTORTIONS["white_noise"].parameters[:2], 1):
+        noise = distort(grey, "white_noise", level, np.random.default_rng(7)) / 255 - 128 / 255
+        assert np.var(noise) == pytest.approx(variance, rel=0.02)
+        assert abs(np.corrcoef(noise[..., 0].ravel(), noise[..., 1].ravel())[0, 1]) < 0.02
+
+
+def test_noise_comes_from_the_generator_alone() -> None:
+    image = centre(PHOTOS["coffee"])
+    one, again, other = (
+        distort(image, "white_noise", 3, np.random.default_rng(seed)) for seed in (1, 1, 2)
+    )
+    assert np.array_equal(one, again) and not np.array_equal(one, other)
+
+
+@pytest.mark.parametrize("level", [1, 2])
+def test_blur_is_a_truncated_gaussian_of_a_sixth_of_the_kernel(level: int) -> None:
+    image = centre(PHOTOS["astronaut"], 64)
+    kernel = (7, 15)[level - 1]
+    weights = norm.pdf(np.arange(kernel) - kernel // 2, scale=kernel / 6)
+    window = np.outer(weights, weights) / weights.sum() ** 2
+    padded = np.pad(image.astype(float), [(kernel // 2,) * 2] * 2 + [(0, 0)], mode="symmetric")
+    expected = np.stack([convolve2d(padded[..., c], window, "valid") for c in range(3)], axis=-1)
+    assert (
+        np.abs(distort(image, "gaussian_blur", level, np.random.default_rng(0)) - expected).max()
+        < 0.51
+    )
+
+
+def test_jpeg_levels_are_libjpeg_qualities(tmp_path: Path) -> None:
+    image = centre(PHOTOS["astronaut"], 64)
+    for level, quality in enumerate((43, 12, 7, 4, 1), 1):
+        Image.fromarray(image).save(tmp_path / "a.jpg", quality=quality)
+        distorted = distort(image, "jpeg", level, np.random.default_rng(0))
+        assert np.array_equal(distorted, np.asarray(read_image(tmp_path / "a.jpg")))
+
+
+def test_what_cannot_be_distorted_is_refused() -> None:
+    image, rng = np.zeros((32, 32, 3), np.uint8), np.random.default_rng(0)
+    with pytest.raises(ValueError, match="did you mean jpeg2000"):
+        distort(image, "jpeg200", 1, rng)
+    with pytest.raises(ValueError, match="did you mean basic"):
+        distortions_of("basics")
+    with pytest.raises(ValueError, match="level 6"):
+        distort(image, "jpeg", 6, rng)
+    with pytest.raises(ValueError, match="float64"):
+        distort(image / 255, "jpeg", 1, rng)
+    with pytest.raises(ValueError, match="at least 16x16"):
+        distort(image[:15], "jpeg", 1, rng)
+
+
+def test_ssim_is_the_papers_formula() -> None:
+    image = centre(PHOTOS["coffee"], 64)
+    noisy = distort(image, "white_noise", 2, np.random.default_rng(0))
+    weights = norm.pdf(np.arange(-5, 6), scale=1.5)
+    window = np.outer(weights, weights) / weights.sum() ** 2
+
+    def blur(values: np.ndarray) -> np.ndarray:
+        return convolve2d(values, window, "valid")
+
+    x, y = (i.astype(float) @ [0.299, 0.587, 0.114] for i in (image, noisy))
+    mean_x, mean_y = blur(x), blur(y)
+    var_x, var_y = blur(x * x) - mean_x**2, blur(y * y) - mean_y**2
+    covariance = blur(x * y) - mean_x * mean_y
+    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+    ssim = (2 * mean_x * mean_y + c1) * (2 * covariance + c2)
+    ssim /= (mean_x**2 + mean_y**2 + c1) * (var_x + var_y + c2)
+    assert luma_ssim(image, noisy) == pytest.approx(ssim.mean(), abs=1e-9)
+    assert luma_ssim(image, image) == 1.0
+    with pytest.raises(ValueError, match="11x11"):
+        luma_ssim(image[:10], noisy[:10])
+
+
+def test_package_photographs_are_real_colour_photographs() -> None:
+    assert len(PHOTOS) >= 10
+    for path in PHOTOS.values():
+        image = read_image(path)
+        assert min(image.size) >= 300
+        assert np.ptp(np.asarray(image.resize((64, 64))).astype(int), axis=-1).max() > 30, path
+
+
+def test_a_missing_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(photos_module.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ValueError, match="requirements-quickstart.txt"):
+        package_photos()
+
+
+def test_photographs_are_found_below_a_folder(tmp_path: Path) -> None:
+    for name in ("b.png", "sub/a.JPG", ".hidden/c.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.new("RGB", (20, 20)).save(tmp_path / name)
+    (tmp_path / "notes.txt").write_text("no photograph")
+    assert [p.name for p in find_photos(tmp_path)] == ["b.png", "a.JPG"]
+    with pytest.raises(ValueError, match="not a folder"):
+        find_photos(tmp_path / "b.png")
+    with pytest.raises(ValueError, match="no photographs"):
+        (tmp_path / "empty").mkdir()
+        find_photos(tmp_path / "empty")
+
+
+def test_names_are_safe_in_label_files_and_never_clash() -> None:
+    named = name_photos(
+        [Path("x/a,b #1.jpg"), Path("x/c.png"), Path("y/C.png"), Path("x/.hid.png")]
+    )
+    assert list(named) == ["a_b__1", "x_c", "y_C", "hid"]
+    with pytest.raises(ValueError, match="rename one"):
+        name_photos([Path("x/a.jpg"), Path("x/a.png")])
+
+
+def test_splits_are_whole_drawn_by_seed_and_independent_of_the_folder() -> None:
+    paths = [Path(f"p{i}.png") for i in range(9)]
+    splits = split_photos(paths, 2, 3, seed=1)
+    assert {k: len(v) for k, v in splits.items()} == {"train": 4, "val": 2, "test": 3}
+    assert sorted(p for members in splits.values() for p in members) == paths
+    moved = split_photos([Path("elsewhere") / p for p in reversed(paths)], 2, 3, seed=1)
+    assert {k: [p.name for p in v] for k, v in moved.items()} == {
+        k: [p.name for p in v] for k, v in splits.items()
+    }
+    assert split_photos(paths, 2, 3, seed=2) != splits
+    assert list(split_photos(paths, 0, 3, seed=1)) == ["train", "test"]
+    with pytest.raises(ValueError, match="leave one to train on"):
+        split_photos(paths, 6, 3, seed=1)
+
+
+@pytest.fixture(scope="module")
+def small_photos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Four small crops of real photographs; the first has room for two tiles of 64."""
+    folder = tmp_path_factory.mktemp("photos")
+    for name, width in (("coffee", 140), ("china", 70), ("chelsea", 64), ("rocket", 64)):
+        Image.fromarray(centre(PHOTOS[name])[:64, :width]).save(folder / f"{name}.png")
+    return find_photos(folder)
+
+
+def splits_of(photos: list[Path]) -> dict[str, list[Path]]:
+    by_name = {p.stem: p for p in photos}
+    return {
+        "train": [by_name["coffee"], by_name["china"]],
+        "val": [by_name["chelsea"]],
+        "test": [by_name["rocket"]],
+    }
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {
+        p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()
+    }
+
+
+@pytest.fixture(scope="module")
+def made(small_photos: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("made") / "data"
+    summary = generate(splits_of(small_photos), out, "basic", seed=3, tile=64)
+    assert summary.photos == {"train": 2, "val": 1, "test": 1}
+    assert summary.images == {"train": 63, "val": 21, "test": 21}
+    assert summary.pairs == {"train": 180, "val": 60, "test": 60}
+    assert summary.made == 4
+    return out
+
+
+def test_labels_are_read_by_the_toolkit_and_hold_every_ordered_pair_once(made: Path) -> None:
+    files = {
+        split: read_labels("pairs", made / split / "label.txt", made)
+        for split in ("train", "val", "test")
+    }
+    check_splits(files)
+
+    def level(path: Path) -> int:
+        return 0 if path.parent.name == "refimgs" else int(path.parent.name[-1])
+
+    pairs = [(label.better, label.worse) for label in files["train"].labels]
+    assert len(set(pairs)) == 180
+    for better, worse in pairs:
+        assert level(better) < level(worse) and better.name == worse.name
+        assert level(better) == 0 or better.parent.parent == worse.parent.parent
+    assert len(label_paths(files["train"].labels)) == 63
+
+
+def test_targets_are_ssim_and_said_to_be_synthetic(made: Path) -> None:
+    file = made / "test" / "label_mos.txt"
+    assert "SYNTHETIC" in file.read_text().splitlines()[0]
+    labels = read_labels("scores", file, made).labels
+    assert len(labels) == 21
+    pristine = np.asarray(read_image(made / "test/refimgs/rocket_r0c0.png"))
+    for label in labels:
+        expected = luma_ssim(pristine, np.asarray(read_image(label.path)))
+        assert label.mos == pytest.approx(expected, abs=1e-6)
+    assert labels[0].mos == 1.0
+
+
+def test_level_0_on_disk_is_the_photograph_and_tiles_stay_together(
+    made: Path, small_photos: list[Path]
+) -> None:
+    coffee = np.asarray(read_image(splits_of(small_photos)["train"][0]))
+    for name, left in (("coffee_r0c0", 0), ("coffee_r0c1", 76)):
+        tile = np.asarray(read_image(made / f"train/refimgs/{name}.png"))
+        assert np.array_equal(tile, coffee[:64, left : left + 64])
+    with open(made / "train" / "levels.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 63 and all((made / "train" / row["path"]).is_file() for row in rows)
+    assert {row["reference_id"] for row in rows} == {"coffee", "china"}
+    assert {(row["distortion"], row["level"]) for row in rows} == {("none", "0")} | {
+        (name, str(level)) for name in SETS["basic"] for level in range(1, 6)
+    }
+
+
+def test_same_seed_same_bytes_whatever_the_number_of_processes(
+    made: Path, small_photos: list[Path], tmp_path: Path
+) -> None:
+    seen: list[tuple[int, int]] = []
+    generate(
+        splits_of(small_photos),
+        tmp_path / "data",
+        "basic",
+        seed=3,
+        tile=64,
+        workers=2,
+        progress=lambda done, total: seen.append((done, total)),
+    )
+    assert tree(tmp_path / "data") == tree(made)
+    assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
+
+
+def test_a_second_call_does_nothing_and_damage_is_mended(
+    made: Path, small_photos: list[Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "data"
+    shutil.copytree(made, out)
+    splits = splits_of(small_photos)
+    assert generate(splits, out, "basic", seed=3, tile=64).made == 0
+    (out / "val/jpeg/jpeg2/chelsea_r0c0.png").write_bytes(b"torn")
+    (out / "test/refimgs/rocket_r0c0.png").unlink()
+    assert generate(splits, out, "basic", seed=3, tile=64).made == 2
+    assert tree(out) == tree(made)
+
+
+def test_a_killed_call_is_taken_up_where_it_stopped(
+    made: Path, small_photos: list[Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "data"
+    code = (
+        "import sys; from pathlib import Path; from utils.data_generate.generate import generate\n"
+        "s = {k: [Path(p) for p in v] for k, v in __import__('json').loads(sys.argv[1]).items()}\n"
+        "generate(s, Path(sys.argv[2]), 'basic', seed=3, tile=64)"
+    )
+    splits = splits_of(small_photos)
+    words = json.dumps({k: list(map(str, v)) for k, v in splits.items()})
+    process = subprocess.Popen([sys.executable, "-c", code, words, str(out)], cwd=ROOT)
+    deadline = time.monotonic() + 60
+    while not list(out.glob(".records/*.json")) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    left = len(list(out.glob(".records/*.json")))
+    assert left >= 1
+    assert generate(splits, out, "basic", seed=3, tile=64).made == 4 - left
+    mine = {name: data for name, data in tree(out).items() if not name.endswith(".tmp")}
+    assert mine == tree(made)
+
+
+def test_another_plan_or_foreign_data_is_not_overwritten(
+    made: Path, small_photos: list[Path], tmp_path: Path
+) -> None:
+    before = tree(made)
+    with pytest.raises(ValueError, match="another seed, tile: "):
+        generate(splits_of(small_photos), made, "basic", seed=4)
+    assert tree(made) == before
+    (tmp_path / "train").mkdir()
+    with pytest.raises(ValueError, match="not written by --generate"):
+        generate(splits_of(small_photos), tmp_path, "basic")
+    assert list(tmp_path.iterdir()) == [tmp_path / "train"]
+
+
+def test_a_photograph_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    Image.new("RGB", (300, 9)).save(tmp_path / "thin.png")
+    with pytest.raises(ValueError, match="thin.png: 300x9 pixels, at least 16x16"):
+        generate({"train": [tmp_path / "thin.png"]}, tmp_path / "out", "basic")
+    (tmp_path / "text.png").write_text("no image")
+    with pytest.raises(ValueError, match="text.png"):
+        generate({"train": [tmp_path / "text.png"]}, tmp_path / "out2", "basic")
