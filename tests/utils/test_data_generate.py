@@ -274,7 +274,7 @@ def test_targets_are_ssim_and_said_to_be_synthetic(made: Path) -> None:
     assert "SYNTHETIC" in file.read_text().splitlines()[0]
     labels = read_labels("scores", file, made).labels
     assert len(labels) == 21
-    pristine = np.asarray(read_image(made / "test/refimgs/rocket_r0c0.png"))
+    pristine = np.asarray(read_image(made / "test/refimgs/rocket.png"))
     for label in labels:
         expected = luma_ssim(pristine, np.asarray(read_image(label.path)))
         assert label.mos == pytest.approx(expected, abs=1e-6)
@@ -321,8 +321,8 @@ def test_a_second_call_does_nothing_and_damage_is_mended(
     shutil.copytree(made, out)
     splits = splits_of(small_photos)
     assert generate(splits, out, "basic", seed=3, tile=64).made == 0
-    (out / "val/jpeg/jpeg2/chelsea_r0c0.png").write_bytes(b"torn")
-    (out / "test/refimgs/rocket_r0c0.png").unlink()
+    (out / "val/jpeg/jpeg2/chelsea.png").write_bytes(b"torn")
+    (out / "test/refimgs/rocket.png").unlink()
     assert generate(splits, out, "basic", seed=3, tile=64).made == 2
     assert tree(out) == tree(made)
 
@@ -371,3 +371,12 @@ def test_a_photograph_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     (tmp_path / "text.png").write_text("no image")
     with pytest.raises(ValueError, match="text.png"):
         generate({"train": [tmp_path / "text.png"]}, tmp_path / "out2", "basic")
+
+
+def test_large_photographs_are_shrunk_before_anything_else(tmp_path: Path) -> None:
+    read_image(PHOTOS["coffee"]).save(tmp_path / "coffee.png")  # 600x400
+    generate({"test": [tmp_path / "coffee.png"]}, tmp_path / "out", "basic", tile=64, max_side=96)
+    pristine = read_image(tmp_path / "out/test/refimgs/coffee.png")  # whole: not a training one
+    assert pristine.size == (96, 64)
+    averaged = read_image(PHOTOS["coffee"]).resize((96, 64), Image.Resampling.BOX)
+    assert psnr(np.asarray(pristine), np.asarray(averaged)) > 25

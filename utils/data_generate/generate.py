@@ -40,6 +40,10 @@ from utils.files import write_json, write_text
 from utils.images import DEFAULT_MAX_PIXELS
 from utils.seed import key
 
+# The levels are made for photographs of LIVE's size (768x512): a kernel of 7 pixels is not seen in
+# the picture of a 12-megapixel camera, while that camera's own noise and sharpening are.
+MAX_SIDE = 1024  # pixels
+
 PAIRS_FILE, TARGETS_FILE, LEVELS_FILE = "label.txt", "label_mos.txt", "levels.csv"
 _SYNTHETIC = (
     "# SYNTHETIC targets, no human opinion: SSIM (Wang et al. 2004, luma) with the pristine image"
@@ -63,13 +67,16 @@ def generate(
     seed: int = 0,
     workers: int = 0,
     tile: int | None = None,
+    max_side: int | None = MAX_SIDE,
     targets: str | None = "ssim",
     max_pixels: int = DEFAULT_MAX_PIXELS,
     progress: Callable[[int, int], None] | None = None,
 ) -> Summary:
     """Write `splits` ({"train": photographs, ...}) with every distortion of the set to `out`.
 
-    tile: side of square tiles in pixels; None keeps photographs whole. targets: "ssim" or None.
+    tile: side of the square tiles that training photographs are cut into, pixels; those of other
+    splits stay whole; None keeps all whole. max_side: larger photographs are shrunk to it first.
+    targets: "ssim" or None.
     workers: processes; 0 works in this one. progress(done, total) counts photographs.
     A call that was killed is taken up where it stopped. ValueError for an unknown set, a
     photograph that cannot be used, or an `out` that holds something else.
@@ -86,7 +93,8 @@ def generate(
                 record=out / ".records" / f"{names[photo]}.json",
                 name=names[photo],
                 keys=tuple((d, key(seed, names[photo], d)) for d in distortions_of(distortion_set)),
-                tile=tile,
+                tile=tile if split == "train" else None,
+                max_side=max_side,
                 targets=targets,
                 max_pixels=max_pixels,
             )
@@ -94,7 +102,7 @@ def generate(
         ]
         for split, photos in splits.items()
     }
-    plan = _plan(jobs, distortion_set, seed, tile, targets)
+    plan = _plan(jobs, distortion_set, seed, tile, max_side, targets)
     _claim(out, plan, jobs)
     written, made = _run([job for members in jobs.values() for job in members], workers, progress)
     pairs = {}
@@ -116,6 +124,7 @@ def _plan(
     distortion_set: str,
     seed: int,
     tile: int | None,
+    max_side: int | None,
     targets: str | None,
 ) -> dict:
     digest = {
@@ -128,6 +137,7 @@ def _plan(
         "distortions": list(SETS[distortion_set]),
         "seed": seed,
         "tile": tile,
+        "max_side": max_side,
         "targets": targets,
         "photographs": digest,
     }

@@ -33,6 +33,7 @@ class PhotoJob:
     name: str
     keys: tuple[tuple[str, int], ...]
     tile: int | None
+    max_side: int | None
     targets: str | None
     max_pixels: int
 
@@ -70,7 +71,10 @@ def finished(job: PhotoJob) -> list[Written] | None:
 
 def distort_photo(job: PhotoJob) -> list[Written]:
     """Write every level of every distortion of a photograph, then a record that says it is done."""
-    image = np.asarray(read_image(job.photo, job.max_pixels))
+    photo = read_image(job.photo, job.max_pixels)
+    if job.max_side is not None:
+        photo.thumbnail((job.max_side, job.max_side), Image.Resampling.LANCZOS)
+    image = np.asarray(photo)
     if min(image.shape[:2]) < SMALLEST_SIDE:
         size, least = f"{image.shape[1]}x{image.shape[0]}", f"{SMALLEST_SIDE}x{SMALLEST_SIDE}"
         raise ValueError(f"{job.photo}: {size} pixels, at least {least} needed: take it out")
