@@ -108,7 +108,6 @@ def test_help_is_quick_and_imports_no_torch():
         ("--train --num_classes 5 --margin 4", "--margin 4 cannot be reached"),
         ("--criterion emd --num_classes 1", "--criterion emd needs --num_classes 2"),
         ("--train --pretrained --resume x", "both bring weights"),
-        ("--train --advprop --resume x", "both bring weights"),
         ("--crop_from 64", "--crop_from needs --crop random"),
         ("--crop_size 64", "--crop_size needs --crop random or --test_crops"),
         ("--crop random --crop_from 200", "smaller than the crop of 224 224"),

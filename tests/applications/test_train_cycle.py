@@ -307,6 +307,29 @@ def test_best_follows_the_direction(regress, monitor, choose):
     assert results[monitor] == choose(values)
 
 
+def test_validation_every_second_epoch_and_after_the_last(regress):
+    words = "--arch test_vit --image_size 32 --epochs 3 --warmup 0 -b 9 -j 0 -g 0 --eval_every 2"
+    call(regress, f"--train --criterion regress {words} --threads 1 --no_check")
+    run = run_folders(regress)[-1]
+    assert [r["epoch"] for r in records(run) if r["split"] == "val"] == [2, 3]
+    assert [r["epoch"] for r in records(run) if r["split"] == "train"] == [1, 2, 3]
+    assert json.loads((run / "results.json").read_text())["best_epoch"] in (2, 3)
+
+
+def test_names_that_lead_nowhere_are_answered_before_data_is_read(tmp_path):
+    """There is no data at all: each is told what is wrong with it all the same."""
+    asked = {
+        "--arch resnet_10t": "did you mean resnet10t",
+        "--opt adamm": "did you mean",
+        "--monitor emd_r1": "rank has pair_accuracy, loss",
+        "--resume nothing.pth": "nothing.pth: no such file",
+    }
+    for flag, said in asked.items():
+        done = call(tmp_path, f"--train {TINY} {flag}", 1)
+        assert said in done.err and done.err.count("error:") == 1
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_short_last_batch_trains_every_line(regress):
     """18 lines in batches of 4: the rest of two is a step of its own; of 17, one joins another."""
     call(regress, f"--train --criterion regress {TINY} --epochs 1")

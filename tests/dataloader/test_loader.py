@@ -61,6 +61,19 @@ def test_the_order_is_keyed_by_seed_and_epoch():
     assert not np.array_equal(plan.order(0), BatchPlan(50, 4, 1, 1).order(0))
 
 
+@pytest.mark.parametrize("world", [1, 2])
+def test_lines_of_a_group_stand_together(world):
+    """Groups come in a shuffled order, their lines in another, and none is lost."""
+    groups = np.arange(60) % 7
+    plan = BatchPlan(60, 8, world, 0, groups)
+    orders = [plan.order(epoch) for epoch in range(2)]
+    for order in orders:
+        assert sorted(order) == list(range(60))
+        assert np.count_nonzero(np.diff(groups[order])) == 6
+    assert not np.array_equal(groups[orders[0]], groups[orders[1]])
+    assert np.array_equal(orders[0], BatchPlan(60, 3, 3, 0, groups).order(0))
+
+
 def test_sampler_goes_on_where_it_is_told():
     whole = list(StepSampler(3, 4))
     assert whole == [(e, s) for e in range(4) for s in range(3)]
@@ -86,6 +99,33 @@ def test_a_rank_batch_holds_each_image_once(tmp_path):
     whole = targets.all()
     assert [targets.paths[i] for i in whole["better"]] == [label.better for label in labels]
     assert len(targets.captions(found, len(indices))) == len(indices)
+
+
+def test_linked_images_make_a_group_and_share_a_crop(tmp_path):
+    """All versions of a photograph are linked by pairs, in a batch too, and by chains of pairs."""
+    file = write_data(tmp_path, "rank") / "train" / "label.txt"
+    labels = read_labels("pairs", file, tmp_path).labels
+    targets = PairTargets(labels)
+    photo = [label.better.name.split("_")[0] for label in labels]
+    groups = targets.groups()
+    for a, b in itertools.combinations(range(len(labels)), 2):
+        assert (groups[a] == groups[b]) == (photo[a] == photo[b])
+    lines = np.array([0, 2, 5])  # 0-1 and 1-2 of one photograph, a pair of another
+    indices, found = targets.select(lines)
+    keys = targets.view_keys(indices, found)
+    names = [targets.paths[i].name.split("_")[0] for i in indices]
+    for a, b in itertools.combinations(range(len(indices)), 2):
+        assert (keys[a] == keys[b]) == (names[a] == names[b])
+    for path in targets.paths:  # without noise, versions cropped alike are equal
+        path.write_bytes(path.with_name(path.name.split("_")[0] + "_0.png").read_bytes())
+    rule = ViewRule(image_size=SIZE)
+    plan = BatchPlan(len(targets), 3, 1, 0, groups)
+    data = StepDataset(targets, TrainTransform(rule, SIZE), plan, 0, 10**6)
+    for step in range(plan.steps()):
+        batch = data[0, step]
+        assert torch.equal(
+            batch.images[batch.targets["better"]], batch.images[batch.targets["worse"]]
+        )
 
 
 def test_scores_and_histograms_follow_their_images():
