@@ -1,0 +1,142 @@
+"""What the quickstart leaves to look at: scores of held-out photographs as a picture and a table.
+
+    python quickstart_report.py --scores scores.csv --split data/test --out quickstart
+
+`--scores` is the csv of image_assessment.py (path, score); `--split` a folder of `--generate`, with
+levels.csv and label_mos.txt beside the images.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import sys
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run from anywhere; only utils/
+
+from utils.files import write_text  # noqa: E402
+from utils.metrics import pair_accuracy, plcc, srcc  # noqa: E402
+from utils.report import scatter_picture, sorted_sheet  # noqa: E402
+
+
+@dataclass(frozen=True)
+class Row:
+    """One version of a photograph: its file, what was done to it, its target and its score."""
+
+    path: Path
+    photograph: str
+    distortion: str
+    level: int
+    target: float
+    score: float
+
+    @property
+    def kind(self) -> str:
+        return "undistorted" if self.level == 0 else self.distortion.replace("_", " ")
+
+    @property
+    def name(self) -> str:
+        return self.kind if self.level == 0 else f"{self.kind}, level {self.level}"
+
+
+def read_rows(scores: Path, split: Path) -> list[Row]:
+    """One row per image of levels.csv; ValueError for an image without a score or a target."""
+    scored = {Path(path).resolve(): float(score) for path, score in _table(scores, 2)}
+    targets = {path: float(target) for path, target in _table(split / "label_mos.txt", 2)}
+    rows = []
+    for path, photograph, distortion, level in _table(split / "levels.csv", 4):
+        file = split / path
+        if file.resolve() not in scored or path not in targets:
+            raise ValueError(f"{file}: no score in {scores}, or no target in label_mos.txt")
+        score = scored[file.resolve()]
+        rows.append(Row(file, photograph, distortion, int(level), targets[path], score))
+    return rows
+
+
+def _table(file: Path, columns: int) -> list[list[str]]:
+    """The first columns of a csv's rows; a header and comment lines are left out."""
+    with open(file, encoding="utf-8", newline="") as stream:
+        rows = [row[:columns] for row in csv.reader(stream) if row and not row[0].startswith("#")]
+    return rows[1:] if rows and rows[0][0] == "path" else rows
+
+
+def accuracy_of_pairs(rows: list[Row]) -> tuple[float, int]:
+    """(share of pairs in the right order, their number), over every two levels of every ladder."""
+    ladders: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        kinds = {r.distortion for r in rows if r.level} if row.level == 0 else {row.distortion}
+        for kind in kinds:
+            ladders.setdefault((row.path.name, kind), []).append(row)
+    better, worse = [], []
+    for ladder in ladders.values():
+        for a, b in combinations(sorted(ladder, key=lambda r: r.level), 2):
+            better.append(a.score)
+            worse.append(b.score)
+    return pair_accuracy(np.array(better), np.array(worse)), len(better)
+
+
+def summary(rows: list[Row]) -> str:
+    """The figures of the held-out photographs, for a person."""
+    score, target = np.array([r.score for r in rows]), np.array([r.target for r in rows])
+    accuracy, pairs = accuracy_of_pairs(rows)
+    photographs = len({row.photograph for row in rows})
+    return (
+        f"{len(rows)} images of {photographs} photographs that training never saw\n"
+        f"pair accuracy {accuracy:.3f} ({pairs} pairs: every two levels of a distortion)\n"
+        f"SRCC {srcc(score, target):.3f}, PLCC {plcc(score, target):.3f} (raw) against SSIM, "
+        "a synthetic target: no person rated these images\n"
+    )
+
+
+def write_table(rows: list[Row], file: Path) -> None:
+    """A csv of the images, best score first."""
+    lines = ["place,score,target_ssim,photograph,distortion,level,path"]
+    for place, r in enumerate(sorted(rows, key=lambda r: -r.score), 1):
+        figures = f"{place},{r.score:.4f},{r.target:.4f}"
+        lines.append(f"{figures},{r.photograph},{r.distortion},{r.level},{r.path.as_posix()}")
+    write_text(file, "\n".join(lines) + "\n")
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description="Picture and table of the quickstart's scores.")
+    parser.add_argument("--scores", type=Path, required=True, help="csv of image_assessment.py")
+    parser.add_argument("--split", type=Path, required=True, help="folder of --generate, data/test")
+    parser.add_argument("--out", type=Path, required=True, help="folder to write to")
+    args = parser.parse_args(argv)
+    try:
+        rows = read_rows(args.scores, args.split)
+        text = summary(rows)
+        order = sorted(rows, key=lambda r: r.level > 0)  # undistorted ones first in the legend
+        scatter_picture(
+            [r.score for r in order],
+            [r.target for r in order],
+            args.out / "prediction_against_target.png",
+            "Photographs that training never saw",
+            x_label="target: SSIM with the undistorted photograph (synthetic, nobody rated these)",
+            y_label="predicted quality, from the distorted image alone",
+            groups=[r.kind for r in order],
+        )
+        sorted_sheet(
+            [r.path for r in rows],
+            [r.score for r in rows],
+            args.out / "photographs_by_score.png",
+            "Unseen photographs, best predicted quality first",
+            names=[r.name for r in rows],
+            limit=64,
+        )
+        write_table(rows, args.out / "photographs_by_score.csv")
+        write_text(args.out / "figures.txt", text)
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(text, end="")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# The whole job on real photographs, a few minutes on two CPU cores: distort photographs that ship inside
+# installed packages, learn to rank them, go on to regress a full-reference score, test on photographs that
+# training never saw, export, score a folder with the export, and leave pictures and a table.
+#
+#   bash z_task_shell/quickstart.sh                        results in quickstart/ of this repository
+#   bash z_task_shell/quickstart.sh --photos DIR --out OUT --seed 1
+set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
+
+usage() { printf 'usage: %s [--photos DIR] [--out DIR] [--seed N]\n' "$0" >&2; exit 2; }
+OUT="$ROOT/quickstart" SEED=0 PHOTOS=()
+while [ $# -gt 0 ]; do
+  [ $# -ge 2 ] || usage
+  case "$1" in
+    --photos) PHOTOS=(--photos "$2") ;;
+    --out) OUT="$2" ;;
+    --seed) SEED="$2" ;;
+    *) usage ;;
+  esac
+  shift 2
+done
+setup requirements-quickstart.txt
+
+SECONDS=0
+step() { printf '\n== %s (%d:%02d)\n' "$*" $((SECONDS / 60)) $((SECONDS % 60)) >&2; }
+iqa() { "$PYTHON" "$ROOT/main.py" "$@"; }
+
+ARCH=resnet18
+DATA="$OUT/data_seed$SEED" RANK="$OUT/checkpoints/rank" REGRESS="$OUT/checkpoints/regress"
+COMMON=(--data "$DATA" --arch "$ARCH" --seed "$SEED" -j 1 --logdir "$OUT/runs" --no_check)
+# Crops at the photographs' own resolution: distortions die in resizing.
+VIEW=(--crop random --crop_size 96 --test_crops 5)
+
+step "1/7 distort photographs: 4 kinds x 5 levels; whole photographs are kept for val and test"
+iqa --generate basic ${PHOTOS[@]+"${PHOTOS[@]}"} --data "$DATA" --seed "$SEED" --tile 192 -j 2
+
+step "2/7 rank: which of two versions of a photograph is better"
+iqa --train --criterion rank "${COMMON[@]}" "${VIEW[@]}" --checkpoints "$RANK" \
+  -b 120 --lr 1e-3 --schedule cosine --warmup 1 --epochs 24 --eval_every 6
+
+step "3/7 regress, from the rank weights, a synthetic target: SSIM with the undistorted photograph"
+iqa --train --criterion regress "${COMMON[@]}" "${VIEW[@]}" --label_name label_mos.txt --checkpoints "$REGRESS" \
+  --resume "$RANK/model_best_$ARCH.pth" -b 32 --lr 5e-4 --schedule cosine --warmup 1 --epochs 16 --eval_every 4
+
+step "4/7 evaluate both on photographs that training never saw"
+iqa -e "${COMMON[@]}" --resume "$RANK/model_best_$ARCH.pth"
+iqa -e "${COMMON[@]}" --label_name label_mos.txt --resume "$REGRESS/model_best_$ARCH.pth"
+
+step "5/7 export"
+iqa --jit "${COMMON[@]}" --checkpoints "$REGRESS" --resume "$REGRESS/model_best_$ARCH.pth"
+
+step "6/7 score the folder of unseen photographs with the export alone"
+"$PYTHON" "$ROOT/demos/image_assessment.py" --model "$REGRESS/jit_$ARCH.pt" -o "$OUT/scores.csv" "$DATA/test"
+
+step "7/7 pictures and table"
+"$PYTHON" "$ROOT/demos/quickstart_report.py" --scores "$OUT/scores.csv" --split "$DATA/test" --out "$OUT"
+
+step "done"
+printf '%s\n' "$OUT/prediction_against_target.png" "$OUT/photographs_by_score.png" "$OUT/photographs_by_score.csv"
