@@ -1,0 +1,95 @@
+"""Exit codes and the one line of each refusal, mode by mode; no traceback reaches a user."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.cli import TINY, call
+from tests.tiny_data import write_data
+
+
+def refused(folder, words: str, code: int = 1) -> str:
+    done = call(folder, words, code)
+    assert done.err.count("error:") == 1 and "Traceback" not in done.err
+    return done.err
+
+
+def test_no_mode_prints_the_summary_and_reads_nothing(tmp_path):
+    done = call(tmp_path, "--arch resnet10t --num_classes 6 --image_size 40 56 --data nowhere")
+    assert "40" in done.out and "56" in done.out and not done.err.startswith("error")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("words", ["--xyz", "-e", "--train --jit", "--margin 0"])
+def test_a_wrong_command_line_is_2(tmp_path, words):
+    refused(tmp_path, words, 2)
+
+
+def test_missing_data_is_named(tmp_path):
+    assert "train/label.txt" in refused(tmp_path, f"--train {TINY}").replace("\\", "/")
+    assert "no label.txt in any of" in refused(tmp_path, "--check -j 0")
+
+
+def test_missing_and_wrong_weights_are_named(tmp_path):
+    write_data(tmp_path / "data", "rank", 1, 1)
+    (tmp_path / "text.pth").write_text("hello")
+    for mode in ("-e", "--jit", "--predict data/test", "--train"):
+        words = f"{mode} --arch test_vit --image_size 32 -j 0 -g 0"
+        assert "none.pth" in refused(tmp_path, f"{words} --resume none.pth")
+        assert "text.pth" in refused(tmp_path, f"{words} --resume text.pth")
+
+
+def test_predict_names_the_word_that_leads_nowhere(tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "list.txt").write_text("# nothing\n\nmissing.png\n")
+    (tmp_path / "none.txt").write_text("\n")
+    words = "--resume x.pth -j 0 --predict"
+    assert "nothing.png" in refused(tmp_path, f"{words} nothing.png")
+    assert "no image in this folder" in refused(tmp_path, f"{words} empty")
+    assert "list.txt:3: no such image: missing.png" in refused(tmp_path, f"{words} list.txt")
+    assert "empty list" in refused(tmp_path, f"{words} none.txt")
+    assert "no file matches" in refused(tmp_path, f"{words} '*.tif'")
+
+
+def test_label_faults_stop_training_with_file_and_line(tmp_path):
+    write_data(tmp_path / "data", "regress", 1, 1)
+    file = tmp_path / "data" / "train" / "label.txt"
+    file.write_text(file.read_text() + "images/photo0_0.png,much\nimages/gone.png,3\n")
+    said = refused(tmp_path, f"--train --criterion regress {TINY}")
+    assert "label.txt:4:" in said and "label.txt:5:" in said and "much" in said
+    assert not (tmp_path / "runs").exists()
+
+
+def test_scores_out_of_reach_of_the_head_are_refused(tmp_path):
+    write_data(tmp_path / "data", "regress", 1, 1)  # MOS from 1.5 to 4.5
+    said = refused(tmp_path, f"--train --criterion regress --num_classes 3 {TINY}")
+    assert "--num_classes 3 can only say 1 to 3" in said
+
+
+def test_check_finds_every_fault_and_changes_nothing(tmp_path):
+    root = write_data(tmp_path / "data", "rank", 2, 1)
+    assert "no faults found" in call(tmp_path, "--check -j 0").out
+    (root / "train/images/photo1_1.png").write_bytes(b"no picture")
+    labels = root / "val" / "label.txt"
+    labels.write_text(labels.read_text() + "images/photo0_0.png\n")
+    before = {p: p.read_bytes() for p in root.rglob("*") if p.is_file()}
+    done = call(tmp_path, "--check data -j 0 -o found.json", 1)
+    assert "1 label fault(s), 1 unreadable image(s)" in done.out
+    report = json.loads((tmp_path / "found.json").read_text())
+    assert report["label_faults"][0]["line"] == 4
+    assert "photo1_1.png" in report["unreadable_images"][0]["path"]
+    assert {p: p.read_bytes() for p in root.rglob("*") if p.is_file()} == before
+
+
+def test_an_accelerator_that_is_not_there(tmp_path):
+    """-g 1 on a machine without one runs on the CPU and says so."""
+    import torch
+
+    if torch.accelerator.is_available():
+        pytest.skip("this machine has one")
+    write_data(tmp_path / "data", "rank", 1, 1)
+    done = call(tmp_path, f"--train {TINY} --epochs 1 -g 1")
+    assert "CPU" in done.err
+    refused(tmp_path, f"--train {TINY} -g 1 --device cuda")
