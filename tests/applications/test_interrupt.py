@@ -93,7 +93,7 @@ def test_killed_at_ten_random_moments(folder, uninterrupted):
     for number in range(KILLS):
         before = updates(folder)
         wait_for(lambda before=before: updates(folder) > before, process.is_alive)
-        time.sleep(moments.uniform(0, 0.1))
+        time.sleep(moments.uniform(0, 0.05))
         process.kill()
         process.join()
         log = (folder / "child.txt").read_text()
