@@ -1,7 +1,7 @@
 """Every flag of the command line, declared once, and the frozen `Config` they make.
 
-Imports the standard library only, so `--help` answers at once. A flag is a field of `Config`; its
-parser argument, its help text and its default stand in the same place.
+Needs nothing beyond the standard library, so `--help` answers at once. A flag is a field of
+`Config`; its parser argument, its help text and its default stand in the same place.
 """
 
 from __future__ import annotations
@@ -11,10 +11,32 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
-from config_checks import check
-from config_parser import from_file, given_flags, refuse_unknown, spell
-from config_types import UsageError, count, criterion, flag, number, positive, side
+from utils.flag_parser import Wording, from_file, given_flags, refuse_unknown, spell
+from utils.flag_types import UsageError, count, flag, number, one_of, positive, side
 
+WORDING = Wording(
+    groups={
+        "mode": "what to do (none of these: print the model's summary)",
+        "data": "data",
+        "view": "from image to network input",
+        "model": "model",
+        "task": "task",
+        "optim": "optimisation",
+        "run": "devices and processes",
+        "out": "output",
+    },
+    usage="python main.py [--train | -e | --jit | --predict PATH ... | --check | --generate SET | "
+    "--continue RUN_DIR] [flags]",
+    description="Train, evaluate and export no-reference image-quality models.",
+    epilog="Long flags may be written with hyphens or underscores. Exit codes: 0 done; 1 something "
+    "is wrong with data or files; 2 with the command line; 130 and 143: stopped by SIGINT or "
+    "SIGTERM, state saved.",
+)
+CRITERIONS = {
+    "rank": "rank", "ranking_loss": "rank",
+    "emd": "emd", "emd_loss": "emd",
+    "regress": "regress", "regress_loss": "regress",
+}  # fmt: skip
 MODES = ("train", "evaluate", "jit", "predict", "check", "generate", "continue_run")
 # What may change when a run goes on: nothing that its result depends on.
 CONTINUE_FLAGS = frozenset(
@@ -101,7 +123,8 @@ class Config:
     resume: str | None = flag("model", None, "--resume", metavar="FILE",
         help="weights to start from (--train) or to use")
 
-    criterion: str = flag("task", "rank", "--criterion", type=criterion, metavar="NAME",
+    criterion: str = flag("task", "rank", "--criterion", metavar="NAME",
+        type=one_of("criterion", CRITERIONS),
         help="rank: pairs; emd: histograms of scores; regress: mean opinion scores")
     margin: float = flag("task", 0.5, "--margin", type=number, metavar="M",
         help="rank: by how much the better score must lead")
@@ -192,7 +215,7 @@ def _flags() -> list[dataclasses.Field]:
 
 
 def parse(argv: list[str]) -> Config:
-    """The checked configuration of a command line.
+    """The configuration of a command line; applications/combinations.py says what goes together.
 
     Raises:
         UsageError: what cannot be meant, in one line.
@@ -202,7 +225,7 @@ def parse(argv: list[str]) -> Config:
         note = "note: a lone -- in the command line is passed over; the flags after it count"
         print(note, file=sys.stderr)
         argv = [word for word in argv if word != "--"]
-    given = given_flags(_flags(), argv)
+    given = given_flags(_flags(), WORDING, argv)
     if "config" in given:
         given = {**_repeated(given), **given}
     changed = sorted(spell(_flags(), name) for name in given.keys() - CONTINUE_FLAGS)
@@ -214,7 +237,7 @@ def parse(argv: list[str]) -> Config:
 
 def _repeated(given: dict[str, Any]) -> dict[str, Any]:
     """What --config says; a mode on the command line takes the place of the file's."""
-    stored = from_file(_flags(), given["config"])
+    stored = from_file(_flags(), WORDING, given["config"])
     asked = {name for name in MODES if name in given}
     if asked and asked != {name for name in MODES if name in stored}:
         # The weights that training started from are not those that another mode should use.
@@ -223,15 +246,13 @@ def _repeated(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def make_config(given: dict[str, Any]) -> Config:
-    """A checked Config from field values; the rest take their defaults. Raises UsageError."""
+    """A Config from field values; the rest take their defaults. Raises UsageError."""
     refuse_unknown(_flags(), given)
     values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items()}
     for key in ("image_size", "crop_size", "crop_from"):
         if values.get(key):
             values[key] = _height_width(key, values[key])
-    config = Config(**values, given=frozenset(values))
-    check(config)
-    return config
+    return Config(**values, given=frozenset(values))
 
 
 def _height_width(key: str, sizes: tuple[int, ...]) -> tuple[int, int]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
+from applications.combinations import check
 from config import Config, UsageError, parse
 
 
@@ -12,6 +14,7 @@ def main(argv: list[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     try:
         config = parse(argv)
+        check(config)
     except UsageError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -25,6 +28,9 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(config: Config, argv: list[str]) -> int:
+    # Before torch is imported: OpenMP's threads spin while they wait, which next to loader processes
+    # or other programs costs several times the work itself (tests/benchmarks/bench_wait_policy.py).
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # Imported here: --help and a wrong flag must not wait for torch.
     from applications import APPLICATIONS
     from applications.run_folder import continued

@@ -11,13 +11,14 @@ import sys
 import pytest
 
 import main
+from applications.combinations import check
 from config import CONTINUE_FLAGS, MODES, Config, UsageError, make_config, parse
 from tests.cli import ROOT
 
 
 def refusal(words: str) -> str:
     with pytest.raises(UsageError) as caught:
-        parse(words.split())
+        check(parse(words.split()))
     message = str(caught.value)
     assert "\n" not in message
     return message
@@ -177,7 +178,7 @@ def test_flags_override_the_file(tmp_path):
 def test_another_mode_does_not_take_the_weights_that_training_started_from(tmp_path):
     file = write(tmp_path, {"train": True, "resume": "start.pth", "arch": "resnet18"})
     with pytest.raises(UsageError, match="needs weights"):
-        parse(["--config", file, "-e"])
+        check(parse(["--config", file, "-e"]))
     config = parse(["--config", file, "-e", "--resume", "best.pth"])
     assert config.mode() == "evaluate" and config.resume == "best.pth"
     assert config.arch == "resnet18"

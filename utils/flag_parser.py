@@ -1,37 +1,31 @@
-"""From words to values: the parser made of Config's fields, its help, and configuration files."""
+"""From words to values: the parser made of a dataclass's fields, its help, and configuration files.
+
+The standard library only: `--help` must not wait for more.
+"""
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from config_types import UsageError, did_you_mean
-
-GROUPS = {
-    "mode": "what to do (none of these: print the model's summary)",
-    "data": "data",
-    "view": "from image to network input",
-    "model": "model",
-    "task": "task",
-    "optim": "optimisation",
-    "run": "devices and processes",
-    "out": "output",
-}
-USAGE = (
-    "python main.py [--train | -e | --jit | --predict PATH ... | --check | --generate SET | "
-    "--continue RUN_DIR] [flags]"
-)
-EPILOG = (
-    "Long flags may be written with hyphens or underscores. Exit codes: 0 done; 1 something is "
-    "wrong with data or files; 2 with the command line; 130 and 143: stopped by SIGINT or SIGTERM, "
-    "state saved."
-)
+from utils.flag_types import UsageError, did_you_mean
 
 Flags = Sequence[dataclasses.Field]
+
+
+@dataclass(frozen=True)
+class Wording:
+    """What the help says around the flags. groups: title of each group, in their order."""
+
+    groups: Mapping[str, str]
+    usage: str
+    description: str
+    epilog: str
 
 
 class _Help(argparse.ArgumentDefaultsHelpFormatter):
@@ -64,12 +58,12 @@ def spell(flags: Flags, field_name: str) -> str:
     return next(name for name in names if name.startswith("--"))
 
 
-def build_parser(flags: Flags) -> argparse.ArgumentParser:
+def build_parser(flags: Flags, wording: Wording) -> argparse.ArgumentParser:
     parser = _Parser(
-        prog="python main.py", formatter_class=_Help, allow_abbrev=False, usage=USAGE,
-        description="Train, evaluate and export no-reference image-quality models.", epilog=EPILOG,
+        prog="python main.py", formatter_class=_Help, allow_abbrev=False, usage=wording.usage,
+        description=wording.description, epilog=wording.epilog,
     )  # fmt: skip
-    groups = {key: parser.add_argument_group(title) for key, title in GROUPS.items()}
+    groups = {key: parser.add_argument_group(title) for key, title in wording.groups.items()}
     for field in flags:
         options: dict[str, Any] = dict(field.metadata["options"])
         if field.default is False:
@@ -88,9 +82,9 @@ def _spellings(name: str) -> list[str]:
     return list(dict.fromkeys([name, name[:2] + name[2:].replace("_", "-")]))
 
 
-def given_flags(flags: Flags, argv: Sequence[str]) -> dict[str, Any]:
+def given_flags(flags: Flags, wording: Wording, argv: Sequence[str]) -> dict[str, Any]:
     """Only the fields whose flags stand in argv, with their values; UsageError with near names."""
-    parser = build_parser(flags)
+    parser = build_parser(flags, wording)
     blank = argparse.Namespace(**{f.name: argparse.SUPPRESS for f in flags})
     known, unknown = parser.parse_known_args(list(argv), blank)
     if unknown:
@@ -107,7 +101,7 @@ def _unknown(word: str, flags: Flags) -> str:
     return f"unknown flag {word}{hint or '; python main.py --help lists all flags'}"
 
 
-def from_file(flags: Flags, path: str) -> dict[str, Any]:
+def from_file(flags: Flags, wording: Wording, path: str) -> dict[str, Any]:
     """Fields set by a configuration file (JSON); the parser checks their types and choices."""
     try:
         loaded = json.loads(Path(path).read_text(encoding="utf-8"))
@@ -120,7 +114,7 @@ def from_file(flags: Flags, path: str) -> dict[str, Any]:
     try:
         refuse_unknown(flags, loaded)
         words = [word for key, value in loaded.items() for word in _words(flags, key, value)]
-        return given_flags(flags, words)
+        return given_flags(flags, wording, words)
     except UsageError as error:
         raise UsageError(f"--config {path}: {error}") from None
 

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from config_types import UsageError
-
-if TYPE_CHECKING:
-    from config import Config
+from config import Config, UsageError
 
 NEED_WEIGHTS = {"evaluate": "-e", "jit": "--jit", "predict": "--predict"}
 # What -o writes; the other modes write no file of that kind.

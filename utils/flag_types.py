@@ -1,4 +1,7 @@
-"""What a flag is made of: its declaration, the types of its text, and the error of a wrong one."""
+"""What a flag is made of: its declaration, the types of its text, and the error of a wrong one.
+
+The standard library only: `--help` must not wait for more.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,9 @@ import argparse
 import dataclasses
 import difflib
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-CRITERIONS = {
-    "rank": "rank", "ranking_loss": "rank",
-    "emd": "emd", "emd_loss": "emd",
-    "regress": "regress", "regress_loss": "regress",
-}  # fmt: skip
 MAX_SIDE = 16384
 
 
@@ -65,12 +63,19 @@ def number(text: str) -> float:
     return value
 
 
-def criterion(text: str) -> str:
-    if text not in CRITERIONS:
-        hint = did_you_mean(text, CRITERIONS)
-        known = ", ".join(dict.fromkeys(CRITERIONS.values()))
-        raise argparse.ArgumentTypeError(f"unknown criterion {text!r}{hint} (one of {known})")
-    return CRITERIONS[text]
+def one_of(what: str, spellings: Mapping[str, str]) -> Callable[[str], str]:
+    """An argument type: a key of `spellings` becomes its value; others are answered with the near
+    ones.
+    """
+
+    def convert(text: str) -> str:
+        if text not in spellings:
+            known = ", ".join(dict.fromkeys(spellings.values()))
+            hint = did_you_mean(text, spellings)
+            raise argparse.ArgumentTypeError(f"unknown {what} {text!r}{hint} (one of {known})")
+        return spellings[text]
+
+    return convert
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
