@@ -28,8 +28,8 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(config: Config, argv: list[str]) -> int:
-    # Before torch is imported: OpenMP's threads spin while they wait, which next to loader processes
-    # or other programs costs several times the work itself (tests/benchmarks/bench_wait_policy.py).
+    # Before torch is imported: OpenMP's threads spin while they wait, and next to loader processes
+    # or other programs they take the cores from the work (tests/benchmarks/bench_wait_policy.py).
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # Imported here: --help and a wrong flag must not wait for torch.
     from applications import APPLICATIONS

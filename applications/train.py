@@ -44,20 +44,19 @@ def run(config: Config, runtime: Runtime) -> int:
         return 0
     data = read_data(config, task, runtime)
     train = data.splits["train"]
-    model = _model(config, runtime, branches(config, train.num_classes))
-    task.fit_head(model, train.targets.all())
-    if config.sync_bn and runtime.world.size > 1:
-        model = _synchronised(model, runtime)
-    optimizer = make_optimizer(model, config.opt, config.lr, config.weight_decay, config.momentum)
     plan = BatchPlan(
         len(train.targets), config.batch_size, runtime.world.size, config.seed,
         train.targets.groups(),
     )  # fmt: skip
     dataset = StepDataset(train.targets, transform, plan, runtime.world.rank, config.max_pixels)
+    model = _model(config, runtime, branches(config, train.num_classes), _fewest_images(dataset))
+    task.fit_head(model, train.targets.all())
+    if config.sync_bn and runtime.world.size > 1:
+        model = _synchronised(model, runtime)
+    optimizer = make_optimizer(model, config.opt, config.lr, config.weight_decay, config.momentum)
     options = ScoringOptions(
         rule, config.batch_size, config.workers, config.max_pixels, runtime.amp
     )
-    check_training_batch(model, _fewest_images(dataset))
     folder = _open_folder(config, data, runtime)
     logger = Logger(folder.path, runtime.world.rank)
     try:
@@ -83,7 +82,7 @@ def _check_names(config: Config) -> None:
     make_optimizer(nn.Linear(1, 1), config.opt, config.lr, config.weight_decay, config.momentum)
 
 
-def _model(config: Config, runtime: Runtime, classes: int) -> QualityNet:
+def _model(config: Config, runtime: Runtime, classes: int, smallest_batch: int) -> QualityNet:
     seed_step(config.seed, "weights")  # every process starts from the same weights
     # A saved state brings all weights; the files they once came from may be gone.
     fresh = not (
@@ -94,6 +93,7 @@ def _model(config: Config, runtime: Runtime, classes: int) -> QualityNet:
         config.arch, classes, network_size(config), config.dropout,
         pretrained=imagenet and fresh, advprop=config.advprop,
     )  # fmt: skip
+    check_training_batch(model, smallest_batch)
     if model.pretrained_report:
         for line in model.pretrained_report.lines():
             runtime.info(f"ImageNet weights: {line}")
