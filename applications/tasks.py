@@ -60,7 +60,7 @@ class Task:
 
 
 def _no_units(model: QualityNet, targets: dict[str, np.ndarray]) -> None:
-    """A ranking has no units, and a histogram brings its own."""
+    """A ranking has no units."""
 
 
 def _measure_rank(targets: dict[str, np.ndarray], found: Scores) -> dict[str, float]:
@@ -105,6 +105,18 @@ def _fit_mos_units(model: QualityNet, targets: dict[str, np.ndarray]) -> None:
         )
 
 
+def _fit_histogram(model: QualityNet, targets: dict[str, np.ndarray]) -> None:
+    """A fresh head starts from the mean histogram of the training images, the best guess of a
+    network that has seen nothing; a head that was trained before keeps what it knows.
+    """
+    bias = model.heads["quality"].fc.bias
+    if bias.any():
+        return
+    mean = torch.from_numpy(targets["probs"].mean(axis=0)).clamp_min(1e-4).log()
+    with torch.no_grad():
+        bias.copy_(mean - mean.mean())
+
+
 TASKS = {
     "rank": Task(
         "rank", "pairs", "pair_accuracy", PairTargets,
@@ -113,7 +125,7 @@ TASKS = {
     ),
     "emd": Task(
         "emd", "distributions", "emd_r2", DistributionTargets,
-        lambda config, targets: EMDLoss(r=2), _measure_emd, _no_units,
+        lambda config, targets: EMDLoss(r=2), _measure_emd, _fit_histogram,
         ("emd_r1", "emd_r2", *SCORE_FIGURES, "std_srcc", "std_plcc", "loss"), "bins 1..K",
     ),
     "regress": Task(
