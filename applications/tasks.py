@@ -37,6 +37,10 @@ class Scores:
     probs: np.ndarray | None
 
 
+# () -> (positions of some training images (M,), the network's present scores of them (M,)).
+Sample = Callable[[], tuple[np.ndarray, np.ndarray]]
+
+
 @dataclass(frozen=True)
 class Task:
     """name; label_kind for labels.read_labels; monitor: the validation figure that decides what is
@@ -44,7 +48,7 @@ class Task:
 
     targets: labels -> arrays. criterion: (config, training targets) -> loss module.
     measure: (all targets, Scores) -> figures by name. fit_head: sets the head's units from the
-    training targets.
+    training targets, and from scores of a sample where the head was trained before.
     figures: those of `measure` that can be monitored. units: what a score of one branch means.
     """
 
@@ -54,12 +58,12 @@ class Task:
     targets: Callable[[list], Targets]
     criterion: Callable[[Config, dict[str, np.ndarray]], nn.Module]
     measure: Callable[[dict[str, np.ndarray], Scores], dict[str, float]]
-    fit_head: Callable[[QualityNet, dict[str, np.ndarray]], None]
+    fit_head: Callable[[QualityNet, dict[str, np.ndarray], Sample], None]
     figures: tuple[str, ...]
     units: str
 
 
-def _no_units(model: QualityNet, targets: dict[str, np.ndarray]) -> None:
+def _no_units(model: QualityNet, targets: dict[str, np.ndarray], sample: Sample) -> None:
     """A ranking has no units."""
 
 
@@ -90,22 +94,36 @@ def _regress_criterion(config: Config, targets: dict[str, np.ndarray]) -> nn.Mod
     return RegressLoss(config.loss, scale=_spread(targets))
 
 
-def _fit_mos_units(model: QualityNet, targets: dict[str, np.ndarray]) -> None:
-    head = model.heads["quality"]
-    mos = targets["mos"]
-    if head.num_classes == 1:
-        head.set_scale(float(np.mean(mos, dtype=np.float64)), _spread(targets))
+def _fit_mos_units(model: QualityNet, targets: dict[str, np.ndarray], sample: Sample) -> None:
+    head, mos = model.heads["quality"], targets["mos"]
+    if head.num_classes > 1:
+        _check_scale(head.num_classes, float(mos.min()), float(mos.max()))
         return
-    low, high = float(mos.min()), float(mos.max())
-    if low < 1 or high > head.num_classes:
+    offset, scale = float(np.mean(mos, dtype=np.float64)), _spread(targets)
+    if head.fc.bias.any():  # trained before: a ranking's scores have no units, but an order
+        head.set_scale(0.0, 1.0)
+        positions, scores = sample()
+        offset, scale = _straight_line(scores, mos[positions]) or (offset, scale)
+    head.set_scale(offset, scale)
+
+
+def _straight_line(scores: np.ndarray, mos: np.ndarray) -> tuple[float, float] | None:
+    """(offset, slope) of the least-squares line from scores to MOS; None where it does not rise."""
+    x, y = scores.astype(np.float64), mos.astype(np.float64)
+    spread = x.var()
+    slope = ((x - x.mean()) * (y - y.mean())).mean() / spread if spread > 0 else 0.0
+    return (float(y.mean() - slope * x.mean()), float(slope)) if slope > 0 else None
+
+
+def _check_scale(bins: int, low: float, high: float) -> None:
+    if low < 1 or high > bins:
         raise ValueError(
-            f"MOS from {low:g} to {high:g}, but --num_classes {head.num_classes} can only say 1 "
-            f"to {head.num_classes}: "
+            f"MOS from {low:g} to {high:g}, but --num_classes {bins} can only say 1 to {bins}: "
             "pass --num_classes 1, or labels on that scale"
         )
 
 
-def _fit_histogram(model: QualityNet, targets: dict[str, np.ndarray]) -> None:
+def _fit_histogram(model: QualityNet, targets: dict[str, np.ndarray], sample: Sample) -> None:
     """A fresh head starts from the mean histogram of the training images, the best guess of a
     network that has seen nothing; a head that was trained before keeps what it knows.
     """

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+
+import numpy as np
 import torch
 from torch import nn
 
@@ -10,12 +13,13 @@ from applications.data import Data, read_data
 from applications.evaluate import evaluate_split, write_predictions
 from applications.run_folder import RunFolder
 from applications.runtime import Runtime
-from applications.scoring import ScoringOptions
+from applications.scoring import ScoringOptions, score_images
 from applications.tasks import TASKS, branches, monitored
 from applications.trainer import Trainer
 from applications.views import network_size, train_transform, view_rule
 from applications.weights import start_from, weights_of, with_resumed_variant
 from config import Config
+from dataloader.batch import Targets
 from dataloader.loader import BatchPlan, StepDataset
 from models.quality_net import (
     QualityNet,
@@ -29,6 +33,8 @@ from utils.device import channels_last_helps, describe
 from utils.files import write_json, write_text
 from utils.logger import Logger
 from utils.seed import seed_step
+
+CALIBRATION = 256  # training images whose scores give a head its units
 
 
 def run(config: Config, runtime: Runtime) -> int:
@@ -50,13 +56,15 @@ def run(config: Config, runtime: Runtime) -> int:
     )  # fmt: skip
     dataset = StepDataset(train.targets, transform, plan, runtime.world.rank, config.max_pixels)
     model = _model(config, runtime, branches(config, train.num_classes), _fewest_images(dataset))
-    task.fit_head(model, train.targets.all())
-    if config.sync_bn and runtime.world.size > 1:
-        model = _synchronised(model, runtime)
-    optimizer = make_optimizer(model, config.opt, config.lr, config.weight_decay, config.momentum)
     options = ScoringOptions(
         rule, config.batch_size, config.workers, config.max_pixels, runtime.amp
     )
+    if not _has_state(config):
+        sample = partial(_sample_scores, model, train.targets, options, runtime)
+        task.fit_head(model, train.targets.all(), sample)
+    if config.sync_bn and runtime.world.size > 1:
+        model = _synchronised(model, runtime)
+    optimizer = make_optimizer(model, config.opt, config.lr, config.weight_decay, config.momentum)
     folder = _open_folder(config, data, runtime)
     logger = Logger(folder.path, runtime.world.rank)
     try:
@@ -85,9 +93,7 @@ def _check_names(config: Config) -> None:
 def _model(config: Config, runtime: Runtime, classes: int, smallest_batch: int) -> QualityNet:
     seed_step(config.seed, "weights")  # every process starts from the same weights
     # A saved state brings all weights; the files they once came from may be gone.
-    fresh = not (
-        config.continue_run and run_folder.opened(config.continue_run, config).checkpoint.exists()
-    )
+    fresh = not _has_state(config)
     imagenet = (config.pretrained or config.advprop) and not config.resume
     model = build_model(
         config.arch, classes, network_size(config), config.dropout,
@@ -101,6 +107,23 @@ def _model(config: Config, runtime: Runtime, classes: int, smallest_batch: int) 
         start_from(config, model, runtime)
     layout = torch.channels_last if channels_last_helps(runtime.device) else torch.preserve_format
     return model.to(runtime.device).to(memory_format=layout)
+
+
+def _has_state(config: Config) -> bool:
+    """Whether a run goes on from a saved state, rather than beginning."""
+    if not config.continue_run:
+        return False
+    return run_folder.opened(config.continue_run, config).checkpoint.exists()
+
+
+def _sample_scores(
+    model: QualityNet, targets: Targets, options: ScoringOptions, runtime: Runtime
+) -> tuple[np.ndarray, np.ndarray]:
+    """(positions, scores) of up to CALIBRATION training images, evenly spread over the list."""
+    count = min(CALIBRATION, len(targets.paths))
+    positions = np.linspace(0, len(targets.paths) - 1, count).astype(np.int64)
+    found = score_images(model, [targets.paths[i] for i in positions], options, runtime)
+    return positions, found.scores
 
 
 def _fewest_images(dataset: StepDataset) -> int:
