@@ -10,14 +10,15 @@ from config import Config
 from utils.count_bar import CountBar
 from utils.data_generate.distortions import distortions_of
 from utils.data_generate.generate import TARGETS_FILE, generate
-from utils.data_generate.photos import find_photos, package_photos, split_photos
+from utils.data_generate.photos import SCIENTIFIC, find_photos, package_photos, split_photos
 
 
 def run(config: Config, runtime: Runtime) -> int:
     """Write the data set to --data and print what it holds; 0."""
     kinds = distortions_of(config.generate)
     photos = find_photos(Path(config.photos)) if config.photos else package_photos()
-    splits = split_photos(photos, config.val_photos, config.test_photos, config.seed)
+    kept = frozenset() if config.photos else SCIENTIFIC
+    splits = split_photos(photos, config.val_photos, config.test_photos, config.seed, kept)
     runtime.info(f"distorting {len(photos)} photographs: {', '.join(kinds)}, 5 levels each")
     bar = CountBar("photographs distorted", sys.stderr)
     summary = generate(

@@ -152,7 +152,11 @@ def test_ssim_is_the_papers_formula() -> None:
     def blur(values: np.ndarray) -> np.ndarray:
         return convolve2d(values, window, "valid")
 
-    x, y = (i.astype(float) @ [0.299, 0.587, 0.114] for i in (image, noisy))
+    def luma(pixels: np.ndarray) -> np.ndarray:
+        values = pixels.astype(float) @ [0.299, 0.587, 0.114]
+        return sum(values[i::4, j::4] for i in range(4) for j in range(4)) / 16
+
+    x, y = luma(image), luma(noisy)
     mean_x, mean_y = blur(x), blur(y)
     var_x, var_y = blur(x * x) - mean_x**2, blur(y * y) - mean_y**2
     covariance = blur(x * y) - mean_x * mean_y
@@ -212,6 +216,9 @@ def test_splits_are_whole_drawn_by_seed_and_independent_of_the_folder() -> None:
     }
     assert split_photos(paths, 2, 3, seed=2) != splits
     assert list(split_photos(paths, 0, 3, seed=1)) == ["train", "test"]
+    for seed in range(5):
+        kept = split_photos(paths, 2, 3, seed, frozenset([paths[0].stem, paths[1].stem]))
+        assert {paths[0], paths[1]} <= set(kept["train"])
     with pytest.raises(ValueError, match="leave one to train on"):
         split_photos(paths, 6, 3, seed=1)
 

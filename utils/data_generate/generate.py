@@ -46,7 +46,8 @@ MAX_SIDE = 1024  # pixels
 
 PAIRS_FILE, TARGETS_FILE, LEVELS_FILE = "label.txt", "label_mos.txt", "levels.csv"
 _SYNTHETIC = (
-    "# SYNTHETIC targets, no human opinion: SSIM (Wang et al. 2004, luma) with the pristine image"
+    "# SYNTHETIC targets, no human opinion: SSIM (Wang et al. 2004) with the pristine image, "
+    "on luma averaged over 4 x 4 pixels"
 )
 
 

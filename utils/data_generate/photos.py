@@ -26,6 +26,9 @@ _PACKAGE_PHOTOS = {
     "sklearn": ("datasets/images/china.jpg", "datasets/images/flower.jpg"),
     "matplotlib": ("mpl-data/sample_data/grace_hopper.jpg",),
 }
+# A microscope's, a telescope's and a fundus camera's: good for training, but nobody would judge a
+# photo-quality model by them.
+SCIENTIFIC = frozenset(("hubble_deep_field", "ihc", "retina"))
 _REMEDY = "pip install -r requirements-quickstart.txt, or pass --photos DIR"
 
 
@@ -78,11 +81,18 @@ def name_photos(photos: Sequence[Path]) -> dict[str, Path]:
     return named
 
 
-def split_photos(photos: Sequence[Path], val: int, test: int, seed: int) -> dict[str, list[Path]]:
+def split_photos(
+    photos: Sequence[Path],
+    val: int,
+    test: int,
+    seed: int,
+    train_only: frozenset[str] = frozenset(),
+) -> dict[str, list[Path]]:
     """Whole photographs for "train", "val" and "test", drawn with `seed`.
 
-    A split of none is left out. The draw depends on the photographs' names, not on where they lie.
-    ValueError when nothing is left to train on.
+    train_only: stems of photographs that are never held out. A split of none is left out. The
+    draw depends on the photographs' names, not on where they lie. ValueError when nothing is left
+    to train on.
     """
     if len(photos) <= val + test:
         raise ValueError(
@@ -92,6 +102,7 @@ def split_photos(photos: Sequence[Path], val: int, test: int, seed: int) -> dict
     named = name_photos(photos)
     names = sorted(named)
     drawn = [named[names[i]] for i in permutation(len(names), seed, "split_photos")]
+    drawn.sort(key=lambda path: path.stem in train_only)  # stable: the rest keep their order
     splits = {"train": drawn[val + test :], "val": drawn[:val], "test": drawn[val : val + test]}
     return {split: members for split, members in splits.items() if members}
 

@@ -42,7 +42,7 @@ def luma_ssim(reference: np.ndarray, distorted: np.ndarray) -> float:
 
 
 def _averaged(luma: np.ndarray, factor: int) -> np.ndarray:
-    """(H, W) -> (H // factor, W // factor): means of square blocks; a rest at the edge is left out."""
+    """(H, W) -> (H // factor, W // factor): means of square blocks; a rest at the edge is cut."""
     height, width = (side // factor for side in luma.shape)
     blocks = luma[: height * factor, : width * factor].reshape(height, factor, width, factor)
     return blocks.mean(axis=(1, 3))
