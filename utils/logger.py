@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any, TextIO
 
+from utils.files import write_text
+
 
 def _plain(value: Any) -> Any:
     """The value in JSON's types: nan and infinities, which JSON does not know, become null."""
@@ -24,16 +26,6 @@ def _plain(value: Any) -> Any:
     if isinstance(number, float) and not math.isfinite(number):
         return None
     return number
-
-
-def _replace_file(path: Path, text: str) -> None:
-    """Write beside the file, then rename over it: a kill leaves the old file or the new one."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    with open(temporary, "w", encoding="utf-8") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(temporary, path)
 
 
 def _kept(line: str, step: int) -> bool:
@@ -117,7 +109,7 @@ class Logger:
         self._metrics.close()
         path = self._folder / "metrics.jsonl"
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-        _replace_file(path, "".join(f"{line}\n" for line in lines if _kept(line, step)))
+        write_text(path, "".join(f"{line}\n" for line in lines if _kept(line, step)))
         self._metrics = open(path, "a", encoding="utf-8")
         self._purge_step = step + 1
 
