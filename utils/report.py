@@ -60,20 +60,13 @@ def scatter_picture(
             linewidths=0,
             label=kind,
         )
-    if groups is not None:
-        axes.legend(loc="lower right", frameon=True, framealpha=0.9, edgecolor=_FRAME, fontsize=11)
+    # Beside the points, never over them.
+    beside = {"transform": axes.transAxes, "va": "top", "fontsize": 12, "color": _INK}
     figures = f"SRCC {srcc(predictions, targets):.3f}\nPLCC {plcc(predictions, targets):.3f} (raw)"
-    axes.text(
-        0.03,
-        0.97,
-        f"{figures}\n{len(predictions)} images",
-        transform=axes.transAxes,
-        va="top",
-        fontsize=12,
-        color=_INK,
-        linespacing=1.5,
-        bbox={"boxstyle": "round,pad=0.5", "facecolor": _PAPER, "edgecolor": _FRAME},
-    )
+    axes.text(1.03, 1, f"{figures}\n{len(predictions)} images", linespacing=1.5, **beside)
+    if groups is not None:
+        place = {"loc": "upper left", "bbox_to_anchor": (1.0, 0.84), "handletextpad": 0.3}
+        axes.legend(**place, frameon=False, fontsize=12, labelcolor=_INK, borderaxespad=0.3)
     axes.set_title(title, fontsize=15, color=_INK, pad=14, loc="left", fontweight="bold", wrap=True)
     axes.set_xlabel(x_label, fontsize=12, color=_INK)
     axes.set_ylabel(y_label, fontsize=12, color=_INK)
@@ -87,7 +80,7 @@ def _figure():
         remedy = "pip install -r requirements-quickstart.txt"
         raise ValueError(f"this picture needs matplotlib: {remedy}") from None
     # Figure alone, without pyplot: no window system, nothing global to clean up.
-    figure = Figure(figsize=(8, 6.4), layout="constrained", facecolor=_PAPER)
+    figure = Figure(figsize=(9.2, 6.2), layout="constrained", facecolor=_PAPER)
     axes = figure.subplots()
     axes.grid(True, color=_FRAME, linewidth=0.6, alpha=0.7)
     axes.set_axisbelow(True)

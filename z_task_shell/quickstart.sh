@@ -28,7 +28,6 @@ iqa() { "$PYTHON" "$ROOT/main.py" "$@"; }
 
 ARCH=resnet10t
 DATA="$OUT/data_seed$SEED" RANK="$OUT/checkpoints/rank" REGRESS="$OUT/checkpoints/regress"
-# Two photographs for val are too few to choose an epoch by, so the last one is kept (--eval_every).
 COMMON=(--data "$DATA" --arch "$ARCH" --seed "$SEED" -j 1 --logdir "$OUT/runs" --no_check
   --threads 1)  # bfloat16 on one thread and a loader beside it: two threads wait for each other on a busy machine
 # Crops at the photographs' own resolution: distortions die in resizing.
