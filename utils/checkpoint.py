@@ -90,20 +90,20 @@ def load_tensors(path: Path) -> Any:
         return torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise CheckpointError(f"{path}: no such file") from None
-    except pickle.UnpicklingError as error:
-        first = str(error).split("\n")[0]
+    except pickle.UnpicklingError:
+        # torch's own text advises to load it unsafely.
         raise CheckpointError(
-            f"{path}: holds objects other than tensors, or is damaged; it is not loaded ({first})"
+            f"{path}: not a weight file: damaged, or it holds objects other than tensors, which are never loaded"
         ) from None
     except IsADirectoryError:
         raise CheckpointError(f"{path}: is a folder: name the .pth file inside it") from None
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         first = str(error).split("\n")[0]
-        raise CheckpointError(f"{path}: not readable as a checkpoint: {first}") from None
+        raise CheckpointError(f"{path}: not a weight file: {first}") from None
     except Exception as error:
         # safetensors raises a class of its own that derives from Exception directly.
         if type(error).__name__ == "SafetensorError":
-            raise CheckpointError(f"{path}: not readable as safetensors: {error}") from None
+            raise CheckpointError(f"{path}: not a weight file: {error}") from None
         raise
 
 
