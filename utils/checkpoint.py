@@ -93,7 +93,8 @@ def load_tensors(path: Path) -> Any:
     except pickle.UnpicklingError:
         # torch's own text advises to load it unsafely.
         raise CheckpointError(
-            f"{path}: not a weight file: damaged, or it holds objects other than tensors, which are never loaded"
+            f"{path}: not a weight file: damaged, or it holds objects other than tensors, "
+            "which are never loaded"
         ) from None
     except IsADirectoryError:
         raise CheckpointError(f"{path}: is a folder: name the .pth file inside it") from None
