@@ -83,7 +83,7 @@ class Config:
     photos: str | None = flag("data", None, "--photos", metavar="DIR",
         help="pristine photographs for --generate (default: those inside installed packages)")
     tile: int | None = flag("data", None, "--tile", type=side, metavar="PIXELS",
-        help="--generate: cut photographs into square tiles")
+        help="--generate: cut training photographs into square tiles")
     val_photos: int = flag("data", 2, "--val_photos", type=count, metavar="N",
         help="--generate: whole photographs kept for val")
     test_photos: int = flag("data", 3, "--test_photos", type=count, metavar="N",
