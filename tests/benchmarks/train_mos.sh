@@ -13,5 +13,5 @@ VIEW=(--arch resnet18 --crop random --schedule cosine --warmup 1 --lr 1e-3 --amp
 "$PYTHON" "$ROOT/main.py" --train --criterion rank --data "$OUT/ranked" "${VIEW[@]}" --crop_size 128 -b 240 \
   --epochs 12 --eval_every 4 --logdir "$OUT/runs" --checkpoints "$OUT/rank"
 "$PYTHON" "$ROOT/main.py" --train --criterion regress --data "$MOS" "${VIEW[@]}" --crop_size 160 --test_crops 9 -b 32 \
-  --epochs 10 --eval_every 5 --wd 0.05 --ema 0.99 --resume "$OUT/rank/model_best_resnet18.pth" \
+  --epochs 8 --eval_every 8 --wd 0.05 --ema 0.99 --resume "$OUT/rank/model_best_resnet18.pth" \
   --logdir "$OUT/runs" --checkpoints "$OUT/regress" "$@"
