@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from applications.data import Split, read_data
@@ -24,9 +25,8 @@ def run(config: Config, runtime: Runtime) -> int:
     config, model, _ = load_model(config, runtime)
     task = TASKS[config.criterion]
     # An unreadable image stops scoring with its name; decoding everything twice would find no more.
-    split = read_data(config_without_check(config), task, runtime, (config.split,)).splits[
-        config.split
-    ]
+    unchecked = replace(config, no_check=True, bad_images="stop")
+    split = read_data(unchecked, task, runtime, (config.split,)).splits[config.split]
     options = ScoringOptions(
         view_rule(config), config.batch_size, config.workers, config.max_pixels, config.amp or "off"
     )
@@ -36,13 +36,6 @@ def run(config: Config, runtime: Runtime) -> int:
         if config.output:
             write_predictions(Path(config.output), split.targets, found)
     return 0
-
-
-def config_without_check(config: Config) -> Config:
-    """The same call without the decoding of all images in advance."""
-    from dataclasses import replace
-
-    return replace(config, no_check=True, bad_images="stop")
 
 
 def evaluate_split(

@@ -177,7 +177,8 @@ def _introduce(
 
 
 def _begin(trainer: Trainer, folder: RunFolder, logger: Logger, data: Data) -> None:
-    if folder.checkpoint.exists():
+    # The main process looks, before it writes: another one could find the file it has just saved.
+    if distributed.broadcast_object(folder.checkpoint.exists()):
         trainer.restore()
         return
     # A state from before the first step: continuing never needs the files that the weights came

@@ -309,7 +309,7 @@ def test_nothing_of_one_machine_is_written_down():
         ("pip install --index" + "-url https://x.y/simple", True),
         ("https://" + "10.0.0.7/simple", True),
         ("PyTorch's CPU wheels come with --extra-index-url", False),
-        ("data/work/x and https://github.com/root/x", False),
+        ("data/root/x and https://github.com/root/x", False),
         ("tcp://127.0.0.1:29500 and http://127.0.0.1:6006", False),
     ],
 )
