@@ -1,4 +1,4 @@
-"""What a person sees while training: running means, time spent waiting for data, progress."""
+"""What a person sees while training: time spent waiting for data, progress."""
 
 from __future__ import annotations
 
@@ -10,25 +10,6 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TextIO, TypeVar
 
 Item = TypeVar("Item")
-
-
-class RunningMean:
-    """Mean of values weighted by counts; over processes add up `total` and `count`, not means."""
-
-    def __init__(self) -> None:
-        self.total = 0.0
-        self.count = 0
-
-    def update(self, value: float, n: int = 1) -> None:
-        """Take in a mean over `n` items; n = 0 changes nothing, whatever the value is."""
-        if n:
-            self.total += value * n
-            self.count += n
-
-    @property
-    def mean(self) -> float:
-        """The mean so far; nan before the first item."""
-        return self.total / self.count if self.count else math.nan
 
 
 class WaitTimer:

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from utils.meters import Progress, RunningMean, WaitTimer, format_duration, format_progress
+from utils.meters import Progress, WaitTimer, format_duration, format_progress
 
 
 class Clock:
@@ -25,15 +25,6 @@ class Terminal(io.StringIO):
 
 
 # ---- means and waits ----
-
-
-def test_running_mean_weighs_by_counts():
-    mean = RunningMean()
-    assert math.isnan(mean.mean)
-    mean.update(1.0, 3)
-    mean.update(5.0, 1)
-    mean.update(math.nan, 0)
-    assert mean.mean == 2.0 and mean.total == 8.0 and mean.count == 4
 
 
 def test_wait_timer_separates_waiting_from_working():
