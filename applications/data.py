@@ -14,6 +14,7 @@ from applications.tasks import Task
 from config import Config
 from dataloader.batch import Targets
 from dataloader.labels import LabelError, LabelFile, check_splits, label_paths, read_labels
+from dataloader.levels import LEVELS_FILE, read_levels
 from utils import distributed
 from utils.check_images import BadImage, check_images
 from utils.count_bar import CountBar
@@ -127,4 +128,5 @@ def _split(task: Task, file: LabelFile, bad: set[Path], runtime: Runtime) -> Spl
     if not kept:
         raise ValueError(f"{file.file}: no line is left without an unreadable image")
     digest = hashlib.sha256(file.file.read_bytes()).hexdigest()
-    return Split(task.targets(kept), file.file, file.num_classes, digest)
+    levels = read_levels(file.file.parent / LEVELS_FILE, label_paths(kept))
+    return Split(task.targets(kept, levels), file.file, file.num_classes, digest)

@@ -14,6 +14,7 @@ from criterions.emd_loss import EMDLoss
 from criterions.ranking_loss import RankingLoss
 from criterions.regress_loss import RegressLoss
 from dataloader.batch import DistributionTargets, ScoreTargets, Targets
+from dataloader.levels import Level
 from dataloader.pairs import PairTargets
 from models.quality_net import Prediction, QualityNet
 from utils import metrics
@@ -46,16 +47,16 @@ class Task:
     """name; label_kind for labels.read_labels; monitor: the validation figure that decides what is
     best.
 
-    targets: labels -> arrays. criterion: (config, training targets) -> loss module.
-    measure: (all targets, Scores) -> figures by name. fit_head: sets the head's units from the
-    training targets, and from scores of a sample where the head was trained before.
+    targets: (labels, levels of their images) -> arrays. criterion: (config, training targets) ->
+    loss module. measure: (all targets, Scores) -> figures by name. fit_head: sets the head's units
+    from the training targets, and from scores of a sample where the head was trained before.
     figures: those of `measure` that can be monitored. units: what a score of one branch means.
     """
 
     name: str
     label_kind: str
     monitor: str
-    targets: Callable[[list], Targets]
+    targets: Callable[[list, list[Level] | None], Targets]
     criterion: Callable[[Config, dict[str, np.ndarray]], nn.Module]
     measure: Callable[[dict[str, np.ndarray], Scores], dict[str, float]]
     fit_head: Callable[[QualityNet, dict[str, np.ndarray], Sample], None]

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from dataloader.labels import DistributionLabel, ScoreLabel, label_paths
+from dataloader.levels import Level
 
 
 @dataclass(frozen=True)
@@ -27,10 +28,11 @@ class Batch:
 
 class Targets(Protocol):
     """Labels as arrays. `paths` lists each distinct image once; `select` cuts out some
-    label lines.
+    label lines. `levels`: what version of what reference each of `paths` is, where that is known.
     """
 
     paths: list[Path]
+    levels: list[Level] | None
 
     def __len__(self) -> int:
         """Number of label lines."""
@@ -59,9 +61,12 @@ class _PerImage:
     name: str
 
     def __init__(
-        self, labels: Sequence[ScoreLabel | DistributionLabel], values: np.ndarray
+        self,
+        labels: Sequence[ScoreLabel | DistributionLabel],
+        values: np.ndarray,
+        levels: list[Level] | None,
     ) -> None:
-        self.paths = label_paths(labels)
+        self.paths, self.levels = label_paths(labels), levels
         position = {path: i for i, path in enumerate(self.paths)}
         self.image = np.array([position[label.path] for label in labels], dtype=np.int64)  # (L,)
         self.values = values  # (L,) or (L, K)
@@ -91,8 +96,9 @@ class ScoreTargets(_PerImage):
 
     name = "mos"
 
-    def __init__(self, labels: Sequence[ScoreLabel]) -> None:
-        super().__init__(labels, np.array([label.mos for label in labels], dtype=np.float32))
+    def __init__(self, labels: Sequence[ScoreLabel], levels: list[Level] | None = None) -> None:
+        mos = np.array([label.mos for label in labels], dtype=np.float32)
+        super().__init__(labels, mos, levels)
 
     def captions(self, targets: dict[str, np.ndarray], count: int) -> list[str]:
         return [f"MOS {mos:.3g}" for mos in targets["mos"][:count]]
@@ -103,8 +109,11 @@ class DistributionTargets(_PerImage):
 
     name = "probs"
 
-    def __init__(self, labels: Sequence[DistributionLabel]) -> None:
-        super().__init__(labels, np.array([label.probs for label in labels], dtype=np.float32))
+    def __init__(
+        self, labels: Sequence[DistributionLabel], levels: list[Level] | None = None
+    ) -> None:
+        probs = np.array([label.probs for label in labels], dtype=np.float32)
+        super().__init__(labels, probs, levels)
 
     def captions(self, targets: dict[str, np.ndarray], count: int) -> list[str]:
         rows = targets["probs"][:count]

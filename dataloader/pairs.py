@@ -11,6 +11,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from dataloader.labels import PairLabel, label_paths
+from dataloader.levels import Level
 
 
 def linked(count: int, a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -23,11 +24,12 @@ def linked(count: int, a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 class PairTargets:
     """Ordered pairs: targets {"better": int64 (P,), "worse": int64 (P,)}, positions among a batch's
-    images.
+    images. levels: of `paths`, in their order, where they are known.
     """
 
-    def __init__(self, labels: Sequence[PairLabel]) -> None:
+    def __init__(self, labels: Sequence[PairLabel], levels: list[Level] | None = None) -> None:
         self.paths = label_paths(labels)
+        self.levels = levels
         position = {path: i for i, path in enumerate(self.paths)}
         self.better = np.array([position[label.better] for label in labels], dtype=np.int64)  # (L,)
         self.worse = np.array([position[label.worse] for label in labels], dtype=np.int64)  # (L,)

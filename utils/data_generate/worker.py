@@ -40,8 +40,8 @@ class PhotoJob:
 
 @dataclass(frozen=True)
 class Written:
-    """A file that was written: its path in the split's folder, the photograph it comes from, what
-    was done to it, its size in bytes and its full-reference target.
+    """A file that was written: its path in the split's folder, the photograph or tile it is a
+    version of, what was done to it, its size in bytes and its full-reference target.
     """
 
     path: str
@@ -128,4 +128,4 @@ def _write(
     # Not durable: after a power cut the size in the record shows that a file has to be made again.
     write_atomic(file, lambda stream: save(stream, format="PNG", compress_level=4), durable=False)
     target = luma_ssim(pristine, image) if job.targets == "ssim" else None
-    return Written(path, job.name, distortion, level, file.stat().st_size, target)
+    return Written(path, Path(path).stem, distortion, level, file.stat().st_size, target)
