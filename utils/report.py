@@ -162,7 +162,7 @@ def _sheet(
     height = top + sum(heights) + len(rows) * below - _GAP + _MARGIN
     sheet = Image.new("RGB", (width, height), _PAPER)
     font = ImageFont.load_default(_TITLE)
-    title = _shorten(title, font, width - 2 * _MARGIN)
+    title = shorten(title, font, width - 2 * _MARGIN)
     ImageDraw.Draw(sheet).text((_MARGIN, _MARGIN), title, fill=_INK, font=font)
     for number, (thumbnail, caption) in enumerate(zip(thumbnails, captions, strict=True)):
         row, column = divmod(number, columns)
@@ -180,10 +180,10 @@ def _cell(
     draw.rectangle((x, y, x + thumbnail.width - 1, bottom - 1), outline=_FRAME)
     for line, text in enumerate(caption.split("\n")):
         place, colour = (left, bottom + 8 + line * _LINE), _INK if line == 0 else _GREY
-        draw.text(place, _shorten(text, font, side), fill=colour, font=font)
+        draw.text(place, shorten(text, font, side), fill=colour, font=font)
 
 
-def _shorten(text: str, font: ImageFont.ImageFont, width: int) -> str:
+def shorten(text: str, font: ImageFont.ImageFont, width: int) -> str:
     """The text with its middle left out, so that it is at most `width` pixels wide."""
     if font.getlength(text) <= width:
         return text

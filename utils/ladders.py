@@ -1,0 +1,129 @@
+"""Ladders: the versions of one photograph under one distortion, from good to bad, as flat arrays.
+
+A ladder is a (reference, distortion) and its images of level 1 and more; the images of level 0 of
+that reference, the reference itself, stand at the head of every one of its ladders.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Ladders:
+    """scores, levels (M,) of the images as they were given. Of the R >= M rows of all ladders,
+    sorted by ladder and level: image, position among the M; ladder 0..L-1; step, 0 for the best
+    level that a ladder has, 1 for the next. Of the L ladders: reference, distortion, as places in
+    `references` and `distortions`, which stand in the order of their first appearance.
+    """
+
+    scores: Floats  # (M,)
+    levels: Ints  # (M,)
+    image: Ints  # (R,)
+    ladder: Ints  # (R,)
+    step: Ints  # (R,)
+    reference: Ints  # (L,)
+    distortion: Ints  # (L,)
+    references: list[Any]
+    distortions: list[Any]
+
+    def __len__(self) -> int:
+        return len(self.reference)
+
+    def pairs(self) -> Iterator[tuple[Ints, Ints]]:
+        """Every two rows of every ladder once, as (rows, other rows) with levels that do not fall.
+
+        One turn for each distance between two rows: memory grows with the rows, not with the pairs.
+        """
+        longest = int(np.bincount(self.ladder).max()) if len(self.ladder) else 0
+        for shift in range(1, longest):
+            row = np.flatnonzero(self.ladder[:-shift] == self.ladder[shift:])
+            yield row, row + shift
+
+
+def build_ladders(
+    scores: ArrayLike,
+    references: Sequence[Hashable],
+    distortions: Sequence[Hashable],
+    levels: ArrayLike,
+) -> Ladders:
+    """Ladders of M images: scores (M,), higher is better; references, distortions (M,); levels (M,)
+    of whole numbers, 0 for the reference itself, larger is worse.
+
+    What the distortion of a level 0 is called does not matter. ValueError for other shapes, scores
+    that are not finite, and levels below 0.
+    """
+    value, level = _scores(scores), _levels(levels)
+    counts = (len(value), len(references), len(distortions), len(level))
+    if len(set(counts)) > 1:
+        said = "{} scores, {} references, {} distortions and {} levels".format(*counts)
+        raise ValueError(f"{said}: must be equally many")
+    below = np.flatnonzero(level > 0)
+    reference, reference_names = _codes(references)
+    kind, kind_names = _codes([distortions[i] for i in below.tolist()])
+    # (below,), then sorted by reference and distortion
+    key = reference[below] * len(kind_names) + kind
+    keys, ladder = np.unique(key, return_inverse=True)
+    owner, kind = np.divmod(keys, max(len(kind_names), 1))  # (L,)
+    heads, of_ladder = _heads(np.flatnonzero(level == 0), reference, owner)
+    image = np.concatenate([heads, below])  # (R,)
+    ladder = np.concatenate([of_ladder, ladder.reshape(-1)])
+    order = np.lexsort((level[image], ladder))
+    image, ladder = image[order], ladder[order]
+    step = _steps(ladder, level[image])
+    return Ladders(
+        value, level, image, ladder, step, owner, kind, reference_names, kind_names
+    )  # fmt: skip
+
+
+def _scores(scores: ArrayLike) -> Floats:
+    array = np.asarray(scores, dtype=np.float64)
+    if array.ndim != 1:
+        raise ValueError(f"scores: shape {array.shape} where (M,) is wanted")
+    bad = np.flatnonzero(~np.isfinite(array))
+    if len(bad):
+        raise ValueError(f"scores[{bad[0]}]: {array[bad[0]]}: must be finite")
+    return array
+
+
+def _levels(levels: ArrayLike) -> Ints:
+    array = np.asarray(levels)
+    whole = array.astype(np.int64)
+    if array.ndim != 1 or (whole != array).any() or (whole < 0).any():
+        raise ValueError("levels: whole numbers (M,) from 0 are wanted")
+    return whole
+
+
+def _codes(values: Sequence[Hashable]) -> tuple[Ints, list[Any]]:
+    """(place of each value among the distinct ones, those in the order of their appearance)."""
+    place: dict[Hashable, int] = {}
+    codes = [place.setdefault(value, len(place)) for value in values]
+    return np.array(codes, dtype=np.int64), list(place)
+
+
+def _heads(pristine: Ints, reference: Ints, owner: Ints) -> tuple[Ints, Ints]:
+    """(images, ladders): each pristine image once for every ladder of its reference. owner (L,):
+    the ladders' references, which do not fall.
+    """
+    start = np.searchsorted(owner, reference[pristine], "left")
+    count = np.searchsorted(owner, reference[pristine], "right") - start
+    within = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+    return np.repeat(pristine, count), np.repeat(start, count) + within
+
+
+def _steps(ladder: Ints, level: Ints) -> Ints:
+    """Place of each row's level among the levels of its ladder; rows sorted by ladder and level."""
+    if not len(ladder):
+        return np.zeros(0, dtype=np.int64)
+    head = np.diff(ladder, prepend=ladder[0] - 1) != 0
+    other = head | (np.diff(level, prepend=level[0]) != 0)
+    place = np.cumsum(other) - 1
+    return place - place[head][ladder]
