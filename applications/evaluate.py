@@ -7,8 +7,10 @@ import io
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from applications.data import Split, read_data
+from applications.ladders import ladder_figures, ladder_tables, write_ladders
 from applications.runtime import Runtime
 from applications.scoring import ScoringOptions, figures, score_images
 from applications.tasks import TASKS, Scores, Task
@@ -16,12 +18,17 @@ from applications.views import view_rule
 from applications.weights import load_model
 from config import Config
 from dataloader.batch import Targets
+from dataloader.levels import COLUMNS
 from models.quality_net import QualityNet
 from utils.files import write_text
 
+LEVEL_COLUMNS = COLUMNS[1:]  # reference_id, distortion, level
+
 
 def run(config: Config, runtime: Runtime) -> int:
-    """Prints the figures of --resume weights on --split; -o FILE.csv keeps the predictions."""
+    """Prints the figures of --resume weights on --split; -o FILE.csv keeps the predictions, and
+    FILE_ladders.csv and FILE_ladders.png where levels are known.
+    """
     config, model, _ = load_model(config, runtime)
     task = TASKS[config.criterion]
     # An unreadable image stops scoring with its name; decoding everything twice would find no more.
@@ -32,9 +39,14 @@ def run(config: Config, runtime: Runtime) -> int:
     )
     values, found = evaluate_split(task, model, split, options, runtime, runtime.info)
     if runtime.main:
-        print(table(values, f"{config.resume} on {split.file}"))
+        tables = [table(values, f"{config.resume} on {split.file}"), *ladder_tables(values)]
+        print("\n\n".join(tables))
         if config.output:
-            write_predictions(Path(config.output), split.targets, found)
+            output = Path(config.output)
+            write_predictions(output, split.targets, found)
+            title = f"{split.file.parent}: score against level"
+            ladders = output.with_name(f"{output.stem}_ladders")
+            write_ladders(ladders, title, split.targets, found, values)
     return 0
 
 
@@ -45,15 +57,18 @@ def evaluate_split(
     options: ScoringOptions,
     runtime: Runtime,
     say: Callable[[str], None],
-) -> tuple[dict[str, float], Scores]:
+) -> tuple[dict[str, Any], Scores]:
     """(figures by name, scores of the split's distinct images); what is odd about a figure
-    is said.
+    is said. Where levels are known, those of ladders are among them, with `by_distortion` and
+    `by_level`.
     """
     found = score_images(
         model, split.targets.paths, options, runtime, f"scoring {split.file.parent.name}"
     )
     values, remarks = figures(task, split.targets, found)
-    for remark in remarks:
+    of_ladders, more = ladder_figures(split.targets, found)
+    values = {**values, **of_ladders}
+    for remark in remarks + more:
         say(f"{split.file}: {remark}")
     say(
         "  ".join(
@@ -63,8 +78,9 @@ def evaluate_split(
     return values, found
 
 
-def table(values: dict[str, float], title: str) -> str:
-    """Two aligned columns for a person."""
+def table(values: dict[str, Any], title: str) -> str:
+    """Two aligned columns for a person, of what is a single figure."""
+    values = {name: value for name, value in values.items() if not isinstance(value, dict)}
     width = max(map(len, values))
     rows = [
         f"{name:{width}}  {value:.4f}" if isinstance(value, float) else f"{name:{width}}  {value}"
@@ -74,8 +90,8 @@ def table(values: dict[str, float], title: str) -> str:
 
 
 def write_predictions(path: Path, targets: Targets, found: Scores) -> None:
-    """A csv: path, score, histogram where there is one, and the label where it belongs to one
-    image.
+    """A csv: path, score, histogram where there is one, the label where it belongs to one image,
+    and reference, distortion and level where they are known.
     """
     labels = targets.all()
     columns = {"mos": labels["mos"]} if "mos" in labels else {}
@@ -83,11 +99,12 @@ def write_predictions(path: Path, targets: Targets, found: Scores) -> None:
         columns |= {f"p{k + 1}": found.probs[:, k] for k in range(found.probs.shape[1])}
     if "probs" in labels:
         columns |= {f"t{k + 1}": labels["probs"][:, k] for k in range(labels["probs"].shape[1])}
+    known = [(x.reference_id, x.distortion, x.level) for x in targets.levels or ()]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["path", "score", *columns])
+    writer.writerow(["path", "score", *columns, *(LEVEL_COLUMNS if known else ())])
     for i, image in enumerate(targets.paths):
-        writer.writerow(
-            [image.as_posix(), f"{found.scores[i]:.9g}", *(f"{c[i]:.9g}" for c in columns.values())]
-        )
+        name = image.as_posix() if isinstance(image, Path) else str(image)
+        figures = (f"{column[i]:.9g}" for column in columns.values())
+        writer.writerow([name, f"{found.scores[i]:.9g}", *figures, *(known[i] if known else ())])
     write_text(path, text.getvalue())

@@ -17,13 +17,14 @@ from dataloader.batch import DistributionTargets, ScoreTargets, Targets
 from dataloader.levels import Level
 from dataloader.pairs import PairTargets
 from models.quality_net import Prediction, QualityNet
-from utils import metrics
+from utils import metrics, ranking_metrics
 
 # Which way a figure improves; everything that can be monitored stands here.
 DIRECTIONS = {
     "pair_accuracy": "max",
     "srcc": "max", "plcc": "max", "krcc": "max", "std_srcc": "max", "std_plcc": "max",
     "rmse": "min", "mae": "min", "emd_r1": "min", "emd_r2": "min", "loss": "min",
+    **dict.fromkeys(ranking_metrics.FIGURES, "max"),  # of every task, where levels are known
 }  # fmt: skip
 SCORE_FIGURES = ("srcc", "plcc", "krcc", "rmse", "mae")
 
@@ -161,8 +162,11 @@ def monitored(config: Config) -> tuple[str, str]:
     """
     task = TASKS[config.criterion]
     name = config.monitor or task.monitor
-    if name not in task.figures:
-        raise ValueError(f"--monitor {name}: {task.name} has {', '.join(task.figures)}")
+    if name not in (*task.figures, *ranking_metrics.FIGURES):
+        raise ValueError(
+            f"--monitor {name}: {task.name} has {', '.join(task.figures)}, and with levels.csv "
+            f"{', '.join(ranking_metrics.FIGURES)}"
+        )
     return name, DIRECTIONS[name]
 
 

@@ -11,6 +11,7 @@ from torch import nn
 from applications import run_folder
 from applications.data import Data, read_data
 from applications.evaluate import evaluate_split, write_predictions
+from applications.ladders import check_monitor, ladder_tables, write_ladders
 from applications.run_folder import RunFolder
 from applications.runtime import Runtime
 from applications.scoring import ScoringOptions, score_images
@@ -49,6 +50,7 @@ def run(config: Config, runtime: Runtime) -> int:
         )
         return 0
     data = read_data(config, task, runtime)
+    check_monitor(monitored(config)[0], data.splits.get("val"))
     train = data.splits["train"]
     plan = BatchPlan(
         len(train.targets), config.batch_size, runtime.world.size, config.seed,
@@ -213,10 +215,14 @@ def _test_best(
         values, found = evaluate_split(
             trainer.task, trainer.model, split, options, runtime, logger.info
         )
+        for line in ladder_tables(values):
+            logger.info(line)
         # One step further than training went: a continued run drops the record and writes it again.
         logger.metrics({"step": at.updates + 1, "epoch": at.best_epoch, "split": "test", **values})
         if runtime.main:
             write_predictions(folder.path / "predictions_test.csv", split.targets, found)
+            title = f"{folder.path.name}, test: score against level"
+            write_ladders(folder.path / "ladders", title, split.targets, found, values)
         results["test"] = values
     else:
         logger.info("no test/ split: nothing to test the best weights on")

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
+from applications.ladders import overall_figures
 from applications.payload import network_payload
 from applications.run_folder import RunFolder
 from applications.runtime import Runtime, Stopped
@@ -232,7 +233,8 @@ class Trainer:
         values, remarks = figures(self.task, self.val, found)
         for remark in remarks:
             self.logger.info(f"validation: {remark}")
-        return {"loss": validation_loss(self.criterion, self.val.all(), found), **values}
+        loss = validation_loss(self.criterion, self.val.all(), found)
+        return {"loss": loss, **values, **overall_figures(self.val, found)}
 
     @property
     def evaluated(self) -> nn.Module:
@@ -264,9 +266,8 @@ class Trainer:
         self.logger.metrics({"step": at.updates, "epoch": at.epoch, "split": "train", **train})
         if val:
             self.logger.metrics({"step": at.updates, "epoch": at.epoch, "split": "val", **val})
-            shown = "  ".join(
-                f"{name} {value:.4f}" for name, value in val.items() if isinstance(value, float)
-            )
+            told = {*self.task.figures, self.figure}
+            shown = "  ".join(f"{name} {val[name]:.4f}" for name in val if name in told)
             mark = "  best so far" if at.best_epoch == at.epoch else ""
             self.logger.info(f"epoch {at.epoch}/{self.config.epochs}  val  {shown}{mark}")
 

@@ -18,12 +18,12 @@ from utils.report import shorten
 _INK, _GREY, _PAPER, _GRID = "#1f2328", "#656d76", "#ffffff", "#e6e9ed"
 # Colours that stay apart for colour-blind eyes (Okabe and Ito); one photograph is paler than all.
 _LINE, _MEAN, _FAULT = "#a6cbe3", "#0072b2", "#d55e00"
-_PLOT = (232, 150)  # pixels of a panel's plot: width, height
+_PLOT = (250, 156)  # pixels of a panel's plot: width, height
 _BESIDE, _ABOVE, _BELOW = 22, 34, 30  # pixels around a plot
 _MARGIN, _AXIS = 24, 48
-_TITLE, _TEXT, _SMALL = 26, 15, 13  # font sizes, pixels
+_TITLE, _TEXT, _SMALL = 26, 14, 12  # font sizes, pixels
 _SMOOTH = 3  # lines are drawn this much larger, then made smaller
-_MOST_PANELS, _MOST_LINES, _MOST_TICKS = 48, 60, 8
+_MOST_PANELS, _MOST_LINES, _MOST_TICKS = 48, 40, 8
 _NOTE = 22  # pixels from one line of the legend to the next
 
 Line = tuple[Floats, Floats]  # levels, scores
@@ -51,7 +51,7 @@ def ladder_picture(
     beside the name of each, its pair accuracy.
 
     Each line is a photograph (the mean where it has several images at a level), orange where the
-    score does not fall; the strong line is the mean of all photographs. Of more than 60 lines of a
+    score does not fall; the strong line is the mean of all photographs. Of more than 40 lines of a
     panel, or 48 panels, every n-th is drawn, and the picture says so. ValueError without a ladder.
     """
     if not len(found):
@@ -116,7 +116,7 @@ def _scale(lines: Sequence[Line]) -> _Scale:
     # A constant network draws flat lines through the middle.
     space = 0.06 * (high - low) or max(abs(high) * 0.05, 0.5)
     first, last = float(levels.min()), float(levels.max())
-    around = 0.05 * (last - first) or 0.5
+    around = min(0.05 * (last - first), 0.5) or 0.5
     return _Scale((first - around, last + around), (low - space, high + space))
 
 
@@ -160,7 +160,8 @@ def _plot(lines: Sequence[Line], mean: Line, scale: _Scale) -> Image.Image:
         for place in np.flatnonzero(np.diff(line[1]) >= 0):
             draw.line(points[place : place + 2], fill=_FAULT, width=4)
     points = _pixels(scale, mean)
-    draw.line(points, fill=_MEAN, width=8, joint="curve")
+    if len(lines) > 1:  # a single one is its own mean, and shows its faults
+        draw.line(points, fill=_MEAN, width=8, joint="curve")
     for x, y in points:
         draw.ellipse((x - 10, y - 10, x + 10, y + 10), fill=_MEAN, outline=_PAPER, width=2)
     return canvas.resize(_PLOT, Image.Resampling.LANCZOS)
@@ -197,8 +198,8 @@ def _labels(
 def _level_ticks(scale: _Scale) -> list[float]:
     """The whole levels within the scale, or every n-th of them."""
     first, last = math.ceil(scale.levels[0]), math.floor(scale.levels[1])
-    step = math.ceil((last - first + 1) / _MOST_TICKS)
-    return [float(level) for level in range(first, last + 1, step)]
+    ticks = _ticks(first, last, _MOST_TICKS) if first < last else [float(first)]
+    return [tick for tick in ticks if tick.is_integer()]
 
 
 def _ticks(low: float, high: float, about: int = 4) -> list[float]:
@@ -206,7 +207,7 @@ def _ticks(low: float, high: float, about: int = 4) -> list[float]:
     rough = (high - low) / about
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough)
-    return [round(i * step, 12) for i in range(math.ceil(low / step), math.floor(high / step) + 1)]
+    return [i * step for i in range(math.ceil(low / step), math.floor(high / step) + 1)]
 
 
 def _notes(kinds: int, panels: int, photographs: int, drawn: int) -> str:

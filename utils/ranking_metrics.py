@@ -198,10 +198,11 @@ def _ladder_figures(tally: _Tally, ladders: Ints, reasons: _Reasons, where: Any)
     figures["ladder_accuracy"] = float(wins.sum() / pairs.sum())
     figures["monotone_ladders"] = float(np.mean(wins == pairs))
     defined = untied > 0
-    if not defined.all():
-        without = len(used) - int(defined.sum())
-        outcome = "left out of the L-test" if defined.any() else "the L-test is undefined: nan"
-        reasons.add(f"{without} of {len(used)} ladders have constant scores: {outcome}", where)
+    if not defined.any():
+        reasons.add("all ladders have constant scores: the L-test is undefined: nan", where)
+    elif not defined.all() and where is None:
+        without = f"{int((~defined).sum())} of {len(used)} ladders have constant scores"
+        reasons.add(f"{without}: left out of the L-test", where)
     if defined.any():
         # tau-b: concordant less discordant pairs over those untied in levels and in scores.
         tau = (2 * wins - pairs)[defined] / np.sqrt((pairs * untied)[defined])

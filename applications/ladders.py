@@ -1,0 +1,143 @@
+"""Scores of a split whose levels are known, judged on its ladders: figures, tables and picture."""
+
+from __future__ import annotations
+
+import csv
+import io
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from applications.data import Split
+from applications.tasks import Scores
+from dataloader.batch import Targets
+from dataloader.levels import LEVELS_FILE, Level
+from utils.files import write_text
+from utils.ladder_picture import ladder_picture
+from utils.ladders import build_ladders
+from utils.ranking_metrics import FIGURES, ladder_metrics
+
+# Columns of the tables: heading, figure.
+_BY_DISTORTION = (
+    ("ladders", "n_ladders"), ("pairs", "ladder_accuracy"), ("monotone", "monotone_ladders"),
+    ("L srcc", "l_test_srcc"), ("L krcc", "l_test_krcc"), ("D", "d_test"), ("D auc", "d_test_auc"),
+    ("P", "p_test"),
+)  # fmt: skip
+_BY_LEVEL = (
+    ("images", "images"), ("mean score", "mean_score"), ("D auc", "d_test_auc"),
+    ("steps", "n_steps"), ("step acc", "step_accuracy"),
+)  # fmt: skip
+_COUNTS = ("n_ladders", "n_ladder_pairs", "n_p_test_pairs")
+_OF_LEVEL = ("images", "mean_score", "d_test_auc", "step_accuracy", "n_steps")
+
+
+def ladder_figures(targets: Targets, found: Scores) -> tuple[dict[str, Any], list[str]]:
+    """(figures of utils/ranking_metrics.py, why some are nan); nothing where no level is known."""
+    if targets.levels is None:
+        return {}, []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        values = ladder_metrics(found.scores, *_columns(targets.levels))
+    return values, [str(w.message) for w in caught]
+
+
+def overall_figures(targets: Targets, found: Scores) -> dict[str, float]:
+    """Those over all distortions, for every validation. What is nan in one epoch is so in all, as
+    a rule: it is said once, by the test.
+    """
+    values, _ = ladder_figures(targets, found)
+    return {name: value for name, value in values.items() if not isinstance(value, dict)}
+
+
+def check_monitor(figure: str, val: Split | None) -> None:
+    """ValueError for a figure of ladders that not even a perfect network has on these labels."""
+    if figure not in FIGURES or val is None:
+        return
+    levels = val.targets.levels
+    if levels is None:
+        raise ValueError(
+            f"--monitor {figure}: no {LEVELS_FILE} beside {val.file}: write one, or monitor "
+            "another figure"
+        )
+    perfect = Scores(-np.array([level.level for level in levels], dtype=np.float64), None)
+    values, reasons = ladder_figures(val.targets, perfect)
+    if values[figure] != values[figure]:
+        raise ValueError(f"--monitor {figure}: {val.file}: {'; '.join(reasons)}")
+
+
+def _columns(levels: Sequence[Level]) -> tuple[list[str], list[str], list[int]]:
+    return (
+        [level.reference_id for level in levels],
+        [level.distortion for level in levels],
+        [level.level for level in levels],
+    )
+
+
+def ladder_tables(values: dict[str, Any]) -> list[str]:
+    """A table of all distortions and one of all levels, each a text of several lines; none without
+    figures of ladders.
+    """
+    if not values.get("by_distortion"):
+        return []
+    everything = {**values["by_distortion"], "all": values}
+    return [
+        _table("distortion", everything, _BY_DISTORTION),
+        _table("level", values["by_level"], _BY_LEVEL),
+    ]
+
+
+def _table(
+    first: str, rows: dict[Any, dict[str, Any]], columns: tuple[tuple[str, str], ...]
+) -> str:
+    cells = [[first, *(heading for heading, _ in columns)]]
+    for name, figures in rows.items():
+        cells.append([str(name), *(_shown(figures[figure]) for _, figure in columns)])
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = [
+        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in cells
+    ]
+    return "\n".join(lines)
+
+
+def _shown(value: float) -> str:
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
+
+
+def write_ladders(
+    stem: Path, title: str, targets: Targets, found: Scores, values: dict[str, Any]
+) -> None:
+    """stem.csv and stem.png, where there are ladders.
+
+    csv: a row per distortion and level, then one per distortion whose level is "all", with the
+    figures of its ladders; the last rows, of the distortion "all", are over all distortions.
+    """
+    if targets.levels is None or not values["by_distortion"]:
+        return
+    by_distortion = values["by_distortion"]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["distortion", "level", *_OF_LEVEL, *_COUNTS, *FIGURES])
+    for name, figures in by_distortion.items():
+        _write_rows(writer, name, figures["levels"], figures)
+    _write_rows(writer, "all", values["by_level"], values)
+    write_text(stem.with_name(f"{stem.name}.csv"), text.getvalue())
+    accuracy = {name: figures["ladder_accuracy"] for name, figures in by_distortion.items()}
+    ladders = build_ladders(found.scores, *_columns(targets.levels))
+    ladder_picture(ladders, accuracy, stem.with_name(f"{stem.name}.png"), title)
+
+
+def _write_rows(
+    writer: Any, name: str, levels: dict[int, dict[str, float]], figures: dict[str, Any]
+) -> None:
+    empty = [""] * len((*_COUNTS, *FIGURES))
+    for level, of_level in levels.items():
+        writer.writerow([name, level, *(_cell(of_level[key]) for key in _OF_LEVEL), *empty])
+    empty = [""] * len(_OF_LEVEL)
+    writer.writerow([name, "all", *empty, *(_cell(figures[key]) for key in (*_COUNTS, *FIGURES))])
+
+
+def _cell(value: float) -> str:
+    return "" if value != value else f"{value:.9g}" if isinstance(value, float) else str(value)
