@@ -30,8 +30,10 @@ _BY_LEVEL = (
     ("images", "images"), ("mean score", "mean_score"), ("D auc", "d_test_auc"),
     ("steps", "n_steps"), ("step acc", "step_accuracy"),
 )  # fmt: skip
-_COUNTS = ("n_ladders", "n_ladder_pairs", "n_p_test_pairs")
-_OF_LEVEL = ("images", "mean_score", "d_test_auc", "step_accuracy", "n_steps")
+_IN_CSV = (
+    "images", "mean_score", "n_steps", "step_accuracy",
+    "n_ladders", "n_ladder_pairs", "n_p_test_pairs", *FIGURES,
+)  # fmt: skip
 
 
 def ladder_figures(targets: Targets, found: Scores) -> tuple[dict[str, Any], list[str]]:
@@ -111,15 +113,16 @@ def write_ladders(
 ) -> None:
     """stem.csv and stem.png, where there are ladders.
 
-    csv: a row per distortion and level, then one per distortion whose level is "all", with the
-    figures of its ladders; the last rows, of the distortion "all", are over all distortions.
+    csv: a row per distortion and level, and after those of a distortion one whose level is "all",
+    with the figures of its ladders; the last rows, of the distortion "all", are over all
+    distortions. A cell is empty where a figure does not exist.
     """
     if targets.levels is None or not values["by_distortion"]:
         return
     by_distortion = values["by_distortion"]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["distortion", "level", *_OF_LEVEL, *_COUNTS, *FIGURES])
+    writer.writerow(["distortion", "level", *_IN_CSV])
     for name, figures in by_distortion.items():
         _write_rows(writer, name, figures["levels"], figures)
     _write_rows(writer, "all", values["by_level"], values)
@@ -132,12 +135,12 @@ def write_ladders(
 def _write_rows(
     writer: Any, name: str, levels: dict[int, dict[str, float]], figures: dict[str, Any]
 ) -> None:
-    empty = [""] * len((*_COUNTS, *FIGURES))
-    for level, of_level in levels.items():
-        writer.writerow([name, level, *(_cell(of_level[key]) for key in _OF_LEVEL), *empty])
-    empty = [""] * len(_OF_LEVEL)
-    writer.writerow([name, "all", *empty, *(_cell(figures[key]) for key in (*_COUNTS, *FIGURES))])
+    for level, row in {**levels, "all": figures}.items():
+        writer.writerow([name, level, *(_cell(row.get(figure, "")) for figure in _IN_CSV)])
 
 
-def _cell(value: float) -> str:
-    return "" if value != value else f"{value:.9g}" if isinstance(value, float) else str(value)
+def _cell(value: Any) -> str:
+    """Nothing where a figure is nan."""
+    if not isinstance(value, float):
+        return str(value)
+    return "" if value != value else f"{value:.9g}"
