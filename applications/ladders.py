@@ -22,7 +22,7 @@ from utils.ranking_metrics import FIGURES, ladder_metrics
 
 # Columns of the tables: heading, figure.
 _BY_DISTORTION = (
-    ("ladders", "n_ladders"), ("pairs", "ladder_accuracy"), ("monotone", "monotone_ladders"),
+    ("ladders", "n_ladders"), ("pair acc", "ladder_accuracy"), ("monotone", "monotone_ladders"),
     ("L srcc", "l_test_srcc"), ("L krcc", "l_test_krcc"), ("D", "d_test"), ("D auc", "d_test_auc"),
     ("P", "p_test"),
 )  # fmt: skip

@@ -60,7 +60,8 @@ def ladder_picture(
     panels = [_lines(found, kind) for kind in kinds]
     means = [_mean(found, kind) for kind in kinds]
     scale = _scale([line for panel in panels for line in panel] + means)
-    columns = min(len(kinds), 8, math.ceil(math.sqrt(1.4 * len(kinds))))
+    columns = min(8, math.ceil(math.sqrt(1.4 * len(kinds))))
+    columns = math.ceil(len(kinds) / math.ceil(len(kinds) / columns))  # as few empty places
     places = [_place(number, columns) for number in range(len(kinds))]
     size = _size(len(kinds), columns)
     sheet = Image.new("RGB", size, _PAPER)
