@@ -133,8 +133,8 @@ class Config:
     loss: str = flag("task", "l1", "--loss", choices=("l1", "l2", "huber"),
         help="regress: distance to the MOS")
     monitor: str | None = flag("task", None, "--monitor", metavar="METRIC",
-        help="validation figure that decides what is best (default: pair_accuracy, emd_r2 or srcc); "
-        "with levels.csv also those of ladders, such as p_test")
+        help="validation figure that decides what is best (default: pair_accuracy, emd_r2 or "
+        "srcc); with levels.csv also figures of ladders, such as p_test")
 
     epochs: int = flag("optim", 65, "--epochs", type=positive, metavar="N",
         help="passes over the training labels")
