@@ -133,7 +133,7 @@ def _plan(
         for split, members in jobs.items()
     }
     return {
-        "format": 1,
+        "format": 2,
         "distortion_set": distortion_set,
         "distortions": list(SETS[distortion_set]),
         "seed": seed,
