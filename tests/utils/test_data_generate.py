@@ -42,7 +42,7 @@ def scaled(path: Path) -> np.ndarray:
 
 def ladder(image: np.ndarray, name: str) -> list[np.ndarray]:
     return [
-        distort(image, name, level, np.random.default_rng(level)) for level in range(LEVELS + 1)
+        distort(image, name, level, np.random.default_rng(7)) for level in range(LEVELS + 1)
     ]
 
 

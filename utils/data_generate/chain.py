@@ -14,15 +14,15 @@ from utils.data_generate.pixels import to_uint8
 _SIGMA = 4.0  # pixels
 _SHRINK = 4.0  # times smaller
 _DEVIATION = 40.0  # grey levels
-_QUALITY = (95, 8)  # libjpeg quality, untouched and worst
-_WEAKEST = 0.25  # of a step's full strength
+_COARSEST = 500.0  # per cent of JPEG's standard quantisation steps: libjpeg quality 10
+_WEAKEST = 0.35  # of a step's full strength
 
 
 def chain(image: np.ndarray, strength: float, rng: np.random.Generator) -> np.ndarray:
     """Blur, downscaling, Gaussian noise and JPEG, one after the other, in an order that is drawn.
 
     How strong each is relative to its full strength (sigma 4 pixels, a quarter of the size, 40 grey
-    levels, quality 8) is drawn too, 0.25 to 1; `strength`, 0..1, multiplies all four.
+    levels, quality 10) is drawn too, 0.35 to 1; `strength`, 0..1, multiplies all four.
     """
     order = rng.permutation(len(_STEPS))
     shares = rng.uniform(_WEAKEST, 1, len(_STEPS)) * strength
@@ -51,8 +51,10 @@ def _noise(image: np.ndarray, share: float, rng: np.random.Generator) -> np.ndar
 
 
 def _jpeg(image: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
-    best, worst = _QUALITY
-    return jpeg(image, round(best * (worst / best) ** share), rng)
+    # Steps, not qualities, in proportion: noise of twice the strength before steps of twice the
+    # size leaves twice the error, while steps that outgrow the noise would remove it.
+    percent = _COARSEST * share
+    return jpeg(image, round(100 - percent / 2 if percent < 100 else 5000 / percent), rng)
 
 
 _STEPS = (_blur, _downscale, _noise, _jpeg)
