@@ -8,6 +8,8 @@ from scipy.ndimage import uniform_filter
 
 from utils.data_generate.pixels import luma, to_rgb, to_uint8, to_ycbcr
 
+_PALETTE_PIXELS = 16384
+
 
 def mean_shift(image: np.ndarray, shift: float, rng: np.random.Generator) -> np.ndarray:
     """All values plus or minus `shift` grey levels; the direction is drawn."""
@@ -30,10 +32,13 @@ def saturation_change(image: np.ndarray, factor: float, rng: np.random.Generator
 
 
 def colour_quantisation(image: np.ndarray, colours: float, rng: np.random.Generator) -> np.ndarray:
-    """A palette of `colours` (median cut), errors diffused (Floyd and Steinberg)."""
-    picture = Image.fromarray(image)
-    palette = picture.quantize(int(colours), method=Image.Quantize.MEDIANCUT)
-    dithered = picture.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG)
+    """A palette of `colours` (median cut of 16384 pixels or fewer, evenly spread), errors diffused
+    (Floyd and Steinberg).
+    """
+    step = int(np.ceil(np.sqrt(image.shape[0] * image.shape[1] / _PALETTE_PIXELS)))
+    sample = Image.fromarray(np.ascontiguousarray(image[::step, ::step]))
+    palette = sample.quantize(int(colours), method=Image.Quantize.MEDIANCUT)
+    dithered = Image.fromarray(image).quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG)
     return np.asarray(dithered.convert("RGB"))
 
 

@@ -22,7 +22,7 @@ from utils.data_generate.wavelet import (
 # image has at 0.02 bits per pixel. So the stated rate is for the pixels alone, and an image smaller
 # than this is mirrored to it, coded, and cut back.
 _JPEG2000_HEADER = 180  # bytes
-_JPEG2000_SIDE = 256  # pixels
+_JPEG2000_SIDE = 192  # pixels
 
 _SENT_QUALITY = 90  # libjpeg quality of a stream that loses nothing on its way
 _SEGMENTS = 40  # restart segments a picture has at least, where its size allows
@@ -63,10 +63,14 @@ def jpeg_transmission(image: np.ndarray, share: float, rng: np.random.Generator)
     A decoder goes astray at a wrong byte and finds its way again at the next restart marker. The
     segments that one level damages are damaged in the same way at every worse one.
     """
-    height, width = image.shape[:2]
-    units = -(-height // 16) * -(-width // 16)
-    length = int(np.clip(units // _SEGMENTS, 1, _LONGEST_SEGMENT))
-    file = encode(image, format="JPEG", quality=_SENT_QUALITY, restart_marker_blocks=length)
+    units, subsampling = _units(image, 16), "4:2:0"
+    if units < _SEGMENTS:  # smaller units for a small picture
+        units, subsampling = _units(image, 8), "4:4:4"
+    options = {
+        "restart_marker_blocks": int(np.clip(units // _SEGMENTS, 1, _LONGEST_SEGMENT)),
+        "subsampling": subsampling,
+    }
+    file = encode(image, format="JPEG", quality=_SENT_QUALITY, **options)
     start = _scan_start(file)
     # Inside the scan 0xFF is followed by 0 (a value) or D0..D7 (a restart marker), or it ends.
     ends = [m.start() for m in re.finditer(rb"\xff[\xd0-\xd7\xd9]", file[start:])]
@@ -77,6 +81,10 @@ def jpeg_transmission(image: np.ndarray, share: float, rng: np.random.Generator)
     for index in order[: int(np.ceil(share * len(segments)))]:
         _damage(scan, *segments[index], np.random.default_rng(keys[index]))
     return decode(file[:start] + bytes(scan))
+
+
+def _units(image: np.ndarray, side: int) -> int:
+    return -(-image.shape[0] // side) * -(-image.shape[1] // side)
 
 
 def _scan_start(file: bytes) -> int:
@@ -90,8 +98,9 @@ def _scan_start(file: bytes) -> int:
 def _damage(scan: bytearray, start: int, end: int, rng: np.random.Generator) -> None:
     """Change some bytes of a segment's first half; never make or break a marker."""
     for place in rng.integers(start, start + max(1, (end - start) // 2), size=4):
-        value = int(rng.integers(255))
-        if scan[place] != 0xFF and (place == start or scan[place - 1] != 0xFF):
+        value = scan[place] ^ int(rng.integers(1, 256))
+        behind_ff = place > start and scan[place - 1] == 0xFF
+        if 0xFF not in (scan[place], value) and not behind_ff:
             scan[place] = value
 
 
@@ -129,17 +138,19 @@ def jpeg2000_transmission(image: np.ndarray, share: float, rng: np.random.Genera
 
     A model of the stream, so that it can always be decoded: an arithmetic decoder that has lost its
     way reads random bits, so a damaged block (8x8 coefficients) holds random values as large as its
-    largest. The coarsest picture is protected. The blocks that one level damages are damaged in the
-    same way at every worse one.
+    largest. The same share of every scale is hit, rounded (upwards in the finest, so that something
+    is), or one coarse block would outweigh all others; the coarsest picture is protected. The
+    blocks that one level damages are damaged in the same way at every worse one.
     """
     taken = decompose(to_ycbcr(image))
-    shapes = code_blocks(taken.details)
-    counts = [int(np.prod(shape)) for shape in shapes]
-    rank = rng.permutation(sum(counts))
-    hit = np.split(rank < np.ceil(share * len(rank)), np.cumsum(counts)[:-1])
     details = []
-    for band, shape, piece in zip(taken.details, shapes, hit, strict=True):
+    for scale, (band, shape) in enumerate(
+        zip(taken.details, code_blocks(taken.details), strict=True)
+    ):
+        rank = rng.permutation(int(np.prod(shape))).reshape(shape)
+        number = share * rank.size
+        hit = rank < (np.ceil(number) if scale == 0 else np.rint(number))
         peaks = spread(np.maximum(block_peaks(band), _LEAST_GARBAGE), band.shape)
         garbage = rng.uniform(-1, 1, band.shape).astype(np.float32) * peaks
-        details.append(np.where(spread(piece.reshape(shape), band.shape), garbage, band))
+        details.append(np.where(spread(hit, band.shape), garbage, band))
     return to_rgb(rebuild(Coefficients(taken.low, details, taken.size)))

@@ -45,7 +45,7 @@ DISTORTIONS: dict[str, Distortion] = {
     ),
     "gaussian_blur": Distortion(blur.gaussian_blur, (7, 15, 39, 91, 199), "kernel, pixels"),
     "fast_fading": Distortion(  # C
-        compression.fast_fading, (-12, -9, -6, -3, 1), "gain that is needed, dB over the mean"
+        compression.fast_fading, (-10, -7.5, -5, -2.5, 1), "gain that is needed, dB over the mean"
     ),
     # TID2013's others, in its order.
     "additive_noise": Distortion(noise.white_noise, (0.001, 0.005, 0.01, 0.05, 0.2), _VARIANCE),
@@ -66,7 +66,7 @@ DISTORTIONS: dict[str, Distortion] = {
         compression.jpeg_transmission, (0.02, 0.04, 0.08, 0.16, 0.32), "share of segments"
     ),
     "jpeg2000_transmission": Distortion(  # C
-        compression.jpeg2000_transmission, (0.01, 0.02, 0.04, 0.08, 0.16), "share of code-blocks"
+        compression.jpeg2000_transmission, (0.02, 0.04, 0.055, 0.1, 0.2), "share of code-blocks"
     ),
     "non_eccentricity": Distortion(  # R
         spatial.non_eccentricity, (30, 70, 150, 300, 600), "patches on 512x384 pixels"
@@ -85,7 +85,7 @@ DISTORTIONS: dict[str, Distortion] = {
         noise.multiplicative_noise, (0.05, 0.09, 0.13, 0.2, 0.3), "standard deviation of the factor"
     ),
     "comfort_noise": Distortion(  # C
-        noise.comfort_noise, (6, 12, 24, 48, 96), "wavelet coefficient, grey levels"
+        noise.comfort_noise, (8, 14, 25, 45, 80), "wavelet coefficient, grey levels"
     ),
     "noisy_compression": Distortion(  # C
         compression.noisy_compression,
