@@ -121,7 +121,9 @@ def fast_fading(image: np.ndarray, threshold: float, rng: np.random.Generator) -
     pieces = np.split(planes, np.cumsum(counts[::-1])[:-1])[::-1]
     details = []
     for band, shape, piece in zip(taken.details, shapes, pieces, strict=True):
-        step = spread(np.exp2(np.minimum(piece, 24)).astype(np.float32).reshape(shape), band.shape)
+        sent = piece.reshape(shape[0], *shape[2:], shape[1])  # a place's colours follow each other
+        step = np.exp2(np.minimum(np.moveaxis(sent, -1, 1), 24)).astype(np.float32)
+        step = spread(step, band.shape)
         details.append(np.where(step > 1, np.trunc(band / step) * step, band))
     return to_rgb(rebuild(Coefficients(taken.low, details, taken.size)))
 
