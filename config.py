@@ -62,7 +62,7 @@ class Config:
     check: str | None = flag("mode", None, "--check", nargs="?", const="", metavar="DATA",
         help="find every fault of labels and images in DATA (default: --data)")
     generate: str | None = flag("mode", None, "--generate", metavar="SET",
-        help="write distorted versions of --photos into --data (sets: basic)")
+        help="write distorted versions of --photos into --data (sets: basic, live, tid2013, chain)")
     continue_run: str | None = flag("mode", None, "--continue", metavar="RUN_DIR",
         help="go on with an interrupted run, bit for bit")
     config: str | None = flag("mode", None, "--config", metavar="FILE",

@@ -16,10 +16,17 @@ from scipy.signal import convolve2d
 from scipy.stats import norm
 
 from dataloader.labels import check_splits, label_paths, read_labels
+from utils.data_generate import command
 from utils.data_generate import photos as photos_module
-from utils.data_generate.distortions import DISTORTIONS, LEVELS, SETS, distort, distortions_of
+from utils.data_generate.distortions import SETS, distort
 from utils.data_generate.generate import generate
-from utils.data_generate.photos import find_photos, name_photos, package_photos, split_photos
+from utils.data_generate.photos import (
+    find_photos,
+    keep_apart,
+    name_photos,
+    package_photos,
+    split_photos,
+)
 from utils.data_generate.ssim import luma_ssim
 from utils.images import read_image
 
@@ -33,114 +40,9 @@ def centre(path: Path, side: int = 192) -> np.ndarray:
     return np.asarray(image.crop((left, top, left + side, top + side)))
 
 
-def scaled(path: Path) -> np.ndarray:
-    """The whole photograph at 320 pixels at most, sides cut to multiples of 8."""
-    image = read_image(path)
-    image.thumbnail((320, 320), Image.Resampling.LANCZOS)
-    return np.asarray(image)[: image.height // 8 * 8, : image.width // 8 * 8]
-
-
-def ladder(image: np.ndarray, name: str) -> list[np.ndarray]:
-    return [
-        distort(image, name, level, np.random.default_rng(level)) for level in range(LEVELS + 1)
-    ]
-
-
 def psnr(a: np.ndarray, b: np.ndarray) -> float:
     error = np.mean((a.astype(float) - b) ** 2)
     return float(10 * np.log10(255**2 / error)) if error else np.inf
-
-
-def detail_psnr(a: np.ndarray, b: np.ndarray) -> float:
-    """PSNR of what remains when every 8x8 block's mean error is taken away.
-
-    JPEG rounds a block's mean to a coarse step; in smooth dark areas the rounding at quality 1 can
-    by luck come out closer than at quality 4, although less detail is left.
-    """
-    error = b.astype(float) - a
-    blocks = error.reshape(error.shape[0] // 8, 8, error.shape[1] // 8, 8, 3)
-    rest = blocks - blocks.mean((1, 3), keepdims=True)
-    return psnr(np.zeros_like(rest), rest)
-
-
-@pytest.mark.parametrize("photo", sorted(PHOTOS))
-@pytest.mark.parametrize("name", sorted(DISTORTIONS))
-def test_every_level_is_worse_on_real_photographs(photo: str, name: str) -> None:
-    image = scaled(PHOTOS[photo])
-    measure = detail_psnr if name == "jpeg" else psnr
-    images = ladder(image, name)
-    quality = [measure(image, distorted) for distorted in images]
-    assert all(better > worse for better, worse in zip(quality, quality[1:], strict=False)), quality
-    assert all(i.dtype == np.uint8 and i.shape == image.shape for i in images)
-
-
-@pytest.mark.parametrize("name", sorted(DISTORTIONS))
-def test_level_0_is_the_input_and_not_a_view_of_it(name: str) -> None:
-    image = centre(PHOTOS["coffee"])
-    same = distort(image, name, 0, np.random.default_rng(0))
-    assert np.array_equal(same, image) and not np.shares_memory(same, image)
-
-
-@pytest.mark.parametrize("name", sorted(DISTORTIONS))
-@pytest.mark.parametrize("size", [(16, 16), (17, 45), (130, 31)])
-def test_any_size_from_16x16(name: str, size: tuple[int, int]) -> None:
-    image = centre(PHOTOS["chelsea"])[: size[0], : size[1]]
-    kept = image.copy()
-    worst = distort(image, name, LEVELS, np.random.default_rng(0))
-    assert worst.shape == image.shape and psnr(image, worst) < psnr(image, ladder(image, name)[1])
-    assert np.array_equal(image, kept)
-
-
-def test_noise_has_the_stated_variance() -> None:
-    grey = np.full((256, 256, 3), 128, np.uint8)
-    for level, variance in enumerate(DISTORTIONS["white_noise"].parameters[:2], 1):
-        noise = distort(grey, "white_noise", level, np.random.default_rng(7)) / 255 - 128 / 255
-        assert np.var(noise) == pytest.approx(variance, rel=0.02)
-        assert abs(np.corrcoef(noise[..., 0].ravel(), noise[..., 1].ravel())[0, 1]) < 0.02
-
-
-def test_noise_comes_from_the_generator_alone() -> None:
-    image = centre(PHOTOS["coffee"])
-    one, again, other = (
-        distort(image, "white_noise", 3, np.random.default_rng(seed)) for seed in (1, 1, 2)
-    )
-    assert np.array_equal(one, again) and not np.array_equal(one, other)
-
-
-@pytest.mark.parametrize("level", [1, 2])
-def test_blur_is_a_truncated_gaussian_of_a_sixth_of_the_kernel(level: int) -> None:
-    image = centre(PHOTOS["astronaut"], 64)
-    kernel = (7, 15)[level - 1]
-    weights = norm.pdf(np.arange(kernel) - kernel // 2, scale=kernel / 6)
-    window = np.outer(weights, weights) / weights.sum() ** 2
-    padded = np.pad(image.astype(float), [(kernel // 2,) * 2] * 2 + [(0, 0)], mode="symmetric")
-    expected = np.stack([convolve2d(padded[..., c], window, "valid") for c in range(3)], axis=-1)
-    assert (
-        np.abs(distort(image, "gaussian_blur", level, np.random.default_rng(0)) - expected).max()
-        < 0.51
-    )
-
-
-def test_jpeg_levels_are_libjpeg_qualities(tmp_path: Path) -> None:
-    image = centre(PHOTOS["astronaut"], 64)
-    for level, quality in enumerate((43, 12, 7, 4, 1), 1):
-        Image.fromarray(image).save(tmp_path / "a.jpg", quality=quality)
-        distorted = distort(image, "jpeg", level, np.random.default_rng(0))
-        assert np.array_equal(distorted, np.asarray(read_image(tmp_path / "a.jpg")))
-
-
-def test_what_cannot_be_distorted_is_refused() -> None:
-    image, rng = np.zeros((32, 32, 3), np.uint8), np.random.default_rng(0)
-    with pytest.raises(ValueError, match="did you mean jpeg2000"):
-        distort(image, "jpeg200", 1, rng)
-    with pytest.raises(ValueError, match="did you mean basic"):
-        distortions_of("basics")
-    with pytest.raises(ValueError, match="level 6"):
-        distort(image, "jpeg", 6, rng)
-    with pytest.raises(ValueError, match="float64"):
-        distort(image / 255, "jpeg", 1, rng)
-    with pytest.raises(ValueError, match="at least 16x16"):
-        distort(image[:15], "jpeg", 1, rng)
 
 
 def test_ssim_is_the_papers_formula() -> None:
@@ -250,10 +152,10 @@ def tree(folder: Path) -> dict[str, bytes]:
 @pytest.fixture(scope="module")
 def made(small_photos: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("made") / "data"
-    summary = generate(splits_of(small_photos), out, "basic", seed=3, tile=64)
+    summary = generate(splits_of(small_photos), out, "live", seed=3, tile=64)
     assert summary.photos == {"train": 2, "val": 1, "test": 1}
-    assert summary.images == {"train": 63, "val": 21, "test": 21}
-    assert summary.pairs == {"train": 180, "val": 60, "test": 60}
+    assert summary.images == {"train": 78, "val": 26, "test": 26}
+    assert summary.pairs == {"train": 225, "val": 75, "test": 75}
     assert summary.made == 4
     return out
 
@@ -269,18 +171,18 @@ def test_labels_are_read_by_the_toolkit_and_hold_every_ordered_pair_once(made: P
         return 0 if path.parent.name == "refimgs" else int(path.parent.name[-1])
 
     pairs = [(label.better, label.worse) for label in files["train"].labels]
-    assert len(set(pairs)) == 180
+    assert len(set(pairs)) == 225
     for better, worse in pairs:
         assert level(better) < level(worse) and better.name == worse.name
         assert level(better) == 0 or better.parent.parent == worse.parent.parent
-    assert len(label_paths(files["train"].labels)) == 63
+    assert len(label_paths(files["train"].labels)) == 78
 
 
 def test_targets_are_ssim_and_said_to_be_synthetic(made: Path) -> None:
     file = made / "test" / "label_mos.txt"
     assert "SYNTHETIC" in file.read_text().splitlines()[0]
     labels = read_labels("scores", file, made).labels
-    assert len(labels) == 21
+    assert len(labels) == 26
     pristine = np.asarray(read_image(made / "test/refimgs/rocket.png"))
     for label in labels:
         expected = luma_ssim(pristine, np.asarray(read_image(label.path)))
@@ -297,10 +199,10 @@ def test_level_0_on_disk_is_the_photograph_and_tiles_stay_together(
         assert np.array_equal(tile, coffee[:64, left : left + 64])
     with open(made / "train" / "levels.csv", encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) == 63 and all((made / "train" / row["path"]).is_file() for row in rows)
+    assert len(rows) == 78 and all((made / "train" / row["path"]).is_file() for row in rows)
     assert {row["reference_id"] for row in rows} == {Path(row["path"]).stem for row in rows}
     assert {(row["distortion"], row["level"]) for row in rows} == {("none", "0")} | {
-        (name, str(level)) for name in SETS["basic"] for level in range(1, 6)
+        (name, str(level)) for name in SETS["live"] for level in range(1, 6)
     }
 
 
@@ -311,7 +213,7 @@ def test_same_seed_same_bytes_whatever_the_number_of_processes(
     generate(
         splits_of(small_photos),
         tmp_path / "data",
-        "basic",
+        "live",
         seed=3,
         tile=64,
         workers=2,
@@ -327,10 +229,10 @@ def test_a_second_call_does_nothing_and_damage_is_mended(
     out = tmp_path / "data"
     shutil.copytree(made, out)
     splits = splits_of(small_photos)
-    assert generate(splits, out, "basic", seed=3, tile=64).made == 0
+    assert generate(splits, out, "live", seed=3, tile=64).made == 0
     (out / "val/jpeg/jpeg2/chelsea.png").write_bytes(b"torn")
     (out / "test/refimgs/rocket.png").unlink()
-    assert generate(splits, out, "basic", seed=3, tile=64).made == 2
+    assert generate(splits, out, "live", seed=3, tile=64).made == 2
     assert tree(out) == tree(made)
 
 
@@ -341,7 +243,7 @@ def test_a_killed_call_is_taken_up_where_it_stopped(
     code = (
         "import sys; from pathlib import Path; from utils.data_generate.generate import generate\n"
         "s = {k: [Path(p) for p in v] for k, v in __import__('json').loads(sys.argv[1]).items()}\n"
-        "generate(s, Path(sys.argv[2]), 'basic', seed=3, tile=64)"
+        "generate(s, Path(sys.argv[2]), 'live', seed=3, tile=64)"
     )
     splits = splits_of(small_photos)
     words = json.dumps({k: list(map(str, v)) for k, v in splits.items()})
@@ -353,7 +255,7 @@ def test_a_killed_call_is_taken_up_where_it_stopped(
     process.wait()
     left = len(list(out.glob(".records/*.json")))
     assert left >= 1
-    assert generate(splits, out, "basic", seed=3, tile=64).made == 4 - left
+    assert generate(splits, out, "live", seed=3, tile=64).made == 4 - left
     mine = {name: data for name, data in tree(out).items() if not name.endswith(".tmp")}
     assert mine == tree(made)
 
@@ -363,7 +265,7 @@ def test_another_plan_or_foreign_data_is_not_overwritten(
 ) -> None:
     before = tree(made)
     with pytest.raises(ValueError, match="another seed, tile: "):
-        generate(splits_of(small_photos), made, "basic", seed=4)
+        generate(splits_of(small_photos), made, "live", seed=4)
     assert tree(made) == before
     (tmp_path / "train").mkdir()
     with pytest.raises(ValueError, match="not written by --generate"):
@@ -387,3 +289,56 @@ def test_large_photographs_are_shrunk_before_anything_else(tmp_path: Path) -> No
     assert pristine.size == (96, 64)
     averaged = read_image(PHOTOS["coffee"]).resize((96, 64), Image.Resampling.BOX)
     assert psnr(np.asarray(pristine), np.asarray(averaged)) > 25
+
+
+def test_a_grey_photograph_has_no_ladder_of_saturation(tmp_path: Path) -> None:
+    read_image(PHOTOS["coffee"]).convert("L").resize((40, 32)).save(tmp_path / "grey.png")
+    generate({"test": [tmp_path / "grey.png"]}, tmp_path / "out", "tid2013")
+    levels = list(csv.DictReader((tmp_path / "out/test/levels.csv").read_text().splitlines()))
+    assert {row["distortion"] for row in levels} == {
+        "none",
+        *(name for name in SETS["tid2013"] if name != "saturation_change"),
+    }
+    pixels = [(tmp_path / "out/test" / row["path"]).read_bytes() for row in levels]
+    for file in (tmp_path / "out/test/label.txt").read_text().splitlines()[1:]:
+        better, worse = (tmp_path / "out/test" / path for path in file.split(","))
+        assert better.read_bytes() != worse.read_bytes()
+    assert len(levels) == len(pixels) > 100
+
+
+def test_nothing_is_written_among_the_photographs(tmp_path: Path) -> None:
+    keep_apart(tmp_path / "photos", tmp_path / "photos_live")
+    for out in ("photos", "photos/out", "photos/a/../out"):
+        with pytest.raises(ValueError, match="lies among the photographs"):
+            keep_apart(tmp_path / "photos", tmp_path / out)
+
+
+def test_the_generators_are_programs_that_run_from_anywhere(
+    small_photos: list[Path], made: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(small_photos[0].parent, tmp_path / "photos")
+    before = tree(tmp_path / "photos")
+    program = ROOT / "utils" / "data_generate" / "live_generator.py"
+    words = ["--data", "photos", "--workers", "2", "--val_photos", "1", "--test_photos", "1"]
+    done = subprocess.run(
+        [sys.executable, program, *words], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "4 photographs" not in done.stdout and "2 photographs, 52 images" in done.stdout
+    assert (tmp_path / "photos_live/test/label.txt").is_file()
+    assert not (tmp_path / "photos_live/test/label_mos.txt").exists()
+    assert tree(tmp_path / "photos") == before
+
+
+def test_the_generators_say_in_a_line_what_is_wrong(
+    tmp_path: Path, small_photos: list[Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = str(small_photos[0].parent)
+    for words, what in (
+        (["--data", str(tmp_path / "none")], "not a folder"),
+        (["--data", folder, "--out", folder + "/x"], "lies among the photographs"),
+        (["--data", folder, "--val_photos", "4"], "leave one to train on"),
+    ):
+        assert command.run("tid2013", words) == 1
+        error = capsys.readouterr().err
+        assert error.startswith("error: ") and what in error and error.count("\n") == 1

@@ -7,7 +7,8 @@
     OUT/SPLIT/label_mos.txt                     path,target where targets are asked for
     OUT/SPLIT/levels.csv                        path,reference_id,distortion,level
 
-Paths are relative to the split's folder. A photograph, with all its tiles, is in one split. The
+Paths are relative to the split's folder. A photograph, with all its tiles, is in one split. A
+level that leaves a photograph as it was (the saturation of a grey one) is not written. The
 same seed gives the same bytes whatever the number of processes, as long as NumPy, SciPy and Pillow
 stay the same.
 """
@@ -133,7 +134,7 @@ def _plan(
         for split, members in jobs.items()
     }
     return {
-        "format": 1,
+        "format": 2,
         "distortion_set": distortion_set,
         "distortions": list(SETS[distortion_set]),
         "seed": seed,

@@ -61,6 +61,13 @@ def find_photos(folder: Path) -> list[Path]:
     return found
 
 
+def keep_apart(photos: Path, out: Path) -> None:
+    """ValueError when `out` is the folder of photographs or lies in it: that is only read."""
+    folder, target = photos.resolve(), out.resolve()
+    if target == folder or folder in target.parents:
+        raise ValueError(f"{out}: lies among the photographs of {photos}: write to another folder")
+
+
 def name_photos(photos: Sequence[Path]) -> dict[str, Path]:
     """A name for each photograph, safe in label files and on every file system, in the order given.
 

@@ -1,0 +1,103 @@
+"""What `live_generator.py` and `tid2013_generator.py` do: `generate` behind a small command line.
+
+`python main.py --generate SET --photos DIR --data OUT` writes the same files, and SSIM targets
+besides where scikit-image is installed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+
+def run(distortion_set: str, argv: list[str] | None = None) -> int:
+    """Write ladders of the photographs in --data to --out; 0, or 1 with one line about a fault."""
+    args = _parser(distortion_set).parse_args(argv)
+    # Here, not above: the processes that distort import this file too, and should not import torch.
+    from utils.count_bar import CountBar
+    from utils.data_generate.generate import generate
+    from utils.data_generate.photos import find_photos, keep_apart, split_photos
+
+    folder = args.data.resolve()
+    out = args.out or folder.with_name(f"{folder.name}_{distortion_set}")
+    bar = CountBar("photographs distorted", sys.stderr)
+    try:
+        keep_apart(folder, out)
+        splits = split_photos(find_photos(folder), args.val_photos, args.test_photos, args.seed)
+        summary = generate(
+            splits,
+            out,
+            distortion_set,
+            seed=args.seed,
+            workers=args.workers,
+            tile=args.tile,
+            targets=None,
+            progress=bar.update,
+        )
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    if summary.made:
+        bar.finish()
+    for split, count in summary.photos.items():
+        print(
+            f"{out / split}: {count} photographs, {summary.images[split]} images, "
+            f"{summary.pairs[split]} pairs"
+        )
+    return 0
+
+
+def _parser(distortion_set: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=f"Distorted versions of photographs (set {distortion_set}, levels 1 to 5) with "
+        "label.txt (pairs) and levels.csv. Nothing is written among the photographs. A call that "
+        "was stopped goes on where it was."
+    )
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="photographs")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="OUT",
+        help=f"folder to write (default: DIR_{distortion_set}, beside DIR)",
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="default: 0")
+    parser.add_argument(
+        "--workers",
+        type=_count,
+        default=os.cpu_count() or 1,
+        metavar="N",
+        help="processes; they never change what is written (default: one per core)",
+    )
+    parser.add_argument(
+        "--tile",
+        type=_side,
+        metavar="PIXELS",
+        help="cut training photographs into square tiles, 64 or larger",
+    )
+    for split, default in (("val", 2), ("test", 3)):
+        parser.add_argument(
+            f"--{split}_photos",
+            type=_count,
+            default=default,
+            metavar="N",
+            help=f"whole photographs kept for {split} (default: {default})",
+        )
+    return parser
+
+
+def _side(text: str) -> int:
+    value = int(text)
+    if value < 64:
+        raise argparse.ArgumentTypeError(f"{value}: at least 64 pixels")
+    return value
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{value}: must not be below 0")
+    return value
