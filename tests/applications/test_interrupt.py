@@ -122,9 +122,11 @@ def test_asked_to_stop(folder, uninterrupted, number, code):
     assert {k: found[k] for k in ours} == ours  # the stored save_every differs
 
 
-def test_two_processes_killed_and_continued(folder, tmp_path_factory):
+@pytest.mark.parametrize("criterion", ["rank", "regress"])
+def test_two_processes_killed_and_continued(folder, tmp_path_factory, criterion):
     """Sums of an epoch that each process keeps, and everything else, go on where they were."""
-    words = WORDS.replace("--epochs 6", "--epochs 2")
+    words = WORDS.replace("--epochs 6", "--epochs 2").replace("rank", criterion)
+    write_data(folder / "data", criterion, train=8)
     other = tmp_path_factory.mktemp("two")
     shutil.copytree(folder / "data", other / "data")
     for process in start_group(other, f"{words} -j 0", 2):
