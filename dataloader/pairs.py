@@ -10,8 +10,8 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from dataloader.known_order import KnownOrder
 from dataloader.labels import PairLabel, label_paths
-from dataloader.ladders import Ladders
 from dataloader.levels import Level
 
 
@@ -50,7 +50,7 @@ class PairTargets:
             )
         self.paths = label_paths(labels)
         self.levels, self.margin_per_level = levels, margin_per_level
-        self.ladders = None if levels is None else Ladders(levels)
+        self.order = None if levels is None else KnownOrder(levels)
         position = {path: i for i, path in enumerate(self.paths)}
         self.better = np.array([position[label.better] for label in labels], dtype=np.int64)  # (L,)
         self.worse = np.array([position[label.worse] for label in labels], dtype=np.int64)  # (L,)
@@ -63,8 +63,8 @@ class PairTargets:
         images, inverse = np.unique(both, return_inverse=True)
         inverse = inverse.reshape(-1)  # numpy 2.0.0 alone keeps another shape
         better, worse = inverse[: len(lines)], inverse[len(lines) :]
-        if self.ladders is not None:
-            more_better, more_worse = self.ladders.pairs(images)
+        if self.order is not None:
+            more_better, more_worse = self.order.pairs(images)
             code = np.concatenate([better, more_better]) * len(images)
             code += np.concatenate([worse, more_worse])
             better, worse = np.divmod(np.unique(code), len(images))
@@ -74,8 +74,8 @@ class PairTargets:
         self, images: np.ndarray, better: np.ndarray, worse: np.ndarray
     ) -> dict[str, np.ndarray]:
         targets = {"better": better, "worse": worse}
-        if self.ladders is not None and self.margin_per_level is not None:
-            apart = self.ladders.apart(images[better], images[worse])
+        if self.order is not None and self.margin_per_level is not None:
+            apart = self.order.apart(images[better], images[worse])
             targets["margin"] = apart * np.float32(self.margin_per_level)
         return targets
 
@@ -86,8 +86,8 @@ class PairTargets:
         level 0 stands at the head of all ladders of its reference. Else lines whose images are
         linked by pairs: all versions of one photograph, as a rule.
         """
-        if self.ladders is not None:
-            return self.ladders.codes(self.worse)
+        if self.order is not None:
+            return self.order.ladders(self.worse)
         return linked(len(self.paths), self.better, self.worse)[self.better]
 
     def view_keys(self, images: np.ndarray, targets: dict[str, np.ndarray]) -> np.ndarray:

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from criterions.ranking_loss import RankingLoss
+from dataloader.known_order import pairs_within
 from dataloader.labels import PairLabel
-from dataloader.ladders import pairs_within
 from dataloader.levels import Level
 from dataloader.pairs import PairTargets
 

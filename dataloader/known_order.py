@@ -23,10 +23,12 @@ def pairs_within(group: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return order[np.repeat(np.arange(len(group)), size)], order[np.repeat(first, size) + through]
 
 
-class Ladders:
-    """Levels of M images as arrays. An order is known between two images of one reference: by level
-    within one distortion, and between level 0 (the reference itself) and every distorted version.
-    Two images of one level are a tie, and two distortions are not compared.
+class KnownOrder:
+    """What the levels of M images say about their order.
+
+    It is known between two images of one reference: by level within one distortion, and between
+    level 0 (the reference itself) and every distorted version. Two images of one level are a tie,
+    and two distortions are not compared.
     """
 
     def __init__(self, levels: Sequence[Level]) -> None:
@@ -56,6 +58,6 @@ class Ladders:
         steps = self.level[worse] - self.level[better]
         return np.where(self.known(better, worse), steps, 1).astype(np.float32)
 
-    def codes(self, images: np.ndarray) -> np.ndarray:
+    def ladders(self, images: np.ndarray) -> np.ndarray:
         """int64 (n,): one code per (reference, distortion)."""
         return self.reference[images] * (self.distortion.max() + 1) + self.distortion[images]
