@@ -128,6 +128,10 @@ class Config:
         help="rank: pairs; emd: histograms of scores; regress: mean opinion scores")
     margin: float = flag("task", 0.5, "--margin", type=number, metavar="M",
         help="rank: by how much the better score must lead")
+    margin_by_level: bool = flag("task", False, "--margin_by_level",
+        help="rank: --margin for each level between the two images; needs levels.csv")
+    hard_pairs: float = flag("task", 1.0, "--hard_pairs", type=number, metavar="SHARE",
+        help="rank: learn from this share of a step's pairs, those with the largest loss")
     use_margin: bool = flag("task", False, "--use_margin",
         help="accepted; a margin above 0 is always used")
     loss: str = flag("task", "l1", "--loss", choices=("l1", "l2", "huber"),
@@ -143,7 +147,8 @@ class Config:
     eval_every: int = flag("optim", 1, "--eval_every", type=positive, metavar="EPOCHS",
         help="epochs between validations; the last epoch always has one")
     batch_size: int = flag("optim", 32, "-b", "--batch_size", type=positive, metavar="N",
-        help="label lines per process and step")
+        help="label lines per process and step; rank with levels.csv learns from all pairs of "
+        "their images")
     accumulate: int = flag("optim", 1, "--accumulate", type=positive, metavar="N",
         help="steps whose gradients make one update")
     lr: float = flag("optim", 1e-3, "--lr", "--learning_rate", type=number,

@@ -15,6 +15,8 @@ OUTPUT_SUFFIXES = {
     "jit": (".pt",),
     "check": (".json",),
 }
+# Of a generated ladder, below the photograph itself: as far as two images of it can be apart.
+MOST_LEVELS = 5
 Rule = tuple[bool, str]
 
 
@@ -52,6 +54,10 @@ def _mode(c: Config) -> Iterator[Rule]:
 
 def _numbers(c: Config) -> Iterator[Rule]:
     yield c.margin <= 0, f"--margin {c.margin:g} must be above 0: at 0 a constant output is optimal"
+    yield (
+        not 0 < c.hard_pairs <= 1,
+        f"--hard_pairs {c.hard_pairs:g} must be above 0 and at most 1, which is every pair",
+    )
     yield c.lr <= 0, f"--lr {c.lr:g} must be above 0"
     yield c.weight_decay < 0, f"--wd {c.weight_decay:g} must not be below 0"
     yield c.clip_grad < 0, f"--clip_grad {c.clip_grad:g} must not be below 0"
@@ -106,10 +112,12 @@ def _processes(c: Config) -> Iterator[Rule]:
 
 def _reachable_margin(c: Config) -> str | None:
     span = (c.num_classes or 1) - 1
-    if not c.train or span < 1 or c.margin < span:
+    levels = MOST_LEVELS if c.margin_by_level else 1
+    if not c.train or span < 1 or c.margin * levels < span:
         return None
+    over = f" over {levels} levels (--margin_by_level)" if c.margin_by_level else ""
     return (
-        f"--margin {c.margin:g} cannot be reached by scores between 1 and {c.num_classes}: "
+        f"--margin {c.margin:g}{over} cannot be reached by scores between 1 and {c.num_classes}: "
         "pass a smaller --margin, or --num_classes 1"
     )
 

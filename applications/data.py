@@ -89,7 +89,8 @@ def read_data(
     if bad:
         runtime.info(describe_bad(bad) + "\n--bad_images skip: left out")
     splits = {
-        name: _split(task, file, {b.path for b in bad}, runtime) for name, file in files.items()
+        name: _split(config, task, file, {b.path for b in bad}, runtime)
+        for name, file in files.items()
     }
     return Data(splits, bad)
 
@@ -115,7 +116,7 @@ def describe_bad(bad: tuple[BadImage, ...], most: int = 20) -> str:
     return "\n".join(lines + ([f"  ... and {len(bad) - most} more"] if len(bad) > most else []))
 
 
-def _split(task: Task, file: LabelFile, bad: set[Path], runtime: Runtime) -> Split:
+def _split(config: Config, task: Task, file: LabelFile, bad: set[Path], runtime: Runtime) -> Split:
     kept = (
         [label for label in file.labels if bad.isdisjoint(label_paths([label]))]
         if bad
@@ -129,4 +130,8 @@ def _split(task: Task, file: LabelFile, bad: set[Path], runtime: Runtime) -> Spl
         raise ValueError(f"{file.file}: no line is left without an unreadable image")
     digest = hashlib.sha256(file.file.read_bytes()).hexdigest()
     levels = read_levels(file.file.parent / LEVELS_FILE, label_paths(kept))
-    return Split(task.targets(kept, levels), file.file, file.num_classes, digest)
+    try:
+        targets = task.targets(config, kept, levels)
+    except ValueError as error:
+        raise ValueError(f"{file.file}: {error}") from None
+    return Split(targets, file.file, file.num_classes, digest)

@@ -48,16 +48,17 @@ class Task:
     """name; label_kind for labels.read_labels; monitor: the validation figure that decides what is
     best.
 
-    targets: (labels, levels of their images) -> arrays. criterion: (config, training targets) ->
-    loss module. measure: (all targets, Scores) -> figures by name. fit_head: sets the head's units
-    from the training targets, and from scores of a sample where the head was trained before.
-    figures: those of `measure` that can be monitored. units: what a score of one branch means.
+    targets: (config, labels, levels of their images) -> arrays. criterion: (config, training
+    targets) -> loss module. measure: (all targets, Scores) -> figures by name. fit_head: sets the
+    head's units from the training targets, and from scores of a sample where the head was trained
+    before. figures: those of `measure` that can be monitored. units: what a score of one branch
+    means.
     """
 
     name: str
     label_kind: str
     monitor: str
-    targets: Callable[[list, list[Level] | None], Targets]
+    targets: Callable[[Config, list, list[Level] | None], Targets]
     criterion: Callable[[Config, dict[str, np.ndarray]], nn.Module]
     measure: Callable[[dict[str, np.ndarray], Scores], dict[str, float]]
     fit_head: Callable[[QualityNet, dict[str, np.ndarray], Sample], None]
@@ -67,6 +68,10 @@ class Task:
 
 def _no_units(model: QualityNet, targets: dict[str, np.ndarray], sample: Sample) -> None:
     """A ranking has no units."""
+
+
+def _pair_targets(config: Config, labels: list, levels: list[Level] | None) -> PairTargets:
+    return PairTargets(labels, levels, config.margin if config.margin_by_level else None)
 
 
 def _measure_rank(targets: dict[str, np.ndarray], found: Scores) -> dict[str, float]:
@@ -139,17 +144,20 @@ def _fit_histogram(model: QualityNet, targets: dict[str, np.ndarray], sample: Sa
 
 TASKS = {
     "rank": Task(
-        "rank", "pairs", "pair_accuracy", PairTargets,
-        lambda config, targets: RankingLoss(config.margin), _measure_rank, _no_units,
+        "rank", "pairs", "pair_accuracy", _pair_targets,
+        lambda config, targets: RankingLoss(config.margin, config.hard_pairs),
+        _measure_rank, _no_units,
         ("pair_accuracy", "loss"), "ranking only",
     ),
     "emd": Task(
-        "emd", "distributions", "emd_r2", DistributionTargets,
+        "emd", "distributions", "emd_r2",
+        lambda config, labels, levels: DistributionTargets(labels, levels),
         lambda config, targets: EMDLoss(r=2), _measure_emd, _fit_histogram,
         ("emd_r1", "emd_r2", *SCORE_FIGURES, "std_srcc", "std_plcc", "loss"), "bins 1..K",
     ),
     "regress": Task(
-        "regress", "scores", "srcc", ScoreTargets,
+        "regress", "scores", "srcc",
+        lambda config, labels, levels: ScoreTargets(labels, levels),
         _regress_criterion, _measure_regress, _fit_mos_units,
         (*SCORE_FIGURES, "loss"), "MOS",
     ),

@@ -132,8 +132,7 @@ def _fewest_images(dataset: StepDataset) -> int:
     """Distinct images in this process's share of the shortest step of the first epoch."""
     plan = dataset.plan
     step = min(range(plan.steps()), key=plan.step_lines)
-    images, _ = dataset.targets.select(plan.share(plan.order(0), step, dataset.rank))
-    return len(images)
+    return len(dataset.share(0, step).indices)
 
 
 def _synchronised(model: QualityNet, runtime: Runtime) -> QualityNet:

@@ -21,6 +21,7 @@ from applications.tasks import TASKS, is_better, monitored, validation_loss
 from config import Config
 from dataloader.batch import Batch, Targets
 from dataloader.loader import LoadFault, StepDataset, StepSampler, make_loader
+from models.quality_net import Prediction
 from optim.ema import WeightEMA
 from optim.schedule import lr_factor
 from utils import checkpoint, distributed
@@ -47,6 +48,13 @@ class Position:
     lines: int = 0
     best: float | None = None
     best_epoch: int | None = None
+
+
+def gathered(prediction: Prediction) -> Prediction:
+    """The predictions of all processes, in the order of ranks; gradients flow back."""
+    columns = torch.cat([prediction.scores[:, None], prediction.logits], dim=1)  # (n, 1 + K)
+    columns = distributed.gather_with_gradient(columns)
+    return Prediction(columns[:, 0], columns[:, 1:])
 
 
 class Trainer:
@@ -171,9 +179,12 @@ class Trainer:
         ):
             with autocast(device, self.runtime.amp):
                 prediction = self.wrapped(to_input(batch.images, device))
+            if self.dataset.targets.relational:
+                prediction = gathered(prediction)
             loss = self.criterion(prediction, targets)
             # Processes and steps with fewer lines weigh less: the gradient is that of the mean over
-            # all lines.
+            # all lines. A relational loss is that of all lines on every process already, with the
+            # gradient of this process's images; the sum of those is wanted, not their mean.
             share = batch.lines * self.runtime.world.size / self._group_lines(at.step)
             self.scaler.scale(loss * share).backward()
         value = float(loss.detach())
@@ -284,6 +295,9 @@ class Trainer:
 
     def save(self) -> None:
         """The whole state of training, atomically; then the copies that other commands look for."""
+        at = self.position
+        mine = torch.tensor([[at.loss_sum, at.lines]], dtype=torch.float64)
+        sums = distributed.all_gather_rows(mine)  # (processes, 2): each goes on from its own
         if not self.runtime.main:
             return
         payload = {
@@ -293,10 +307,11 @@ class Trainer:
             "optimizer": self.optimizer.state_dict(),
             "scaler": self.scaler.state_dict(),
             "rng": rng_state(self.runtime.device),
-            "position": asdict(self.position),
+            "position": asdict(at),
+            "sums": sums,
         }
         checkpoint.save(self.folder.checkpoint, payload)
-        if self.position.updates:
+        if at.updates:
             self.folder.publish()
 
     def restore(self) -> None:
@@ -308,9 +323,10 @@ class Trainer:
         self.optimizer.load_state_dict(payload["optimizer"])
         self.scaler.load_state_dict(payload["scaler"])
         set_rng_state(payload["rng"], self.runtime.device)
-        self.position = Position(**payload["position"])
-        self.logger.truncate_after(self.position.updates)
-        at = self.position
+        at = self.position = Position(**payload["position"])
+        loss_sum, lines = payload["sums"][self.runtime.world.rank].tolist()
+        at.loss_sum, at.lines = loss_sum, int(lines)
+        self.logger.truncate_after(at.updates)
         self.logger.info(
             f"continuing {self.folder.path} at epoch {at.epoch + 1}, step {at.step + 1}"
         )

@@ -26,6 +26,11 @@ def _check_margin(margin: float | torch.Tensor) -> None:
         )
 
 
+def _check_share(share: float) -> None:
+    if not 0 < share <= 1:
+        raise ValueError(f"hard_share {share}: must be above 0 and at most 1, which is every pair")
+
+
 def _check_pairs(better: torch.Tensor, worse: torch.Tensor) -> None:
     for name, positions in (("better", better), ("worse", worse)):
         require_vector(name, positions)
@@ -41,6 +46,7 @@ def ranking_loss(
     better: torch.Tensor,
     worse: torch.Tensor,
     margin: float | torch.Tensor,
+    hard_share: float = 1.0,
 ) -> torch.Tensor:
     """mean_p max(0, margin_p - (scores[better_p] - scores[worse_p])), RankIQA eq. 2.
 
@@ -50,36 +56,47 @@ def ranking_loss(
         better: (P,) int64, position in `scores` of each pair's better image.
         worse: (P,) int64, position of its worse image.
         margin: gap wanted between the two scores, in score units; one figure, or (P,).
+        hard_share: the mean is over this share of the pairs, those with the largest loss: the
+            nearest whole number, at least one; of equal losses the earlier pair counts.
 
     Returns:
-        () mean over the P pairs.
+        () mean over the P pairs, or over the hard ones.
 
     Raises:
-        ValueError: a shape or type that does not fit, no pairs, or a margin not above 0.
+        ValueError: a shape or type that does not fit, no pairs, a margin not above 0, or a share
+            that is not above 0 and at most 1.
     """
     require_vector("scores", scores)
     _check_pairs(better, worse)
     if isinstance(margin, torch.Tensor) and margin.ndim > 0:
         require_same_shape("margin", margin, "better", better)
     _check_margin(margin)
+    _check_share(hard_share)
     scores = at_least_float32(scores)
     gap = scores[better] - scores[worse]  # (P,)
-    return torch.relu(margin - gap).mean()
+    losses = torch.relu(margin - gap)
+    if hard_share < 1:
+        hard = max(1, round(hard_share * len(losses)))
+        # topk leaves open which of equal losses it takes; every process must take the same.
+        losses = torch.sort(losses, descending=True, stable=True).values[:hard]
+    return losses.mean()
 
 
 class RankingLoss(nn.Module):
     """`ranking_loss` with `margin` for every pair, unless the targets hold a margin per pair."""
 
-    def __init__(self, margin: float) -> None:
+    def __init__(self, margin: float, hard_share: float = 1.0) -> None:
         super().__init__()
         _check_margin(margin)
-        self.margin = margin
+        _check_share(hard_share)
+        self.margin, self.hard_share = margin, hard_share
 
     def forward(self, prediction: Prediction, targets: dict[str, torch.Tensor]) -> torch.Tensor:
         """Targets: `better` (P,), `worse` (P,) and optionally `margin` (P,). Returns ()."""
         better = require_target(targets, "better", "rank")
         worse = require_target(targets, "worse", "rank")
-        return ranking_loss(prediction.scores, better, worse, targets.get("margin", self.margin))
+        margin = targets.get("margin", self.margin)
+        return ranking_loss(prediction.scores, better, worse, margin, self.hard_share)
 
     def extra_repr(self) -> str:
-        return f"margin={self.margin}"
+        return f"margin={self.margin}, hard_share={self.hard_share:g}"

@@ -17,7 +17,10 @@ from dataloader.levels import Level
 @dataclass(frozen=True)
 class Batch:
     """images uint8 (N,3,H,W); targets by name; indices int64 (N,) into the distinct images; lines:
-    label lines in it.
+    label lines that `targets` stand for.
+
+    Where targets are relational, `targets` and `lines` are those of the whole step, and `images`
+    this process's share of its images: the targets fit what all processes have, in their order.
     """
 
     images: torch.Tensor
@@ -29,10 +32,13 @@ class Batch:
 class Targets(Protocol):
     """Labels as arrays. `paths` lists each distinct image once; `select` cuts out some
     label lines. `levels`: what version of what reference each of `paths` is, where that is known.
+    `relational`: targets are about several images at once, so that a loss needs the predictions of
+    a whole step; else each row is about its own image.
     """
 
     paths: list[Path]
     levels: list[Level] | None
+    relational: bool
 
     def __len__(self) -> int:
         """Number of label lines."""
@@ -59,6 +65,7 @@ class _PerImage:
     """Labels with one value or row per image line; an image listed twice keeps both lines."""
 
     name: str
+    relational = False
 
     def __init__(
         self,

@@ -66,17 +66,47 @@ class BatchPlan:
         _, first, group = np.unique(self.groups[order], return_index=True, return_inverse=True)
         return order[np.argsort(first[group.reshape(-1)], kind="stable")]
 
+    def step(self, order: np.ndarray, step: int) -> np.ndarray:
+        """Label lines of one step over all processes."""
+        bounds = self.bounds()
+        return order[bounds[step] : bounds[step + 1]]
+
     def share(self, order: np.ndarray, step: int, rank: int) -> np.ndarray:
         """Label lines of one process in one step."""
-        bounds = self.bounds()
-        lines = order[bounds[step] : bounds[step + 1]]
+        lines = self.step(order, step)
         part = shard(len(lines), rank, self.world)
         return lines[part.start : part.stop]
 
     def step_lines(self, step: int) -> int:
-        """Label lines of one step over all processes."""
+        """How many label lines one step has over all processes."""
         bounds = self.bounds()
         return int(bounds[step + 1] - bounds[step])
+
+
+def image_share(count: int, rank: int, world: int) -> np.ndarray:
+    """Which of a step's `count` images one process forwards, int64: consecutive, each image once,
+    so that what the processes have stands in the step's order when it is put together.
+
+    Where there are fewer images than processes, the later ones repeat those of the first: a
+    network cannot run on nothing. Their predictions stand behind all others, and no target
+    names them.
+    """
+    if count < world:
+        return np.array([rank % count])
+    part = shard(count, rank, world)
+    return np.arange(part.start, part.stop)
+
+
+@dataclass(frozen=True)
+class Share:
+    """What one process reads of a step: indices (n,) and view keys (n,) of its images, and the
+    targets and label lines of a Batch.
+    """
+
+    indices: np.ndarray
+    keys: np.ndarray
+    targets: dict[str, np.ndarray]
+    lines: int
 
 
 @dataclass(frozen=True)
@@ -105,20 +135,34 @@ class StepDataset(Dataset):
 
     def __getitem__(self, key: tuple[int, int]) -> Batch | LoadFault:
         epoch, step = key
-        if self._order is None or self._order[0] != epoch:
-            self._order = (epoch, self.plan.order(epoch))
-        lines = self.plan.share(self._order[1], step, self.rank)
-        indices, targets = self.targets.select(lines)
+        share = self.share(epoch, step)
+        views = zip(share.indices, share.keys, strict=True)
         try:
-            keys = self.targets.view_keys(indices, targets)
-            views = [self._view(epoch, i, k) for i, k in zip(indices, keys, strict=True)]
-            images = np.stack(views)
+            images = np.stack([self._view(epoch, i, k) for i, k in views])
         except ImageError as error:
             return LoadFault(str(error))
         tensors = {
-            name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in targets.items()
+            name: torch.from_numpy(np.ascontiguousarray(array))
+            for name, array in share.targets.items()
         }
-        return Batch(torch.from_numpy(images), tensors, torch.from_numpy(indices), len(lines))
+        indices = torch.from_numpy(share.indices)
+        return Batch(torch.from_numpy(images), tensors, indices, share.lines)
+
+    def share(self, epoch: int, step: int) -> Share:
+        """This process's part of a step: of its lines, or of its images where the targets relate
+        them.
+        """
+        if self._order is None or self._order[0] != epoch:
+            self._order = (epoch, self.plan.order(epoch))
+        order, plan = self._order[1], self.plan
+        relational = self.targets.relational
+        lines = plan.step(order, step) if relational else plan.share(order, step, self.rank)
+        indices, targets = self.targets.select(lines)
+        keys = self.targets.view_keys(indices, targets)
+        if relational:
+            mine = image_share(len(indices), self.rank, plan.world)
+            indices, keys = indices[mine], keys[mine]
+        return Share(indices, keys, targets, len(lines))
 
     def _view(self, epoch: int, index: int, key: int) -> np.ndarray:
         rng = numpy_generator(self.plan.seed, "view", epoch, key)

@@ -10,6 +10,7 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from dataloader.known_order import KnownOrder
 from dataloader.labels import PairLabel, label_paths
 from dataloader.levels import Level
 
@@ -24,12 +25,32 @@ def linked(count: int, a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 class PairTargets:
     """Ordered pairs: targets {"better": int64 (P,), "worse": int64 (P,)}, positions among a batch's
-    images. levels: of `paths`, in their order, where they are known.
+    images, and with `margin_per_level` {"margin": float32 (P,)}.
+
+    levels: of `paths`, in their order, where they are known. The pairs of a batch are then those of
+    its lines and all others whose order the levels give among its images, each once; a line that
+    the levels do not know, or that contradicts them, stays. Without levels: the lines as they are.
+
+    margin_per_level: a pair's margin per level between its images; one level for a line whose order
+    the levels do not know. ValueError without levels.
     """
 
-    def __init__(self, labels: Sequence[PairLabel], levels: list[Level] | None = None) -> None:
+    relational = True
+
+    def __init__(
+        self,
+        labels: Sequence[PairLabel],
+        levels: list[Level] | None = None,
+        margin_per_level: float | None = None,
+    ) -> None:
+        if margin_per_level is not None and levels is None:
+            raise ValueError(
+                "--margin_by_level needs the levels of the images: put levels.csv beside the "
+                "label file, or leave the flag out"
+            )
         self.paths = label_paths(labels)
-        self.levels = levels
+        self.levels, self.margin_per_level = levels, margin_per_level
+        self.order = None if levels is None else KnownOrder(levels)
         position = {path: i for i, path in enumerate(self.paths)}
         self.better = np.array([position[label.better] for label in labels], dtype=np.int64)  # (L,)
         self.worse = np.array([position[label.worse] for label in labels], dtype=np.int64)  # (L,)
@@ -41,12 +62,32 @@ class PairTargets:
         both = np.concatenate([self.better[lines], self.worse[lines]])
         images, inverse = np.unique(both, return_inverse=True)
         inverse = inverse.reshape(-1)  # numpy 2.0.0 alone keeps another shape
-        return images, {"better": inverse[: len(lines)], "worse": inverse[len(lines) :]}
+        better, worse = inverse[: len(lines)], inverse[len(lines) :]
+        if self.order is not None:
+            more_better, more_worse = self.order.pairs(images)
+            code = np.concatenate([better, more_better]) * len(images)
+            code += np.concatenate([worse, more_worse])
+            better, worse = np.divmod(np.unique(code), len(images))
+        return images, self._targets(images, better, worse)
+
+    def _targets(
+        self, images: np.ndarray, better: np.ndarray, worse: np.ndarray
+    ) -> dict[str, np.ndarray]:
+        targets = {"better": better, "worse": worse}
+        if self.order is not None and self.margin_per_level is not None:
+            apart = self.order.apart(images[better], images[worse])
+            targets["margin"] = apart * np.float32(self.margin_per_level)
+        return targets
 
     def groups(self) -> np.ndarray:
-        """Lines whose images are linked by pairs: all versions of one photograph, as a rule. A
-        batch of them holds many pairs and few images.
+        """Lines that belong together, so that a batch of them holds many pairs and few images.
+
+        Where levels are known: those of one ladder, which is that of a line's worse image, because
+        level 0 stands at the head of all ladders of its reference. Else lines whose images are
+        linked by pairs: all versions of one photograph, as a rule.
         """
+        if self.order is not None:
+            return self.order.ladders(self.worse)
         return linked(len(self.paths), self.better, self.worse)[self.better]
 
     def view_keys(self, images: np.ndarray, targets: dict[str, np.ndarray]) -> np.ndarray:
@@ -56,7 +97,7 @@ class PairTargets:
         return images[linked(len(images), targets["better"], targets["worse"])]
 
     def all(self) -> dict[str, np.ndarray]:
-        return {"better": self.better, "worse": self.worse}
+        return self._targets(np.arange(len(self.paths)), self.better, self.worse)
 
     def captions(self, targets: dict[str, np.ndarray], count: int) -> list[str]:
         words: list[list[str]] = [[] for _ in range(count)]

@@ -8,9 +8,10 @@ import json
 import multiprocessing
 import os
 import shlex
+import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,19 +62,41 @@ def start(folder: Path, words: str) -> subprocess.Popen:
     )  # fmt: skip
 
 
-def _child(folder: Path, words: str) -> None:
+def _child(folder: Path, words: str, environment: dict[str, str]) -> None:
+    os.environ.update(environment)
     os.chdir(folder)
     with open("child.txt", "a", encoding="utf-8") as log, contextlib.redirect_stderr(log):
         sys.exit(main.main(shlex.split(words)))
 
 
-def start_quickly(folder: Path, words: str) -> multiprocessing.process.BaseProcess:
-    """Like `start`, forked from a server that has imported torch already; stderr to child.txt."""
+def fork(function: Callable, *arguments: object) -> multiprocessing.process.BaseProcess:
+    """The function in a process of its own, forked from a server that has imported torch."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["tests.cli", "applications.train", "timm"])
-    process = context.Process(target=_child, args=(folder, words))
+    process = context.Process(target=function, args=arguments)
     process.start()
     return process
+
+
+def start_quickly(folder: Path, words: str) -> multiprocessing.process.BaseProcess:
+    """Like `start`, but forked; stderr to child.txt."""
+    return fork(_child, folder, words, {})
+
+
+def places(size: int) -> list[dict[str, str]]:
+    """What a launcher writes into the environment of each of `size` processes on this machine."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(probe.getsockname()[1])}
+    return [
+        {**meeting, "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(size)}
+        for rank in range(size)
+    ]
+
+
+def start_group(folder: Path, words: str, size: int) -> list[multiprocessing.process.BaseProcess]:
+    """`size` processes of one run, without a launcher above them."""
+    return [fork(_child, folder, words, place) for place in places(size)]
 
 
 def finish(process: subprocess.Popen, timeout: float = 180) -> Result:

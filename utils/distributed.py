@@ -31,6 +31,7 @@ __all__ = [
     "any_rank",
     "barrier",
     "broadcast_object",
+    "gather_with_gradient",
     "launch",
     "launched",
     "lost_peer_explained",
@@ -196,11 +197,43 @@ def all_gather_rows(tensor: torch.Tensor) -> torch.Tensor:
     """
     if not dist.is_initialized():
         return tensor
+    return _gather(tensor, _row_counts(tensor))
+
+
+def gather_with_gradient(tensor: torch.Tensor) -> torch.Tensor:
+    """`all_gather_rows` that gradients flow back through, each row's to the process it came from.
+
+    Every process has to compute the same loss from what it gets. Its gradient for a process's own
+    rows is then complete there, and nothing is sent on the way back. Whoever averages the
+    parameters' gradients over processes, as DistributedDataParallel does, multiplies that loss by
+    their number: the parts that it averages are to be summed.
+    """
+    return _GatherRows.apply(tensor) if dist.is_initialized() else tensor
+
+
+class _GatherRows(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, tensor: torch.Tensor) -> torch.Tensor:
+        counts = _row_counts(tensor)
+        first = sum(counts[: dist.get_rank()])
+        ctx.own = slice(first, first + tensor.shape[0])
+        return _gather(tensor, counts)
+
+    @staticmethod
+    def backward(ctx, gradient: torch.Tensor) -> torch.Tensor:
+        return gradient[ctx.own]
+
+
+def _row_counts(tensor: torch.Tensor) -> list[int]:
+    """Rows that each process has, in the order of ranks."""
     counts = [torch.zeros(1, dtype=torch.int64) for _ in range(dist.get_world_size())]
     dist.all_gather(counts, torch.tensor([tensor.shape[0]]))
-    lengths = [int(count) for count in counts]
+    return [int(count) for count in counts]
+
+
+def _gather(tensor: torch.Tensor, lengths: list[int]) -> torch.Tensor:
     if max(lengths) == 0:
-        return tensor
+        return tensor.detach().clone()
     # Collectives want one shape everywhere, and as bytes they take any dtype (gloo knows no bool).
     rows = tensor.new_zeros(max(lengths), math.prod(tensor.shape[1:]))
     rows[: tensor.shape[0]] = tensor.detach().reshape(tensor.shape[0], rows.shape[1])

@@ -68,6 +68,13 @@ def test_scores_out_of_reach_of_the_head_are_refused(tmp_path):
     assert "--num_classes 3 can only say 1 to 3" in said
 
 
+def test_margins_by_level_without_levels_are_refused(tmp_path):
+    write_data(tmp_path / "data", "rank", 1, 1)
+    said = refused(tmp_path, f"--train --margin_by_level {TINY}")
+    assert "train/label.txt: --margin_by_level needs" in said.replace("\\", "/")
+    assert "levels.csv" in said and not (tmp_path / "runs").exists()
+
+
 def test_check_finds_every_fault_and_changes_nothing(tmp_path):
     root = write_data(tmp_path / "data", "rank", 2, 1)
     assert "no faults found" in call(tmp_path, "--check -j 0").out

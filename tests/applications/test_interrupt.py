@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli import call, finish, records, run_folders, start, start_quickly
+from tests.cli import call, finish, records, run_folders, start, start_group, start_quickly
 from tests.tiny_data import write_data
 from utils import checkpoint
 
@@ -120,6 +120,31 @@ def test_asked_to_stop(folder, uninterrupted, number, code):
     found = state(folder)
     ours = {k: v for k, v in uninterrupted.items() if not k.endswith(".pth")}
     assert {k: found[k] for k in ours} == ours  # the stored save_every differs
+
+
+@pytest.mark.parametrize("criterion", ["rank", "regress"])
+def test_two_processes_killed_and_continued(folder, tmp_path_factory, criterion):
+    """Sums of an epoch that each process keeps, and everything else, go on where they were."""
+    words = WORDS.replace("--epochs 6", "--epochs 2").replace("rank", criterion)
+    write_data(folder / "data", criterion, train=8)
+    other = tmp_path_factory.mktemp("two")
+    shutil.copytree(folder / "data", other / "data")
+    for process in start_group(other, f"{words} -j 0", 2):
+        process.join()
+        assert process.exitcode == 0, (other / "child.txt").read_text()
+    both = start_group(folder, f"{words} -j 0", 2)
+    wait_for(lambda: updates(folder) >= 2, both[0].is_alive)
+    for process in both:
+        process.kill()
+    for process in both:
+        process.join()
+        assert process.exitcode == -signal.SIGKILL
+    assert updates(folder) < updates(other)
+    both = start_group(folder, f"--continue {run_folders(folder)[0]}", 2)
+    for process in both:
+        process.join()
+        assert process.exitcode == 0, (folder / "child.txt").read_text()
+    assert state(folder) == state(other)
 
 
 def test_a_finished_run_is_left_as_it_is(folder):

@@ -35,6 +35,33 @@ def test_margin_per_pair():
     assert got.item() == pytest.approx(loop([2.0, 1.0, 0.5], [0, 1, 2], [1, 2, 0], margin.tolist()))
 
 
+@pytest.mark.parametrize(("share", "count"), [(1.0, 20), (0.5, 10), (0.13, 3), (0.001, 1)])
+def test_hard_pairs_are_those_with_the_largest_loss(share, count):
+    rng = np.random.default_rng(1)
+    scores, margins = rng.normal(size=7), rng.uniform(0.1, 2, 20)
+    better, worse = rng.integers(0, 7, size=(2, 20))
+    tensors = [torch.tensor(array) for array in (scores, better, worse, margins)]
+    single = [loop(scores, [b], [w], [m]) for b, w, m in zip(better, worse, margins, strict=True)]
+    expected = sum(sorted(single)[-count:]) / count
+    assert ranking_loss(*tensors, share).item() == pytest.approx(expected, abs=1e-12)
+    scores = tensors[0].requires_grad_()
+    assert torch.autograd.gradcheck(lambda s: ranking_loss(s, *tensors[1:], share), scores)
+
+
+def test_of_equally_hard_pairs_the_earlier_counts():
+    scores = torch.zeros(6, requires_grad=True)
+    ranking_loss(scores, torch.tensor([0, 2, 4]), torch.tensor([1, 3, 5]), 1.0, 0.4).backward()
+    assert scores.grad.tolist() == [-1, 1, 0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("share", [0, -0.5, 1.01, float("nan")])
+def test_a_share_is_above_0_and_at_most_1(share):
+    with pytest.raises(ValueError, match="at most 1"):
+        RankingLoss(1.0, share)
+    with pytest.raises(ValueError, match="at most 1"):
+        ranking_loss(torch.zeros(2), torch.tensor([0]), torch.tensor([1]), 1.0, share)
+
+
 def test_gradient_is_that_of_the_formula():
     scores = torch.tensor([0.3, -0.2, 1.7, 0.0], dtype=torch.float64, requires_grad=True)
     better, worse = torch.tensor([0, 1, 2]), torch.tensor([1, 2, 3])
@@ -100,6 +127,9 @@ def test_module_takes_the_margin_of_the_targets_first():
     assert criterion(prediction, targets).item() == 2.0
     targets["margin"] = torch.tensor([1.5])
     assert criterion(prediction, targets).item() == 0.5
+    two = {"better": torch.tensor([0, 1]), "worse": torch.tensor([1, 0])}
+    assert criterion(prediction, two).item() == 3.0
+    assert RankingLoss(3.0, hard_share=0.5)(prediction, two).item() == 4.0
 
 
 def test_module_names_the_missing_target():

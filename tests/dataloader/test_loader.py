@@ -11,7 +11,15 @@ import torch
 
 from dataloader.batch import Batch, DistributionTargets, ScoreTargets
 from dataloader.labels import DistributionLabel, ScoreLabel, read_labels
-from dataloader.loader import BatchPlan, LoadFault, StepDataset, StepSampler, make_loader
+from dataloader.levels import Level
+from dataloader.loader import (
+    BatchPlan,
+    LoadFault,
+    StepDataset,
+    StepSampler,
+    image_share,
+    make_loader,
+)
 from dataloader.pairs import PairTargets
 from dataloader.transforms import TrainTransform
 from tests.tiny_data import write_data
@@ -72,6 +80,39 @@ def test_lines_of_a_group_stand_together(world):
         assert np.count_nonzero(np.diff(groups[order])) == 6
     assert not np.array_equal(groups[orders[0]], groups[orders[1]])
     assert np.array_equal(orders[0], BatchPlan(60, 3, 3, 0, groups).order(0))
+
+
+@pytest.mark.parametrize(("count", "world"), [(1, 1), (7, 2), (8, 3), (2, 2), (2, 5), (1, 3)])
+def test_images_of_a_step_are_shared_out_in_their_order(count, world):
+    parts = [image_share(count, rank, world) for rank in range(world)]
+    assert min(map(len, parts)) >= 1 and max(map(len, parts)) <= -(-count // world)
+    assert np.concatenate(parts)[:count].tolist() == list(range(count))
+    assert sum(map(len, parts)) == max(count, world)
+
+
+@pytest.mark.parametrize("levels", [False, True])
+def test_processes_read_the_images_of_a_step_once_with_its_targets(tmp_path, levels):
+    file = write_data(tmp_path, "rank") / "train" / "label.txt"
+    labels = read_labels("pairs", file, tmp_path).labels
+    known = [Level(p.stem[:-2], "noise", int(p.stem[-1])) for p in PairTargets(labels).paths]
+    targets = PairTargets(labels, known if levels else None)
+    rule = ViewRule(image_size=SIZE)
+    transform = TrainTransform(rule, SIZE, (30, 40), flip=True)
+
+    def data(batch: int, world: int, rank: int) -> StepDataset:
+        plan = BatchPlan(len(targets), batch, world, 0, targets.groups())
+        return StepDataset(targets, transform, plan, rank, 10**6)
+
+    whole, parts = data(6, 1, 0), [data(3, 2, rank) for rank in range(2)]
+    assert whole.plan.steps() == 3
+    for step in range(3):
+        expected, found = whole[1, step], [part[1, step] for part in parts]
+        assert torch.equal(torch.cat([b.images for b in found]), expected.images)
+        assert torch.equal(torch.cat([b.indices for b in found]), expected.indices)
+        for batch in found:
+            assert batch.lines == expected.lines == 6
+            for name, value in expected.targets.items():
+                assert torch.equal(batch.targets[name], value)
 
 
 def test_sampler_goes_on_where_it_is_told():

@@ -52,6 +52,11 @@ def collectives():
     assert halves.shape == (3, 1, 2) and halves[:, 0, 0].tolist() == [0.5, 0.5, 1.5], halves
     assert d.all_gather_rows(torch.ones(0, 4)).shape == (0, 4)
     assert d.all_gather_rows(torch.ones(rank, 0)).shape == (1, 0)
+    rows = torch.arange(2.0 + rank).reshape(-1, 1).requires_grad_()
+    found = d.gather_with_gradient(rows)
+    assert found.tolist() == [[0], [1], [0], [1], [2]], found
+    (found * torch.arange(5.0)[:, None]).sum().backward()
+    assert rows.grad.flatten().tolist() == ([0, 1] if rank == 0 else [2, 3, 4]), rows.grad
     mine = torch.tensor([1.0, rank])
     assert d.reduce_sum(mine).tolist() == [2.0, 1.0] and mine.tolist() == [1.0, rank]
     assert d.any_rank(rank == 1) and not d.any_rank(False)
@@ -264,6 +269,7 @@ def test_one_process_needs_no_group(monkeypatch):
     assert distributed.setup(torch.device("cpu")) == distributed.World(0, 1, 0)
     rows = torch.rand(3, 2)
     assert distributed.all_gather_rows(rows) is rows
+    assert distributed.gather_with_gradient(rows) is rows
     assert distributed.reduce_sum(rows) is rows
     assert distributed.broadcast_object(rows) is rows
     assert distributed.any_rank(True) and not distributed.any_rank(False)

@@ -1,0 +1,116 @@
+"""Pairs over the gathered scores of several processes: loss and gradients are those of one."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+
+import pytest
+import torch
+
+import main
+from applications import scoring, train, trainer
+from applications.trainer import Trainer
+from tests.cli import fork, inside, places
+from tests.tiny_data import write_data
+
+WORDS = (
+    "--train --criterion rank --arch test_vit --image_size 32 --epochs 1 --warmup 0 -j 0 --lr 1e-2 "
+    "--opt sgd --momentum 0 --dropout 0 --threads 1 --amp off --no_check --device cpu"
+)
+
+
+def in_double_precision() -> None:
+    """Rounding is left out of the comparison: float32's alone comes to 5e-6 here."""
+    made = train._model
+
+    def model(*arguments):
+        network = made(*arguments).double()
+        network.heads.float()  # heads take float32 whatever they get
+        return network
+
+    train._model = model
+    trainer.to_input = scoring.to_input = lambda images, device: images.double() / 255
+
+
+def record(folder: Path, words: str, place: dict[str, str], file: str) -> None:
+    """Trains and keeps the loss and images of every step, and the gradients of every update."""
+    os.environ.update(place)
+    in_double_precision()
+    losses, images, gradients = [], [], []
+    step, update = Trainer._step, Trainer._update
+
+    def recorded_step(self, batch):
+        images.append(batch.indices)
+        found = step(self, batch)
+        losses.append(found[0])
+        return found
+
+    def recorded_update(self):
+        gradients.append({n: p.grad.clone() for n, p in self.model.named_parameters()})
+        update(self)
+
+    Trainer._step, Trainer._update = recorded_step, recorded_update
+    with inside(folder):
+        assert main.main(shlex.split(words)) == 0
+    torch.save({"losses": losses, "images": images, "gradients": gradients}, folder / file)
+
+
+def runs(folder: Path, words: str, processes: int) -> list[dict]:
+    environment = places(processes) if processes > 1 else [{}]
+    files = [f"{processes}_{rank}.pt" for rank in range(processes)]
+    started = [
+        fork(record, folder, f"{WORDS} {words}", place, file)
+        for place, file in zip(environment, files, strict=True)
+    ]
+    for process in started:
+        process.join()
+    assert [process.exitcode for process in started] == [0] * processes
+    return [torch.load(folder / file, weights_only=True) for file in files]
+
+
+def write_levels(data: Path) -> None:
+    for split in data.iterdir():
+        rows = ["path,reference_id,distortion,level"]
+        for image in sorted((split / "images").iterdir()):
+            photo, level = image.stem.split("_")
+            rows.append(f"images/{image.name},{photo},{'noise' if level > '0' else 'none'},{level}")
+        (split / "levels.csv").write_text("\n".join(rows))
+
+
+def leave_two_images(data: Path) -> None:
+    labels = data / "train/label.txt"
+    labels.write_text(labels.read_text().splitlines(keepends=True)[0] * 3)
+
+
+@pytest.mark.parametrize(
+    ("size", "one", "each", "flags", "prepare"),
+    [
+        (2, "-b 4", "-b 2", "", None),
+        (2, "-b 6", "-b 3", "--margin_by_level --hard_pairs 0.7 --accumulate 2", write_levels),
+        (3, "-b 3", "-b 1", "", leave_two_images),
+    ],
+    ids=[
+        "shares of two sizes",
+        "levels, steps that make one update",
+        "fewer images than processes",
+    ],
+)
+def test_several_processes_learn_like_one(tmp_path, size, one, each, flags, prepare):
+    write_data(tmp_path / "data", "rank", train=4)
+    if prepare:
+        prepare(tmp_path / "data")
+    (alone,) = runs(tmp_path, f"{flags} {one} -g 0", 1)
+    shares = runs(tmp_path, f"{flags} {each}", size)
+    for share in shares:
+        assert share["losses"] == pytest.approx(alone["losses"], abs=1e-6)
+        assert len(share["gradients"]) == len(alone["gradients"]) > 0
+        for ours, theirs in zip(share["gradients"], alone["gradients"], strict=True):
+            for name, gradient in theirs.items():
+                assert torch.allclose(ours[name], gradient, rtol=0, atol=1e-6), name
+    assert any(float(g.abs().max()) > 1e-3 for g in alone["gradients"][0].values())
+    for step, images in enumerate(alone["images"]):  # each forwarded once, over all processes
+        parts = torch.cat([share["images"][step] for share in shares])
+        assert torch.equal(parts[: len(images)], images)
+        assert len(parts) == max(len(images), size)
