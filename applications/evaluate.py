@@ -26,7 +26,10 @@ def run(config: Config, runtime: Runtime) -> int:
     task = TASKS[config.criterion]
     # An unreadable image stops scoring with its name; decoding everything twice would find no more.
     unchecked = replace(config, no_check=True, bad_images="stop")
-    split = read_data(unchecked, task, runtime, (config.split,)).splits[config.split]
+    data = read_data(unchecked, task, runtime, (config.split,))
+    split = data.splits[config.split]
+    for line in data.photographs.lines() if data.photographs else ():
+        runtime.info(line)
     options = ScoringOptions(
         view_rule(config), config.batch_size, config.workers, config.max_pixels, config.amp or "off"
     )
@@ -49,9 +52,7 @@ def evaluate_split(
     """(figures by name, scores of the split's distinct images); what is odd about a figure
     is said.
     """
-    found = score_images(
-        model, split.targets.paths, options, runtime, f"scoring {split.file.parent.name}"
-    )
+    found = score_images(model, split.targets.paths, options, runtime, f"scoring {split.name}")
     values, remarks = figures(task, split.targets, found)
     for remark in remarks:
         say(f"{split.file}: {remark}")

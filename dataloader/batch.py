@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -12,6 +11,7 @@ import torch
 
 from dataloader.labels import DistributionLabel, ScoreLabel, label_paths
 from dataloader.levels import Level
+from dataloader.sources import Source
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Targets(Protocol):
     label lines. `levels`: what version of what reference each of `paths` is, where that is known.
     """
 
-    paths: list[Path]
+    paths: list[Source]
     levels: list[Level] | None
 
     def __len__(self) -> int:
