@@ -13,7 +13,7 @@ from typing import Any
 from applications.runtime import Runtime
 from config import Config
 from dataloader.label_records import PairLabel
-from dataloader.ladders import ladder_labels, ladders_per_epoch
+from dataloader.photo_ladders import ladder_labels, ladders_per_epoch
 from dataloader.levels import Level
 from utils import distributed
 from utils.data_generate.distortions import distortions_of

@@ -15,7 +15,7 @@ from utils.images import ViewRule, enlarge_to_fit, resize_image, view
 # Blocks of JPEG with halved chroma: a region that begins and ends on this grid is coded as it is in
 # the whole image.
 GRID = 16  # pixels
-CONTEXT = 16  # pixels around a crop that are distorted with it, where the image has them
+CONTEXT = 32  # pixels around a crop that are distorted with it, where the image has them
 # uint8 (H, W, 3) -> the same size and type.
 Change = Callable[[np.ndarray], np.ndarray]
 
