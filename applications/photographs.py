@@ -13,8 +13,8 @@ from typing import Any
 from applications.runtime import Runtime
 from config import Config
 from dataloader.label_records import PairLabel
-from dataloader.photo_ladders import ladder_labels, ladders_per_epoch
 from dataloader.levels import Level
+from dataloader.photo_ladders import ladder_labels, ladders_per_epoch
 from utils import distributed
 from utils.data_generate.distortions import distortions_of
 from utils.data_generate.photos import find_photos, name_photos, split_photos

@@ -108,8 +108,8 @@ def _write_ladders(name: str, pristine: np.ndarray, index: int, job: PhotoJob) -
     yield _write(job, f"refimgs/{name}.png", PRISTINE, 0, pristine, pristine)
     for distortion, key in job.keys:
         for level in range(1, LEVELS + 1):
-            rng = np.random.default_rng([key, index, level])
-            image = distort(pristine, distortion, level, rng)
+            # One seed for the whole ladder: its levels share what is drawn (see `distort`).
+            image = distort(pristine, distortion, level, np.random.default_rng([key, index]))
             path = f"{distortion}/{distortion}{level}/{name}.png"
             yield _write(job, path, distortion, level, image, pristine)
 
