@@ -103,7 +103,6 @@ def choose_photographs(config: Config, runtime: Runtime, names: tuple[str, ...])
     """
     kinds = distortions_of(config.distort or "")
     found = find_photos(Path(config.photos or ""))
-    names_of = {file: name for name, file in name_photos(found).items()}
     seed = config.seed if config.split_seed is None else config.split_seed
     splits = (
         {"all": found}
@@ -114,8 +113,9 @@ def choose_photographs(config: Config, runtime: Runtime, names: tuple[str, ...])
         raise ValueError(
             f"--{names[0]}_photos 0: no photograph is held out for {names[0]}: pass 1 or more"
         )
+    titles = {file: name for name, file in name_photos(found).items()}
     chosen = {
-        split: {names_of[file]: file for file in sorted(splits[split])}
+        split: {titles[file]: file for file in sorted(splits[split])}
         for split in names
         if split in splits
     }
