@@ -107,9 +107,13 @@ def _starts(side: int, tile: int) -> list[int]:
 def _write_ladders(name: str, pristine: np.ndarray, index: int, job: PhotoJob) -> Iterator[Written]:
     yield _write(job, f"refimgs/{name}.png", PRISTINE, 0, pristine, pristine)
     for distortion, key in job.keys:
+        last = pristine
         for level in range(1, LEVELS + 1):
             # One seed for the whole ladder: its levels share what is drawn (see `distort`).
             image = distort(pristine, distortion, level, np.random.default_rng([key, index]))
+            if np.array_equal(image, last):
+                continue  # a grey photograph's saturation: no worse, so no rung of its own
+            last = image
             path = f"{distortion}/{distortion}{level}/{name}.png"
             yield _write(job, path, distortion, level, image, pristine)
 
