@@ -37,6 +37,11 @@ class Split:
     num_classes: int | None
     sha256: str
 
+    @property
+    def title(self) -> str:
+        """The split's folder, or what it was made of."""
+        return str(self.file.parent) if isinstance(self.file, Path) else self.file
+
 
 @dataclass(frozen=True)
 class Data:
