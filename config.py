@@ -72,8 +72,8 @@ class Config:
         help="root with train/ val/ test/, each with a label file")
     label_name: str = flag("data", "label.txt", "--label_name", metavar="NAME",
         help="label file inside each split's folder")
-    split: str = flag("data", "test", "--split", choices=("train", "val", "test"),
-        help="split that -e evaluates")
+    split: str = flag("data", "test", "--split", choices=("train", "val", "test", "all"),
+        help="split that -e evaluates; all: every photograph of --photos")
     bad_images: str = flag("data", "stop", "--bad_images", choices=("stop", "skip"),
         help="unreadable images in training: stop, or leave out, count and list")
     no_check: bool = flag("data", False, "--no_check",
@@ -81,13 +81,22 @@ class Config:
     max_pixels: int = flag("data", 179_000_000, "--max_pixels", type=positive, metavar="N",
         help="refuse images of more pixels before decoding them")
     photos: str | None = flag("data", None, "--photos", metavar="DIR",
-        help="pristine photographs for --generate (default: those inside installed packages)")
+        help="pristine photographs for --distort and --generate (default of --generate: those "
+        "inside installed packages)")
+    distort: str | None = flag("data", None, "--distort", metavar="SET",
+        help="rank distorted versions of --photos that are made while they are loaded, without "
+        "files (sets: basic, live, tid2013, chain)")
+    ladders: int | None = flag("data", None, "--ladders", type=positive, metavar="N",
+        help="--distort: distortions of each photograph in an epoch, drawn anew (default: all, "
+        "fewer above 100,000 pairs)")
+    split_seed: int | None = flag("data", None, "--split_seed", type=count, metavar="SEED",
+        help="--distort: which photographs are held out, and their noise (default: --seed)")
     tile: int | None = flag("data", None, "--tile", type=side, metavar="PIXELS",
         help="--generate: cut training photographs into square tiles")
     val_photos: int = flag("data", 2, "--val_photos", type=count, metavar="N",
-        help="--generate: whole photographs kept for val")
+        help="whole photographs kept for val (--distort, --generate)")
     test_photos: int = flag("data", 3, "--test_photos", type=count, metavar="N",
-        help="--generate: whole photographs kept for test")
+        help="whole photographs kept for test (--distort, --generate)")
 
     image_size: tuple[int, ...] = flag("view", (224, 224), "--image_size", **_PIXELS,
         help="network input, height and width; one value: a square")

@@ -6,11 +6,13 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from applications.data import SPLITS, find_bad_images, label_file
+from applications.data import SPLITS, find_bad_images, label_file, labelled_images
 from applications.runtime import Runtime
 from applications.tasks import TASKS
 from config import Config
 from dataloader.labels import LabelError, LabelFile, check_splits, read_labels
+from utils.data_generate.distortions import SMALLEST_SIDE
+from utils.data_generate.photos import find_photos
 from utils.files import write_json
 
 
@@ -18,6 +20,8 @@ def run(config: Config, runtime: Runtime) -> int:
     """Prints what was found, -o FILE.json keeps it; 1 when anything is wrong. Nothing in DATA is
     changed.
     """
+    if config.photos and not config.check:
+        return _check_photographs(config, runtime)
     if config.check:
         config = dataclasses.replace(config, data=config.check)
     task = TASKS[config.criterion]
@@ -31,7 +35,7 @@ def run(config: Config, runtime: Runtime) -> int:
         check_splits(files)
     except LabelError as error:
         faults += error.faults
-    bad = find_bad_images(config, files, runtime)
+    bad = find_bad_images(config, labelled_images(files), runtime)
     for name, file in files.items():
         print(f"{name}: {len(file.labels)} lines")
         for note in file.notes:
@@ -48,6 +52,19 @@ def run(config: Config, runtime: Runtime) -> int:
     if config.output:
         write_json(Path(config.output), _report(files, faults, bad))
     return 1 if faults or bad else 0
+
+
+def _check_photographs(config: Config, runtime: Runtime) -> int:
+    """--check --photos DIR: what --generate and --distort could not use."""
+    photos = find_photos(Path(config.photos or ""))
+    bad = find_bad_images(config, photos, runtime, SMALLEST_SIDE)
+    print(f"{config.photos}: {len(photos)} photographs")
+    for image in bad:
+        print(f"{image.path}: {image.reason}")
+    print(f"{len(bad)} unusable photograph(s)" if bad else "no faults found")
+    if config.output:
+        write_json(Path(config.output), _report({}, [], bad))
+    return 1 if bad else 0
 
 
 def _read(config: Config, kind: str, names: list[str]) -> tuple[dict[str, LabelFile], list]:

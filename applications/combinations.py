@@ -22,7 +22,7 @@ Rule = tuple[bool, str]
 
 def check(c: Config) -> None:
     """UsageError (one line) for the first rule that is broken."""
-    for rules in (_mode, _numbers, _view, _model, _processes):
+    for rules in (_mode, _photographs, _numbers, _view, _model, _processes):
         for broken, message in rules(c):
             if broken:
                 raise UsageError(message)
@@ -49,6 +49,40 @@ def _mode(c: Config) -> Iterator[Rule]:
     yield (
         mode == "generate" and c.tile is not None and c.tile < 64,
         f"--tile {c.tile}: at least 64 pixels",
+    )
+
+
+def _photographs(c: Config) -> Iterator[Rule]:
+    labelled = c.mode() in ("train", "evaluate")
+    if c.distort is None:
+        yield (
+            labelled and c.photos is not None,
+            f"--photos {c.photos}: pass --distort SET as well, or write files with --generate SET "
+            "and pass their folder as --data",
+        )
+        for name in ("ladders", "split_seed"):
+            yield getattr(c, name) is not None, f"--{name} needs --distort SET and --photos DIR"
+        yield labelled and c.split == "all", "--split all needs --distort SET and --photos DIR"
+        return
+    yield (
+        c.mode() == "generate",
+        "--generate writes files and --distort needs none: choose one",
+    )
+    yield (
+        labelled and c.photos is None,
+        f"--distort {c.distort} needs --photos DIR: a folder of pristine photographs",
+    )
+    yield (
+        labelled and c.data != Config.data,
+        f"--data {c.data} and --distort cannot go together: the images are made from --photos",
+    )
+    yield (
+        labelled and c.tile is not None,
+        "--tile: only with --generate; --distort takes --crop random --crop_size H W",
+    )
+    yield (
+        c.train and c.split == "all",
+        "--split all: only with -e, training holds photographs out",
     )
 
 
@@ -124,13 +158,22 @@ def _reachable_margin(c: Config) -> str | None:
 
 def _enough_bins(c: Config) -> str | None:
     if c.num_classes != 1:
-        return None
+        return _opinions(c)
     return "--criterion emd needs --num_classes 2 or more: the bins of a histogram"
+
+
+def _opinions(c: Config) -> str | None:
+    if not (c.train and c.distort):
+        return None
+    return (
+        f"--distort {c.distort} gives an order and --criterion {c.criterion} needs opinions: use "
+        "--criterion rank, or label files (--data)"
+    )
 
 
 # What a task asks of the other flags, beyond what its parts in applications/tasks.py can say.
 TASK_RULES: dict[str, Callable[[Config], str | None]] = {
     "rank": _reachable_margin,
     "emd": _enough_bins,
-    "regress": lambda c: None,
+    "regress": _opinions,
 }

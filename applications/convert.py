@@ -23,6 +23,7 @@ from applications.weights import load_model
 from config import Config
 from models.quality_net import QualityNet
 from utils.checkpoint import digest
+from utils.data_generate.photos import find_photos
 from utils.files import write_json
 from utils.images import ViewRule, list_images, read_image, view
 
@@ -119,8 +120,8 @@ def _outputs(value: Any) -> tuple[torch.Tensor, ...]:
 
 
 def sample_images(config: Config, rule: ViewRule) -> tuple[torch.Tensor, str]:
-    """(float (7,3,H,W) in [0,1], what they are): images of the data root, or drawn ones where it
-    has none.
+    """(float (7,3,H,W) in [0,1], what they are): images of --photos, else of the data root, or
+    drawn ones where it has none.
     """
     count = max(BATCHES)
     size = tuple(rule.crop_size or network_size(config))
@@ -129,19 +130,20 @@ def sample_images(config: Config, rule: ViewRule) -> tuple[torch.Tensor, str]:
         if rule.crops or rule.resize != "native"
         else replace(rule, resize="squash", image_size=size)
     )
-    paths: list[Path] = []
-    for split in reversed(SPLITS):
-        folder = Path(config.data) / split
+    source = config.photos or config.data
+    paths = find_photos(Path(source)) if config.photos else []
+    for split in () if config.photos else reversed(SPLITS):
+        folder = Path(source) / split
         paths += list_images(folder)[:count] if folder.is_dir() and len(paths) < count else []
     if not paths:
-        return _drawn(count, size), f"{count} drawn images ({config.data} has none)"
+        return _drawn(count, size), f"{count} drawn images ({source} has none)"
     views = [view(read_image(path, config.max_pixels), fixed)[0] for path in paths[:count]]
     pixels = torch.from_numpy(np.stack(views)).float() / 255
     repeats = -(
         -count // len(pixels)
     )  # fewer files than images: the same ones, mirrored differently
     pixels = torch.cat([pixels.flip(3) if i % 2 else pixels for i in range(repeats)])[:count]
-    return pixels, f"{min(len(paths), count)} images of {config.data}"
+    return pixels, f"{min(len(paths), count)} images of {source}"
 
 
 def _drawn(count: int, size: tuple[int, ...]) -> torch.Tensor:

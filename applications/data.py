@@ -6,9 +6,11 @@ from __future__ import annotations
 
 import hashlib
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from applications.photographs import Photographs, choose_photographs
 from applications.runtime import Runtime
 from applications.tasks import Task
 from config import Config
@@ -18,26 +20,38 @@ from dataloader.levels import LEVELS_FILE, read_levels
 from utils import distributed
 from utils.check_images import BadImage, check_images
 from utils.count_bar import CountBar
+from utils.data_generate.distortions import SMALLEST_SIDE
 
 SPLITS = ("train", "val", "test")
 
 
 @dataclass(frozen=True)
 class Split:
-    """targets: labels as arrays; file: where they came from; sha256: of that file."""
+    """targets: labels as arrays; file: where they came from, in words where that is no label file;
+    sha256: of all that they depend on.
+    """
 
+    name: str
     targets: Targets
-    file: Path
+    file: Path | str
     num_classes: int | None
     sha256: str
+
+    @property
+    def title(self) -> str:
+        """The split's folder, or what it was made of."""
+        return str(self.file.parent) if isinstance(self.file, Path) else self.file
 
 
 @dataclass(frozen=True)
 class Data:
-    """The splits that exist, and the images left out because they could not be read."""
+    """The splits that exist, the images left out because they could not be read, and the
+    photographs that are distorted on the fly, if any.
+    """
 
     splits: dict[str, Split]
     skipped: tuple[BadImage, ...] = ()
+    photographs: Photographs | None = None
 
 
 def label_file(config: Config, split: str) -> Path:
@@ -78,34 +92,64 @@ def read_data(
     config: Config, task: Task, runtime: Runtime, names: tuple[str, ...] = SPLITS
 ) -> Data:
     """Labels and, unless --no_check, a full decoding of every image; the first of `names` must
-    exist.
+    exist. With --distort the photographs take the files' place.
     """
+    if config.distort:
+        return _distorted(config, task, runtime, names)
     files = read_splits(config, task, names, runtime)
-    bad = () if config.no_check else find_bad_images(config, files, runtime)
+    bad = _bad_images(config, labelled_images(files), runtime)
+    splits = {
+        name: _split(config, task, name, file, {b.path for b in bad}, runtime)
+        for name, file in files.items()
+    }
+    return Data(splits, bad)
+
+
+def _distorted(config: Config, task: Task, runtime: Runtime, names: tuple[str, ...]) -> Data:
+    if task.label_kind != "pairs":
+        raise ValueError(
+            f"--distort {config.distort}: distorted photographs have an order, not the labels of "
+            f"--criterion {task.name}: use --criterion rank, or label files (--data)"
+        )
+    chosen = choose_photographs(config, runtime, names)
+    bad = _bad_images(config, chosen.files(), runtime, SMALLEST_SIDE)
+    splits = {}
+    for name in chosen.splits:
+        labels, levels = chosen.labels(name, {b.path for b in bad})
+        targets = task.targets(config, labels, levels)
+        splits[name] = Split(name, targets, chosen.title(name), None, chosen.digest(name))
+    return Data(splits, bad, chosen)
+
+
+def _bad_images(
+    config: Config, paths: Iterable[Path], runtime: Runtime, smallest: int = 1
+) -> tuple[BadImage, ...]:
+    """Those to leave out; ValueError names them unless --bad_images skip."""
+    bad = () if config.no_check else find_bad_images(config, paths, runtime, smallest)
     if bad and config.bad_images == "stop":
         raise ValueError(
             describe_bad(bad) + "\nrepair or remove them, or leave them out with --bad_images skip"
         )
     if bad:
         runtime.info(describe_bad(bad) + "\n--bad_images skip: left out")
-    splits = {
-        name: _split(config, task, file, {b.path for b in bad}, runtime)
-        for name, file in files.items()
-    }
-    return Data(splits, bad)
+    return bad
+
+
+def labelled_images(files: dict[str, LabelFile]) -> Iterable[Path]:
+    """Every distinct image of the label files."""
+    return dict.fromkeys(path for file in files.values() for path in label_paths(file.labels))
 
 
 def find_bad_images(
-    config: Config, files: dict[str, LabelFile], runtime: Runtime
+    config: Config, paths: Iterable[Path], runtime: Runtime, smallest: int = 1
 ) -> tuple[BadImage, ...]:
-    """Images of the label files that cannot be decoded; looked for once, by the main process."""
+    """Images that cannot be decoded, or have a side below `smallest` pixels; looked for once, by
+    the main process.
+    """
     bad: list[BadImage] = []
     if runtime.main:
-        paths = list(
-            dict.fromkeys(path for file in files.values() for path in label_paths(file.labels))
-        )
         bar = CountBar("checking images", sys.stderr)
-        bad = check_images(paths, config.workers, config.max_pixels, bar.update)
+        bad = check_images(paths, config.workers, config.max_pixels, bar.update, smallest)
         bar.finish()
     return tuple(distributed.broadcast_object(bad))
 
@@ -116,7 +160,9 @@ def describe_bad(bad: tuple[BadImage, ...], most: int = 20) -> str:
     return "\n".join(lines + ([f"  ... and {len(bad) - most} more"] if len(bad) > most else []))
 
 
-def _split(config: Config, task: Task, file: LabelFile, bad: set[Path], runtime: Runtime) -> Split:
+def _split(
+    config: Config, task: Task, name: str, file: LabelFile, bad: set[Path], runtime: Runtime
+) -> Split:
     kept = (
         [label for label in file.labels if bad.isdisjoint(label_paths([label]))]
         if bad
@@ -134,4 +180,4 @@ def _split(config: Config, task: Task, file: LabelFile, bad: set[Path], runtime:
         targets = task.targets(config, kept, levels)
     except ValueError as error:
         raise ValueError(f"{file.file}: {error}") from None
-    return Split(targets, file.file, file.num_classes, digest)
+    return Split(name, targets, file.file, file.num_classes, digest)

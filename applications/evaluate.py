@@ -33,7 +33,10 @@ def run(config: Config, runtime: Runtime) -> int:
     task = TASKS[config.criterion]
     # An unreadable image stops scoring with its name; decoding everything twice would find no more.
     unchecked = replace(config, no_check=True, bad_images="stop")
-    split = read_data(unchecked, task, runtime, (config.split,)).splits[config.split]
+    data = read_data(unchecked, task, runtime, (config.split,))
+    split = data.splits[config.split]
+    for line in data.photographs.lines() if data.photographs else ():
+        runtime.info(line)
     options = ScoringOptions(
         view_rule(config), config.batch_size, config.workers, config.max_pixels, config.amp or "off"
     )
@@ -44,7 +47,7 @@ def run(config: Config, runtime: Runtime) -> int:
         if config.output:
             output = Path(config.output)
             write_predictions(output, split.targets, found)
-            title = f"{split.file.parent}: score against level"
+            title = f"{split.title}: score against level"
             ladders = output.with_name(f"{output.stem}_ladders")
             write_ladders(ladders, title, split.targets, found, values)
     return 0
@@ -62,9 +65,7 @@ def evaluate_split(
     is said. Where levels are known, those of ladders are among them, with `by_distortion` and
     `by_level`.
     """
-    found = score_images(
-        model, split.targets.paths, options, runtime, f"scoring {split.file.parent.name}"
-    )
+    found = score_images(model, split.targets.paths, options, runtime, f"scoring {split.name}")
     values, remarks = figures(task, split.targets, found)
     of_ladders, more = ladder_figures(split.targets, found)
     values = {**values, **of_ladders}

@@ -176,13 +176,13 @@ def continued(config: Config) -> Config:
     return make_config({**kept, **changed})
 
 
-def check_labels(folder: RunFolder, labels: dict[str, str]) -> None:
-    """A run goes on with the labels it began with, or not at all."""
+def check_labels(folder: RunFolder, labels: dict[str, str], what: str = "labels") -> None:
+    """A run goes on with the labels, or photographs, it began with, or not at all."""
     facts = json.loads((folder.path / "environment.json").read_text(encoding="utf-8"))
     for split, digest in facts["labels_sha256"].items():
         if labels.get(split) != digest:
             raise ValueError(
-                f"{folder.path}: the labels of {split}/ have changed since the run began: start "
+                f"{folder.path}: the {what} of {split}/ have changed since the run began: start "
                 "a new run"
             )
 

@@ -147,12 +147,15 @@ def _synchronised(model: QualityNet, runtime: Runtime) -> QualityNet:
 def _open_folder(config: Config, data: Data, runtime: Runtime) -> RunFolder:
     labels = {name: split.sha256 for name, split in data.splits.items()}
     if not config.continue_run:
-        return run_folder.create(config, labels, runtime)
-    folder = run_folder.opened(config.continue_run, config)
-    run_folder.check_labels(folder, labels)
-    run_folder.check_processes(folder, runtime)
-    if runtime.main:
-        folder.sweep()
+        folder = run_folder.create(config, labels, runtime)
+    else:
+        folder = run_folder.opened(config.continue_run, config)
+        run_folder.check_labels(folder, labels, "photographs" if data.photographs else "labels")
+        run_folder.check_processes(folder, runtime)
+        if runtime.main:
+            folder.sweep()
+    if data.photographs and runtime.main:
+        write_json(folder.path / "photographs.json", data.photographs.to_dict())
     return folder
 
 
@@ -168,6 +171,8 @@ def _introduce(
         f"device: {describe(runtime.device)}, amp {runtime.amp}, {runtime.world.size} process(es)"
     )
     logger.info(f"data: {sizes}; {plan.steps()} steps an epoch")
+    for line in data.photographs.lines() if data.photographs else ():
+        logger.info(line)
     if "val" not in data.splits:
         logger.info("no val/ split: the last weights count as the best")
     if config.schedule == "step" and config.warmup >= config.epochs:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -12,6 +11,7 @@ import torch
 
 from dataloader.labels import DistributionLabel, ScoreLabel, label_paths
 from dataloader.levels import Level
+from dataloader.sources import Source
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Targets(Protocol):
     a whole step; else each row is about its own image.
     """
 
-    paths: list[Path]
+    paths: list[Source]
     levels: list[Level] | None
     relational: bool
 

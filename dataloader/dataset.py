@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch.utils.data import Dataset
 
 from dataloader.loader import LoadFault
-from utils.images import ImageError, ViewRule, read_image, view
+from dataloader.sources import Source, open_source
+from utils.images import ImageError, ViewRule, view
 
 
 class ViewDataset(Dataset):
@@ -22,7 +22,7 @@ class ViewDataset(Dataset):
 
     def __init__(
         self,
-        paths: Sequence[Path],
+        paths: Sequence[Source],
         rule: ViewRule,
         batch_size: int,
         max_pixels: int,
@@ -40,7 +40,7 @@ class ViewDataset(Dataset):
     def __getitem__(self, group: int) -> tuple[torch.Tensor, torch.Tensor] | LoadFault:
         indices = self.groups[group]
         try:
-            views = [view(read_image(self.paths[i], self.max_pixels), self.rule) for i in indices]
+            views = [view(open_source(self.paths[i], self.max_pixels), self.rule) for i in indices]
         except ImageError as error:
             return LoadFault(str(error))
         return torch.from_numpy(np.stack(views)), torch.tensor(indices)

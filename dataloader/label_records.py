@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from dataloader.sources import Source
+
 SHOWN = 20
 
 
@@ -37,8 +39,8 @@ class LabelError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class PairLabel:
-    better: Path
-    worse: Path
+    better: Source
+    worse: Source
     line: int
 
 

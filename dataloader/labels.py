@@ -27,6 +27,7 @@ from dataloader.label_records import (
     PairLabel,
     ScoreLabel,
 )
+from dataloader.sources import Source
 
 __all__ = [
     "DistributionLabel",
@@ -108,13 +109,13 @@ def _notes(reader: LineReader) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def label_paths(labels: Iterable[Label]) -> list[Path]:
-    """Distinct image paths in order of first appearance."""
+def label_paths(labels: Iterable[Label]) -> list[Source]:
+    """Distinct images in order of first appearance."""
     return list(_first_lines(labels))
 
 
-def _first_lines(labels: Iterable[Label]) -> dict[Path, int]:
-    lines: dict[Path, int] = {}
+def _first_lines(labels: Iterable[Label]) -> dict[Source, int]:
+    lines: dict[Source, int] = {}
     for label in labels:
         if isinstance(label, PairLabel):
             lines.setdefault(label.better, label.line)

@@ -16,7 +16,8 @@ import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from dataloader.batch import Batch, Targets
-from dataloader.transforms import TrainTransform, load_training_view
+from dataloader.sources import training_view
+from dataloader.transforms import TrainTransform
 from utils.distributed import shard
 from utils.images import ImageError
 from utils.seed import numpy_generator, permutation
@@ -165,8 +166,9 @@ class StepDataset(Dataset):
         return Share(indices, keys, targets, len(lines))
 
     def _view(self, epoch: int, index: int, key: int) -> np.ndarray:
-        rng = numpy_generator(self.plan.seed, "view", epoch, key)
-        return load_training_view(self.targets.paths[index], self.transform, rng, self.max_pixels)
+        seed, source = self.plan.seed, self.targets.paths[index]
+        rng = numpy_generator(seed, "view", epoch, key)
+        return training_view(source, self.transform, rng, self.max_pixels, seed, epoch)
 
 
 class StepSampler(Sampler):

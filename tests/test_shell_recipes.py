@@ -73,6 +73,7 @@ def test_every_recipe_is_run_here() -> None:
         "generate",
         "check",
         "train_rank",
+        "train_rank_photos",
         "train_emd",
         "train_regress",
         "evaluate",
@@ -106,6 +107,9 @@ def test_from_photographs_to_scores(tmp_path: Path, environment: dict[str, str])
     assert (tmp_path / "checkpoints" / "jit_resnet18.pt").exists()
     scored = recipe("predict.sh", [str(photos), *WEIGHTS, "-j", "0"], tmp_path, environment)
     assert scored.stdout.count(".png") == 4
+    flags = ["--photos", str(photos), *split, *SMALL, "--crop_size", "64", "--ladders", "1"]
+    recipe("train_rank_photos.sh", flags, tmp_path, environment)
+    assert len(list(tmp_path.glob("runs/*/photographs.json"))) == 1
     assert "resnet18" in recipe("info.sh", ["--arch", "resnet18"], tmp_path, environment).stdout
 
 

@@ -41,18 +41,20 @@ def check_images(
     workers: int | None = None,
     max_pixels: int = DEFAULT_MAX_PIXELS,
     progress: Callable[[int, int], None] | None = None,
+    smallest: int = 1,
 ) -> list[BadImage]:
     """The images that `read_image` refuses, in input order, whatever the number of workers.
 
     workers: processes; None is one per usable core, 0 checks in this process (so does a list too
     short to be worth a second one). progress is called with (done, total) after each image.
+    smallest: pixels; an image with a shorter side counts as bad too.
     ValueError for a negative number of workers, or when a process dies (out of memory, as a rule).
     """
     if workers is not None and workers < 0:
         raise ValueError(f"workers {workers}: give 0 or more processes")
     files = [Path(path) for path in paths]
     count = min(_usable_cores() if workers is None else workers, len(files) // CHUNK)
-    check = partial(_reason, max_pixels=max_pixels)
+    check = partial(_reason, max_pixels=max_pixels, smallest=smallest)
     if count == 0:
         return _collect(files, map(check, files), progress)
     # A fresh process (spawn) works beside threads and an initialised accelerator; a fork may not.
@@ -80,13 +82,16 @@ def _collect(
     return bad
 
 
-def _reason(path: Path, max_pixels: int) -> str | None:
+def _reason(path: Path, max_pixels: int, smallest: int) -> str | None:
     try:
-        read_image(path, max_pixels)
+        image = read_image(path, max_pixels)
     except ImageError as error:
         return error.reason
     except MemoryError:
         return "does not fit in memory: shrink the image, or lower max_pixels"
+    if min(image.size) < smallest:
+        size = f"{image.width}x{image.height}"
+        return f"{size} pixels, at least {smallest}x{smallest} needed: take it out"
     return None
 
 

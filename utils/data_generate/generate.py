@@ -28,7 +28,7 @@ from itertools import combinations
 from pathlib import Path
 
 from utils.data_generate.distortions import SETS, distortions_of
-from utils.data_generate.photos import name_photos
+from utils.data_generate.photos import MAX_SIDE, name_photos
 from utils.data_generate.worker import (
     PRISTINE,
     PhotoJob,
@@ -40,10 +40,6 @@ from utils.data_generate.worker import (
 from utils.files import write_json, write_text
 from utils.images import DEFAULT_MAX_PIXELS
 from utils.seed import key
-
-# The levels are made for photographs of LIVE's size (768x512): a kernel of 7 pixels is not seen in
-# the picture of a 12-megapixel camera, while that camera's own noise and sharpening are.
-MAX_SIDE = 1024  # pixels
 
 PAIRS_FILE, TARGETS_FILE, LEVELS_FILE = "label.txt", "label_mos.txt", "levels.csv"
 _SYNTHETIC = (

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from utils.data_generate.distortions import LEVELS, SMALLEST_SIDE, distort
+from utils.data_generate.distortions import LEVELS, distort
+from utils.data_generate.photos import open_photo
 from utils.data_generate.ssim import luma_ssim
 from utils.files import write_atomic
-from utils.images import read_image
 
 PRISTINE = "none"  # the distortion that levels.csv names for level 0
 # An enormous photograph must not outweigh the others, so it is cut into no more than 3x3 tiles.
@@ -71,13 +71,7 @@ def finished(job: PhotoJob) -> list[Written] | None:
 
 def distort_photo(job: PhotoJob) -> list[Written]:
     """Write every level of every distortion of a photograph, then a record that says it is done."""
-    photo = read_image(job.photo, job.max_pixels)
-    if job.max_side is not None:
-        photo.thumbnail((job.max_side, job.max_side), Image.Resampling.LANCZOS)
-    image = np.asarray(photo)
-    if min(image.shape[:2]) < SMALLEST_SIDE:
-        size, least = f"{image.shape[1]}x{image.shape[0]}", f"{SMALLEST_SIDE}x{SMALLEST_SIDE}"
-        raise ValueError(f"{job.photo}: {size} pixels, at least {least} needed: take it out")
+    image = np.asarray(open_photo(job.photo, job.max_pixels, job.max_side))
     files = [
         file
         for index, (name, pristine) in enumerate(tiles(image, job))

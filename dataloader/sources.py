@@ -1,0 +1,121 @@
+"""Where an image comes from: a file, or a photograph that is distorted while it is loaded.
+
+A distorted photograph is what `--generate` would have written, but for its noise in training, which
+is drawn anew for every (seed, epoch, ladder): all levels of a ladder start from one generator.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from dataloader.transforms import TrainTransform
+from utils.data_generate.distortions import distort
+from utils.data_generate.photos import open_photo
+from utils.images import read_image
+from utils.seed import key, numpy_generator, permutation
+
+CACHE_BYTES = 128 * 2**20  # per process: 170 photographs of 512x512, 60 of 1024x683
+
+
+class DistortedPhoto(NamedTuple):
+    """A version of a photograph that lies on no disk.
+
+    name: of the photograph among the others. kinds: the distortion; or several, of which each epoch
+    draws some, and `place` says which of those drawn this is; () at level 0, the photograph itself.
+    seed: keys what is random in evaluation, which never changes.
+    """
+
+    photo: Path
+    name: str
+    kinds: tuple[str, ...]
+    place: int
+    level: int
+    seed: int
+
+    def distortion(self, seed: int, epoch: int) -> str:
+        """The distortion's name in an epoch of training."""
+        if len(self.kinds) == 1:
+            return self.kinds[0]
+        drawn = permutation(len(self.kinds), seed, "ladders", epoch, self.name)
+        return self.kinds[drawn[self.place]]
+
+    def as_posix(self) -> str:
+        """`photos/a.png` at level 0, else `photos/a.png@jpeg:3`."""
+        if self.level == 0:
+            return self.photo.as_posix()
+        kind = self.kinds[0] if len(self.kinds) == 1 else f"ladder{self.place}"
+        return f"{self.photo.as_posix()}@{kind}:{self.level}"
+
+    __str__ = as_posix
+
+
+Source = Path | DistortedPhoto
+
+
+class PhotoCache:
+    """Photographs as decoded and shrunk by `open_photo`, the latest used ones, up to a number of
+    bytes: the many versions of one are asked for together.
+    """
+
+    def __init__(self, most_bytes: int) -> None:
+        self.most_bytes, self.bytes = most_bytes, 0
+        self._kept: OrderedDict[tuple[Path, int], Image.Image] = OrderedDict()
+
+    def open(self, photo: Path, max_pixels: int) -> Image.Image:
+        """The photograph, RGB; not to be drawn on. ImageError with the file's name."""
+        asked = (photo, max_pixels)
+        if asked in self._kept:
+            self._kept.move_to_end(asked)
+            return self._kept[asked]
+        image = self._kept[asked] = open_photo(photo, max_pixels)
+        self.bytes += _bytes(image)
+        while self.bytes > self.most_bytes:  # not even one may fit: then it is not kept
+            self.bytes -= _bytes(self._kept.popitem(last=False)[1])
+        return image
+
+
+def _bytes(image: Image.Image) -> int:
+    return 3 * image.width * image.height
+
+
+_PHOTOS = PhotoCache(CACHE_BYTES)
+
+
+def open_source(source: Source, max_pixels: int) -> Image.Image:
+    """The whole image, RGB, the same in every call; ImageError with the file's name."""
+    if isinstance(source, Path):
+        return read_image(source, max_pixels)
+    photo = _PHOTOS.open(source.photo, max_pixels)
+    if source.level == 0:
+        return photo
+    (kind,) = source.kinds  # an evaluation draws nothing
+    # The generator's own key, so that the image is the file it would have written.
+    rng = np.random.default_rng([key(source.seed, source.name, kind), 0])
+    return Image.fromarray(distort(np.asarray(photo), kind, source.level, rng))
+
+
+def training_view(
+    source: Source,
+    transform: TrainTransform,
+    rng: np.random.Generator,
+    max_pixels: int,
+    seed: int,
+    epoch: int,
+) -> np.ndarray:
+    """uint8 (3, H, W): the view that `rng` draws. A crop is distorted with some of its surroundings
+    and then cut. ImageError with the file's name.
+    """
+    if isinstance(source, Path):
+        return transform(read_image(source, max_pixels), rng)
+    photo = _PHOTOS.open(source.photo, max_pixels)
+    if source.level == 0:
+        return transform(photo, rng)
+    kind = source.distortion(seed, epoch)
+    ladder = numpy_generator(seed, "distort", epoch, source.name, kind)
+    return transform(photo, rng, partial(distort, name=kind, level=source.level, rng=ladder))
