@@ -39,6 +39,10 @@ class Data:
     splits: dict[str, Split]
     skipped: tuple[BadImage, ...] = ()
 
+    def digests(self) -> dict[str, str]:
+        """SHA-256 of each split's label file."""
+        return {name: split.sha256 for name, split in self.splits.items()}
+
 
 def label_file(config: Config, split: str) -> Path:
     return Path(config.data) / split / config.label_name

@@ -37,8 +37,8 @@ class Frozen:
         return f"frozen: {self.parameters:,} of {self.total:,} parameters, {part}"
 
 
-def freeze(model: QualityNet, what: str) -> Frozen | None:
-    """Freezes a part of the model's backbone in place; None where `what` is "none".
+def freeze(model: QualityNet, what: str) -> None:
+    """Freezes a part of the model's backbone in place.
 
     what: "none"; "backbone"; the name of a stage as `models.summary` prints it, or of any module of
         the backbone (everything up to and including it in the order of definition, which is that
@@ -50,7 +50,7 @@ def freeze(model: QualityNet, what: str) -> Frozen | None:
     an unknown stage, with the near names and the list, and for a share that no stage fits into.
     """
     modules = list(model.backbone.named_modules())
-    last, shown = _last_frozen(model.backbone, what, model.arch)
+    last, _ = _last_frozen(model.backbone, what, model.arch)
     for _, module in modules[: last + 1]:
         for parameter in module.parameters(recurse=False):
             parameter.requires_grad_(False)
@@ -58,6 +58,11 @@ def freeze(model: QualityNet, what: str) -> Frozen | None:
     after = modules[last + 1][0] if last + 1 < len(modules) else None
     model.frozen = tuple(n for n, _ in modules[: last + 1] if after is None or not _holds(n, after))
     model.train(model.training)
+
+
+def frozen_part(model: QualityNet, what: str) -> Frozen | None:
+    """What `freeze` has frozen; None where that is nothing."""
+    last, shown = _last_frozen(model.backbone, what, model.arch)
     if last < 0:
         return None
     sizes = [(p.numel(), p.requires_grad) for p in model.parameters()]
