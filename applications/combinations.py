@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from applications.stage_list import STAGE_FIELDS, stages_of
+from applications.stage_list import STAGE_FIELDS, split_stages
 from config import Config, UsageError
 
 NEED_WEIGHTS = {"evaluate": "-e", "jit": "--jit", "predict": "--predict"}
@@ -23,7 +23,7 @@ def check(c: Config) -> None:
     """UsageError (one line) for the first rule that is broken, in any of the stages."""
     if c.stages is not None:
         _hold(c, _mode, _stages, _processes)
-        for stage in stages_of(c):
+        for stage in split_stages(c):
             try:
                 check(stage.config)
             except UsageError as error:

@@ -42,7 +42,7 @@ class Stage:
     config: Config
 
 
-def stages_of(config: Config) -> list[Stage]:
+def split_stages(config: Config) -> list[Stage]:
     """The stages of a command line, in their order.
 
     A value per stage (`--stage_lr`) wins over the common flag (`--lr`), and --stage_flags wins over

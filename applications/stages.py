@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from applications.data import Data, read_data
 from applications.rates import optimizer_of
 from applications.run_folder import RunFolder
 from applications.runtime import Runtime, Stopped
-from applications.stage_list import stages_of
+from applications.stage_list import split_stages
 from applications.stage_plan import Plan
 from applications.tasks import TASKS, branches, monitored
 from applications.train import check_names, fewest_images, train, training_set
@@ -40,7 +41,7 @@ def run(config: Config, runtime: Runtime) -> int:
     if plan:
         plan = stage_plan.with_changes(plan, config)
     elif config.stages:
-        plan = Plan(tuple(stages_of(config)))
+        plan = Plan(tuple(split_stages(config)))
     if continued and run_folder.opened(continued, config).results.exists():
         runtime.info(f"{continued}: this run is finished; its figures are in results.json")
         if plan is None:
@@ -113,18 +114,13 @@ def _read_all(plan: Plan, configs: list[Config], runtime: Runtime) -> list[Data]
     return [read_data(config, TASKS[config.criterion], runtime) for config in configs]
 
 
-class _named:
+@contextmanager
+def _named(plan: Plan, number: int) -> Iterator[None]:
     """Puts a stage's name before the message of a ValueError."""
-
-    def __init__(self, plan: Plan, number: int) -> None:
-        self.title = plan.title(number)
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
-        if isinstance(error, ValueError):
-            raise ValueError(f"{self.title}: {error}") from error
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{plan.title(number)}: {error}") from error
 
 
 def _check_labels(plan: Plan, labels: list[dict[str, str]]) -> None:

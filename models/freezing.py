@@ -46,6 +46,10 @@ def freeze(model: QualityNet, what: str) -> None:
         together hold no more than it. Parameters outside all stages (class tokens, position
         tables) come first.
 
+    Siamese NIMA's bottom, the first 618 of the 780 layers of Keras's InceptionResNetV2, is
+    everything up to `mixed_7a`: 18 layers of stem, 23 of mixed_5b, 10 x 22 of block35, 14 of
+    mixed_6a, 20 x 16 of block17 and 23 of mixed_7a.
+
     Call it before an optimizer, an average or a distributed wrapper is made. Raises ValueError for
     an unknown stage, with the near names and the list, and for a share that no stage fits into.
     """
@@ -104,22 +108,23 @@ def _last_frozen(backbone: nn.Module, what: str, arch: str) -> tuple[int, str]:
 
 
 def _last_of_share(backbone: nn.Module, names: list[str], what: str) -> tuple[int, str]:
-    held, seen = [0], set()  # parameters in the modules up to each position, which counts from 1
+    held, seen = [0], set[int]()  # parameters in the modules up to each position, from 1
     for _, module in backbone.named_modules():
         own = {id(p): p.numel() for p in module.parameters(recurse=False)}
         held.append(held[-1] + sum(size for key, size in own.items() if key not in seen))
         seen |= own.keys()
-    ends = [(name, _end(names, name)) for name in stages_of(backbone)]
-    # Stages that add no parameters (activations, pooling) go with the one before, unnamed.
-    ends = [(name, end, held[end + 1]) for name, end in ends if held[end + 1] > 0]
-    fitting = [stage for stage in ends if stage[2] <= float(what) * held[-1] * (1 + 1e-9)]
+    ends = ((name, _end(names, name)) for name in stages_of(backbone))
+    stages = [(name, end, held[end + 1]) for name, end in ends if held[end + 1] > 0]
+    fitting = [stage for stage in stages if stage[2] <= float(what) * held[-1] * (1 + 1e-9)]
     if not fitting:
+        first, _, size = stages[0]
         raise ValueError(
-            f"--freeze {what}: the first stage, {ends[0][0]}, holds {ends[0][2] / held[-1]:.2g} of "
-            "the backbone's parameters: pass a larger share"
+            f"--freeze {what}: the first stage, {first}, holds {size / held[-1]:.2g} of the "
+            "backbone's parameters: pass a larger share"
         )
-    name = next(name for name, _, size in fitting if size == fitting[-1][2])
-    return fitting[-1][1], name
+    # Stages that add no parameters (activations, pooling) go with the one before, unnamed.
+    _, last, most = fitting[-1]
+    return last, next(name for name, _, size in fitting if size == most)
 
 
 def _end(names: list[str], name: str) -> int:

@@ -20,7 +20,7 @@ import torch
 import main
 from applications import stages
 from applications.combinations import check
-from applications.stage_list import stages_of
+from applications.stage_list import split_stages
 from applications.trainer import Trainer
 from config import UsageError, parse
 from tests.cli import call, finish, records, run_folders, start, start_quickly
@@ -314,7 +314,9 @@ def test_stages_are_for_training():
 
 def test_what_the_words_of_a_stage_become():
     words = "--train --stages rank,head,all --criterion regress --resume x --pretrained --lr 5 -b 7"
-    found = stages_of(parse([*words.split(), "--stage_lr", "1,2,3", "--stage_flags", "3: --lr 4"]))
+    found = split_stages(
+        parse([*words.split(), "--stage_lr", "1,2,3", "--stage_flags", "3: --lr 4"])
+    )
     table = [(s.config.criterion, s.config.freeze, s.config.lr, s.config.resume) for s in found]
     assert table == [
         ("rank", "none", 1, "x"), ("regress", "backbone", 2, None), ("regress", "none", 4, None)
