@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from utils.flag_parser import Wording, from_file, given_flags, refuse_unknown, spell
-from utils.flag_types import UsageError, count, flag, number, one_of, positive, side
+from utils.flag_types import UsageError, count, flag, number, one_of, part, positive, side
 
 WORDING = Wording(
     groups={
@@ -22,6 +22,7 @@ WORDING = Wording(
         "model": "model",
         "task": "task",
         "optim": "optimisation",
+        "stages": "several trainings in one command",
         "run": "devices and processes",
         "out": "output",
     },
@@ -162,6 +163,13 @@ class Config:
         help="steps whose gradients make one update")
     lr: float = flag("optim", 1e-3, "--lr", "--learning_rate", type=number,
         help="learning rate")
+    lr_backbone: float | None = flag("optim", None, "--lr_backbone", type=number, metavar="LR",
+        help="learning rate of the backbone (default: --lr)")
+    lr_head: float | None = flag("optim", None, "--lr_head", type=number, metavar="LR",
+        help="learning rate of the head (default: --lr)")
+    freeze: str = flag("optim", "none", "--freeze", type=part, metavar="PART",
+        help="leave a part of the backbone as it is: none; backbone; up to a stage of the model's "
+        "summary; or the first stages up to a share of the parameters, e.g. 0.5")
     opt: str = flag("optim", "adamw", "--opt", metavar="NAME",
         help="sgd (Nesterov), adam, adamw, radam, or any of timm's")
     momentum: float = flag("optim", 0.9, "--momentum", type=number, help="momentum of sgd")
@@ -175,6 +183,26 @@ class Config:
         help="average the weights, e.g. 0.999, and evaluate the average; 0: off")
     seed: int = flag("optim", 0, "--seed", type=count,
         help="decides initial weights, order and augmentation")
+
+    stages: str | None = flag("stages", None, "--stages", metavar="LIST",
+        help="trainings one after the other, each from the best weights of the one before: "
+        "criteria, or head (backbone frozen) and all (nothing frozen) of --criterion; "
+        "e.g. rank,regress or head,all")
+    stage_epochs: str | None = flag("stages", None, "--stage_epochs", metavar="LIST",
+        help="--epochs of each stage, e.g. 24,12")
+    stage_lr: str | None = flag("stages", None, "--stage_lr", metavar="LIST",
+        help="--lr of each stage")
+    stage_data: str | None = flag("stages", None, "--stage_data", metavar="LIST",
+        help="--data of each stage")
+    stage_label_name: str | None = flag("stages", None, "--stage_label_name", metavar="LIST",
+        help="--label_name of each stage")
+    stage_freeze: str | None = flag("stages", None, "--stage_freeze", metavar="LIST",
+        help="--freeze of each stage")
+    stage_flags: tuple[str, ...] = flag("stages", (), "--stage_flags", nargs="+", metavar="TEXT",
+        help="any other flags of a stage, by its name or number, e.g. "
+        "'regress: --crop_size 128 -b 16'")
+    stage_of: str | None = flag("stages", None, "--stage_of", metavar="TEXT",
+        help="written by --stages into a run's config.json; changes nothing")
 
     device: str = flag("run", "auto", "--device", choices=("auto", "cpu", "cuda", "npu"),
         help="auto: npu, then cuda, then cpu")

@@ -23,8 +23,8 @@ class Application:
 
 APPLICATIONS = {
     "info": Application("applications.info"),
-    "train": Application("applications.train", distributed=True),
-    "continue_run": Application("applications.train", distributed=True),
+    "train": Application("applications.stages", distributed=True),
+    "continue_run": Application("applications.stages", distributed=True),
     "evaluate": Application("applications.evaluate", distributed=True),
     "predict": Application("applications.predict"),
     "jit": Application("applications.convert"),

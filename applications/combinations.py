@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from applications.stage_list import STAGE_FIELDS, split_stages
 from config import Config, UsageError
 
 NEED_WEIGHTS = {"evaluate": "-e", "jit": "--jit", "predict": "--predict"}
@@ -21,13 +22,25 @@ Rule = tuple[bool, str]
 
 
 def check(c: Config) -> None:
-    """UsageError (one line) for the first rule that is broken."""
-    for rules in (_mode, _photographs, _numbers, _view, _model, _processes):
+    """UsageError (one line) for the first rule that is broken, in any of the stages."""
+    if c.stages is not None:
+        _hold(c, _mode, _stages, _processes)
+        for stage in split_stages(c):
+            try:
+                check(stage.config)
+            except UsageError as error:
+                raise UsageError(f"stage {stage.config.stage_of}: {error}") from None
+        return
+    _hold(c, _mode, _photographs, _stages, _numbers, _view, _model, _processes)
+    if fault := TASK_RULES[c.criterion](c):
+        raise UsageError(fault)
+
+
+def _hold(c: Config, *rule_sets: Callable[[Config], Iterator[Rule]]) -> None:
+    for rules in rule_sets:
         for broken, message in rules(c):
             if broken:
                 raise UsageError(message)
-    if fault := TASK_RULES[c.criterion](c):
-        raise UsageError(fault)
 
 
 def _mode(c: Config) -> Iterator[Rule]:
@@ -86,6 +99,15 @@ def _photographs(c: Config) -> Iterator[Rule]:
     )
 
 
+def _stages(c: Config) -> Iterator[Rule]:
+    yield c.stages is not None and not c.train, f"--stages {c.stages}: only with --train"
+    alone = [name for name in STAGE_FIELDS if name != "stage_of" and getattr(c, name)]
+    yield (
+        c.stages is None and bool(alone),
+        f"{', '.join(f'--{name}' for name in alone)}: only with --stages",
+    )
+
+
 def _numbers(c: Config) -> Iterator[Rule]:
     yield c.margin <= 0, f"--margin {c.margin:g} must be above 0: at 0 a constant output is optimal"
     yield (
@@ -93,6 +115,9 @@ def _numbers(c: Config) -> Iterator[Rule]:
         f"--hard_pairs {c.hard_pairs:g} must be above 0 and at most 1, which is every pair",
     )
     yield c.lr <= 0, f"--lr {c.lr:g} must be above 0"
+    for name in ("lr_backbone", "lr_head"):
+        rate = getattr(c, name)
+        yield rate is not None and rate <= 0, f"--{name} {rate} must be above 0"
     yield c.weight_decay < 0, f"--wd {c.weight_decay:g} must not be below 0"
     yield c.clip_grad < 0, f"--clip_grad {c.clip_grad:g} must not be below 0"
     for name in ("dropout", "ema", "momentum"):
@@ -124,6 +149,10 @@ def _model(c: Config) -> Iterator[Rule]:
     yield (
         c.train and c.pretrained and c.resume is not None,
         "--pretrained and --resume both bring weights: choose one",
+    )
+    yield (
+        c.freeze == "backbone" and c.lr_backbone is not None,
+        f"--lr_backbone {c.lr_backbone} with --freeze backbone: nothing is left to learn at it",
     )
 
 

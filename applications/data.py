@@ -53,6 +53,10 @@ class Data:
     skipped: tuple[BadImage, ...] = ()
     photographs: Photographs | None = None
 
+    def digests(self) -> dict[str, str]:
+        """SHA-256 of each split's label file."""
+        return {name: split.sha256 for name, split in self.splits.items()}
+
 
 def label_file(config: Config, split: str) -> Path:
     return Path(config.data) / split / config.label_name

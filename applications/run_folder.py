@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -78,16 +79,18 @@ def file_arch(arch: str) -> str:
     return arch.replace("/", "_").replace(":", "_")
 
 
-def create(config: Config, labels: dict[str, str], runtime: Runtime) -> RunFolder:
-    """A new folder below --logdir, with config.json and environment.json; its name is the same on
-    all processes.
+def create(
+    config: Config, labels: dict[str, str], runtime: Runtime, beside: Mapping[str, Any]
+) -> RunFolder:
+    """A new folder below --logdir, with config.json, environment.json and the files of `beside`
+    (name -> JSON); its name is the same on all processes.
     """
     path = None
     if runtime.main:
         name = f"{time.strftime('%Y%m%d-%H%M%S')}_{file_arch(config.arch)}_{config.criterion}"
-        path = _make(
-            Path(config.logdir), name, config.to_dict(), environment(config, labels, runtime)
-        )
+        facts = environment(config, labels, runtime)
+        files = {"config.json": config.to_dict(), "environment.json": facts, **beside}
+        path = _make(Path(config.logdir), name, files)
     return opened(distributed.broadcast_object(path), config)
 
 
@@ -95,12 +98,12 @@ def opened(path: Path, config: Config) -> RunFolder:
     return RunFolder(Path(path), file_arch(config.arch), Path(config.checkpoints))
 
 
-def _make(root: Path, name: str, config: dict[str, Any], facts: dict[str, Any]) -> Path:
+def _make(root: Path, name: str, files: dict[str, Any]) -> Path:
     root.mkdir(parents=True, exist_ok=True)
     made = Path(tempfile.mkdtemp(dir=root, prefix=".new-"))
     try:
-        write_json(made / "config.json", config)
-        write_json(made / "environment.json", facts)
+        for file, content in files.items():
+            write_json(made / file, content)
         made.chmod(0o755)
         for number in range(1, 1000):
             target = root / (name if number == 1 else f"{name}-{number}")
@@ -172,8 +175,12 @@ def continued(config: Config) -> Config:
     except ValueError as error:
         raise ValueError(f"{file}: not JSON: {error}") from None
     changed = {name: getattr(config, name) for name in config.given & CONTINUE_FLAGS}
-    kept = {k: v for k, v in stored.items() if v is not None and v != [] and k not in MODES}
-    return make_config({**kept, **changed})
+    return make_config({**set_fields(stored), **changed})
+
+
+def set_fields(stored: dict[str, Any]) -> dict[str, Any]:
+    """Fields of a stored configuration that have a value, without the mode of its call."""
+    return {k: v for k, v in stored.items() if v is not None and v != [] and k not in MODES}
 
 
 def check_labels(folder: RunFolder, labels: dict[str, str], what: str = "labels") -> None:

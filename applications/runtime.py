@@ -47,7 +47,12 @@ class Runtime:
             print(text, file=sys.stderr, flush=True)
 
     def catch_signals(self) -> None:
-        """From here on SIGINT and SIGTERM only ask to stop; a second SIGINT interrupts at once."""
+        """From here on SIGINT and SIGTERM only ask to stop; a second SIGINT interrupts at once.
+
+        Once for all trainings of a call.
+        """
+        if self._previous:
+            return
         for number in (signal.SIGINT, signal.SIGTERM):
             self._previous[number] = signal.signal(number, self._on_signal)
 

@@ -1,8 +1,10 @@
-"""--train and --continue: data, network, loop, and a test of the best weights."""
+"""One training: data, network, loop, and a test of the best weights."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +14,7 @@ from applications import run_folder
 from applications.data import Data, read_data
 from applications.evaluate import evaluate_split, write_predictions
 from applications.ladders import check_monitor, ladder_tables, write_ladders
+from applications.rates import optimizer_of, rate_figures
 from applications.run_folder import RunFolder
 from applications.runtime import Runtime
 from applications.scoring import ScoringOptions, score_images
@@ -22,6 +25,7 @@ from applications.weights import start_from, weights_of, with_resumed_variant
 from config import Config
 from dataloader.batch import Targets
 from dataloader.loader import BatchPlan, StepDataset
+from models.freezing import check_freeze, freeze, frozen_part
 from models.quality_net import (
     QualityNet,
     build_model,
@@ -38,26 +42,26 @@ from utils.seed import seed_step
 CALIBRATION = 256  # training images whose scores give a head its units
 
 
-def run(config: Config, runtime: Runtime) -> int:
-    """Trains or continues a run; 0, or 130/143 when a signal stopped it (its state is saved)."""
+def train(
+    config: Config,
+    runtime: Runtime,
+    data: Data | None = None,
+    beside: Mapping[str, Any] | None = None,
+) -> RunFolder:
+    """Trains or continues a run, and returns its folder; raises Stopped when a signal stopped it
+    (its state is saved).
+
+    data: where the labels have been read. beside: more files for a new run's folder, name -> JSON.
+    """
     task = TASKS[config.criterion]
     config = with_resumed_variant(config)
-    _check_names(config)
-    transform, rule = train_transform(config), view_rule(config)
-    if config.continue_run and run_folder.opened(config.continue_run, config).results.exists():
-        runtime.info(
-            f"{config.continue_run}: this run is finished; its figures are in results.json"
-        )
-        return 0
-    data = read_data(config, task, runtime)
+    check_names(config)
+    rule = view_rule(config)
+    data = data or read_data(config, task, runtime)
     check_monitor(monitored(config)[0], data.splits.get("val"))
     train = data.splits["train"]
-    plan = BatchPlan(
-        len(train.targets), config.batch_size, runtime.world.size, config.seed,
-        train.targets.groups(),
-    )  # fmt: skip
-    dataset = StepDataset(train.targets, transform, plan, runtime.world.rank, config.max_pixels)
-    model = _model(config, runtime, branches(config, train.num_classes), _fewest_images(dataset))
+    dataset = training_set(config, data, runtime)
+    model = _model(config, runtime, branches(config, train.num_classes), fewest_images(dataset))
     options = ScoringOptions(
         rule, config.batch_size, config.workers, config.max_pixels, runtime.amp
     )
@@ -66,8 +70,8 @@ def run(config: Config, runtime: Runtime) -> int:
         task.fit_head(model, train.targets.all(), sample)
     if config.sync_bn and runtime.world.size > 1:
         model = _synchronised(model, runtime)
-    optimizer = make_optimizer(model, config.opt, config.lr, config.weight_decay, config.momentum)
-    folder = _open_folder(config, data, runtime)
+    optimizer = optimizer_of(config, model)
+    folder = _open_folder(config, data, runtime, beside or {})
     logger = Logger(folder.path, runtime.world.rank)
     try:
         val = data.splits["val"].targets if "val" in data.splits else None
@@ -75,21 +79,33 @@ def run(config: Config, runtime: Runtime) -> int:
         trainer = Trainer(
             config, runtime, model, criterion, optimizer, dataset, val, options, folder, logger
         )
-        _introduce(config, runtime, data, plan, folder, logger)
+        _introduce(config, runtime, data, trainer)
         _begin(trainer, folder, logger, data)
         runtime.catch_signals()
         trainer.fit()
         _test_best(config, runtime, trainer, data, logger)
     finally:
         logger.close()
-    return 0
+    return folder
 
 
-def _check_names(config: Config) -> None:
+def check_names(config: Config) -> None:
     """A name that leads nowhere is answered before any label or image is read."""
     monitored(config)
-    check_architecture(config.arch, network_size(config), config.advprop)
+    size = network_size(config)
+    check_architecture(config.arch, size, config.advprop)
+    check_freeze(config.arch, size, config.freeze, config.advprop)
     make_optimizer(nn.Linear(1, 1), config.opt, config.lr, config.weight_decay, config.momentum)
+
+
+def training_set(config: Config, data: Data, runtime: Runtime) -> StepDataset:
+    """The training split's steps for this process."""
+    targets = data.splits["train"].targets
+    plan = BatchPlan(
+        len(targets), config.batch_size, runtime.world.size, config.seed, targets.groups()
+    )
+    transform = train_transform(config)
+    return StepDataset(targets, transform, plan, runtime.world.rank, config.max_pixels)
 
 
 def _model(config: Config, runtime: Runtime, classes: int, smallest_batch: int) -> QualityNet:
@@ -101,6 +117,7 @@ def _model(config: Config, runtime: Runtime, classes: int, smallest_batch: int) 
         config.arch, classes, network_size(config), config.dropout,
         pretrained=imagenet and fresh, advprop=config.advprop,
     )  # fmt: skip
+    freeze(model, config.freeze)
     check_training_batch(model, smallest_batch)
     if model.pretrained_report:
         for line in model.pretrained_report.lines():
@@ -128,7 +145,7 @@ def _sample_scores(
     return positions, found.scores
 
 
-def _fewest_images(dataset: StepDataset) -> int:
+def fewest_images(dataset: StepDataset) -> int:
     """Distinct images in this process's share of the shortest step of the first epoch."""
     plan = dataset.plan
     step = min(range(plan.steps()), key=plan.step_lines)
@@ -144,42 +161,59 @@ def _synchronised(model: QualityNet, runtime: Runtime) -> QualityNet:
     return nn.SyncBatchNorm.convert_sync_batchnorm(model)
 
 
-def _open_folder(config: Config, data: Data, runtime: Runtime) -> RunFolder:
-    labels = {name: split.sha256 for name, split in data.splits.items()}
+def _open_folder(
+    config: Config, data: Data, runtime: Runtime, beside: Mapping[str, Any]
+) -> RunFolder:
+    labels = data.digests()
     if not config.continue_run:
-        folder = run_folder.create(config, labels, runtime)
-    else:
-        folder = run_folder.opened(config.continue_run, config)
-        run_folder.check_labels(folder, labels, "photographs" if data.photographs else "labels")
-        run_folder.check_processes(folder, runtime)
-        if runtime.main:
-            folder.sweep()
-    if data.photographs and runtime.main:
-        write_json(folder.path / "photographs.json", data.photographs.to_dict())
+        if data.photographs:
+            beside = {**beside, "photographs.json": data.photographs.to_dict()}
+        return run_folder.create(config, labels, runtime, beside)
+    folder = run_folder.opened(config.continue_run, config)
+    run_folder.check_labels(folder, labels, "photographs" if data.photographs else "labels")
+    run_folder.check_processes(folder, runtime)
+    if runtime.main:
+        folder.sweep()
     return folder
 
 
-def _introduce(
-    config: Config, runtime: Runtime, data: Data, plan: BatchPlan, folder: RunFolder, logger: Logger
-) -> None:
+def _introduce(config: Config, runtime: Runtime, data: Data, trainer: Trainer) -> None:
+    logger = trainer.logger
     sizes = ", ".join(
         f"{name} {len(s.targets)} lines, {len(s.targets.paths)} images"
         for name, s in data.splits.items()
     )
-    logger.info(f"run folder: {folder.path}")
+    if config.stage_of:
+        logger.file(f"stage {config.stage_of}")
+    logger.info(f"run folder: {trainer.folder.path}")
     logger.info(
         f"device: {describe(runtime.device)}, amp {runtime.amp}, {runtime.world.size} process(es)"
     )
-    logger.info(f"data: {sizes}; {plan.steps()} steps an epoch")
+    logger.info(f"data: {sizes}; {trainer.steps} steps an epoch")
     for line in data.photographs.lines() if data.photographs else ():
         logger.info(line)
     if "val" not in data.splits:
         logger.info("no val/ split: the last weights count as the best")
+    _introduce_parts(config, trainer)
     if config.schedule == "step" and config.warmup >= config.epochs:
         logger.info(
             f"warm-up of {config.warmup} epochs covers all {config.epochs}: the rate stays at "
             "0.1 of --lr"
         )
+
+
+def _introduce_parts(config: Config, trainer: Trainer) -> None:
+    if frozen := frozen_part(trainer.model, config.freeze):
+        trainer.logger.info(str(frozen))
+        if not (config.pretrained or config.advprop or config.resume):
+            trainer.logger.info(
+                "the frozen part has random weights and keeps them: --pretrained or --resume FILE "
+                "brings better ones"
+            )
+    rates = rate_figures(trainer.optimizer)
+    if rates.keys() != {"lr"}:
+        shown = ", ".join(f"--{name} {rate:g}" for name, rate in rates.items())
+        trainer.logger.info(f"learning rates: {shown}")
 
 
 def _begin(trainer: Trainer, folder: RunFolder, logger: Logger, data: Data) -> None:

@@ -14,6 +14,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from applications.ladders import overall_figures
 from applications.payload import network_payload
+from applications.rates import rate_figures
 from applications.run_folder import RunFolder
 from applications.runtime import Runtime, Stopped
 from applications.scoring import ScoringOptions, figures, score_images, to_input
@@ -213,15 +214,15 @@ class Trainer:
         factor = lr_factor(c.schedule, epoch, c.epochs, c.warmup)
         for group, base in zip(self.optimizer.param_groups, self.base_rates, strict=True):
             group["lr"] = base * factor
-        return c.lr * factor
+        return self.optimizer.param_groups[-1]["lr"]  # the head's, where parts have their own
 
     # ---- the end of an epoch
 
     def _end_epoch(self, data_wait: float) -> None:
         at = self.position
         sums = distributed.reduce_sum(torch.tensor([at.loss_sum, at.lines], dtype=torch.float64))
-        rate = self.optimizer.param_groups[0]["lr"]
-        train = {"loss": float(sums[0] / sums[1]), "lr": rate, "data_wait": data_wait}
+        rates = rate_figures(self.optimizer)
+        train = {"loss": float(sums[0] / sums[1]), **rates, "data_wait": data_wait}
         validated = (
             at.epoch + 1
         ) % self.config.eval_every == 0 or at.epoch + 1 == self.config.epochs

@@ -31,6 +31,7 @@ class QualityNet(nn.Module):
 
     arch: the name that was asked for; backbone_name: the library's, with the tag of its weights.
     advprop: see Backbone. pretrained_report: what was loaded, if ImageNet weights were asked for.
+    frozen: names of the backbone's modules that stay in evaluation mode (models/freezing.py).
     """
 
     def __init__(
@@ -48,10 +49,19 @@ class QualityNet(nn.Module):
         self.image_size = image_size
         self.advprop = backbone.advprop
         self.pretrained_report: LoadReport | None = None
+        self.frozen: tuple[str, ...] = ()
         self.register_buffer("mean", torch.tensor(backbone.mean).view(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor(backbone.std).view(1, 3, 1, 1))
         self.backbone = backbone.module
         self.heads = nn.ModuleDict({"quality": ScoreHead(backbone.features, num_classes, dropout)})
+
+    def train(self, mode: bool = True) -> QualityNet:
+        """As every module's, but frozen parts stay in evaluation mode."""
+        super().train(mode)
+        for name in self.frozen:
+            # One by one: a frozen module's children are frozen modules, too.
+            self.backbone.get_submodule(name).training = False
+        return self
 
     def forward(self, images: Tensor) -> Prediction:
         """images: float (N, 3, H, W) in [0, 1] -> Prediction."""
@@ -125,9 +135,10 @@ def check_training_batch(model: QualityNet, batch_size: int) -> None:
     Some networks (ResNeSt) normalise after pooling, where each image gives one value and a single
     one has no variance. Costs a forward pass without data, no arithmetic.
     """
-    training = model.backbone.training
+    training = model.training
     try:
-        run_without_data(model.backbone.train(), model.image_size, batch_size)
+        # The whole network's train(): a frozen layer does not normalise over the batch.
+        run_without_data(model.train().backbone, model.image_size, batch_size)
     except ValueError as error:
         if "more than 1 value per channel" not in str(error):
             raise
@@ -136,4 +147,4 @@ def check_training_batch(model: QualityNet, batch_size: int) -> None:
             "which needs more images: use at least 2 per device"
         ) from None
     finally:
-        model.backbone.train(training)
+        model.train(training)

@@ -90,7 +90,7 @@ def summarize(
 def measure_stages(module: nn.Module, image_size: tuple[int, int]) -> list[Stage]:
     """The whole module (on the meta device), then its stages in the order of definition."""
     shapes: dict[str, tuple[int, ...]] = {}
-    stages = {"": module, **_stages(module)}
+    stages = {"": module, **stages_of(module)}
 
     def note(name: str) -> Any:
         def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
@@ -144,8 +144,8 @@ def _parameters(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
 
 
-def _stages(module: nn.Module) -> dict[str, nn.Module]:
-    """The module's children, and in place of a container of blocks, its blocks."""
+def stages_of(module: nn.Module) -> dict[str, nn.Module]:
+    """Parts of a backbone by name: its children, and in place of a container of blocks, these."""
     stages: dict[str, nn.Module] = {}
     for name, child in module.named_children():
         blocks = isinstance(child, CONTAINERS) and any(any(b.children()) for b in child)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -68,23 +68,30 @@ def _from_timm(name: str, groups: Groups, lr: float, momentum: float) -> torch.o
 
 
 def make_optimizer(
-    model: nn.Module, name: str, lr: float, weight_decay: float, momentum: float = 0.9
+    model: nn.Module,
+    name: str,
+    lr: float,
+    weight_decay: float,
+    momentum: float = 0.9,
+    rates: Mapping[str, float] | None = None,
 ) -> torch.optim.Optimizer:
     """The optimizer `name` over the trainable parameters of `model`.
 
     `sgd` is Nesterov's when momentum is above 0; `adam` adds the decay to the gradient, `adamw`
     decays the weights themselves. Biases and normalisation layers never decay (`param_groups`).
-    Optimizers without a momentum of their own ignore `momentum`.
+    Optimizers without a momentum of their own ignore `momentum`. rates: learning rates of the
+    model's children, where they differ from each other (`param_groups`).
 
     Raises:
         ValueError: an unknown name (with the nearest ones), a rate not above 0, a negative
             weight decay, a momentum outside [0, 1), or nothing to train.
     """
-    if not 0 < lr < math.inf:
-        raise ValueError(f"learning rate {lr}: must be finite and above 0")
+    for rate in (lr, *(rates or {}).values()):
+        if not 0 < rate < math.inf:
+            raise ValueError(f"learning rate {rate}: must be finite and above 0")
     if not 0 <= momentum < 1:
         raise ValueError(f"momentum {momentum}: must be at least 0 and below 1")
-    groups = param_groups(model, weight_decay)
+    groups = param_groups(model, weight_decay, rates)
     key = name.lower()
     if key in OPTIMIZERS:
         return OPTIMIZERS[key](groups, lr, momentum)

@@ -76,6 +76,7 @@ def test_every_recipe_is_run_here() -> None:
         "train_rank_photos",
         "train_emd",
         "train_regress",
+        "rank_then_regress",
         "evaluate",
         "export",
         "predict",
@@ -100,6 +101,9 @@ def test_from_photographs_to_scores(tmp_path: Path, environment: dict[str, str])
     recipe("train_rank.sh", [*data, *SMALL], tmp_path, environment)
     mos = [*data, "--label_name", "label_mos.txt"]
     recipe("train_regress.sh", [*mos, *SMALL, *WEIGHTS], tmp_path, environment)
+    stages = ["--stage_epochs", "1,1", "--checkpoints", "staged"]
+    staged = recipe("rank_then_regress.sh", [*data, *SMALL, *stages], tmp_path, environment)
+    assert "2 regress" in staged.stderr and (tmp_path / "staged/model_best_resnet18.pth").exists()
     assert (
         "srcc" in recipe("evaluate.sh", [*mos, *WEIGHTS, "-j", "0"], tmp_path, environment).stdout
     )

@@ -63,6 +63,22 @@ def number(text: str) -> float:
     return value
 
 
+def is_number(text: str) -> bool:
+    """Whether the text is a number rather than a name."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def part(text: str) -> str:
+    """A name, or a share above 0 and up to 1; the text itself."""
+    if is_number(text) and not 0 < float(text) <= 1:
+        raise argparse.ArgumentTypeError(f"{text}: a share is above 0 and at most 1")
+    return text
+
+
 def one_of(what: str, spellings: Mapping[str, str]) -> Callable[[str], str]:
     """An argument type: a key of `spellings` becomes its value; others are answered with the near
     ones.
@@ -79,6 +95,6 @@ def one_of(what: str, spellings: Mapping[str, str]) -> Callable[[str], str]:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """": did you mean A or B?", or nothing where no known word is near."""
+    """ ": did you mean A or B?", or nothing where no known word is near."""
     near = difflib.get_close_matches(word, list(known), 3, 0.6)
     return f": did you mean {' or '.join(dict.fromkeys(near))}?" if near else ""

@@ -1,10 +1,11 @@
-"""Which parameters decay."""
+"""Which parameters decay, and at which rate each part learns."""
 
 import pytest
 import torch
 from torch import nn
 
-from optim.param_groups import param_groups
+from optim.factory import make_optimizer
+from optim.param_groups import param_groups, present_rates
 
 
 class Small(nn.Module):
@@ -42,3 +43,36 @@ def test_nothing_to_train():
 def test_negative_decay(decay):
     with pytest.raises(ValueError, match="weight decay"):
         param_groups(Small(), decay)
+
+
+def test_every_part_has_its_rate_and_its_decay():
+    model = Small()
+    groups = param_groups(model, 0.05, {"fc": 0.1, "conv": 0.2, "norm": 0.3, "gain": 1, "table": 2})
+    names = {id(p): name for name, p in model.named_parameters()}
+    found = {names[id(p)]: (g["lr"], g["weight_decay"]) for g in groups for p in g["params"]}
+    assert found == {
+        "fc.weight": (0.1, 0.05), "fc.bias": (0.1, 0), "conv.weight": (0.2, 0.05),
+        "conv.bias": (0.2, 0), "norm.weight": (0.3, 0), "norm.bias": (0.3, 0), "gain": (1, 0),
+        "table": (2, 0.05),
+    }  # fmt: skip
+    assert sum(len(g["params"]) for g in groups) == len(found)
+
+
+def test_no_parameter_is_left_out():
+    model = Small()
+    with pytest.raises(ValueError, match="a parameter of the model is in none"):
+        param_groups(model, 0, {"fc": 0.1, "conv": 0.1})
+    for parameter in (model.gain, model.table, *model.norm.parameters()):
+        parameter.requires_grad_(False)
+    groups = param_groups(model, 0, {"conv": 0.1, "fc": 0.2, "norm": 0.3})
+    assert {group["part"] for group in groups} == {"conv", "fc"}  # of the frozen part none
+
+
+@pytest.mark.parametrize("name", ["sgd", "adamw", "lamb"])
+def test_present_rates(name):
+    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 1))
+    assert present_rates(make_optimizer(model, name, 0.1, 0)) == {"lr": 0.1}
+    optimizer = make_optimizer(model, name, 0.1, 0.5, rates={"0": 0.01, "1": 0.2})
+    assert present_rates(optimizer) == {"0": 0.01, "1": 0.2}
+    with pytest.raises(ValueError, match="learning rate 0: must be"):
+        make_optimizer(model, name, 0.1, 0, rates={"0": 0, "1": 1})
