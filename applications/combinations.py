@@ -114,6 +114,7 @@ def _numbers(c: Config) -> Iterator[Rule]:
         not 0 < c.hard_pairs <= 1,
         f"--hard_pairs {c.hard_pairs:g} must be above 0 and at most 1, which is every pair",
     )
+    yield not 0 <= c.jitter <= 2, f"--jitter {c.jitter:g} must be at least 0 and at most 2"
     yield c.lr <= 0, f"--lr {c.lr:g} must be above 0"
     for name in ("lr_backbone", "lr_head"):
         rate = getattr(c, name)

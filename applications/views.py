@@ -36,7 +36,7 @@ def train_transform(config: Config) -> TrainTransform:
             f"--crop_from {crop_from[0]} {crop_from[1]} is smaller than the crop of {crop[0]} "
             f"{crop[1]}"
         )
-    return TrainTransform(view_rule(config), crop, crop_from, flip=not config.no_flip)
+    return TrainTransform(view_rule(config), crop, crop_from, not config.no_flip, config.jitter)
 
 
 def network_size(config: Config) -> tuple[int, int]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from PIL import Image
 
+from dataloader.exposure import expose, exposure_tables
 from utils.images import ViewRule, enlarge_to_fit, resize_image, view
 
 # Blocks of JPEG with halved chroma: a region that begins and ends on this grid is coded as it is in
@@ -22,17 +23,19 @@ Change = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class TrainTransform:
-    """Random crop and flip on top of the evaluation's own resize rule.
+    """Random crop, flip and exposure on top of the evaluation's own resize rule.
 
     crop: (H, W) of a random crop, or None for the whole view. crop_from: (H, W) that the image is
     resized to by the rule before the crop; None crops the image at its own
-    resolution (technical quality dies in resizing).
+    resolution (technical quality dies in resizing). jitter: strength of a random exposure; images
+    that share `rng` get the same.
     """
 
     rule: ViewRule
     crop: tuple[int, int] | None = None
     crop_from: tuple[int, int] | None = None
     flip: bool = True
+    jitter: float = 0.0
 
     def __call__(
         self, image: Image.Image, rng: np.random.Generator, change: Change | None = None
@@ -48,6 +51,8 @@ class TrainTransform:
             pixels = self._random_crop(image, rng, change)
         if self.flip and rng.random() < 0.5:
             pixels = pixels[:, :, ::-1]
+        if self.jitter:
+            pixels = expose(pixels, exposure_tables(self.jitter, rng))
         return np.ascontiguousarray(pixels)
 
     def _cuts(self, image: Image.Image) -> bool:

@@ -31,8 +31,9 @@ DATA="$OUT/data_seed$SEED" RANK="$OUT/checkpoints/rank" REGRESS="$OUT/checkpoint
 # One thread and a loader beside it: bfloat16's backward pass on two threads slows down tenfold on a machine
 # that has anything else to do.
 COMMON=(--data "$DATA" --arch "$ARCH" --seed "$SEED" -j 1 --threads 1 --logdir "$OUT/runs" --no_check)
-# Crops at the photographs' own resolution: distortions die in resizing.
-VIEW=(--crop random --test_crops 9)
+# Crops at the photographs' own resolution, because distortions die in resizing; random exposure, because a
+# handful of photographs would teach that a dark or flat scene is a distorted one.
+VIEW=(--crop random --test_crops 9 --jitter 0.7)
 
 step "1/7 distort photographs: 4 kinds x 5 levels; whole photographs are kept for val and test"
 iqa --generate basic ${PHOTOS[@]+"${PHOTOS[@]}"} --data "$DATA" --seed "$SEED" --tile 192 \
