@@ -145,6 +145,9 @@ class Config:
         help="rank: --margin for each level between the two images; needs levels.csv")
     hard_pairs: float = flag("task", 1.0, "--hard_pairs", type=number, metavar="SHARE",
         help="rank: learn from this share of a step's pairs, those with the largest loss")
+    across: int = flag("task", 0, "--across", type=count, metavar="LEVELS",
+        help="rank: also pair two photographs, of one distortion or the better one pristine, where "
+        "they are at least so many levels apart (0: never; RankIQA: 1)")
     use_margin: bool = flag("task", False, "--use_margin",
         help="accepted; a margin above 0 is always used")
     loss: str = flag("task", "l1", "--loss", choices=("l1", "l2", "huber"),

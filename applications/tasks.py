@@ -71,7 +71,8 @@ def _no_units(model: QualityNet, targets: dict[str, np.ndarray], sample: Sample)
 
 
 def _pair_targets(config: Config, labels: list, levels: list[Level] | None) -> PairTargets:
-    return PairTargets(labels, levels, config.margin if config.margin_by_level else None)
+    margin = config.margin if config.margin_by_level else None
+    return PairTargets(labels, levels, margin, config.across)
 
 
 def _measure_rank(targets: dict[str, np.ndarray], found: Scores) -> dict[str, float]:

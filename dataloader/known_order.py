@@ -29,9 +29,13 @@ class KnownOrder:
     It is known between two images of one reference: by level within one distortion, and between
     level 0 (the reference itself) and every distorted version. Two images of one level are a tie,
     and two distortions are not compared.
+
+    across: the same between different references, where they are at least so many levels apart;
+    0 compares no two references. RankIQA trains with 1.
     """
 
-    def __init__(self, levels: Sequence[Level]) -> None:
+    def __init__(self, levels: Sequence[Level], across: int = 0) -> None:
+        self.across = across
         references = [level.reference_id for level in levels]
         distortions = [level.distortion for level in levels]
         self.reference = np.unique(references, return_inverse=True)[1].reshape(-1)  # (M,)
@@ -41,15 +45,18 @@ class KnownOrder:
     def known(self, better: np.ndarray, worse: np.ndarray) -> np.ndarray:
         """bool (P,): whether the levels say that image `better` is above image `worse`."""
         comparable = (self.distortion[better] == self.distortion[worse]) | (self.level[better] == 0)
-        return (
-            (self.reference[better] == self.reference[worse])
-            & comparable
-            & (self.level[better] < self.level[worse])
-        )
+        steps = self.level[worse] - self.level[better]
+        wanted = np.where(self.related(better, worse), 1, self.across or np.inf)
+        return comparable & (steps >= wanted)
+
+    def related(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        """bool (P,): whether two images are versions of one reference."""
+        return self.reference[a] == self.reference[b]
 
     def pairs(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(better (P,), worse (P,)): positions in `images` of all pairs whose order is known."""
-        better, worse = pairs_within(self.reference[images])
+        group = np.zeros(len(images), dtype=np.int64) if self.across else self.reference[images]
+        better, worse = pairs_within(group)
         known = self.known(images[better], images[worse])
         return better[known], worse[known]
 

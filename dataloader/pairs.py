@@ -32,7 +32,7 @@ class PairTargets:
     the levels do not know, or that contradicts them, stays. Without levels: the lines as they are.
 
     margin_per_level: a pair's margin per level between its images; one level for a line whose order
-    the levels do not know. ValueError without levels.
+    the levels do not know. across: see KnownOrder. ValueError for either without levels.
     """
 
     relational = True
@@ -42,15 +42,17 @@ class PairTargets:
         labels: Sequence[PairLabel],
         levels: list[Level] | None = None,
         margin_per_level: float | None = None,
+        across: int = 0,
     ) -> None:
-        if margin_per_level is not None and levels is None:
+        asked = {"--margin_by_level": margin_per_level is not None, "--across": across > 0}
+        for flag in (name for name, wanted in asked.items() if wanted and levels is None):
             raise ValueError(
-                "--margin_by_level needs the levels of the images: put levels.csv beside the "
-                "label file, or leave the flag out"
+                f"{flag} needs the levels of the images: put levels.csv beside the label file, or "
+                "leave the flag out"
             )
         self.paths = label_paths(labels)
         self.levels, self.margin_per_level = levels, margin_per_level
-        self.order = None if levels is None else KnownOrder(levels)
+        self.order = None if levels is None else KnownOrder(levels, across)
         position = {path: i for i, path in enumerate(self.paths)}
         self.better = np.array([position[label.better] for label in labels], dtype=np.int64)  # (L,)
         self.worse = np.array([position[label.worse] for label in labels], dtype=np.int64)  # (L,)
@@ -92,9 +94,14 @@ class PairTargets:
 
     def view_keys(self, images: np.ndarray, targets: dict[str, np.ndarray]) -> np.ndarray:
         """Images linked by the batch's pairs are cropped alike: two versions of a photograph then
-        differ in their distortion only, which is what their order is about.
+        differ in their distortion only, which is what their order is about. Where levels are
+        known, a pair of two photographs is no such link.
         """
-        return images[linked(len(images), targets["better"], targets["worse"])]
+        better, worse = targets["better"], targets["worse"]
+        if self.order is not None:
+            related = self.order.related(images[better], images[worse])
+            better, worse = better[related], worse[related]
+        return images[linked(len(images), better, worse)]
 
     def all(self) -> dict[str, np.ndarray]:
         return self._targets(np.arange(len(self.paths)), self.better, self.worse)

@@ -36,15 +36,16 @@ def ladder_labels(
     """(lines, levels of their distinct images in order of appearance), photograph by photograph, as
     `--generate` writes them for whole photographs.
 
-    photos: by name. drawn: how many of `kinds` each epoch draws; a ladder then has a number for its
-    distortion. None: all, as they are. seed: see DistortedPhoto.
+    photos: by name. drawn: how many of `kinds` each epoch draws; a ladder then has a number and its
+    photograph's name for its distortion, so that it is compared with no other. None: all, as they
+    are. seed: see DistortedPhoto.
     """
     everything = tuple(kinds)
     fixed = drawn is None or drawn == len(everything)
     ladders = (
         [((kind,), 0, kind) for kind in everything]
         if fixed
-        else [(everything, place, f"ladder {place}") for place in range(drawn or 0)]
+        else [(everything, place, None) for place in range(drawn or 0)]
     )
     labels: list[PairLabel] = []
     levels: list[Level] = []
@@ -55,7 +56,7 @@ def ladder_labels(
             ladder = [pristine]
             for level in range(1, LEVELS + 1):
                 ladder.append(DistortedPhoto(photo, name, choice, place, level, seed))
-                levels.append(Level(name, title, level))
+                levels.append(Level(name, title or f"ladder {place} of {name}", level))
             for better, worse in combinations(ladder, 2):
                 labels.append(PairLabel(better, worse, len(labels) + 1))
     return labels, levels

@@ -41,34 +41,37 @@ def random_ladders(seed: int) -> tuple[list[PairLabel], list[Level]]:
     return lines, [level_of[path] for path in paths]
 
 
-def is_above(a: Level, b: Level) -> bool:
-    """What the levels say, in words: same photograph, less of one distortion, or none at all."""
-    if a.reference_id != b.reference_id or a.level >= b.level:
+def is_above(a: Level, b: Level, across: int = 0) -> bool:
+    """What the levels say, in words: same photograph, less of one distortion, or none at all; of
+    two photographs only where they are `across` levels apart.
+    """
+    if a.level >= b.level or not (a.level == 0 or a.distortion == b.distortion):
         return False
-    return a.level == 0 or a.distortion == b.distortion
+    return a.reference_id == b.reference_id or 0 < across <= b.level - a.level
 
 
-def expected_pairs(labels, levels, lines, paths) -> dict[tuple[Path, Path], int]:
+def expected_pairs(labels, levels, lines, paths, across) -> dict[tuple[Path, Path], int]:
     """(better, worse) -> levels apart, by a loop over every two images of the lines."""
     level_of = dict(zip(paths, levels, strict=True))
     chosen = [labels[line] for line in lines]
     images = {path for label in chosen for path in (label.better, label.worse)}
     found = {(label.better, label.worse): 1 for label in chosen}
     for a, b in itertools.permutations(images, 2):
-        if is_above(level_of[a], level_of[b]):
+        if is_above(level_of[a], level_of[b], across):
             found[a, b] = level_of[b].level - level_of[a].level
     return found
 
 
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("count", [1, 2, 9, 40, 95])
-def test_all_pairs_their_margins_and_their_loss_equal_a_loop(seed, count):
+@pytest.mark.parametrize("across", [0, 1, 3])
+def test_all_pairs_their_margins_and_their_loss_equal_a_loop(seed, count, across):
     labels, levels = random_ladders(seed)
-    targets = PairTargets(labels, levels, MARGIN)
+    targets = PairTargets(labels, levels, MARGIN, across)
     rng = np.random.default_rng(100 + seed)
     lines = rng.choice(len(labels), count, replace=False)
     images, found = targets.select(lines)
-    expected = expected_pairs(labels, levels, lines, targets.paths)
+    expected = expected_pairs(labels, levels, lines, targets.paths, across)
     assert len(set(images)) == len(images)
     names = [targets.paths[i] for i in images]
     pairs = [(names[b], names[w]) for b, w in zip(found["better"], found["worse"], strict=True)]
@@ -128,10 +131,22 @@ def test_lines_of_a_ladder_are_a_group():
         assert (groups[a] == groups[b]) == (ladder[a] == ladder[b])
 
 
-def test_margins_by_level_need_levels():
+@pytest.mark.parametrize(("flag", "given"), [("margin_by_level", (0.5,)), ("across", (None, 1))])
+def test_what_asks_for_levels_is_refused_without_them(flag, given):
     labels, _ = random_ladders(0)
-    with pytest.raises(ValueError, match=r"--margin_by_level needs .* levels.csv"):
-        PairTargets(labels, None, 0.5)
+    with pytest.raises(ValueError, match=rf"--{flag} needs .* levels.csv"):
+        PairTargets(labels, None, *given)
+
+
+def test_pairs_of_two_photographs_leave_each_its_own_crop():
+    names = [f"{photo}{level}" for photo in "ab" for level in range(3)]
+    labels = [PairLabel(Path(f"{p}0"), Path(f"{p}{n}"), n) for p in "ab" for n in (1, 2)]
+    levels = [Level(name[0], "blur", int(name[1])) for name in names]
+    targets = PairTargets(labels, levels, across=1)
+    images, found = targets.select(np.arange(4))
+    assert len(found["better"]) == 3 + 3 + 3 + 3
+    keys = targets.view_keys(images, found)
+    assert keys.tolist() == [0, 0, 0, 3, 3, 3]
 
 
 @pytest.mark.parametrize("group", [[], [3], [1, 0, 1, 1], [2, 2, 7, 0, 7, 2]])

@@ -65,7 +65,7 @@ def test_an_epoch_draws_some_distortions_of_each_photograph(photos):
     assert len(labels) == 3 * 2 * 15
     paths = label_paths(labels)
     assert [(s.name, s.level) for s in paths] == [(v.reference_id, v.level) for v in levels]
-    assert levels[6] == Level("china", "ladder 1", 1)
+    assert levels[6] == Level("china", "ladder 1 of china", 1)
     drawn = {(e, n): kinds_of(paths, n, 3, e) for e in range(40) for n in photos}
     assert all(len(set(kinds)) == 2 for kinds in drawn.values())  # never one twice
     for name in photos:
