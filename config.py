@@ -286,12 +286,17 @@ def parse(argv: list[str]) -> Config:
 
 def _repeated(given: dict[str, Any]) -> dict[str, Any]:
     """What --config says; a mode on the command line takes the place of the file's."""
-    stored = from_file(_flags(), WORDING, given["config"])
+    stored = read_config(given["config"])
     asked = {name for name in MODES if name in given}
     if asked and asked != {name for name in MODES if name in stored}:
         # The weights that training started from are not those that another mode should use.
         stored = {k: v for k, v in stored.items() if k not in (*MODES, "resume", "output")}
     return stored
+
+
+def read_config(path: str) -> dict[str, Any]:
+    """Fields set by a config.json, their types and choices checked. Raises UsageError."""
+    return from_file(_flags(), WORDING, path)
 
 
 def make_config(given: dict[str, Any]) -> Config:

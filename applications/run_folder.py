@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from applications.runtime import Runtime
-from config import CONTINUE_FLAGS, MODES, Config, make_config
+from config import CONTINUE_FLAGS, MODES, Config, make_config, read_config
 from utils import distributed
 from utils.checkpoint import publish
 from utils.device import describe
@@ -166,16 +166,12 @@ def continued(config: Config) -> Config:
     if config.continue_run is None:
         return config
     file = Path(config.continue_run) / "config.json"
-    try:
-        stored = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    if not file.is_file():
         raise ValueError(
             f"--continue {config.continue_run}: no config.json there: name a folder below --logdir"
-        ) from None
-    except ValueError as error:
-        raise ValueError(f"{file}: not JSON: {error}") from None
+        )
     changed = {name: getattr(config, name) for name in config.given & CONTINUE_FLAGS}
-    return make_config({**set_fields(stored), **changed})
+    return make_config({**set_fields(read_config(str(file))), **changed})
 
 
 def set_fields(stored: dict[str, Any]) -> dict[str, Any]:

@@ -106,17 +106,17 @@ def from_file(flags: Flags, wording: Wording, path: str) -> dict[str, Any]:
     try:
         loaded = json.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
-        raise UsageError(f"--config {path}: {error.strerror}") from None
+        raise UsageError(f"{path}: {error.strerror}") from None
     except ValueError as error:
-        raise UsageError(f"--config {path}: not JSON: {error}") from None
+        raise UsageError(f"{path}: not JSON: {error}") from None
     if not isinstance(loaded, dict):
-        raise UsageError(f"--config {path}: expected an object of flag names and values")
+        raise UsageError(f"{path}: expected an object of flag names and values")
     try:
         refuse_unknown(flags, loaded)
         words = [word for key, value in loaded.items() for word in _words(flags, key, value)]
         return given_flags(flags, wording, words)
     except UsageError as error:
-        raise UsageError(f"--config {path}: {error}") from None
+        raise UsageError(f"{path}: {error}") from None
 
 
 def _words(flags: Flags, key: str, value: Any) -> list[str]:

@@ -100,3 +100,16 @@ def test_an_accelerator_that_is_not_there(tmp_path):
     done = call(tmp_path, f"--train {TINY} --epochs 1 -g 1")
     assert "CPU" in done.err
     refused(tmp_path, f"--train {TINY} -g 1 --device cuda")
+
+
+@pytest.mark.parametrize(
+    ("stored", "said"),
+    [
+        ('{"epochs": "many"}', "'many' is not a whole number"),
+        ('{"epoch": 3}', "did you mean epochs"),
+    ],
+)
+def test_a_run_is_not_continued_with_a_configuration_that_cannot_be_meant(tmp_path, stored, said):
+    (tmp_path / "config.json").write_text(stored, encoding="utf-8")
+    message = refused(tmp_path, "--continue .", code=2)
+    assert said in message and "config.json" in message
