@@ -33,7 +33,7 @@ DATA="$OUT/data_seed$SEED" RANK="$OUT/checkpoints/rank" REGRESS="$OUT/checkpoint
 COMMON=(--data "$DATA" --arch "$ARCH" --seed "$SEED" -j 1 --threads 1 --logdir "$OUT/runs" --no_check)
 # Crops at the photographs' own resolution, because distortions die in resizing; random exposure, because a
 # handful of photographs would teach that a dark or flat scene is a distorted one.
-VIEW=(--crop random --test_crops 9 --jitter 0.7)
+VIEW=(--crop random --test_crops 9 --jitter 0.5)
 
 step "1/7 distort photographs: 4 kinds x 5 levels; whole photographs are kept for val and test"
 iqa --generate basic ${PHOTOS[@]+"${PHOTOS[@]}"} --data "$DATA" --seed "$SEED" --tile 192 \
@@ -41,12 +41,12 @@ iqa --generate basic ${PHOTOS[@]+"${PHOTOS[@]}"} --data "$DATA" --seed "$SEED" -
 
 step "2/7 rank: which of two versions of a photograph is better"
 iqa --train --criterion rank "${COMMON[@]}" "${VIEW[@]}" --checkpoints "$RANK" \
-  --crop_size 96 -b 120 --lr 3e-3 --schedule cosine --warmup 1 --epochs 18 --eval_every 9 --across 1
+  --crop_size 96 -b 120 --lr 3e-3 --schedule cosine --warmup 1 --epochs 18 --eval_every 9 --margin 0.5 --margin_by_level --across 1
 
 step "3/7 regress, from the rank weights, a synthetic target: SSIM with the undistorted photograph"
 iqa --train --criterion regress "${COMMON[@]}" "${VIEW[@]}" --label_name label_mos.txt --checkpoints "$REGRESS" \
   --resume "$RANK/model_best_$ARCH.pth" --crop_size 128 -b 32 --lr 1e-3 --schedule cosine --warmup 1 \
-  --epochs 10 --eval_every 10 --ema 0.98 --wd 0.05
+  --epochs 12 --eval_every 12 --ema 0.98 --wd 0.05
 
 step "4/7 evaluate both on photographs that training never saw"
 iqa -e "${COMMON[@]}" --resume "$RANK/model_best_$ARCH.pth"
