@@ -31,6 +31,7 @@ DATA="$OUT/data_seed$SEED" RANK="$OUT/checkpoints/rank" REGRESS="$OUT/checkpoint
 # One thread and a loader beside it: bfloat16's backward pass on two threads slows down tenfold on a machine
 # that has anything else to do.
 COMMON=(--data "$DATA" --arch "$ARCH" --seed "$SEED" -j 1 --threads 1 --logdir "$OUT/runs" --no_check)
+# One photograph validates, too few to choose weights by: the last ones count.
 # Crops at the photographs' own resolution, because distortions die in resizing; random exposure, because a
 # handful of photographs would teach that a dark or flat scene is a distorted one.
 VIEW=(--crop random --test_crops 9 --jitter 0.5)
@@ -41,7 +42,8 @@ iqa --generate basic ${PHOTOS[@]+"${PHOTOS[@]}"} --data "$DATA" --seed "$SEED" -
 
 step "2/7 rank: which of two versions of a photograph is better"
 iqa --train --criterion rank "${COMMON[@]}" "${VIEW[@]}" --checkpoints "$RANK" \
-  --crop_size 96 -b 120 --lr 3e-3 --schedule cosine --warmup 1 --epochs 18 --eval_every 9 --margin 0.5 --margin_by_level --across 1
+  --crop_size 96 -b 120 --lr 3e-3 --schedule cosine --warmup 1 --epochs 18 --eval_every 18 \
+  --margin 0.5 --margin_by_level --across 1
 
 step "3/7 regress, from the rank weights, a synthetic target: SSIM with the undistorted photograph"
 iqa --train --criterion regress "${COMMON[@]}" "${VIEW[@]}" --label_name label_mos.txt --checkpoints "$REGRESS" \
