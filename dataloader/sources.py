@@ -16,7 +16,7 @@ from PIL import Image
 
 from dataloader.transforms import TrainTransform
 from utils.data_generate.distortions import distort
-from utils.data_generate.photos import open_photo
+from utils.data_generate.opening import open_photo
 from utils.images import read_image
 from utils.seed import key, numpy_generator, permutation
 

@@ -28,7 +28,8 @@ from itertools import combinations
 from pathlib import Path
 
 from utils.data_generate.distortions import SETS, distortions_of
-from utils.data_generate.photos import MAX_SIDE, name_photos
+from utils.data_generate.opening import MAX_SIDE
+from utils.data_generate.photos import name_photos
 from utils.data_generate.worker import (
     PRISTINE,
     PhotoJob,

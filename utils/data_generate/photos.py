@@ -8,15 +8,8 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from PIL import Image
-
-from utils.data_generate.distortions import SMALLEST_SIDE
-from utils.images import READABLE_EXTENSIONS, ImageError, list_images, read_image
+from utils.images import READABLE_EXTENSIONS, list_images
 from utils.seed import permutation
-
-# The levels are made for photographs of LIVE's size (768x512): a kernel of 7 pixels is not seen in
-# the picture of a 12-megapixel camera, while that camera's own noise and sharpening are.
-MAX_SIDE = 1024  # pixels
 
 # Real colour photographs inside the packages' own folders: no drawings, no second view of a scene.
 _PACKAGE_PHOTOS = {
@@ -93,19 +86,6 @@ def name_photos(photos: Sequence[Path]) -> dict[str, Path]:
             raise ValueError(f"{path}: would be called {name} as {other} is: rename one of them")
         taken[name.casefold()] = named[name] = path
     return named
-
-
-def open_photo(photo: Path, max_pixels: int, max_side: int | None = MAX_SIDE) -> Image.Image:
-    """The photograph as the distortions take it: RGB, shrunk to `max_side`; ImageError with the
-    file's name when it cannot be read or is too small.
-    """
-    image = read_image(photo, max_pixels)
-    if max_side is not None:
-        image.thumbnail((max_side, max_side), Image.Resampling.LANCZOS)
-    if min(image.size) < SMALLEST_SIDE:
-        size, least = f"{image.width}x{image.height}", f"{SMALLEST_SIDE}x{SMALLEST_SIDE}"
-        raise ImageError(photo, f"{size} pixels, at least {least} needed: take it out")
-    return image
 
 
 def split_photos(

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from utils.data_generate.distortions import LEVELS, distort
-from utils.data_generate.photos import open_photo
+from utils.data_generate.opening import open_photo
 from utils.data_generate.ssim import luma_ssim
 from utils.files import write_atomic
 
