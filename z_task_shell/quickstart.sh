@@ -48,7 +48,7 @@ iqa --train --criterion rank "${COMMON[@]}" "${VIEW[@]}" --checkpoints "$RANK" \
 step "3/7 regress, from the rank weights, a synthetic target: SSIM with the undistorted photograph"
 iqa --train --criterion regress "${COMMON[@]}" "${VIEW[@]}" --label_name label_mos.txt --checkpoints "$REGRESS" \
   --resume "$RANK/model_best_$ARCH.pth" --crop_size 128 -b 32 --lr 1e-3 --schedule cosine --warmup 1 \
-  --epochs 12 --eval_every 12 --ema 0.98 --wd 0.05
+  --epochs 14 --eval_every 14 --ema 0.98 --wd 0.05 --jitter 0.3
 
 step "4/7 evaluate both on photographs that training never saw"
 iqa -e "${COMMON[@]}" --resume "$RANK/model_best_$ARCH.pth"
