@@ -120,7 +120,7 @@ class Config:
         help="no random horizontal flip in training")
     jitter: float = flag("view", 0.0, "--jitter", type=number, metavar="S",
         help="random contrast, gamma and white balance in training, the same for all versions of "
-        "a photograph; for few photographs (e.g. 0.7); 0: off")
+        "a photograph; for few photographs (e.g. 0.5); 0: off")
 
     arch: str = flag("model", "efficientnet_b0", "-a", "--arch", metavar="NAME",
         help="backbone: any of timm or torchvision; timm:NAME, torchvision:NAME or "

@@ -1,10 +1,11 @@
-"""A folder of small real photographs: those inside installed packages, shrunk."""
+"""Small real photographs, cut or shrunk from those inside installed packages."""
 
 from __future__ import annotations
 
 import functools
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 from utils.data_generate.photos import package_photos
@@ -12,12 +13,12 @@ from utils.images import read_image
 
 NAMES = ("astronaut", "chelsea", "coffee", "rocket", "china", "flower")
 SIDE = 96  # pixels, the longer one
+PHOTOS = {path.stem: path for path in package_photos()}
 
 
 @functools.cache
 def small_photo(name: str, side: int = SIDE) -> Image.Image:
-    (file,) = (path for path in package_photos() if path.stem == name)
-    image = read_image(file)
+    image = read_image(PHOTOS[name])
     image.thumbnail((side, side), Image.Resampling.LANCZOS)
     return image
 
@@ -27,3 +28,10 @@ def write_photos(folder: Path, names: tuple[str, ...] = NAMES, side: int = SIDE)
     for name in names:
         small_photo(name, side).save(folder / f"{name}.png")
     return folder
+
+
+def centre(path: Path, side: int = 192) -> np.ndarray:
+    """uint8 (side, side, 3): the middle of a photograph, at its own resolution."""
+    image = read_image(path)
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    return np.asarray(image.crop((left, top, left + side, top + side)))

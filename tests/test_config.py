@@ -109,6 +109,7 @@ def test_help_is_quick_and_imports_no_torch():
         ("--train --num_classes 5 --margin 4", "--margin 4 cannot be reached"),
         ("--train --num_classes 5 --margin 0.8 --margin_by_level", "0.8 over 5 levels"),
         ("--hard_pairs 0", "--hard_pairs 0 must be above 0 and at most 1"),
+        ("--jitter 3", "--jitter 3 must be at least 0 and at most 2"),
         ("--hard_pairs 1.5", "--hard_pairs 1.5 must be"),
         ("--criterion emd --num_classes 1", "--criterion emd needs --num_classes 2"),
         ("--train --pretrained --resume x", "both bring weights"),

@@ -4,7 +4,7 @@
 #   bash tests/benchmarks/rank_accuracy.sh PHOTOS OUT [SEEDS...]        PHOTOS: a folder of pristine photographs
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/../../z_task_shell/setup.sh"
-setup requirements.txt
+setup
 PHOTOS="$1" OUT="$2"
 shift 2
 SEEDS=("$@")

@@ -5,7 +5,7 @@
 #   bash tests/benchmarks/train_histogram.sh HISTOGRAM_DATA PRISTINE_PHOTOS OUT
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/../../z_task_shell/setup.sh"
-setup requirements.txt
+setup
 HISTOGRAM="$1" PHOTOS="$2" OUT="$3"
 COMMON=(--arch resnet18 --crop random --lr 1e-3 --schedule cosine --warmup 1 --amp bf16 --threads 1 -j 1 --no_check
   --logdir "$OUT/runs")

@@ -5,7 +5,7 @@
 #   bash tests/benchmarks/train_mos.sh MOS_DATA OUT [more flags of the regression]
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/../../z_task_shell/setup.sh"
-setup requirements.txt
+setup
 MOS="$1" OUT="$2"
 shift 2
 COMMON=(--arch resnet18 --dropout 0 --crop random --lr 1e-3 --schedule cosine --amp bf16 --threads 1 -j 1 --no_check

@@ -16,6 +16,7 @@ from scipy.signal import convolve2d
 from scipy.stats import norm
 
 from dataloader.labels import check_splits, label_paths, read_labels
+from tests.small_photos import PHOTOS, centre
 from utils.data_generate import command
 from utils.data_generate import photos as photos_module
 from utils.data_generate.distortions import SETS, distort
@@ -31,13 +32,6 @@ from utils.data_generate.ssim import luma_ssim
 from utils.images import read_image
 
 ROOT = Path(__file__).resolve().parents[2]
-PHOTOS = {path.stem: path for path in package_photos()}
-
-
-def centre(path: Path, side: int = 192) -> np.ndarray:
-    image = read_image(path)
-    left, top = (image.width - side) // 2, (image.height - side) // 2
-    return np.asarray(image.crop((left, top, left + side, top + side)))
 
 
 def psnr(a: np.ndarray, b: np.ndarray) -> float:

@@ -12,21 +12,14 @@ from PIL import Image
 from scipy.signal import convolve2d
 from scipy.stats import kstest, norm
 
+from tests.small_photos import PHOTOS, centre
 from utils.data_generate.compression import _rayleigh_power
 from utils.data_generate.distortions import DISTORTIONS, LEVELS, SETS, distort, distortions_of
-from utils.data_generate.photos import package_photos
 from utils.data_generate.pixels import to_rgb, to_ycbcr
 from utils.data_generate.wavelet import decompose, rebuild
 from utils.images import read_image
 
 ROOT = Path(__file__).resolve().parents[2]
-PHOTOS = {path.stem: path for path in package_photos()}
-
-
-def centre(path: Path, side: int = 192) -> np.ndarray:
-    image = read_image(path)
-    left, top = (image.width - side) // 2, (image.height - side) // 2
-    return np.asarray(image.crop((left, top, left + side, top + side)))
 
 
 def scaled(path: Path) -> np.ndarray:

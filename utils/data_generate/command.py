@@ -11,6 +11,8 @@ import os
 import sys
 from pathlib import Path
 
+from utils.flag_types import count, side
+
 
 def run(distortion_set: str, argv: list[str] | None = None) -> int:
     """Write ladders of the photographs in --data to --out; 0, or 1 with one line about a fault."""
@@ -43,9 +45,9 @@ def run(distortion_set: str, argv: list[str] | None = None) -> int:
         return 130
     if summary.made:
         bar.finish()
-    for split, count in summary.photos.items():
+    for split, photos in summary.photos.items():
         print(
-            f"{out / split}: {count} photographs, {summary.images[split]} images, "
+            f"{out / split}: {photos} photographs, {summary.images[split]} images, "
             f"{summary.pairs[split]} pairs"
         )
     return 0
@@ -67,21 +69,21 @@ def _parser(distortion_set: str) -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="default: 0")
     parser.add_argument(
         "--workers",
-        type=_count,
+        type=count,
         default=os.cpu_count() or 1,
         metavar="N",
         help="processes; they never change what is written (default: one per core)",
     )
     parser.add_argument(
         "--tile",
-        type=_side,
+        type=_tile,
         metavar="PIXELS",
         help="cut training photographs into square tiles, 64 or larger",
     )
     for split, default in (("val", 2), ("test", 3)):
         parser.add_argument(
             f"--{split}_photos",
-            type=_count,
+            type=count,
             default=default,
             metavar="N",
             help=f"whole photographs kept for {split} (default: {default})",
@@ -89,15 +91,8 @@ def _parser(distortion_set: str) -> argparse.ArgumentParser:
     return parser
 
 
-def _side(text: str) -> int:
-    value = int(text)
+def _tile(text: str) -> int:
+    value = side(text)
     if value < 64:
         raise argparse.ArgumentTypeError(f"{value}: at least 64 pixels")
-    return value
-
-
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"{value}: must not be below 0")
     return value
