@@ -178,10 +178,13 @@ def _split(
         )
     if not kept:
         raise ValueError(f"{file.file}: no line is left without an unreadable image")
-    digest = hashlib.sha256(file.file.read_bytes()).hexdigest()
-    levels = read_levels(file.file.parent / LEVELS_FILE, label_paths(kept))
+    levels_file = file.file.parent / LEVELS_FILE
+    levels = read_levels(levels_file, label_paths(kept))
+    digest = hashlib.sha256(file.file.read_bytes())
+    if levels is not None:
+        digest.update(levels_file.read_bytes())  # pairs and margins come from it, too
     try:
         targets = task.targets(config, kept, levels)
     except ValueError as error:
         raise ValueError(f"{file.file}: {error}") from None
-    return Split(name, targets, file.file, file.num_classes, digest)
+    return Split(name, targets, file.file, file.num_classes, digest.hexdigest())

@@ -166,6 +166,12 @@ def test_what_going_on_needs(folder):
     labels.write_text(text + "\n# another line\n")
     assert "labels of train/ have changed" in call(folder, f"--continue {run}", 1).err
     labels.write_text(text)
+    levels = labels.with_name("levels.csv")
+    images = sorted(labels.parent.rglob("*.png"))
+    rows = [f"{image.resolve()},a,noise,1" for image in images]
+    levels.write_text("\n".join(["path,reference_id,distortion,level", *rows]) + "\n")
+    assert "labels of train/ have changed" in call(folder, f"--continue {run}", 1).err
+    levels.unlink()
     file = run / "checkpoint_test_efficientnet.pth"
     whole = file.read_bytes()
     file.write_bytes(whole[: len(whole) // 2])
