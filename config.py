@@ -114,6 +114,8 @@ class Config:
     test_crops: int | None = flag("view", None, "--test_crops", type=count, metavar="N",
         help="score an image by N crops on a grid (default: 5 after training on unscaled crops, "
         "else 0: whole)")
+    crop_seed: int | None = flag("view", None, "--crop_seed", type=count, metavar="SEED",
+        help="--test_crops at places drawn from this seed (default: on a grid)")
     crop_pool: str = flag("view", "mean", "--crop_pool", choices=("mean", "median"),
         help="how the crops' scores become one")
     no_flip: bool = flag("view", False, "--no_flip",

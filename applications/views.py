@@ -18,12 +18,17 @@ def view_rule(config: Config) -> ViewRule:
     crops = config.test_crops
     if crops is None:
         crops = UNSCALED_TEST_CROPS if unscaled else 0
+    if config.crop_seed is not None and not crops:
+        raise ValueError(
+            f"--crop_seed {config.crop_seed} needs --test_crops N: there are no crops to place"
+        )
     return ViewRule(
         image_size=tuple(config.image_size),
         resize="native" if unscaled else config.resize,
         crops=crops,
         crop_size=tuple(crop_size) if crops else None,
         crop_pool=config.crop_pool,
+        crop_seed=config.crop_seed,
     )
 
 

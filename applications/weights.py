@@ -22,7 +22,7 @@ from utils.checkpoint import find_spelling, is_checkpoint, load_tensors, verifie
 # What a network needs to be used as it was trained; a flag that was given wins.
 ADOPTED = (
     "arch", "num_classes", "criterion", "image_size", "resize", "crop", "crop_size", "crop_from",
-    "test_crops", "crop_pool", "margin", "loss", "advprop",
+    "test_crops", "crop_pool", "crop_seed", "margin", "loss", "advprop",
     # Which photographs were held out: another draw would test on those of the training.
     "seed", "split_seed", "val_photos", "test_photos",
 )  # fmt: skip
@@ -55,7 +55,7 @@ def adopt(config: Config, payload: dict[str, Any]) -> Config:
     taken = {name: stored[name] for name in ADOPTED if name not in config.given and name in stored}
     if {"image_size", "resize", "crop", "crop_from"} & config.given:
         # A size that was asked for replaces the whole training view, not half of it.
-        for name in ("crop", "crop_size", "crop_from", "test_crops"):
+        for name in ("crop", "crop_size", "crop_from", "test_crops", "crop_seed"):
             taken.pop(name, None)
         if taken.get("resize") == "native":
             taken.pop("resize")

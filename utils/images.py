@@ -11,7 +11,6 @@ Reading rules (`read_image`), the same for training, evaluation, prediction, exp
 - Refused: 32-bit integer and floating-point grey, because the file does not say what white is.
 """
 
-import math
 import os
 import stat
 import warnings
@@ -22,6 +21,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from utils.crop_places import crop_places
 from utils.view_rule import ViewRule
 
 __all__ = [
@@ -29,7 +29,6 @@ __all__ = [
     "READABLE_EXTENSIONS",
     "ImageError",
     "ViewRule",
-    "crop_boxes",
     "enlarge_to_fit",
     "list_images",
     "read_image",
@@ -213,37 +212,6 @@ def enlarge_to_fit(
     return image.resize(size, _filter(interpolation))
 
 
-def crop_boxes(
-    height: int, width: int, crop_size: tuple[int, int], crops: int
-) -> list[tuple[int, int]]:
-    """(top, left) of N crops in an image that they fit in, spread evenly, the same in every call.
-
-    N=1 is the centre; N=5 the four corners, then the centre. Any other N is a near-square grid of
-    floor(sqrt(N)) lines along the way with more room to move (rows, when both are equal). N is
-    shared out over the lines, the first ones get one more. Places on a line, and the lines
-    themselves, go from edge to edge at equal distances; a single one lies in the middle. So N=4
-    is the corners and N=9 a 3x3 grid.
-    """
-    down, right = height - crop_size[0], width - crop_size[1]
-    if crops == 5:
-        return [(0, 0), (0, right), (down, 0), (down, right), (down // 2, right // 2)]
-    lines = math.isqrt(crops)
-    across, along = (down, right) if right >= down else (right, down)
-    places = [
-        (a, b)
-        for line, a in enumerate(_spread(across, lines))
-        for b in _spread(along, crops // lines + (line < crops % lines))
-    ]
-    return places if right >= down else [(b, a) for a, b in places]
-
-
-def _spread(span: int, count: int) -> list[int]:
-    """k * span / (count - 1), rounded half up in whole numbers."""
-    if count == 1:
-        return [span // 2]
-    return [(2 * k * span + count - 1) // (2 * (count - 1)) for k in range(count)]
-
-
 def view(image: Image.Image, rule: ViewRule) -> np.ndarray:
     """The network's input for one image: uint8 (V, 3, H, W), V = max(1, rule.crops).
 
@@ -258,8 +226,8 @@ def view(image: Image.Image, rule: ViewRule) -> np.ndarray:
     fitting = enlarge_to_fit(resized, rule.crop_size, rule.interpolation)
     pixels = np.asarray(fitting).transpose(2, 0, 1)  # (3, H, W)
     height, width = rule.crop_size
-    boxes = crop_boxes(fitting.height, fitting.width, rule.crop_size, rule.crops)
-    return np.stack([pixels[:, y : y + height, x : x + width] for y, x in boxes])
+    places = crop_places(fitting.height, fitting.width, rule)
+    return np.stack([pixels[:, y : y + height, x : x + width] for y, x in places])
 
 
 def list_images(folder: PathLike) -> list[Path]:

@@ -18,9 +18,9 @@ class ViewRule:
         target's aspect, then resizes; "pad" keeps the aspect and centres the image on grey (128);
         "native" leaves the image as it is.
     interpolation: one of INTERPOLATIONS, Pillow's filters, antialiased when they shrink.
-    crops: 0 for the whole resized image, else how many crops of crop_size (H, W) are taken on the
-        grid of `utils.images.crop_boxes`.
+    crops: 0 for the whole resized image, else how many crops of crop_size (H, W) are taken.
     crop_pool: how the scores of the crops become one.
+    crop_seed: None: crops on a grid; else at places drawn from this number (utils/crop_places.py).
 
     ValueError for a value outside these, and for crops without crop_size or the reverse.
     """
@@ -31,6 +31,7 @@ class ViewRule:
     crops: int = 0
     crop_size: tuple[int, int] | None = None
     crop_pool: str = "mean"
+    crop_seed: int | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "image_size", _checked_size("image_size", self.image_size))
@@ -42,6 +43,9 @@ class ViewRule:
         if (self.crops > 0) != (self.crop_size is not None):
             given = f"crops={self.crops} with crop_size={self.crop_size}"
             raise ValueError(f"view rule: {given}: give both, or neither")
+        if self.crop_seed is not None and (not _is_whole(self.crop_seed) or self.crop_seed < 0):
+            seed = f"crop_seed must be null or a whole number from 0, not {self.crop_seed!r}"
+            raise ValueError(f"view rule: {seed}")
         if self.crop_size is not None:
             object.__setattr__(self, "crop_size", _checked_size("crop_size", self.crop_size))
 

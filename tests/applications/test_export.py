@@ -23,7 +23,8 @@ BEST = "checkpoints/model_best_resnet10t.pth"
 CASES = {
     "rank": "",
     "emd": "",
-    "regress": "--resize native --crop random --crop_size 32 --test_crops 3 --crop_pool median",
+    "regress": "--resize native --crop random --crop_size 32 --test_crops 3 --crop_pool median "
+    "--crop_seed 5",
 }
 
 
@@ -100,7 +101,7 @@ def test_the_sidecar(exported):
     assert facts["task"] == task and facts["versions"]["torch"]
     assert facts["score_range"] == ([1, 5] if task == "emd" else [None, None])
     rule = ViewRule.from_dict(facts["view"])
-    assert rule.crops == (3 if task == "regress" else 0)
+    assert (rule.crops, rule.crop_seed) == ((3, 5) if task == "regress" else (0, None))
     assert facts["score_units"] == {"rank": "ranking only", "emd": "bins 1..K"}.get(task, "MOS")
     names = sorted(p.name for p in artefact.parent.iterdir())
     assert not [n for n in names if n.endswith(".tmp")]

@@ -323,6 +323,7 @@ def test_names_that_lead_nowhere_are_answered_before_data_is_read(tmp_path):
         "--opt adamm": "did you mean",
         "--monitor emd_r1": "rank has pair_accuracy, loss",
         "--resume nothing.pth": "nothing.pth: no such file",
+        "--crop_seed 1": "--crop_seed 1 needs --test_crops",
     }
     for flag, said in asked.items():
         done = call(tmp_path, f"--train {TINY} {flag}", 1)

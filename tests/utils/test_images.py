@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
+from utils.crop_places import crop_places
 from utils.images import (
     ImageError,
     ViewRule,
-    crop_boxes,
     enlarge_to_fit,
     list_images,
     read_image,
@@ -328,7 +328,7 @@ def test_list_images(tmp_path):
     "rule",
     [
         ViewRule((224, 160)),
-        ViewRule((1, 1), "pad", "lanczos", 9, (32, 48), "median"),
+        ViewRule((1, 1), "pad", "lanczos", 9, (32, 48), "median", 7),
         ViewRule((5, 7), "native", crops=1, crop_size=(3, 2)),
     ],
 )
@@ -355,6 +355,7 @@ def test_rule_round_trip(rule):
         ({"image_size": [4, 4], "crops": 2}, "give both, or neither"),
         ({"image_size": [4, 4], "crop_size": [2, 2]}, "give both, or neither"),
         ({"image_size": [4, 4], "crops": 1, "crop_size": [2]}, "crop_size must be two whole"),
+        ({"image_size": [4, 4], "crop_seed": -1}, "crop_seed must be null or a whole number"),
     ],
 )
 def test_rule_faults(values, message):
@@ -398,34 +399,13 @@ def test_native_is_untouched():
     np.testing.assert_array_equal(result[0], values.transpose(2, 0, 1))
 
 
-def test_grids_with_names():
-    assert crop_boxes(100, 200, (20, 40), 1) == [(40, 80)]
-    assert crop_boxes(100, 200, (20, 40), 5) == [(0, 0), (0, 160), (80, 0), (80, 160), (40, 80)]
-    assert crop_boxes(100, 200, (20, 40), 4) == [(0, 0), (0, 160), (80, 0), (80, 160)]
-    assert crop_boxes(100, 200, (20, 40), 2) == [(40, 0), (40, 160)]
-    assert crop_boxes(200, 100, (40, 20), 2) == [(0, 40), (160, 40)]
-    three = [(y, x) for y in (0, 40, 80) for x in (0, 80, 160)]
-    assert crop_boxes(100, 200, (20, 40), 9) == three
-    assert crop_boxes(100, 200, (20, 40), 7)[:4] == [(0, 0), (0, 53), (0, 107), (0, 160)]
-
-
-@pytest.mark.parametrize("crops", [*range(1, 27), 50])
-@pytest.mark.parametrize("size", [(64, 96), (97, 61), (32, 32), (33, 90)])
-def test_grids_fit_spread_and_mirror(crops, size):
-    boxes = crop_boxes(*size, (32, 32), crops)
-    assert len(boxes) == crops and boxes == crop_boxes(*size, (32, 32), crops)
-    assert all(0 <= y <= size[0] - 32 and 0 <= x <= size[1] - 32 for y, x in boxes)
-    if size == (64, 96):
-        assert len(set(boxes)) == crops
-        assert np.mean(boxes, axis=0)[1] == pytest.approx(32, abs=1)
-
-
-def test_crops_are_windows_of_the_resized_image():
+@pytest.mark.parametrize("seed", [None, 3])
+def test_crops_are_windows_of_the_resized_image(seed):
     values = noise(40, 60, 3)
-    rule = ViewRule((224, 224), "native", crops=6, crop_size=(16, 24))
+    rule = ViewRule((224, 224), "native", crops=6, crop_size=(16, 24), crop_seed=seed)
     result = view(Image.fromarray(values), rule)
     assert result.shape == (6, 3, 16, 24)
-    for crop, (y, x) in zip(result, crop_boxes(40, 60, (16, 24), 6), strict=True):
+    for crop, (y, x) in zip(result, crop_places(40, 60, rule), strict=True):
         np.testing.assert_array_equal(crop, values[y : y + 16, x : x + 24].transpose(2, 0, 1))
     squashed = view(Image.fromarray(values), ViewRule((20, 30), crops=1, crop_size=(20, 30)))
     np.testing.assert_array_equal(squashed, view(Image.fromarray(values), ViewRule((20, 30))))
