@@ -40,9 +40,15 @@ from utils.images import ViewRule, read_image, view
 
 FIGURES = {
     "rank": {"pair_accuracy", "n_pairs"},
-    "emd": {"emd_r1", "emd_r2", "srcc", "plcc", "krcc", "rmse", "mae", "n", "std_srcc", "std_plcc"},
+    "emd": {
+        "emd_r1", "emd_r2", "two_class_accuracy", "cut", "srcc", "plcc", "krcc", "rmse", "mae", "n",
+        "std_srcc", "std_plcc",
+    },
     "regress": {"srcc", "plcc", "krcc", "rmse", "mae", "n"},
-}
+}  # fmt: skip
+# Of the test alone, and what it leaves beside its predictions.
+BASELINE = {"emd": {f"baseline_{name}" for name in ("emd_r1", "emd_r2", "two_class_accuracy")}}
+PICTURES = {"emd": {"histograms.png", "histograms.csv"}}
 
 
 @dataclass(frozen=True)
@@ -91,7 +97,7 @@ def test_files_of_a_run(trained):
     assert names == {
         "config.json", "environment.json", "log.txt", "metrics.jsonl", "results.json",
         "manifest.json", "checkpoint_resnet10t.pth", "model_best_resnet10t.pth",
-        "first_batch.png", "predictions_test.csv",
+        "first_batch.png", "predictions_test.csv", *PICTURES.get(trained.criterion, ()),
     }  # fmt: skip
     latest = {p.name for p in (trained.folder / "checkpoints").iterdir()}
     assert {"checkpoint_resnet10t.pth", "model_best_resnet10t.pth", "manifest.json"} <= latest
@@ -121,7 +127,8 @@ def test_evaluation_repeats_the_runs_own_test(trained):
     done = call(trained.folder, f"-e {trained.weights} -o again.csv")
     results = json.loads((trained.run / "results.json").read_text())["test"]
     printed = dict(line.split() for line in done.out.splitlines()[1:])
-    assert printed.keys() == results.keys() == FIGURES[trained.criterion]
+    wanted = FIGURES[trained.criterion] | BASELINE.get(trained.criterion, set())
+    assert printed.keys() == results.keys() == wanted
     for name, expected in results.items():
         wanted = float("nan") if expected is None else expected
         assert float(printed[name]) == pytest.approx(wanted, abs=1e-4, nan_ok=True), name
