@@ -6,6 +6,7 @@ import csv
 import glob
 import io
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from applications.tasks import Scores
 from applications.views import view_rule
 from applications.weights import load_model
 from config import Config
+from dataloader.sources import Source
 from utils.files import write_text
 from utils.images import list_images
 from utils.metrics import distribution_std
@@ -94,13 +96,13 @@ def _listed(file: Path) -> list[Path]:
     return paths
 
 
-def result_rows(paths: list[Path], found: Scores) -> list[dict[str, Any]]:
+def result_rows(paths: Sequence[Source], found: Scores) -> list[dict[str, Any]]:
     """path and score of each image; with a histogram also its std and its probabilities."""
     rows = []
-    spread = None if found.probs is None else distribution_std(found.probs)
+    spread = () if found.probs is None else distribution_std(found.probs)
     for i, path in enumerate(paths):
         row: dict[str, Any] = {"path": path.as_posix(), "score": float(found.scores[i])}
-        if found.probs is not None and spread is not None:
+        if found.probs is not None:
             row["std"] = float(spread[i])
             row |= {f"p{k}": float(p) for k, p in enumerate(found.probs[i], 1)}
         rows.append(row)

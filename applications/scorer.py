@@ -1,9 +1,4 @@
-"""Scores from Python: a model and the way its images are read, without a command line.
-
-from applications.scorer import load_scorer
-scorer = load_scorer("runs/RUN")
-table = scorer.score(["photo.jpg", "folder/", array])
-"""
+"""Scores from Python, without a command line: `load_scorer(weights).score(images)`."""
 
 from __future__ import annotations
 
@@ -17,7 +12,7 @@ import torch
 from PIL import Image
 
 from applications.combinations import check
-from applications.predict import expand
+from applications.predict import expand, result_rows
 from applications.scoring import ScoringOptions, score_alone
 from applications.tasks import Scores
 from applications.views import view_rule
@@ -28,11 +23,14 @@ from models.quality_net import QualityNet
 from utils.device import choose_device, prepared
 from utils.flag_types import did_you_mean
 from utils.images import ImageError, check_array
-from utils.metrics import distribution_std
 from utils.seed import rng_state, set_rng_state
 
-# What load_scorer takes beside the weights: how they are used, and what plain ones cannot say.
-SETTINGS = (*ADOPTED, "batch_size", "max_pixels", "amp")
+# What load_scorer takes beside the weights: how they are used, and what plain ones cannot say. It
+# refuses the rest of what weights carry, which no score depends on.
+_OF_TRAINING = ("margin", "loss", "seed", "split_seed", "val_photos", "test_photos")
+SETTINGS = (
+    *(name for name in ADOPTED if name not in _OF_TRAINING), "batch_size", "max_pixels", "amp",
+)  # fmt: skip
 COLUMNS = ("source", "mean", "std", "scores")
 TABLES = ("auto", "pandas", "rows")
 Given = str | os.PathLike[str] | np.ndarray | Image.Image
@@ -133,22 +131,23 @@ def find_sources(images: Given | Iterable[Given]) -> list[Source]:
             check_array(given, name)
             sources.append(GivenImage(given, name))
         else:
-            kind = type(given).__name__
-            raise ImageError(name, f"a {kind}: expected a path, a uint8 array or a Pillow image")
+            kind = f"an object of type {type(given).__name__}"
+            raise ImageError(name, f"{kind}: expected a path, a uint8 array or a Pillow image")
     return sources
 
 
 def score_rows(sources: list[Source], found: Scores) -> list[dict[str, Any]]:
-    """source, mean, std and scores of each image, in built-in types."""
-    rows = []
-    spread = None if found.probs is None else distribution_std(found.probs)
-    for i, source in enumerate(sources):
-        row: dict[str, Any] = dict.fromkeys(COLUMNS)
-        row |= {"source": source.as_posix(), "mean": float(found.scores[i])}
-        if found.probs is not None and spread is not None:
-            row |= {"std": float(spread[i]), "scores": found.probs[i].tolist()}
-        rows.append(row)
-    return rows
+    """source, mean, std and scores of each image, in built-in types: what --predict writes."""
+    bins = 0 if found.probs is None else found.probs.shape[1]
+    return [
+        {
+            "source": row["path"],
+            "mean": row["score"],
+            "std": row.get("std"),
+            "scores": [row[f"p{k + 1}"] for k in range(bins)] or None,
+        }
+        for row in result_rows(sources, found)
+    ]
 
 
 def _data_frame(table: str) -> Any:

@@ -117,7 +117,7 @@ def open_source(source: Source, max_pixels: int) -> Image.Image:
 
 
 def training_view(
-    source: Source,
+    source: Path | DistortedPhoto,
     transform: TrainTransform,
     rng: np.random.Generator,
     max_pixels: int,
@@ -129,8 +129,6 @@ def training_view(
     """
     if isinstance(source, Path):
         return transform(read_image(source, max_pixels), rng)
-    if isinstance(source, GivenImage):
-        return transform(image_in_memory(*source, max_pixels), rng)
     photo = _PHOTOS.open(source.photo, max_pixels)
     if source.level == 0:
         return transform(photo, rng)

@@ -1,4 +1,4 @@
-"""Predicted against voted histograms: one panel per image. Needs Pillow alone."""
+"""Predicted against voted histograms: one panel per image, drawn with Pillow."""
 
 from __future__ import annotations
 
@@ -155,7 +155,8 @@ def _plot(draw: ImageDraw.ImageDraw, corner: tuple[int, int], votes: Floats, pro
         first, last = edges[k], edges[k + 1]
         if vote > 0:
             top = bottom - max(1, round(vote / top_share * _PLOT[1]))
-            draw.rectangle((first + space, top, last - 1 - space, bottom), fill=_VOTED)
+            right = max(first + space, last - 1 - space)
+            draw.rectangle((first + space, top, right, bottom), fill=_VOTED)
         height = bottom - round(prob / top_share * _PLOT[1])
         outline += [(first, height), (last, height)]
     draw.line((left, bottom, left + _PLOT[0], bottom), fill=_GREY, width=1)

@@ -102,7 +102,7 @@ def test_names_of_any_kind_stay_in_their_line(tmp_path: Path) -> None:
     assert (pixels[:, -1] == 255).all()
 
 
-@pytest.mark.parametrize("bins", [1, 2, 100])
+@pytest.mark.parametrize("bins", [1, 2, 100, 500])
 def test_any_number_of_bins(bins, tmp_path: Path) -> None:
     one = np.eye(bins)[:1]
     pixels = drawn(tmp_path, one, one[:, ::-1])
