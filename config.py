@@ -11,7 +11,7 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
-from utils.flag_parser import Wording, from_file, given_flags, refuse_unknown, spell
+from utils.flag_parser import Wording, from_file, from_values, given_flags, refuse_unknown, spell
 from utils.flag_types import UsageError, count, flag, number, one_of, part, positive, side
 
 WORDING = Wording(
@@ -233,6 +233,7 @@ class Config:
 
     output: str | None = flag("out", None, "-o", "--output", metavar="FILE",
         help="--predict: .csv or .json; -e: .csv; --jit: the .pt file; --check: .json")
+    sort: bool = flag("out", False, "--sort", help="--predict: best first")
     print_freq: int = flag("out", 10, "-p", "--print_freq", type=positive, metavar="STEPS",
         help="steps between lines of progress in a file")
     logdir: str = flag("out", "runs", "--logdir", metavar="DIR",
@@ -299,6 +300,11 @@ def _repeated(given: dict[str, Any]) -> dict[str, Any]:
 def read_config(path: str) -> dict[str, Any]:
     """Fields set by a config.json, their types and choices checked. Raises UsageError."""
     return from_file(_flags(), WORDING, path)
+
+
+def checked_config(values: dict[str, Any]) -> Config:
+    """A Config from values by field name, checked as flags are. Raises UsageError."""
+    return make_config(from_values(_flags(), WORDING, values))
 
 
 def make_config(given: dict[str, Any]) -> Config:

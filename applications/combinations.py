@@ -55,6 +55,7 @@ def _mode(c: Config) -> Iterator[Rule]:
         yield not known, f"--output {c.output}: only with -e, --predict, --jit or --check"
         wrong = Path(c.output).suffix not in known
         yield wrong, f"--output {c.output}: must end in {' or '.join(known)}"
+    yield c.sort and mode != "predict", "--sort: only with --predict"
     yield (
         c.no_check and c.bad_images == "skip",
         "--bad_images skip needs the check before epoch 1: leave out --no_check",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from applications.data import Split, read_data
+from applications.histograms import baseline_figures, write_histograms
 from applications.ladders import ladder_figures, ladder_tables, write_ladders
 from applications.runtime import Runtime
 from applications.scoring import ScoringOptions, figures, score_images
@@ -26,10 +27,11 @@ LEVEL_COLUMNS = COLUMNS[1:]  # reference_id, distortion, level
 
 
 def run(config: Config, runtime: Runtime) -> int:
-    """Prints the figures of --resume weights on --split; -o FILE.csv keeps the predictions, and
-    FILE_ladders.csv and FILE_ladders.png where levels are known.
+    """Prints the figures of --resume weights on --split; -o FILE.csv keeps the predictions,
+    FILE_ladders.csv and .png where levels are known, and FILE_histograms.csv and .png where labels
+    are histograms.
     """
-    config, model, _ = load_model(config, runtime)
+    config, model, payload = load_model(config, runtime)
     task = TASKS[config.criterion]
     # An unreadable image stops scoring with its name; decoding everything twice would find no more.
     unchecked = replace(config, no_check=True, bad_images="stop")
@@ -40,7 +42,8 @@ def run(config: Config, runtime: Runtime) -> int:
     options = ScoringOptions(
         view_rule(config), config.batch_size, config.workers, config.max_pixels, config.amp or "off"
     )
-    values, found = evaluate_split(task, model, split, options, runtime, runtime.info)
+    learned = payload.get("mean_histogram")
+    values, found = evaluate_split(task, model, split, options, runtime, runtime.info, learned)
     if runtime.main:
         tables = [table(values, f"{config.resume} on {split.file}"), *ladder_tables(values)]
         print("\n\n".join(tables))
@@ -50,6 +53,9 @@ def run(config: Config, runtime: Runtime) -> int:
             title = f"{split.title}: score against level"
             ladders = output.with_name(f"{output.stem}_ladders")
             write_ladders(ladders, title, split.targets, found, values)
+            title = f"{split.title}: predicted and voted histograms"
+            histograms = output.with_name(f"{output.stem}_histograms")
+            write_histograms(histograms, title, split.targets, found, config.max_pixels)
     return 0
 
 
@@ -60,15 +66,16 @@ def evaluate_split(
     options: ScoringOptions,
     runtime: Runtime,
     say: Callable[[str], None],
+    learned: Sequence[float] | None = None,
 ) -> tuple[dict[str, Any], Scores]:
     """(figures by name, scores of the split's distinct images); what is odd about a figure
     is said. Where levels are known, those of ladders are among them, with `by_distortion` and
-    `by_level`.
+    `by_level`. learned: mean histogram of the training labels, the baseline to beat.
     """
     found = score_images(model, split.targets.paths, options, runtime, f"scoring {split.name}")
     values, remarks = figures(task, split.targets, found)
     of_ladders, more = ladder_figures(split.targets, found)
-    values = {**values, **of_ladders}
+    values = {**values, **baseline_figures(split.targets, learned), **of_ladders}
     for remark in remarks + more:
         say(f"{split.file}: {remark}")
     say(

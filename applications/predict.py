@@ -6,6 +6,7 @@ import csv
 import glob
 import io
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,14 @@ from applications.tasks import Scores
 from applications.views import view_rule
 from applications.weights import load_model
 from config import Config
+from dataloader.sources import Source
 from utils.files import write_text
 from utils.images import list_images
+from utils.metrics import distribution_std
 
 
 def run(config: Config, runtime: Runtime) -> int:
-    """A table on stdout, best first as given; -o FILE.csv or FILE.json in place of it."""
+    """A table on stdout, with --sort best first; -o FILE.csv or FILE.json in place of it."""
     paths = find_images(config.predict)
     config, model, _ = load_model(config, runtime)
     options = ScoringOptions(
@@ -30,6 +33,8 @@ def run(config: Config, runtime: Runtime) -> int:
     )
     found = score_images(model, paths, options, runtime, "scoring")
     rows = result_rows(paths, found)
+    if config.sort:
+        rows = [rows[i] for i in best_first(found.scores)]
     if config.output is None:
         print(as_table(rows))
     else:
@@ -45,11 +50,12 @@ def find_images(words: tuple[str, ...]) -> list[Path]:
     """
     found: list[Path] = []
     for word in words:
-        found += _expand(word)
+        found += expand(word)
     return list(dict.fromkeys(found))
 
 
-def _expand(word: str) -> list[Path]:
+def expand(word: str) -> list[Path]:
+    """Images that a word means: a file, a folder's, a .txt list's, or a pattern's."""
     path = Path(word)
     if path.is_dir():
         images = list_images(path)
@@ -65,7 +71,7 @@ def _expand(word: str) -> list[Path]:
         raise ValueError(
             f"{word}: no such file, folder or list, and no file matches it as a pattern"
         )
-    return [image for match in matches for image in _expand(match)]
+    return [image for match in matches for image in expand(match)]
 
 
 def _listed(file: Path) -> list[Path]:
@@ -90,25 +96,40 @@ def _listed(file: Path) -> list[Path]:
     return paths
 
 
-def result_rows(paths: list[Path], found: Scores) -> list[dict[str, Any]]:
+def result_rows(paths: Sequence[Source], found: Scores) -> list[dict[str, Any]]:
     """path and score of each image; with a histogram also its std and its probabilities."""
     rows = []
+    spread = () if found.probs is None else distribution_std(found.probs)
     for i, path in enumerate(paths):
         row: dict[str, Any] = {"path": path.as_posix(), "score": float(found.scores[i])}
         if found.probs is not None:
-            probs = found.probs[i].astype(np.float64)
-            scale = np.arange(1, len(probs) + 1)
-            row["std"] = float(np.sqrt(max(probs @ scale**2 - (probs @ scale) ** 2, 0.0)))
-            row |= {f"p{k}": float(p) for k, p in zip(scale, probs, strict=True)}
+            row["std"] = float(spread[i])
+            row |= {f"p{k}": float(p) for k, p in enumerate(found.probs[i], 1)}
         rows.append(row)
     return rows
 
 
+def best_first(scores: np.ndarray) -> np.ndarray:
+    """Positions of scores (N,) from the highest to the lowest; of equal ones the first is first."""
+    return np.argsort(-scores, kind="stable")
+
+
 def as_table(rows: list[dict[str, Any]]) -> str:
-    """Aligned columns, the path last because it may hold spaces."""
-    names = [name for name in rows[0] if name != "path"]
-    lines = ["  ".join([*(f"{name:>8}" for name in names), "path"])]
-    lines += ["  ".join([*(f"{row[name]:8.4f}" for name in names), row["path"]]) for row in rows]
+    """Aligned columns: the rank (1 is best), the score, as mean +- (std) where there is a
+    histogram, and the path, last because it may hold spaces.
+    """
+    order = best_first(np.array([row["score"] for row in rows]))
+    ranks = np.empty(len(rows), np.int64)
+    ranks[order] = np.arange(1, len(rows) + 1)
+    scores = [f"{row['score']:.4f}" for row in rows]
+    heading = "score"
+    if "std" in rows[0]:
+        heading = "mean +- (std)"
+        scores = [f"{s} +- ({row['std']:.4f})" for s, row in zip(scores, rows, strict=True)]
+    width = max(map(len, [heading, *scores]))
+    lines = [f"{'rank':>5}  {heading:>{width}}  path"]
+    for rank, score, row in zip(ranks, scores, rows, strict=True):
+        lines.append(f"{rank:5}  {score:>{width}}  {row['path']}")
     return "\n".join(lines)
 
 

@@ -6,7 +6,6 @@ import sys
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -16,6 +15,7 @@ from applications.runtime import Runtime
 from applications.tasks import Scores
 from dataloader.dataset import ViewDataset
 from dataloader.loader import LoadFault, make_loader
+from dataloader.sources import Source
 from utils import distributed
 from utils.count_bar import CountBar
 from utils.device import autocast, channels_last_helps, pin_memory
@@ -51,7 +51,7 @@ def to_input(images: torch.Tensor, device: torch.device) -> torch.Tensor:
 @torch.inference_mode()
 def score_images(
     model: nn.Module,
-    paths: Sequence[Path],
+    paths: Sequence[Source],
     options: ScoringOptions,
     runtime: Runtime,
     title: str | None = None,
@@ -65,10 +65,41 @@ def score_images(
     count on stderr.
     """
     part = distributed.shard(len(paths), runtime.world.rank, runtime.world.size)
-    dataset = ViewDataset(paths, options.rule, options.batch_size, options.max_pixels, part)
-    workers = min(options.workers, len(dataset))
-    loader = make_loader(dataset, range(len(dataset)), workers, pin_memory(runtime.device))
     bar = CountBar(title, sys.stderr) if title and runtime.main else None
+    mine, fault = _score_part(model, paths, part, options, runtime.device, bar)
+    _raise_together(fault)
+    return _scores(distributed.all_gather_rows(mine).numpy())
+
+
+@torch.inference_mode()
+def score_alone(
+    model: nn.Module, sources: Sequence[Source], options: ScoringOptions, device: torch.device
+) -> Scores:
+    """`score_images` of this process by itself, whatever group it may be part of."""
+    everything = range(len(sources))
+    mine, fault = _score_part(model, sources, everything, options, device)
+    if fault is not None:
+        raise ImageError(fault)
+    return _scores(mine.numpy())
+
+
+def _scores(table: np.ndarray) -> Scores:
+    """table (M, 1 [+ K])."""
+    return Scores(table[:, 0], table[:, 1:] if table.shape[1] > 1 else None)
+
+
+def _score_part(
+    model: nn.Module,
+    sources: Sequence[Source],
+    part: range,
+    options: ScoringOptions,
+    device: torch.device,
+    bar: CountBar | None = None,
+) -> tuple[torch.Tensor, str | None]:
+    """(rows (n, 1 [+ K]) of `part`, why the rest of them is missing)."""
+    dataset = ViewDataset(sources, options.rule, options.batch_size, options.max_pixels, part)
+    workers = min(options.workers, len(dataset))
+    loader = make_loader(dataset, range(len(dataset)), workers, pin_memory(device))
     was_training = model.training
     model.eval()
     rows, fault = [], None
@@ -76,26 +107,23 @@ def score_images(
         if isinstance(item, LoadFault):
             fault = item.message
             break
-        rows.append(_score_group(model, item[0], options, runtime))
+        rows.append(_score_group(model, item[0], options, device))
         if bar:
             bar.update(sum(map(len, rows)), len(part))
     if bar:
         bar.finish()
     model.train(was_training)
-    _raise_together(fault)
     columns = 1 + (model.num_classes if model.num_classes > 1 else 0)
-    mine = torch.from_numpy(np.concatenate(rows)) if rows else torch.empty(0, columns)
-    table = distributed.all_gather_rows(mine).numpy()  # (M, 1 [+ K])
-    return Scores(table[:, 0], table[:, 1:] if model.num_classes > 1 else None)
+    return torch.from_numpy(np.concatenate(rows)) if rows else torch.empty(0, columns), fault
 
 
 def _score_group(
-    model: nn.Module, views: torch.Tensor, options: ScoringOptions, runtime: Runtime
+    model: nn.Module, views: torch.Tensor, options: ScoringOptions, device: torch.device
 ) -> np.ndarray:
     """views uint8 (n, V, 3, H, W) -> (n, 1) scores, or (n, 1 + K) with histograms, float32."""
     count, crops = views.shape[:2]
-    with autocast(runtime.device, options.amp):
-        prediction = model(to_input(views.flatten(0, 1), runtime.device))
+    with autocast(device, options.amp):
+        prediction = model(to_input(views.flatten(0, 1), device))
     scores = prediction.scores.float().cpu().numpy().reshape(count, crops)
     pooled = pool_scores(scores, options.rule)[:, None]
     if prediction.logits.shape[1] == 1:

@@ -23,6 +23,7 @@ from utils import metrics, ranking_metrics
 DIRECTIONS = {
     "pair_accuracy": "max",
     "srcc": "max", "plcc": "max", "krcc": "max", "std_srcc": "max", "std_plcc": "max",
+    "two_class_accuracy": "max",
     "rmse": "min", "mae": "min", "emd_r1": "min", "emd_r2": "min", "loss": "min",
     **dict.fromkeys(ranking_metrics.FIGURES, "max"),  # of every task, where levels are known
 }  # fmt: skip
@@ -154,7 +155,8 @@ TASKS = {
         "emd", "distributions", "emd_r2",
         lambda config, labels, levels: DistributionTargets(labels, levels),
         lambda config, targets: EMDLoss(r=2), _measure_emd, _fit_histogram,
-        ("emd_r1", "emd_r2", *SCORE_FIGURES, "std_srcc", "std_plcc", "loss"), "bins 1..K",
+        ("emd_r1", "emd_r2", "two_class_accuracy", *SCORE_FIGURES, "std_srcc", "std_plcc", "loss"),
+        "bins 1..K",
     ),
     "regress": Task(
         "regress", "scores", "srcc",

@@ -13,6 +13,7 @@ from torch import nn
 from applications import run_folder
 from applications.data import Data, read_data
 from applications.evaluate import evaluate_split, write_predictions
+from applications.histograms import write_histograms
 from applications.ladders import check_monitor, ladder_tables, write_ladders
 from applications.rates import optimizer_of, rate_figures
 from applications.run_folder import RunFolder
@@ -251,7 +252,7 @@ def _test_best(
         )
         split = data.splits["test"]
         values, found = evaluate_split(
-            trainer.task, trainer.model, split, options, runtime, logger.info
+            trainer.task, trainer.model, split, options, runtime, logger.info, trainer.learned
         )
         for line in ladder_tables(values):
             logger.info(line)
@@ -261,6 +262,9 @@ def _test_best(
             write_predictions(folder.path / "predictions_test.csv", split.targets, found)
             title = f"{folder.path.name}, test: score against level"
             write_ladders(folder.path / "ladders", title, split.targets, found, values)
+            title = f"{folder.path.name}, test: predicted and voted histograms"
+            stem = folder.path / "histograms"
+            write_histograms(stem, title, split.targets, found, config.max_pixels)
         results["test"] = values
     else:
         logger.info("no test/ split: nothing to test the best weights on")

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
+from applications.histograms import mean_histogram
 from applications.ladders import overall_figures
 from applications.payload import network_payload
 from applications.rates import rate_figures
@@ -88,6 +89,7 @@ class Trainer:
         self.figure, self.direction = monitored(config)
         self.base_rates = [group["lr"] for group in optimizer.param_groups]
         self.stored_config = folder.stored_config()
+        self.learned = mean_histogram(dataset.targets)
 
     def _wrap(self, model: nn.Module) -> nn.Module:
         if self.runtime.world.size == 1:
@@ -292,7 +294,7 @@ class Trainer:
     # ---- state
 
     def _network(self) -> dict[str, Any]:
-        return network_payload(self.stored_config, self.model, self.options.rule)
+        return network_payload(self.stored_config, self.model, self.options.rule, self.learned)
 
     def save(self) -> None:
         """The whole state of training, atomically; then the copies that other commands look for."""

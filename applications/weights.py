@@ -5,6 +5,7 @@ configuration.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -71,8 +72,15 @@ def adopt(config: Config, payload: dict[str, Any]) -> Config:
 
 
 def load_model(config: Config, runtime: Runtime) -> tuple[Config, QualityNet, dict[str, Any]]:
-    """(configuration, network, payload) for -e, --predict and --jit: every tensor must come from
-    the file.
+    """(configuration, network, payload) for -e, --predict and --jit; see `load_network`."""
+    return load_network(config, runtime.device, runtime.info)
+
+
+def load_network(
+    config: Config, device: torch.device, say: Callable[[str], None]
+) -> tuple[Config, QualityNet, dict[str, Any]]:
+    """(configuration, network on the device in evaluation mode, payload) of --resume: every tensor
+    must come from the file.
     """
     file, payload = open_weights(config.resume)
     config = adopt(config, payload)
@@ -80,8 +88,8 @@ def load_model(config: Config, runtime: Runtime) -> tuple[Config, QualityNet, di
     model = build_model(
         config.arch, classes, network_size(config), config.dropout, advprop=config.advprop
     )
-    _load(model, payload, file, runtime, strict_head=True)
-    return config, model.to(runtime.device).eval(), payload
+    _load(model, payload, file, say, strict_head=True)
+    return config, model.to(device).eval(), payload
 
 
 def with_resumed_variant(config: Config) -> Config:
@@ -98,14 +106,14 @@ def start_from(config: Config, model: QualityNet, runtime: Runtime) -> None:
     what happened is said.
     """
     file, payload = open_weights(config.resume)
-    _load(model, payload, file, runtime)
+    _load(model, payload, file, runtime.info)
 
 
 def _load(
     model: QualityNet,
     payload: dict[str, Any],
     file: Path,
-    runtime: Runtime,
+    say: Callable[[str], None],
     strict_head: bool = False,
 ) -> None:
     try:
@@ -113,4 +121,4 @@ def _load(
     except ValueError as error:
         raise ValueError(f"{file}: {error}") from None
     for line in report.lines():
-        runtime.info(f"{file}: {line}")
+        say(f"{file}: {line}")

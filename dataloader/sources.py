@@ -1,4 +1,4 @@
-"""Where an image comes from: a file, or a photograph that is distorted while it is loaded.
+"""Where an image comes from: a file, a photograph that is distorted while it is loaded, or memory.
 
 A distorted photograph is what `--generate` would have written, but for its noise in training, which
 is drawn anew for every (seed, epoch, ladder): all levels of a ladder start from one generator.
@@ -17,7 +17,7 @@ from PIL import Image
 from dataloader.transforms import TrainTransform
 from utils.data_generate.distortions import distort
 from utils.data_generate.opening import open_photo
-from utils.images import read_image
+from utils.images import image_in_memory, read_image
 from utils.seed import key, numpy_generator, permutation
 
 CACHE_BYTES = 128 * 2**20  # per process: 170 photographs of 512x512, 60 of 1024x683
@@ -55,7 +55,21 @@ class DistortedPhoto(NamedTuple):
     __str__ = as_posix
 
 
-Source = Path | DistortedPhoto
+class GivenImage(NamedTuple):
+    """An image that a caller has in memory: uint8 (H, W, 3), RGB, or (H, W), grey, or a Pillow
+    image; name: what it is called in results and errors.
+    """
+
+    pixels: np.ndarray | Image.Image
+    name: str
+
+    def as_posix(self) -> str:
+        return self.name
+
+    __str__ = as_posix
+
+
+Source = Path | DistortedPhoto | GivenImage
 
 
 class PhotoCache:
@@ -91,6 +105,8 @@ def open_source(source: Source, max_pixels: int) -> Image.Image:
     """The whole image, RGB, the same in every call; ImageError with the file's name."""
     if isinstance(source, Path):
         return read_image(source, max_pixels)
+    if isinstance(source, GivenImage):
+        return image_in_memory(*source, max_pixels)
     photo = _PHOTOS.open(source.photo, max_pixels)
     if source.level == 0:
         return photo
@@ -101,7 +117,7 @@ def open_source(source: Source, max_pixels: int) -> Image.Image:
 
 
 def training_view(
-    source: Source,
+    source: Path | DistortedPhoto,
     transform: TrainTransform,
     rng: np.random.Generator,
     max_pixels: int,

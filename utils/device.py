@@ -11,9 +11,10 @@ scores of one model agree between devices; `--amp bf16` is the way to trade digi
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from types import ModuleType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.distributed as dist
@@ -31,6 +32,13 @@ LOST_PEER_MESSAGES = (
 )
 
 _AMP_DTYPES = {"off": torch.bfloat16, "bf16": torch.bfloat16, "fp16": torch.float16}
+# What prepare_device changes on CUDA.
+_CUDA_POLICY: tuple[tuple[Any, str], ...] = (
+    (torch.backends.cuda.matmul, "fp32_precision"),
+    (torch.backends.cudnn.conv, "fp32_precision"),
+    (torch.backends.cudnn, "deterministic"),
+    (torch.backends.cudnn, "benchmark"),
+)
 _REMEDIES = {
     "cuda": "install a CUDA build of torch and check the driver with nvidia-smi, "
     "or pass --device cpu",
@@ -138,6 +146,28 @@ def prepare_device(device: torch.device) -> None:
         npu.config.allow_internal_format = False
         npu.conv.allow_hf32 = False
         npu.matmul.allow_hf32 = False
+
+
+@contextmanager
+def prepared(device: torch.device) -> Iterator[None]:
+    """`prepare_device` for a while, where the process is a caller's and not ours: the selected
+    device and CUDA's settings are put back. Ascend's cannot be asked for, and stay.
+    """
+    if device.type == "cpu":
+        yield
+        return
+    backend = torch.get_device_module(device)
+    selected = backend.current_device()
+    settings = [
+        (owner, name, getattr(owner, name)) for owner, name in _CUDA_POLICY if device.type == "cuda"
+    ]
+    prepare_device(device)
+    try:
+        yield
+    finally:
+        for owner, name, value in settings:
+            setattr(owner, name, value)
+        backend.set_device(selected)
 
 
 def synchronize(device: torch.device) -> None:

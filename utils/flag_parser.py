@@ -112,15 +112,21 @@ def from_file(flags: Flags, wording: Wording, path: str) -> dict[str, Any]:
     if not isinstance(loaded, dict):
         raise UsageError(f"{path}: expected an object of flag names and values")
     try:
-        refuse_unknown(flags, loaded)
-        words = [word for key, value in loaded.items() for word in _words(flags, key, value)]
-        return given_flags(flags, wording, words)
+        return from_values(flags, wording, loaded)
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from None
 
 
+def from_values(flags: Flags, wording: Wording, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields set by values of Python or JSON; the parser checks their types and choices."""
+    refuse_unknown(flags, values)
+    words = [word for key, value in values.items() for word in _words(flags, key, value)]
+    return given_flags(flags, wording, words)
+
+
 def _words(flags: Flags, key: str, value: Any) -> list[str]:
     """One key of a file as the flag it stands for; null, false and [] stand for the default."""
+    value = list(value) if isinstance(value, tuple) else value
     if value is None or value is False or value == []:
         return []
     name = spell(flags, key)
@@ -131,7 +137,7 @@ def _words(flags: Flags, key: str, value: Any) -> list[str]:
     return [f"{name}={value[0] if isinstance(value, list) else value}"]
 
 
-def refuse_unknown(flags: Flags, values: dict[str, Any]) -> None:
+def refuse_unknown(flags: Flags, values: Mapping[str, Any]) -> None:
     """UsageError with near names for a key that no flag has: what nobody reads is not ignored."""
     names = [f.name for f in flags]
     for key in values:

@@ -29,7 +29,9 @@ __all__ = [
     "READABLE_EXTENSIONS",
     "ImageError",
     "ViewRule",
+    "check_array",
     "enlarge_to_fit",
+    "image_in_memory",
     "list_images",
     "read_image",
     "resize_image",
@@ -79,13 +81,49 @@ def read_image(path: PathLike, max_pixels: int = DEFAULT_MAX_PIXELS) -> Image.Im
     processes are fine.
     """
     _check_file(path)
+    with _faults_named(path), _quiet_pillow(), Image.open(path, formats=FORMATS) as image:
+        return _upright_rgb(path, image, max_pixels)
+
+
+def image_in_memory(
+    given: np.ndarray | Image.Image, name: str, max_pixels: int = DEFAULT_MAX_PIXELS
+) -> Image.Image:
+    """A Pillow image by the rules of `read_image`, or uint8 (H, W, 3) RGB or (H, W) grey as it is;
+    always another image than the given one, RGB. ImageError with `name` in place of a path.
+    """
+    with _faults_named(name), _quiet_pillow():
+        if isinstance(given, Image.Image):
+            return _upright_rgb(name, given, max_pixels)
+        check_array(given, name)
+        _check_pixels(name, (given.shape[1], given.shape[0]), max_pixels)
+        return Image.fromarray(np.ascontiguousarray(given)).convert("RGB")
+
+
+def check_array(pixels: np.ndarray, name: str) -> None:
+    """ImageError for an array that is not uint8 (H, W, 3) or (H, W), or has no pixel."""
+    shape = pixels.shape
+    if pixels.dtype != np.uint8 or (shape[2:] != () and shape[2:] != (3,)) or len(shape) < 2:
+        what = f"an array of {pixels.dtype} {shape}"
+        raise ImageError(name, f"{what}: expected uint8 (H, W, 3), RGB, or uint8 (H, W), grey")
+    if not pixels.size:
+        raise ImageError(name, f"an array of shape {shape} has no pixel")
+
+
+def _upright_rgb(name: PathLike, image: Image.Image, max_pixels: int) -> Image.Image:
+    _check_pixels(name, image.size, max_pixels)
+    image.load()
+    rgb = _to_rgb(name, image)
+    turn = _TRANSPOSE.get(_orientation(image))
+    upright = rgb if turn is None else rgb.transpose(turn)
+    upright.info.clear()  # an orientation that travels along would be applied twice
+    return upright
+
+
+@contextmanager
+def _faults_named(path: PathLike) -> Iterator[None]:
+    """Whatever a decoder raises becomes an ImageError with the file's name."""
     try:
-        with _quiet_pillow(), Image.open(path, formats=FORMATS) as image:
-            _check_pixels(path, image.size, max_pixels)
-            image.load()
-            rgb = _to_rgb(path, image)
-            turn = _TRANSPOSE.get(_orientation(image))
-            upright = rgb if turn is None else rgb.transpose(turn)
+        yield
     except (ImageError, MemoryError):
         raise
     except UnidentifiedImageError:
@@ -95,8 +133,6 @@ def read_image(path: PathLike, max_pixels: int = DEFAULT_MAX_PIXELS) -> Image.Im
         detail = " ".join(str(error).split()) or type(error).__name__
         what = f"cannot be decoded ({detail})"
         raise ImageError(path, f"{what}: replace the file, or take it out") from error
-    upright.info.clear()  # an orientation that travels along would be applied twice
-    return upright
 
 
 def _check_file(path: PathLike) -> None:

@@ -21,6 +21,8 @@ Array = NDArray[np.float64]
 _CONSTANT = 1e-13
 # How far a histogram's sum may be from 1.
 _SUM_TOLERANCE = 1e-2
+# Votes are kept as float32: digits of their means and standard deviations that are not rounding.
+_VOTE_DIGITS = 6
 
 
 def _finite(name: str, values: ArrayLike, ndim: int) -> Array:
@@ -174,11 +176,13 @@ def _distributions(p: ArrayLike, q: ArrayLike) -> tuple[Array, Array]:
     return a, b
 
 
-def _emd(p: Array, q: Array, r: float) -> float:
-    if not len(p):
-        return math.nan
+def _emds(p: Array, q: Array, r: float) -> Array:
     difference = np.abs(np.cumsum(p - q, axis=1))  # (N, K)
-    return float(np.mean(np.mean(difference**r, axis=1) ** (1 / r)))
+    return np.mean(difference**r, axis=1) ** (1 / r)
+
+
+def _emd(p: Array, q: Array, r: float) -> float:
+    return float(np.mean(_emds(p, q, r))) if len(p) else math.nan
 
 
 def emd(p: ArrayLike, q: ArrayLike, r: float = 1) -> float:
@@ -191,6 +195,11 @@ def emd(p: ArrayLike, q: ArrayLike, r: float = 1) -> float:
     a, b = _distributions(p, q)
     _warn([_empty(len(a))])
     return _emd(a, b, r)
+
+
+def emd_of_each(p: ArrayLike, q: ArrayLike, r: float = 1) -> Array:
+    """`emd` of each image (N,), before the mean over images."""
+    return _emds(*_distributions(p, q), r)
 
 
 def distribution_mean(probs: ArrayLike) -> Array:
@@ -207,6 +216,54 @@ def distribution_std(probs: ArrayLike) -> Array:
     return np.sqrt(np.sum(array * (bins - mean[:, None]) ** 2, axis=1))
 
 
+def middle_score(bins: int) -> int:
+    """The middle of a scale 1..bins, of two middle scores the lower one: 5 for 10 bins, 4 for 7.
+
+    NIMA (TIP 2018, section IV) and AVA (CVPR 2012) cut their scale 1..10 at 5: a mean score above
+    5 is high quality.
+    """
+    return (bins + 1) // 2
+
+
+def _of_votes(q: Array) -> tuple[Array, Array]:
+    """Mean and standard deviation (N,) of the votes (N, K), equal where they are equal but for
+    rounding: such images tie in a ranking.
+    """
+    return distribution_mean(q).round(_VOTE_DIGITS), distribution_std(q).round(_VOTE_DIGITS)
+
+
+def _above(mean: Array, cut: float) -> NDArray[np.bool_]:
+    # A histogram whose mean is the cut must not be high by rounding.
+    return mean.round(_VOTE_DIGITS) > cut
+
+
+def _one_sided(mean: Array, cut: float) -> str | None:
+    """Why there are no two classes to tell apart; None when there are."""
+    if not len(mean):
+        return _empty(0)
+    high = _above(mean, cut)
+    if high.any() and not high.all():
+        return None
+    side = "above" if high.all() else "at most"
+    return f"all means of the votes are {side} {cut:g}: two-class accuracy is undefined: nan"
+
+
+def _two_class_accuracy(x: Array, y: Array, cut: float, reason: str | None) -> float:
+    return math.nan if reason else float(np.mean(_above(x, cut) == _above(y, cut)))
+
+
+def two_class_accuracy(pred: ArrayLike, mos: ArrayLike, cut: float) -> float:
+    """Share of predictions (N,) on the same side of `cut` as the mean votes (N,), 0..1.
+
+    High is above the cut, low is at or below it (NIMA, section IV). nan where all votes lie on one
+    side: any constant would be right.
+    """
+    x, y = _vectors("pred", pred, "mos", mos)
+    reason = _one_sided(y, cut)
+    _warn([reason])
+    return _two_class_accuracy(x, y, cut, reason)
+
+
 def _score_metrics(x: Array, y: Array, reason: str | None) -> dict[str, float]:
     figures = {name: _checked(figure, x, y, reason) for name, figure in _CORRELATIONS.items()}
     return {**figures, "rmse": _rmse(x, y), "mae": _mae(x, y), "n": len(x)}
@@ -221,20 +278,41 @@ def score_metrics(pred: ArrayLike, mos: ArrayLike) -> dict[str, float]:
 
 
 def distribution_metrics(probs: ArrayLike, target: ArrayLike) -> dict[str, float]:
-    """emd_r1, emd_r2, the score metrics of the mean, std_srcc, std_plcc and n, of (N, K) pairs."""
+    """NIMA's scorecard of (N, K) pairs: emd_r1, emd_r2, two_class_accuracy at `cut`, the score
+    metrics of the mean (plcc is LCC there), std_srcc, std_plcc and n. cut: `middle_score`.
+    """
     p, q = _distributions(probs, target)
-    mean_p, mean_q = distribution_mean(p), distribution_mean(q)
-    std_p, std_q = distribution_std(p), distribution_std(q)
+    mean_p, std_p = distribution_mean(p), distribution_std(p)
+    mean_q, std_q = _of_votes(q)
+    cut = float(middle_score(p.shape[1]))
     of_mean = _undefined(mean_p, mean_q, ("predicted mean", "mean of the votes"))
     of_std = _undefined(std_p, std_q, ("predicted std", "std of the votes"))
-    _warn([of_mean, of_std])
+    of_class = _one_sided(mean_q, cut)
+    _warn([of_mean, of_std, of_class])
     return {
         "emd_r1": _emd(p, q, 1),
         "emd_r2": _emd(p, q, 2),
+        "two_class_accuracy": _two_class_accuracy(mean_p, mean_q, cut, of_class),
+        "cut": cut,
         **_score_metrics(mean_p, mean_q, of_mean),
         "std_srcc": _checked(_spearman, std_p, std_q, of_std),
         "std_plcc": _checked(_pearson, std_p, std_q, of_std),
     }
+
+
+def baseline_metrics(guess: ArrayLike, target: ArrayLike) -> dict[str, float]:
+    """baseline_emd_r1, _emd_r2 and _two_class_accuracy of one histogram (K,) for all of (N, K).
+
+    What is to be beaten: with the mean histogram of the training images, the figures of a network
+    that sees nothing. nan without a warning where distribution_metrics gives one.
+    """
+    q = _histograms("target", target)
+    p, q = _distributions(np.broadcast_to(_finite("guess", guess, 1), (len(q), np.size(guess))), q)
+    cut = float(middle_score(q.shape[1]))
+    mean_q, _ = _of_votes(q)
+    accuracy = _two_class_accuracy(distribution_mean(p), mean_q, cut, _one_sided(mean_q, cut))
+    figures = {"emd_r1": _emd(p, q, 1), "emd_r2": _emd(p, q, 2), "two_class_accuracy": accuracy}
+    return {f"baseline_{name}": value for name, value in figures.items()}
 
 
 def pair_metrics(scores_better: ArrayLike, scores_worse: ArrayLike) -> dict[str, float]:

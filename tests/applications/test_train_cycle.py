@@ -40,9 +40,15 @@ from utils.images import ViewRule, read_image, view
 
 FIGURES = {
     "rank": {"pair_accuracy", "n_pairs"},
-    "emd": {"emd_r1", "emd_r2", "srcc", "plcc", "krcc", "rmse", "mae", "n", "std_srcc", "std_plcc"},
+    "emd": {
+        "emd_r1", "emd_r2", "two_class_accuracy", "cut", "srcc", "plcc", "krcc", "rmse", "mae", "n",
+        "std_srcc", "std_plcc",
+    },
     "regress": {"srcc", "plcc", "krcc", "rmse", "mae", "n"},
-}
+}  # fmt: skip
+# Of the test alone, and what it leaves beside its predictions.
+BASELINE = {"emd": {f"baseline_{name}" for name in ("emd_r1", "emd_r2", "two_class_accuracy")}}
+PICTURES = {"emd": {"histograms.png", "histograms.csv"}}
 
 
 @dataclass(frozen=True)
@@ -91,7 +97,7 @@ def test_files_of_a_run(trained):
     assert names == {
         "config.json", "environment.json", "log.txt", "metrics.jsonl", "results.json",
         "manifest.json", "checkpoint_resnet10t.pth", "model_best_resnet10t.pth",
-        "first_batch.png", "predictions_test.csv",
+        "first_batch.png", "predictions_test.csv", *PICTURES.get(trained.criterion, ()),
     }  # fmt: skip
     latest = {p.name for p in (trained.folder / "checkpoints").iterdir()}
     assert {"checkpoint_resnet10t.pth", "model_best_resnet10t.pth", "manifest.json"} <= latest
@@ -121,7 +127,8 @@ def test_evaluation_repeats_the_runs_own_test(trained):
     done = call(trained.folder, f"-e {trained.weights} -o again.csv")
     results = json.loads((trained.run / "results.json").read_text())["test"]
     printed = dict(line.split() for line in done.out.splitlines()[1:])
-    assert printed.keys() == results.keys() == FIGURES[trained.criterion]
+    wanted = FIGURES[trained.criterion] | BASELINE.get(trained.criterion, set())
+    assert printed.keys() == results.keys() == wanted
     for name, expected in results.items():
         wanted = float("nan") if expected is None else expected
         assert float(printed[name]) == pytest.approx(wanted, abs=1e-4, nan_ok=True), name
@@ -154,13 +161,35 @@ def test_prediction_of_files_folders_globs_and_lists(trained):
     assert {Path(r["path"]).name: r["score"] for r in loaded} == pytest.approx(expected, abs=1e-5)
     done = call(folder, f"--predict data/test {trained.weights}")
     table = [line.split() for line in done.out.splitlines()]
-    assert table[0][0] == "score" and table[0][-1] == "path" and len(table) == 1 + len(names)
+    assert table[0][0] == "rank" and table[0][-1] == "path" and len(table) == 1 + len(names)
     assert "scoring" in done.err and "scoring" not in done.out
     if trained.criterion == "emd":
-        assert table[0][1:-1] == ["std", "p1", "p2", "p3", "p4", "p5"]
         probs = np.array([[row[f"p{k}"] for k in range(1, 6)] for row in loaded])
         assert probs.sum(1) == pytest.approx(1, abs=1e-6)
         assert [r["score"] for r in loaded] == pytest.approx(list(probs @ np.arange(1, 6)))
+
+
+def test_prediction_sorted_best_first(trained):
+    """The ranking of NIMA's script: rank, mean +- (std), file; a csv keeps its columns."""
+    call(trained.folder, f"--predict data/test {trained.weights} -o plain.csv")
+    call(trained.folder, f"--predict data/test {trained.weights} --sort -o sorted.csv")
+    plain, ranked = (rows((trained.folder / f"{n}.csv").read_text()) for n in ("plain", "sorted"))
+    values = [float(row["score"]) for row in ranked]
+    assert values == sorted(values, reverse=True) != [float(row["score"]) for row in plain]
+    assert list(ranked[0]) == list(plain[0])
+    assert sorted(map(str, ranked)) == sorted(map(str, plain))
+
+    done = call(trained.folder, f"--predict data/test {trained.weights} --sort")
+    shown = [line.split() for line in done.out.splitlines()]
+    histograms = trained.criterion == "emd"
+    assert shown[0] == ["rank", *(["mean", "+-", "(std)"] if histograms else ["score"]), "path"]
+    for place, (words, row) in enumerate(zip(shown[1:], ranked, strict=True), 1):
+        score = [f"{float(row['score']):.4f}"]
+        if histograms:
+            score += ["+-", f"({float(row['std']):.4f})"]
+        assert words == [str(place), *score, row["path"]]
+    unsorted = call(trained.folder, f"--predict data/test {trained.weights}").out.splitlines()
+    assert sorted(unsorted) == sorted(done.out.splitlines()) and unsorted != done.out.splitlines()
 
 
 def test_the_best_weights_are_tested(trained):

@@ -1,5 +1,6 @@
 """Which device, which precision, and what is refused; accelerators are pretended by their count."""
 
+import contextlib
 import re
 from pathlib import Path
 from types import SimpleNamespace
@@ -121,6 +122,35 @@ def test_cpu_needs_no_preparation():
     devices.synchronize(CPU)
     assert devices.memory_used(CPU) is None
     assert re.fullmatch(r"cpu, \d+ thread\(s\)", devices.describe(CPU))
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_a_callers_device_settings_are_put_back(monkeypatch, broken):
+    """On a stand-in for CUDA's backend: what prepare_device sets holds inside and nowhere else."""
+    selected = [1]
+    backend = SimpleNamespace(
+        current_device=lambda: selected[-1],
+        set_device=lambda device: selected.append(getattr(device, "index", device)),
+    )
+    monkeypatch.setattr(torch, "get_device_module", lambda _: backend)
+    monkeypatch.setattr(torch.backends.cudnn, "benchmark", True)
+    owners = [(torch.backends.cuda.matmul, "fp32_precision"), (torch.backends.cudnn, "benchmark")]
+    owners += [
+        (torch.backends.cudnn.conv, "fp32_precision"),
+        (torch.backends.cudnn, "deterministic"),
+    ]
+
+    def settings() -> list:
+        return [getattr(owner, name) for owner, name in owners]
+
+    before = settings()
+    with contextlib.suppress(KeyError), devices.prepared(torch.device("cuda", 0)):
+        assert settings() == ["ieee", False, "ieee", True] and selected == [1, 0]
+        if broken:
+            raise KeyError
+    assert settings() == before and selected == [1, 0, 1]
+    with devices.prepared(CPU):
+        assert settings() == before and selected == [1, 0, 1]
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")

@@ -229,13 +229,17 @@ def test_distribution_metrics_are_made_of_the_single_figures():
     figures = metrics.distribution_metrics(p, q)
     mean_p, mean_q = metrics.distribution_mean(p), metrics.distribution_mean(q)
     std_p, std_q = metrics.distribution_std(p), metrics.distribution_std(q)
-    assert figures == {
+    expected = {
         "emd_r1": metrics.emd(p, q, 1),
         "emd_r2": metrics.emd(p, q, 2),
+        "two_class_accuracy": metrics.two_class_accuracy(mean_p, mean_q, 5),
+        "cut": 5.0,
         **metrics.score_metrics(mean_p, mean_q),
         "std_srcc": metrics.srcc(std_p, std_q),
         "std_plcc": metrics.plcc(std_p, std_q),
     }
+    assert figures.keys() == expected.keys()
+    assert figures == pytest.approx(expected, abs=1e-6)  # votes are taken to six digits
 
 
 def test_one_histogram_for_all_images_is_nan_with_one_warning():
@@ -252,6 +256,99 @@ def test_equal_means_with_different_spread():
     _, q = histograms(3, 5)
     figures = one_warning(lambda: metrics.distribution_metrics(p, q), "constant predicted mean")
     assert math.isnan(figures["srcc"]) and not math.isnan(figures["std_srcc"])
+
+
+def test_the_middle_of_a_scale():
+    """NIMA's and AVA's 5 of 1..10: the lower of two middle scores."""
+    assert [metrics.middle_score(k) for k in (2, 3, 4, 5, 7, 10)] == [1, 2, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("bins", [4, 5, 7, 10])
+def test_two_class_accuracy_is_a_count_of_equal_sides(bins):
+    """Votes as people gave them: the oracle averages the single votes, and counts."""
+    rng = np.random.default_rng(bins)
+    votes = rng.integers(0, 4, (40, bins)) + np.eye(bins, dtype=int)[rng.integers(bins, size=40)]
+    probs = rng.dirichlet(np.ones(bins), size=40)
+    cut = math.ceil(bins / 2)
+    right = 0
+    for row, guess in zip(votes, probs, strict=True):
+        mean = np.mean(np.repeat(np.arange(1, bins + 1), row))
+        expected = sum(share * (k + 1) for k, share in enumerate(guess))
+        right += (mean > cut) == (expected > cut)
+    target = (votes / votes.sum(axis=1, keepdims=True)).astype(np.float32)  # as labels are kept
+    figures = metrics.distribution_metrics(probs, target)
+    assert figures["cut"] == cut and 0 < right < 40
+    assert figures["two_class_accuracy"] == pytest.approx(right / 40, abs=1e-12)
+
+
+def mirrored_votes() -> np.ndarray:
+    """(200, 10) histograms in float32 with the mean 5, which float64 sums of them miss."""
+    half = np.random.default_rng(0).integers(1, 50, (200, 4))
+    votes = np.zeros((200, 10), int)
+    votes[:, :4] = half  # 1..4, and 6..9 their mirror image
+    votes[:, 5:9] = half[:, ::-1]
+    probs = (votes / votes.sum(1, keepdims=True)).astype(np.float32)
+    assert (metrics.distribution_mean(probs) > 5).any()
+    assert (metrics.distribution_mean(probs) < 5).any()
+    return probs
+
+
+def test_votes_whose_mean_is_the_cut_are_low_however_they_are_rounded():
+    target = np.concatenate([mirrored_votes(), np.eye(10)[[8]]])
+    low = np.pad(histograms(201, 5)[0], ((0, 0), (0, 5)))
+    assert metrics.distribution_metrics(low, target)["two_class_accuracy"] == 200 / 201
+    high = low[:, ::-1]
+    assert metrics.distribution_metrics(high, target)["two_class_accuracy"] == 1 / 201
+    baseline = metrics.baseline_metrics(np.eye(10)[9], target)
+    assert baseline["baseline_two_class_accuracy"] == pytest.approx(1 / 201)
+
+
+def test_votes_that_differ_by_rounding_alone_tie():
+    """The mean is 5 for all but one; so only that one has a rank of its own."""
+    target = np.concatenate([mirrored_votes(), np.eye(10)[[8]]])
+    probs = histograms(201)[0]
+    mean = probs @ np.arange(1, 11)
+    exact = [5.0] * 200 + [9.0]
+    figures = metrics.distribution_metrics(probs, target)
+    assert figures["srcc"] == pytest.approx(stats.spearmanr(mean, exact).statistic, abs=1e-9)
+    assert figures["krcc"] == pytest.approx(stats.kendalltau(mean, exact).statistic, abs=1e-9)
+
+
+@pytest.mark.parametrize(("votes", "side"), [([6.0, 7.0], "above 5"), ([5.0, 2.0], "at most 5")])
+def test_one_class_is_nan_with_a_warning(votes, side):
+    match = f"all means of the votes are {side}"
+    assert math.isnan(one_warning(lambda: metrics.two_class_accuracy([4.0, 6.0], votes, 5), match))
+    target = np.eye(10)[[int(v) - 1 for v in votes]]
+    found = one_warning(lambda: metrics.distribution_metrics(histograms(2)[0], target), "two-class")
+    assert math.isnan(found["two_class_accuracy"]) and found["emd_r1"] > 0
+
+
+def test_the_baseline_is_the_scorecard_of_one_histogram_for_all():
+    p, q = histograms(30)
+    guess = p.mean(axis=0)
+    found = metrics.baseline_metrics(guess, q)
+    bins = np.arange(1, 11)
+    distances = [stats.wasserstein_distance(bins, bins, guess, row) / 10 for row in q]
+    roots = [np.sqrt(np.mean((np.cumsum(guess) - np.cumsum(row)) ** 2)) for row in q]
+    agree = [(guess @ bins > 5) == (row @ bins > 5) for row in q]
+    assert found == pytest.approx(
+        {
+            "baseline_emd_r1": np.mean(distances),
+            "baseline_emd_r2": np.mean(roots),
+            "baseline_two_class_accuracy": np.mean(agree),
+        }
+    )
+    one_class = metrics.baseline_metrics(guess, np.eye(10)[[8, 9]])  # no warning of its own
+    assert math.isnan(one_class["baseline_two_class_accuracy"])
+    with pytest.raises(ValueError, match="differ in shape"):
+        metrics.baseline_metrics(np.full(9, 1 / 9), q)
+
+
+def test_emd_of_each_image():
+    p, q = histograms(7)
+    for r in (1, 2):
+        each = metrics.emd_of_each(p, q, r)
+        assert each == pytest.approx([metrics.emd(p[i : i + 1], q[i : i + 1], r) for i in range(7)])
 
 
 def test_bad_histograms_name_the_row():

@@ -1,0 +1,163 @@
+"""Scores from Python, without a command line: `load_scorer(weights).score(images)`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from applications.combinations import check
+from applications.predict import expand, result_rows
+from applications.scoring import ScoringOptions, score_alone
+from applications.tasks import Scores
+from applications.views import view_rule
+from applications.weights import ADOPTED, load_network
+from config import checked_config
+from dataloader.sources import GivenImage, Source
+from models.quality_net import QualityNet
+from utils.device import choose_device, prepared
+from utils.flag_types import did_you_mean
+from utils.images import ImageError, check_array
+from utils.seed import rng_state, set_rng_state
+
+# What load_scorer takes beside the weights: how they are used, and what plain ones cannot say. It
+# refuses the rest of what weights carry, which no score depends on.
+_OF_TRAINING = ("margin", "loss", "seed", "split_seed", "val_photos", "test_photos")
+SETTINGS = (
+    *(name for name in ADOPTED if name not in _OF_TRAINING), "batch_size", "max_pixels", "amp",
+)  # fmt: skip
+COLUMNS = ("source", "mean", "std", "scores")
+TABLES = ("auto", "pandas", "rows")
+Given = str | os.PathLike[str] | np.ndarray | Image.Image
+
+
+class Scorer:
+    """model: the network, in evaluation mode; options: how images are read and fed."""
+
+    def __init__(self, model: QualityNet, options: ScoringOptions, device: torch.device) -> None:
+        self.model, self.options, self.device = model, options, device
+
+    def score(self, images: Given | Iterable[Given], table: str = "auto") -> Any:
+        """A row of source, mean, std and scores for each image, in the order given.
+
+        images: paths (files, folders, patterns, .txt lists, as --predict takes them), arrays (uint8
+        (H, W, 3), RGB, or (H, W), grey) and Pillow images, in any mixture; or one of them.
+        table: "pandas" for a DataFrame, "rows" for a list of dicts; "auto": pandas where it is
+        installed.
+
+        source: the path as --predict writes it; of an image in memory "#3", its place in `images`,
+        from 0. mean: the quality score. std and scores: of the histogram over 1..K, which is a list
+        of K shares; for a model without one they are None (in a DataFrame, std is nan).
+
+        Raises:
+            ValueError: one line that names an image which cannot be used, and what to do.
+        """
+        if table not in TABLES:
+            raise ValueError(f"table {table!r}: choose from {', '.join(TABLES)}")
+        frame = _data_frame(table)
+        sources = find_sources(images)
+        with prepared(self.device):
+            found = score_alone(self.model, sources, self.options, self.device)
+        rows = score_rows(sources, found)
+        if frame is None:
+            return rows
+        if found.probs is None:
+            rows = [{**row, "std": float("nan")} for row in rows]
+        return frame(rows, columns=list(COLUMNS))
+
+
+def load_scorer(
+    weights: str | os.PathLike[str], device: str = "auto", workers: int = 0, **flags: Any
+) -> Scorer:
+    """The scorer of a weights file, or of the best weights of a run folder.
+
+    device: auto, cpu, or as --device. workers: processes that read images. flags: SETTINGS, named
+    and meant as those of --predict: batch_size, resize, test_crops, ...; plain weights that this
+    toolkit did not save need arch, num_classes and image_size.
+
+    The caller's random numbers, threads and settings stay as they are. ValueError: one line that
+    says what is wrong with the file or a flag.
+    """
+    for name in flags:
+        if name not in SETTINGS:
+            hint = did_you_mean(name, SETTINGS)
+            raise ValueError(f"load_scorer: {name}: not one of {', '.join(SETTINGS)}{hint}")
+    asked = {"resume": os.fspath(best_weights(weights)), "device": device, "workers": workers}
+    config = checked_config({"predict": ["."], **flags, **asked})
+    check(config)
+    place, _ = choose_device(config.device, config.gpus)
+    before = rng_state(place)  # a network is born with random weights
+    try:
+        with prepared(place):
+            config, model, _ = load_network(config, place, lambda line: None)
+    finally:
+        set_rng_state(before, place)
+    options = ScoringOptions(
+        view_rule(config), config.batch_size, config.workers, config.max_pixels, config.amp or "off"
+    )
+    return Scorer(model, options, place)
+
+
+def best_weights(path: str | os.PathLike[str]) -> Path:
+    """The file itself, or the one model_best_*.pth of a folder; ValueError names what is there."""
+    path = Path(path)
+    if not path.is_dir():
+        return path
+    found = sorted(file.name for file in path.glob("model_best_*.pth"))
+    if not found:
+        raise ValueError(f"{path}: no model_best_*.pth in this folder: name a weights file")
+    if len(found) > 1:
+        raise ValueError(f"{path}: holds {', '.join(found)}: name one of these files")
+    return path / found[0]
+
+
+def find_sources(images: Given | Iterable[Given]) -> list[Source]:
+    """What is to be scored, one entry an image; ImageError for what is none."""
+    if isinstance(images, (str, os.PathLike, np.ndarray, Image.Image)):
+        images = [images]
+    sources: list[Source] = []
+    for place, given in enumerate(images):
+        name = f"#{place}"
+        if isinstance(given, (str, os.PathLike)):
+            sources += expand(os.fspath(given))
+        elif isinstance(given, Image.Image):
+            sources.append(GivenImage(given, name))
+        elif isinstance(given, np.ndarray):
+            check_array(given, name)
+            sources.append(GivenImage(given, name))
+        else:
+            kind = f"an object of type {type(given).__name__}"
+            raise ImageError(name, f"{kind}: expected a path, a uint8 array or a Pillow image")
+    return sources
+
+
+def score_rows(sources: list[Source], found: Scores) -> list[dict[str, Any]]:
+    """source, mean, std and scores of each image, in built-in types: what --predict writes."""
+    bins = 0 if found.probs is None else found.probs.shape[1]
+    return [
+        {
+            "source": row["path"],
+            "mean": row["score"],
+            "std": row.get("std"),
+            "scores": [row[f"p{k + 1}"] for k in range(bins)] or None,
+        }
+        for row in result_rows(sources, found)
+    ]
+
+
+def _data_frame(table: str) -> Any:
+    """pandas.DataFrame, or None for a list of rows."""
+    if table == "rows":
+        return None
+    try:
+        from pandas import DataFrame
+    except ImportError:
+        if table == "auto":
+            return None
+        raise ValueError('table "pandas": pandas is not installed: pass table="rows"') from None
+    return DataFrame

@@ -1,0 +1,311 @@
+"""Scores from Python: the numbers of --predict for files, folders, arrays and Pillow images."""
+
+from __future__ import annotations
+
+import builtins
+import json
+import random
+import re
+import shutil
+import sys
+import types
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from applications.scorer import COLUMNS, Scorer, load_scorer
+from tests.cli import ROOT, TINY, call, inside, run_folders
+from tests.tiny_data import write_data
+from utils import distributed
+from utils.checkpoint import load
+from utils.images import read_image
+
+BEST = "model_best_resnet10t.pth"
+
+
+class Trained(NamedTuple):
+    folder: Path
+    weights: Path
+    expected: list[dict]  # what --predict -o x.json says of data/test
+
+
+def train(folder: Path, criterion: str, flags: str = "") -> Trained:
+    write_data(folder / "data", criterion, train=2, held_out=1)
+    # Three images of one odd size each, so that a view rule matters.
+    for number, file in enumerate(sorted((folder / "data/test/images").iterdir())):
+        Image.open(file).resize((50 + 30 * number, 47)).save(file)
+    call(folder, f"--train --criterion {criterion} {TINY} --epochs 1 --no_check {flags}")
+    weights = folder / "checkpoints" / BEST
+    call(folder, f"--predict data/test --resume {weights} -j 0 -g 0 -o p.json")
+    return Trained(folder, weights, json.loads((folder / "p.json").read_text()))
+
+
+@pytest.fixture(scope="module")
+def emd(tmp_path_factory) -> Trained:
+    return train(tmp_path_factory.mktemp("emd"), "emd")
+
+
+@pytest.fixture(scope="module")
+def crops(tmp_path_factory) -> Trained:
+    """One branch, unscaled crops, their median."""
+    flags = "--crop random --crop_size 32 --test_crops 3 --crop_pool median"
+    return train(tmp_path_factory.mktemp("regress"), "regress", flags)
+
+
+@pytest.fixture
+def scorer(emd) -> Scorer:
+    return load_scorer(emd.weights, device="cpu")
+
+
+def means(rows: list[dict]) -> list[float]:
+    return [row["mean"] for row in rows]
+
+
+def test_a_folder_is_scored_as_by_predict(emd, scorer):
+    with inside(emd.folder):
+        rows = scorer.score(["data/test"], table="rows")
+    assert [tuple(row) for row in rows] == [COLUMNS] * 3
+    assert [row["source"] for row in rows] == [row["path"] for row in emd.expected]
+    assert means(rows) == pytest.approx([row["score"] for row in emd.expected], abs=1e-6)
+    for row, wanted in zip(rows, emd.expected, strict=True):
+        shares = [wanted[f"p{k}"] for k in range(1, 6)]
+        assert row["scores"] == pytest.approx(shares, abs=1e-6) and type(row["scores"]) is list
+        spread = np.std(np.repeat(np.arange(1, 6), np.round(np.array(shares) * 1e6).astype(int)))
+        assert row["std"] == pytest.approx(wanted["std"], abs=1e-6)
+        assert row["std"] == pytest.approx(spread, abs=1e-4)
+    assert len({round(mean, 4) for mean in means(rows)}) == 3
+
+
+def test_one_branch_has_neither_std_nor_scores(crops):
+    scorer = load_scorer(crops.weights, device="cpu")
+    assert scorer.options.rule.crops == 3 and scorer.options.rule.crop_pool == "median"
+    rows = scorer.score([crops.folder / "data/test"], table="rows")
+    assert means(rows) == pytest.approx([row["score"] for row in crops.expected], abs=1e-6)
+    assert all(row["std"] is None and row["scores"] is None for row in rows)
+
+
+def test_images_in_memory_are_scored_as_their_files(emd, scorer):
+    files = sorted((emd.folder / "data/test/images").iterdir())
+    arrays = [np.asarray(read_image(file)) for file in files]
+    upside = np.asfortranarray(arrays[1])
+    with Image.open(files[2]) as pillow:
+        rows = scorer.score([arrays[0], files[0], upside, pillow, arrays[0]], table="rows")
+    places = ["#0", files[0].as_posix(), "#2", "#3", "#4"]
+    assert [row["source"] for row in rows] == places
+    wanted = [emd.expected[i]["score"] for i in (0, 0, 1, 2, 0)]
+    assert means(rows) == pytest.approx(wanted, abs=1e-6)
+    assert means(scorer.score(arrays[2], table="rows")) == pytest.approx(wanted[3:4], abs=1e-6)
+    assert means(scorer.score(str(files[0]), table="rows")) == pytest.approx(wanted[:1], abs=1e-6)
+    assert scorer.score([], table="rows") == []
+
+
+def test_grey_transparent_and_turned_images_follow_the_files_rules(tmp_path, scorer):
+    rng = np.random.default_rng(0)
+    grey = rng.integers(0, 256, (44, 61), dtype=np.uint8)
+    colour = rng.integers(0, 256, (44, 61, 4), dtype=np.uint8)
+    Image.fromarray(grey).save(tmp_path / "grey.png")
+    Image.fromarray(colour).save(tmp_path / "clear.png")
+    turned = Image.fromarray(colour[:, :, :3].copy())
+    exif = turned.getexif()
+    exif[0x0112] = 6
+    turned.save(tmp_path / "turned.png", exif=exif)
+    names = ("grey", "clear", "turned")
+    opened = [Image.open(tmp_path / f"{name}.png") for name in names]
+    given = [grey, *opened, *(tmp_path / f"{name}.png" for name in names)]
+    found = means(scorer.score(given, table="rows"))
+    assert found[0] == pytest.approx(found[4], abs=1e-6)
+    assert found[1:4] == pytest.approx(found[4:], abs=1e-6)
+    assert abs(found[3] - means(scorer.score(colour[:, :, :3].copy(), table="rows"))[0]) > 1e-4
+    assert opened[2].getexif()[0x0112] == 6 and opened[2].size == (61, 44)  # as they were given
+    for image in opened:
+        image.close()
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 32])
+def test_batches_change_nothing(emd, batch_size):
+    scorer = load_scorer(emd.weights, "cpu", batch_size=batch_size)
+    rows = scorer.score([emd.folder / "data/test"], table="rows")
+    assert means(rows) == pytest.approx([row["score"] for row in emd.expected], abs=1e-6)
+
+
+def test_a_run_folder_means_its_best_weights(emd, tmp_path):
+    run = run_folders(emd.folder)[-1]
+    image = emd.folder / "data/test/images/photo0_0.png"
+    best = load_scorer(run / BEST, "cpu").score(image, table="rows")
+    assert load_scorer(str(run), "cpu").score(image, table="rows") == best
+    with pytest.raises(ValueError, match=r"no model_best_\*.pth in this folder"):
+        load_scorer(tmp_path, "cpu")
+    for name in ("model_best_a.pth", "model_best_b.pth"):
+        shutil.copy(emd.weights, tmp_path / name)
+    with pytest.raises(ValueError, match="holds model_best_a.pth, model_best_b.pth: name one"):
+        load_scorer(tmp_path, "cpu")
+
+
+def test_flags_are_those_of_predict(emd, tmp_path):
+    image = emd.folder / "data/test/images/photo0_1.png"
+    done = call(tmp_path, f"--predict {image} --resume {emd.weights} --resize pad -j 0 -o a.json")
+    (wanted,) = json.loads((tmp_path / "a.json").read_text())
+    assert done.code == 0
+    padded = load_scorer(emd.weights, "cpu", resize="pad").score(image, table="rows")
+    assert means(padded) == pytest.approx([wanted["score"]], abs=1e-6)
+    assert abs(padded[0]["mean"] - emd.expected[1]["score"]) > 1e-4
+    plain = tmp_path / "plain.pth"
+    torch.save(load(emd.weights)["model"], plain)
+    says = {"arch": "resnet10t", "num_classes": 5, "image_size": (40, 56)}
+    rows = load_scorer(plain, "cpu", **says).score(image, table="rows")
+    assert means(rows) == pytest.approx([emd.expected[1]["score"]], abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ({"resize": "stretch"}, "invalid choice: 'stretch'"),
+        ({"batch_size": 0}, "0 is not above 0"),
+        ({"batchsize": 3}, "batchsize: not one of .* did you mean batch_size"),
+        ({"threads": 3}, "threads: not one of"),  # it would be ignored, as would the next
+        ({"seed": 3}, "seed: not one of"),
+        ({"device": "tpu"}, "invalid choice: 'tpu'"),
+    ],
+)
+def test_a_wrong_flag_is_one_line(emd, flags, said):
+    with pytest.raises(ValueError, match=said) as caught:
+        load_scorer(emd.weights, **flags)
+    assert "\n" not in str(caught.value)
+
+
+FLOATS = np.zeros((4, 4, 3), np.float32)
+ONE = np.zeros((9, 9, 3), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ([ONE, FLOATS], r"#1: an array of float32 \(4, 4, 3\): expected uint8 \(H, W, 3\), RGB"),
+        (np.zeros((2, 4, 4, 3), np.uint8), r"#0: an array of uint8 \(2, 4, 4, 3\): expected"),
+        ([np.zeros((4, 4, 4), np.uint8)], r"#0: an array of uint8 \(4, 4, 4\): expected"),
+        ([np.zeros(4, np.uint8)], r"#0: an array of uint8 \(4,\): expected"),
+        ([np.zeros((0, 4), np.uint8)], r"#0: an array of shape \(0, 4\) has no pixel"),
+        ([torch.zeros(3, 4, 4)], "#0: .* type Tensor: expected a path, a uint8 array or a Pillow"),
+        ([None], "#0: an object of type NoneType: expected"),
+        (["nowhere.png"], "nowhere.png: no such file, folder or list"),
+        ([ONE, Image.new("F", (4, 4))], "#1: floating-point grey does not say what white is"),
+    ],
+)
+def test_what_is_no_image_is_one_line(scorer, given, said):
+    with pytest.raises(ValueError, match=said) as caught:
+        scorer.score(given)
+    assert "\n" not in str(caught.value)
+
+
+def test_too_many_pixels_and_damaged_files_are_named(emd, tmp_path):
+    scorer = load_scorer(emd.weights, "cpu", max_pixels=80)
+    for given in (ONE, Image.fromarray(ONE)):
+        with pytest.raises(ValueError, match="#0: 9x9 pixels are more than the cap of 80"):
+            scorer.score([given])
+    damaged = tmp_path / "a.png"
+    Image.fromarray(np.tile(ONE, (20, 20, 1))).save(damaged)
+    damaged.write_bytes(damaged.read_bytes()[:60])
+    scorer = load_scorer(emd.weights, "cpu")
+    with pytest.raises(ValueError, match="a.png: cannot be decoded"):
+        scorer.score(damaged)
+    with Image.open(damaged) as opened, pytest.raises(ValueError, match="#0: cannot be decoded"):
+        scorer.score(opened)
+
+
+def test_nothing_of_the_callers_is_changed(emd, monkeypatch):
+    """Random numbers, threads, gradients, the model's mode, and a process group of the caller's."""
+
+    def collective(*_):
+        raise AssertionError("one process waits for others that score nothing")
+
+    for name in ("any_rank", "all_gather_rows", "reduce_sum"):
+        monkeypatch.setattr(distributed, name, collective)
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+
+    def state() -> list:
+        drawn = torch.get_rng_state().tolist(), np.random.get_state()[1].tolist()
+        modes = torch.is_grad_enabled(), torch.is_inference_mode_enabled(), torch.get_num_threads()
+        return [drawn, modes, random.getstate(), Image.MAX_IMAGE_PIXELS, torch.get_default_dtype()]
+
+    before = state()
+    scorer = load_scorer(emd.weights, "cpu")
+    assert not scorer.model.training
+    scorer.model.train()
+    found = means(scorer.score([emd.folder / "data/test"], table="rows"))
+    assert scorer.model.training and state() == before
+    assert found == pytest.approx([row["score"] for row in emd.expected], abs=1e-6)
+    assert all(p.requires_grad for p in scorer.model.parameters())
+
+
+# ---- pandas, where it is installed
+
+
+class FakeFrame:
+    def __init__(self, rows: list[dict], columns: list[str]) -> None:
+        self.rows, self.columns = rows, columns
+
+
+def test_a_data_frame_where_pandas_is(emd, crops, scorer, monkeypatch):
+    pandas = types.ModuleType("pandas")
+    pandas.DataFrame = FakeFrame
+    monkeypatch.setitem(sys.modules, "pandas", pandas)
+    images = [emd.folder / "data/test"]
+    for table in ("auto", "pandas"):
+        frame = scorer.score(images, table=table)
+        assert isinstance(frame, FakeFrame) and frame.columns == list(COLUMNS)
+        assert frame.rows == scorer.score(images, table="rows")
+    frame = load_scorer(crops.weights, "cpu").score([crops.folder / "data/test"])
+    assert all(np.isnan(row["std"]) and row["scores"] is None for row in frame.rows)
+
+
+def test_the_frame_of_the_real_pandas(emd, scorer):
+    pandas = pytest.importorskip("pandas")
+    frame = scorer.score([emd.folder / "data/test", ONE])
+    assert isinstance(frame, pandas.DataFrame) and list(frame.columns) == list(COLUMNS)
+    assert frame["source"].iloc[-1] == "#1" and frame["mean"].dtype == frame["std"].dtype == float
+    assert len(scorer.score([])) == 0
+
+
+def test_without_pandas_rows_or_a_remedy(scorer, monkeypatch):
+    real = builtins.__import__
+
+    def without(name, *rest):
+        if name.split(".")[0] == "pandas":
+            raise ImportError(name)
+        return real(name, *rest)
+
+    monkeypatch.delitem(sys.modules, "pandas", raising=False)
+    monkeypatch.setattr(builtins, "__import__", without)
+    assert scorer.score(ONE)[0].keys() == set(COLUMNS)
+    with pytest.raises(ValueError, match='pandas is not installed: pass table="rows"'):
+        scorer.score(ONE, table="pandas")
+    with pytest.raises(ValueError, match="choose from auto, pandas, rows"):
+        scorer.score(ONE, table="polars")
+
+
+# ---- what the README shows
+
+
+@pytest.mark.parametrize("readme", ["README.md", "README_zh.md"])
+def test_the_lines_of_the_readme(emd, tmp_path, readme):
+    (lines,) = re.findall(r"```python\n(.*?)```", (ROOT / readme).read_text("utf-8"), re.S)
+    assert len([line for line in lines.splitlines() if line]) == 3
+    (tmp_path / "checkpoints").mkdir()
+    shutil.copy(emd.weights, tmp_path / "checkpoints/model_best_efficientnet_b0.pth")
+    shutil.copytree(emd.folder / "data/test/images", tmp_path / "folder")
+    read_image(tmp_path / "folder/photo0_1.png").save(tmp_path / "photo.jpg", quality=40)
+    known: dict = {}
+    with inside(tmp_path):
+        exec(compile(lines, readme, "exec"), known)
+    call(tmp_path, f"--predict photo.jpg folder --resume {emd.weights} -j 0 -g 0 -o p.json")
+    wanted = json.loads((tmp_path / "p.json").read_text())
+    table = known["table"]
+    found = table if isinstance(table, list) else table.to_dict("records")
+    assert [row["source"] for row in found] == [row["path"] for row in wanted]
+    assert len(found) == 4 and found[0]["source"] == "photo.jpg"
+    assert means(found) == pytest.approx([row["score"] for row in wanted], abs=1e-6)
