@@ -1,4 +1,4 @@
-"""CID2013: 474 photographs of 79 cameras, in six image sets that were judged apart.
+"""CID2013: 474 photographs of many cameras, in six image sets that were judged apart.
 
 IS1..IS6/co1..co8/IS_I_C01_D01.jpg      image set I, content 1, camera 1
 CID2013 data - version 12112014.xlsx    sheet CID2013 MOS: Source_ID, MOS, Realigned MOS, ...

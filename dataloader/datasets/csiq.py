@@ -19,8 +19,8 @@ from dataloader.datasets.tables import columns, lines, number, sheet_rows
 
 # Words of the sheet and of file names -> what file names have, and what the distortion is called.
 FILE_WORDS = {
-    "noise": "AWGN", "awgn": "AWGN", "jpeg": "JPEG", "jpeg 2000": "jpeg2000", "jpeg2000": "jpeg2000",
-    "fnoise": "fnoise", "blur": "BLUR", "contrast": "contrast",
+    "noise": "AWGN", "awgn": "AWGN", "jpeg": "JPEG", "jpeg 2000": "jpeg2000",
+    "jpeg2000": "jpeg2000", "fnoise": "fnoise", "blur": "BLUR", "contrast": "contrast",
 }  # fmt: skip
 NAMES = {
     "AWGN": "white noise", "JPEG": "JPEG", "jpeg2000": "JPEG2000", "fnoise": "pink noise",

@@ -1,8 +1,8 @@
 """DPChallenge: aesthetics of 16509 photographs, 1 to 10.
 
 dpchallenge_dataset.txt, 14 columns: index, photo id, number of ratings, mean, counts of 1..10; some
-copies have a header. Images are not in the download; here they are called <photo id>.jpg (or another
-extension), in any folder.
+copies have a header. Images are not in the download; here they are called <photo id>.jpg (or
+another extension), in any folder.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ COLUMNS = 14
 def read(tree: SourceTree) -> Reading:
     images = tree.images()
     found = Reading((images,))
-    for place, fields in columns(tree.file("dpchallenge_dataset.txt"), COLUMNS):
+    for place, fields in columns(tree.file("dpchallenge_dataset.txt"), COLUMNS, header=True):
         ratings, mean, *counts = (number(place, text) for text in fields[2:])
         if ratings <= 0 or min(counts) < 0:
             found.dropped["no ratings"] += 1  # -1 in the other columns

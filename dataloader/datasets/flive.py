@@ -83,6 +83,6 @@ FLIVE = DataSet(
     scores="MOS as published, 0 to 100, higher is better",
     scale=(0, 100),
     rated=None,
-    split="official: labels<=640_padded.csv (is_valid: val), labels>640.csv (test); patches go with "
-    "their picture",
+    split="official: labels<=640_padded.csv (is_valid: val), labels>640.csv (test); patches go "
+    "with their picture",
 )

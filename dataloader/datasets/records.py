@@ -43,7 +43,7 @@ class Record:
 
 
 def counts_std(counts: Sequence[float]) -> float | None:
-    """Standard deviation of votes over 1..K, given how many there are of each; None for no votes."""
+    """Standard deviation of votes over 1..K from how many there are of each; None for no votes."""
     total = sum(counts)
     if total <= 0:
         return None

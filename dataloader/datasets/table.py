@@ -53,8 +53,8 @@ ALIASES = {
 
 
 def data_set_name(text: str) -> str:
-    """A key of DATA_SETS for a name in any spelling (KADID-10k, photo.net); ValueError with the near
-    ones.
+    """A key of DATA_SETS for a name in any spelling (KADID-10k, photo.net); ValueError with the
+    near ones.
     """
     name = re.sub(r"[^a-z0-9]", "", text.casefold())
     name = ALIASES.get(name, name)

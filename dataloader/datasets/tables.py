@@ -23,13 +23,14 @@ def lines(file: Path) -> Iterator[tuple[int, str]]:
             yield number, text.strip()
 
 
-def columns(file: Path, count: int) -> Iterator[tuple[str, list[str]]]:
-    """(place of the line, its `count` fields apart by blanks); ValueError for another number. A
-    first line without figures is a header, and passed over.
+def columns(file: Path, count: int, header: bool = False) -> Iterator[tuple[str, list[str]]]:
+    """(place of the line, its `count` fields apart by blanks); ValueError for another number.
+
+    header: a first line that does not begin with a number may be one, and is passed over.
     """
     for line, text in lines(file):
         fields, place = text.split(), f"{file}:{line}"
-        if line == 1 and not _is_number(fields[0]):
+        if header and line == 1 and not _is_number(fields[0]):
             continue
         if len(fields) != count:
             raise ValueError(f"{place}: {count} columns expected, found {len(fields)}: {text!r}")
