@@ -154,8 +154,8 @@ def markdown(card: Mapping[str, Any]) -> str:
             [name, x["images"], " ".join(map(str, x["levels"])), x.get("order_agrees", "")]
             for name, x in card["distortions"].items()
         ]
-        heads = ("distortion", "images", "levels", "scores have the levels' order")
-        parts += ["## Distortions", _table(heads, rows)]
+        columns = ("distortion", "images", "levels", "scores have the levels' order")
+        parts += ["## Distortions", _table(columns, rows)]
     rows = [[file, x["kind"], x["lines"], x["sha256"]] for file, x in card["files"].items()]
     parts += ["## Files", _table(("file", "holds", "lines", "SHA-256"), rows)]
     if problems := _problems(card):

@@ -15,8 +15,8 @@ from tests.tiny_data import picture
 LIVE_REFERENCES = (
     "bikes", "building2", "buildings", "caps", "carnivaldolls", "cemetry", "churchandcapitol",
     "coinsinfountain", "dancers", "flowersonih35", "house", "lighthouse", "lighthouse2",
-    "manfishing", "monarch", "ocean", "paintedhouse", "parrots", "plane", "rapids", "sailing1", "sailing2",
-    "sailing3", "sailing4", "statue", "stream", "studentsculpture", "woman", "womanhat",
+    "manfishing", "monarch", "ocean", "paintedhouse", "parrots", "plane", "rapids", "sailing1",
+    "sailing2", "sailing3", "sailing4", "statue", "stream", "studentsculpture", "woman", "womanhat",
 )  # fmt: skip
 LIVE_COUNTS = {
     "jp2k": (227, 58),
@@ -183,7 +183,7 @@ def dpchallenge(root: Path) -> Path:
     rows = ["index photo_id ratings mean 1 2 3 4 5 6 7 8 9 10"]
     rows.append("1 100 0 -1" + " -1" * 10)
     for n in range(1, 10):
-        rows.append(f"{n + 1} {100 + n} 4 5.5 0 0 0 1 1 1 0 1 0 0")
+        rows.append(f"{n + 1} {100 + n} 4 5.5 0 0 0 1 1 1 1 0 0 0")
     write(root / "dpchallenge_dataset.txt", rows, "\r\n")
     touch(root, *(f"{100 + n}.jpg" for n in range(10)))
     return root
@@ -317,8 +317,8 @@ def flive(root: Path, plain: bool = False) -> Path:
     """
     pictures = [
         "voc_emotic_ava/AVA__100.jpg", "voc_emotic_ava/EMOTIC__a+b__2.jpg",
-        "blur_dataset/out 1.jpg", "blur_dataset/out2.jpg", "EE371R/cj23+019.jpg", "EE371R/x.jpg", "voc_emotic_ava/v1.jpg",
-        "voc_emotic_ava/v2.jpg", "voc_emotic_ava/v3.jpg",
+        "blur_dataset/out 1.jpg", "blur_dataset/out2.jpg", "EE371R/cj23+019.jpg", "EE371R/x.jpg",
+        "voc_emotic_ava/v1.jpg", "voc_emotic_ava/v2.jpg", "voc_emotic_ava/v3.jpg",
     ]  # fmt: skip
     touch(root / "database", *pictures)
     stems = [Path(name).stem for name in pictures]
