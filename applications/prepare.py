@@ -101,9 +101,9 @@ def _usable(reading: Reading, root: Path) -> list[Record]:
 
 def _name(path: str, root: Path, style: str) -> str:
     """What label files call an image."""
-    return {"source": path, "absolute": f"{root.as_posix()}/{path}", "links": f"{LINKS}/{path}"}[
-        style
-    ]
+    if style == "absolute":
+        return f"{root.as_posix()}/{path}"
+    return f"{LINKS}/{path}" if style == "links" else path
 
 
 def _link(made: Path, root: Path, splits: dict[str, list[Record]]) -> None:

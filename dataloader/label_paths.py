@@ -19,7 +19,7 @@ def images_root(root: Path) -> Path | None:
     file = root / IMAGES_ROOT_FILE
     try:
         text = file.read_text(encoding="utf-8").strip("\r\n")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"{file}: cannot be read ({error}): mend it or take it away") from None

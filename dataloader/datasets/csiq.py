@@ -32,7 +32,8 @@ Row = tuple[str, str, str, str, str, str | None]
 
 
 def read(tree: SourceTree) -> Reading:
-    images, references = tree.images("dst_imgs", "dst_imgs_all"), tree.images("src_imgs")
+    images = tree.images("dst_imgs", "dst_imgs_all")
+    references = tree.images("src_imgs", optional=True)
     found = Reading((images, references))
     for place, reference, word, level, dmos, std in _rows(tree, found):
         if word.casefold() not in FILE_WORDS:

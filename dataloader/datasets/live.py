@@ -24,8 +24,9 @@ COPY = "undistorted copy of a reference (orgs = 1)"
 
 
 def read(tree: SourceTree) -> Reading:
-    found = Reading([tree.images(name) for name in (*FOLDERS, "refimgs")])
-    *folders, references = found.images
+    folders = [tree.images(name) for name in FOLDERS]
+    references = tree.images("refimgs", optional=True)
+    found = Reading((*folders, references))
     mos, std, copies = _scores(tree, found)
     names = mat_texts(file := tree.file("refnames_all.mat"), "refnames_all")
     same_length(file, len(names), len(mos), "one for each image")

@@ -26,13 +26,13 @@ def read(tree: SourceTree) -> Reading:
     files = sorted(path for path in files if path.casefold().endswith(".txt"))
     if not files:
         raise ValueError(f"{tree.root}: no Train_Label/A0001.txt there")
-    references = tree.images("Train_Ref")
+    references = tree.images("Train_Ref", optional=True)
     found = Reading((images, references))
     validation = tree.find("val_label.txt")
     for path in files:
         _read_list(tree.root / path, images, references, found, "train" if validation else "")
     if validation:
-        held_out = (tree.images("Val_Dist"), tree.images("Val_Ref"))
+        held_out = (tree.images("Val_Dist"), tree.images("Val_Ref", optional=True))
         found.images = (images, references, *held_out)
         _read_list(validation, *held_out, found, "test")
         found.notes.append("PIPAL's own validation part is test here; val is drawn from Train_*")

@@ -39,9 +39,9 @@ class SourceTree:
             raise ValueError(f"{self.root}: no {asked} there: --source takes the data set's folder")
         return found
 
-    def images(self, *folders: str) -> Images:
+    def images(self, *folders: str, optional: bool = False) -> Images:
         """The images below the folders of these names, wherever those are; of all folders where no
-        name is given. ValueError when there are none.
+        name is given. ValueError when there are none, unless the set is of use without them.
         """
         wanted = {folder.casefold() for folder in folders}
         found = [
@@ -50,7 +50,7 @@ class SourceTree:
             if _extension(path) in READABLE_EXTENSIONS
             and (not wanted or wanted.intersection(path.casefold().split("/")[:-1]))
         ]
-        if not found:
+        if not found and not optional:
             where = f" in a folder {' or '.join(folders)}" if folders else ""
             raise ValueError(f"{self.root}: no images{where}: --source takes the data set's folder")
         return Images(found, folders[0] if len(folders) == 1 else "")
@@ -116,8 +116,15 @@ class Images:
 
 
 def _files(root: Path) -> Iterator[str]:
+    """Links to folders are followed, but no folder is entered twice: links may lead in a circle."""
+    entered: set[str] = set()
     for folder, folders, names in os.walk(root, followlinks=True, onerror=_refuse):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+        real = os.path.realpath(folder)
+        if real in entered:
+            folders.clear()
+            continue
+        entered.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in names:
             if not name.startswith("."):
                 yield Path(folder, name).relative_to(root).as_posix()

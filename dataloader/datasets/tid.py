@@ -32,7 +32,7 @@ NO_SEVERITY = frozenset((14, 15, 16, 17))
 
 def read(tree: SourceTree, types: int) -> Reading:
     images = tree.images("distorted_images")
-    references = tree.images("reference_images")
+    references = tree.images("reference_images", optional=True)
     rows = list(columns(tree.file("mos_with_names.txt"), 2))
     std: list[float | None] = [None] * len(rows)
     if file := tree.find("mos_std.txt"):

@@ -31,6 +31,13 @@ def test_files_and_folders_in_any_case_the_uppermost_first(tmp_path: Path) -> No
         tree.images("nowhere")
 
 
+def test_links_to_folders_are_followed_but_not_in_a_circle(tmp_path: Path) -> None:
+    touch(tmp_path, "far/a.png", "source/b.png")
+    (tmp_path / "source/images").symlink_to(tmp_path / "far")
+    (tmp_path / "far/up").symlink_to(tmp_path / "source")
+    assert SourceTree(tmp_path / "source").paths == ["b.png", "images/a.png"]
+
+
 def test_a_list_names_nothing_outside_the_source(tmp_path: Path) -> None:
     touch(tmp_path, "source/in.png", "secret.png")
     images = SourceTree(tmp_path / "source").images()

@@ -44,6 +44,13 @@ def test_tid2013_finds_files_in_another_case_and_orders_only_severities(tmp_path
     assert records["reference_images/I01.BMP"].mos is None
 
 
+def test_without_references_each_is_missing_and_the_scores_stay(tmp_path: Path) -> None:
+    shutil.rmtree(trees.tid(tmp_path) / "reference_images")
+    found = read("tid2013", tmp_path)
+    assert found.missing == [f"reference_images/I{n}.bmp" for n in ("01", "02", "03", "04", "25")]
+    assert len(found.records) == 5 * 5 * 3
+
+
 def test_tid2008_has_17_types(tmp_path: Path) -> None:
     found = read("tid2008", trees.tid(tmp_path / "a", (1, 17), levels=4))
     assert clean(found) and len(found.records) == 5 * 2 * 4 + 5
