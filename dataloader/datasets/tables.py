@@ -58,8 +58,8 @@ def csv_rows(file: Path, *needed: str) -> Iterator[tuple[str, dict[str, str]]]:
 def sheet_rows(file: Path, sheet: str, *needed: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """As csv_rows, for a sheet of an .xlsx file (another one only where there is one in all).
 
-    The header is the first row with all `needed` names, wherever on the sheet. Whole numbers come
-    as text without a point, so that an image called 1600 is one.
+    The header is the first row with all `needed` names, wherever on the sheet. Cells come as text,
+    whole numbers without a point, so that an image called 1600 is one.
     """
     rows = _sheet(file, sheet)
     header: list[str] = []
@@ -98,8 +98,6 @@ def _sheet(file: Path, sheet: str) -> list[tuple[Any, ...]]:
 
 
 def _cell(value: Any) -> str:
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
     return "" if value is None else str(value).strip()
 
 

@@ -79,11 +79,11 @@ def test_columns_apart_by_blanks(tmp_path: Path) -> None:
 def test_sheets_begin_anywhere_and_numbers_become_names(tmp_path: Path) -> None:
     pytest.importorskip("openpyxl")
     file = tmp_path / "x.xlsx"
-    table = [["image", "dmos"], [1600, 0.25], [None, None], ["boston", 1]]
+    table = [["image", "dmos"], [1600, 0.25], [None, None], [1700.0, 1]]
     book(file, {"first": [["image", "other"]], "Second": table}, top=3, left=3)
     assert list(tables.sheet_rows(file, "second", "image", "dmos")) == [
         (f"{file}:5", {"image": "1600", "dmos": "0.25"}),
-        (f"{file}:7", {"image": "boston", "dmos": "1"}),
+        (f"{file}:7", {"image": "1700", "dmos": "1"}),
     ]
     with pytest.raises(ValueError, match=r"no sheet 'third': has first, Second"):
         list(tables.sheet_rows(file, "third", "image"))
