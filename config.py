@@ -27,7 +27,7 @@ WORDING = Wording(
         "out": "output",
     },
     usage="python main.py [--train | -e | --jit | --predict PATH ... | --check | --generate SET | "
-    "--continue RUN_DIR] [flags]",
+    "--prepare NAME | --continue RUN_DIR] [flags]",
     description="Train, evaluate and export no-reference image-quality models.",
     epilog="Long flags may be written with hyphens or underscores. Exit codes: 0 done; 1 something "
     "is wrong with data or files; 2 with the command line; 130 and 143: stopped by SIGINT or "
@@ -38,7 +38,7 @@ CRITERIONS = {
     "emd": "emd", "emd_loss": "emd",
     "regress": "regress", "regress_loss": "regress",
 }  # fmt: skip
-MODES = ("train", "evaluate", "jit", "predict", "check", "generate", "continue_run")
+MODES = ("train", "evaluate", "jit", "predict", "check", "generate", "prepare", "continue_run")
 # What may change when a run goes on: nothing that its result depends on.
 CONTINUE_FLAGS = frozenset(
     "continue_run workers device gpus nodes rank init_method print_freq checkpoints threads".split()
@@ -64,6 +64,10 @@ class Config:
         help="find every fault of labels and images in DATA (default: --data)")
     generate: str | None = flag("mode", None, "--generate", metavar="SET",
         help="write distorted versions of --photos into --data (sets: basic, live, tid2013, chain)")
+    prepare: str | None = flag("mode", None, "--prepare", metavar="NAME",
+        help="write label files for a published data set in --source to --data: tid2013, tid2008, "
+        "live, mlive, waterloo, csiq, kadid10k, pipal, photonet, dpchallenge, ava, koniq10k, spaq, "
+        "clive, flive, biq2021, agiqa3k, cid2013")
     continue_run: str | None = flag("mode", None, "--continue", metavar="RUN_DIR",
         help="go on with an interrupted run, bit for bit")
     config: str | None = flag("mode", None, "--config", metavar="FILE",
@@ -75,6 +79,14 @@ class Config:
         help="label file inside each split's folder")
     split: str = flag("data", "test", "--split", choices=("train", "val", "test", "all"),
         help="split that -e evaluates; all: every photograph of --photos")
+    source: str | None = flag("data", None, "--source", metavar="DIR",
+        help="--prepare: the data set as it was downloaded and unpacked; only read")
+    image_paths: str = flag("data", "source", "--image_paths",
+        choices=("source", "absolute", "links"),
+        help="--prepare: how labels name images: relative to --source, absolutely, or by symbolic "
+        "links in --data")
+    random_split: bool = flag("data", False, "--random_split",
+        help="--prepare: draw the split (--seed) although the data set has an official one")
     bad_images: str = flag("data", "stop", "--bad_images", choices=("stop", "skip"),
         help="unreadable images in training: stop, or leave out, count and list")
     no_check: bool = flag("data", False, "--no_check",

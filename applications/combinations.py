@@ -31,7 +31,7 @@ def check(c: Config) -> None:
             except UsageError as error:
                 raise UsageError(f"stage {stage.config.stage_of}: {error}") from None
         return
-    _hold(c, _mode, _photographs, _stages, _numbers, _view, _model, _processes)
+    _hold(c, _mode, _prepare, _photographs, _stages, _numbers, _view, _model, _processes)
     if fault := TASK_RULES[c.criterion](c):
         raise UsageError(fault)
 
@@ -64,6 +64,16 @@ def _mode(c: Config) -> Iterator[Rule]:
         mode == "generate" and c.tile is not None and c.tile < 64,
         f"--tile {c.tile}: at least 64 pixels",
     )
+
+
+def _prepare(c: Config) -> Iterator[Rule]:
+    if c.prepare is not None:
+        where = f"--prepare {c.prepare} needs"
+        yield not c.source, f"{where} --source DIR: the data set as it was downloaded"
+        yield "data" not in c.given, f"{where} --data OUT: a folder that is not there yet"
+        return
+    for name in ("source", "image_paths", "random_split"):
+        yield getattr(c, name) != getattr(Config, name), f"--{name}: only with --prepare NAME"
 
 
 def _photographs(c: Config) -> Iterator[Rule]:

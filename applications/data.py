@@ -15,6 +15,7 @@ from applications.runtime import Runtime
 from applications.tasks import Task
 from config import Config
 from dataloader.batch import Targets
+from dataloader.label_paths import images_root
 from dataloader.labels import LabelError, LabelFile, check_splits, label_paths, read_labels
 from dataloader.levels import LEVELS_FILE, read_levels
 from utils import distributed
@@ -179,7 +180,7 @@ def _split(
     if not kept:
         raise ValueError(f"{file.file}: no line is left without an unreadable image")
     levels_file = file.file.parent / LEVELS_FILE
-    levels = read_levels(levels_file, label_paths(kept))
+    levels = read_levels(levels_file, label_paths(kept), images_root(Path(config.data)))
     digest = hashlib.sha256(file.file.read_bytes())
     if levels is not None:
         digest.update(levels_file.read_bytes())  # pairs and margins come from it, too

@@ -37,12 +37,15 @@ _IN_CSV = (
 
 
 def ladder_figures(targets: Targets, found: Scores) -> tuple[dict[str, Any], list[str]]:
-    """(figures of utils/ranking_metrics.py, why some are nan); nothing where no level is known."""
-    if targets.levels is None:
+    """(figures of utils/ranking_metrics.py, why some are nan); nothing where no level is known.
+    Images of unknown level are left out.
+    """
+    columns = _columns(targets.levels or [], found.scores)
+    if not len(columns[0]):
         return {}, []
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        values = ladder_metrics(found.scores, *_columns(targets.levels))
+        values = ladder_metrics(*columns)
     return values, [str(w.message) for w in caught]
 
 
@@ -64,17 +67,26 @@ def check_monitor(figure: str, val: Split | None) -> None:
             f"--monitor {figure}: no {LEVELS_FILE} beside {val.file}: write one, or monitor "
             "another figure"
         )
-    perfect = Scores(-np.array([level.level for level in levels], dtype=np.float64), None)
+    perfect = Scores(-np.array([level.level or 0 for level in levels], dtype=np.float64), None)
     values, reasons = ladder_figures(val.targets, perfect)
+    if not values:
+        raise ValueError(
+            f"--monitor {figure}: {val.file}: no image of known level in {LEVELS_FILE}"
+        )
     if values[figure] != values[figure]:
         raise ValueError(f"--monitor {figure}: {val.file}: {'; '.join(reasons)}")
 
 
-def _columns(levels: Sequence[Level]) -> tuple[list[str], list[str], list[int]]:
+def _columns(
+    levels: Sequence[Level], scores: np.ndarray
+) -> tuple[np.ndarray, list[str], list[str], list[int]]:
+    """Scores, references, distortions and levels of the images whose level is known."""
+    known = [i for i, level in enumerate(levels) if level.level is not None]
     return (
-        [level.reference_id for level in levels],
-        [level.distortion for level in levels],
-        [level.level for level in levels],
+        scores[known],
+        [levels[i].reference_id for i in known],
+        [levels[i].distortion for i in known],
+        [levels[i].level or 0 for i in known],
     )
 
 
@@ -117,7 +129,7 @@ def write_ladders(
     with the figures of its ladders; the last rows, of the distortion "all", are over all
     distortions. A cell is empty where a figure does not exist.
     """
-    if targets.levels is None or not values["by_distortion"]:
+    if targets.levels is None or not values.get("by_distortion"):
         return
     by_distortion = values["by_distortion"]
     text = io.StringIO()
@@ -128,7 +140,7 @@ def write_ladders(
     _write_rows(writer, "all", values["by_level"], values)
     write_text(stem.with_name(f"{stem.name}.csv"), text.getvalue())
     accuracy = {name: figures["ladder_accuracy"] for name, figures in by_distortion.items()}
-    ladders = build_ladders(found.scores, *_columns(targets.levels))
+    ladders = build_ladders(*_columns(targets.levels, found.scores))
     ladder_picture(ladders, accuracy, stem.with_name(f"{stem.name}.png"), title)
 
 

@@ -28,7 +28,7 @@ class KnownOrder:
 
     It is known between two images of one reference: by level within one distortion, and between
     level 0 (the reference itself) and every distorted version. Two images of one level are a tie,
-    and two distortions are not compared.
+    two distortions are not compared, and an image of unknown level with no other.
 
     across: the same between different references, where they are at least so many levels apart;
     0 compares no two references. RankIQA trains with 1.
@@ -40,14 +40,15 @@ class KnownOrder:
         distortions = [level.distortion for level in levels]
         self.reference = np.unique(references, return_inverse=True)[1].reshape(-1)  # (M,)
         self.distortion = np.unique(distortions, return_inverse=True)[1].reshape(-1)  # (M,)
-        self.level = np.array([level.level for level in levels], dtype=np.int64)  # (M,)
+        known = [-1 if level.level is None else level.level for level in levels]
+        self.level = np.array(known, dtype=np.int64)  # (M,); -1: unknown
 
     def known(self, better: np.ndarray, worse: np.ndarray) -> np.ndarray:
         """bool (P,): whether the levels say that image `better` is above image `worse`."""
         comparable = (self.distortion[better] == self.distortion[worse]) | (self.level[better] == 0)
         steps = self.level[worse] - self.level[better]
         wanted = np.where(self.related(better, worse), 1, self.across or np.inf)
-        return comparable & (steps >= wanted)
+        return comparable & (self.level[better] >= 0) & (steps >= wanted)
 
     def related(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         """bool (P,): whether two images are versions of one reference."""

@@ -1,8 +1,34 @@
-"""From the text of a path in a label file to an image inside the data root."""
+"""From the text of a path in a label file to an image inside the data root, or inside the one
+other folder that the data root names.
+"""
 
 import os
 from dataclasses import dataclass
 from pathlib import Path
+
+# Beside train/, val/ and test/: one line, the folder where images lie that are not in the data
+# root; absolute, or relative to the data root. --prepare writes it instead of copying images.
+IMAGES_ROOT_FILE = "images_root.txt"
+
+
+def images_root(root: Path) -> Path | None:
+    """The absolute folder that root/images_root.txt names; None where there is no such file.
+
+    ValueError for a file that names no folder, or a whole disk: labels may name all below it.
+    """
+    file = root / IMAGES_ROOT_FILE
+    try:
+        text = file.read_text(encoding="utf-8").strip("\r\n")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{file}: cannot be read ({error}): mend it or take it away") from None
+    folder = os.path.abspath(os.path.join(root, text))
+    if not text or not os.path.isdir(folder):
+        raise ValueError(f"{file}:1: {text!r} is not a folder: write where the images lie now")
+    if os.path.dirname(folder) == folder:
+        raise ValueError(f"{file}:1: {text!r} is a whole disk: name the folder of the images")
+    return Path(folder)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,18 +62,20 @@ class Resolver:
 
 
 class PathFinder:
-    """Looks a path up beside the label file, then from the working directory.
+    """Looks a path up beside the label file, then in the folder of images_root.txt, if any, then
+    from the working directory.
 
-    A path counts as inside the root by its text, after `..` is taken out: links inside the root
-    may lead anywhere. Folders are listed once, so that a long label file asks the disk per folder
-    rather than per image.
+    A path counts as inside the root, or that folder, by its text, after `..` is taken out: links
+    inside may lead anywhere. Folders are listed once, so that a long label file asks the disk per
+    folder rather than per image.
     """
 
-    def __init__(self, file: Path, root: Path, cwd: Path):
-        self._bases = list(dict.fromkeys((os.path.abspath(file.parent), os.path.abspath(cwd))))
-        self._root = os.path.abspath(root)
+    def __init__(self, file: Path, root: Path, cwd: Path, images: Path | None = None):
+        places = (file.parent, images, cwd)
+        self._bases = list(dict.fromkeys(os.path.abspath(p) for p in places if p is not None))
+        self._roots = [os.path.abspath(p) for p in (root, images) if p is not None]
         self._inside = tuple(
-            os.path.join(top, "") for top in (self._root, os.path.realpath(self._root))
+            os.path.join(top, "") for p in self._roots for top in (p, os.path.realpath(p))
         )
         self._listings: dict[str, tuple[frozenset[str], str]] = {}  # and the folder's real path
         self._known: dict[str, Found | Missing] = {}
@@ -73,7 +101,7 @@ class PathFinder:
                 return found
         inside = [place for place in places if place.startswith(self._inside)]
         if not inside or any(os.path.isfile(place) for place in places):
-            return Missing(f"path leaves the data root {self._root}: {text!r}")
+            return Missing(f"path leaves the data root {' and '.join(self._roots)}: {text!r}")
         if any(os.path.isdir(place) for place in inside):
             return Missing(f"not an image but a folder: {text!r}")
         both = " and ".join(dict.fromkeys(places))

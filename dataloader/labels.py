@@ -1,8 +1,9 @@
 """Label files: text -> records, or every fault of the file at once.
 
 One line per label, fields apart by commas, UTF-8; blank lines and lines that start with `#` are
-skipped. The images of a line are looked for beside the label file, then from the working directory,
-and must lie inside the data root.
+skipped. The images of a line are looked for beside the label file, then in the folder that
+images_root.txt of the data root names, if there is one, then from the working directory, and must
+lie inside the data root or that folder.
 
     pairs           better.png,worse.png
     scores          photo.png,7.6                      a higher score is a better image
@@ -17,7 +18,7 @@ from io import BytesIO
 from pathlib import Path
 
 from dataloader.label_lines import LineReader
-from dataloader.label_paths import PathFinder, Resolver
+from dataloader.label_paths import IMAGES_ROOT_FILE, PathFinder, Resolver, images_root
 from dataloader.label_records import (
     DistributionLabel,
     Fault,
@@ -62,14 +63,18 @@ def read_labels(
         raise ValueError(f"label kind {kind!r}: give one of {', '.join(EXAMPLES)}")
     if num_classes is not None and num_classes < 2 and kind == "distributions":
         raise ValueError(f"num_classes {num_classes}: a histogram has at least 2 bins")
-    reader = LineReader(kind, file, PathFinder(file, root, cwd or Path.cwd()), num_classes)
+    try:
+        images = images_root(root)
+    except ValueError as error:
+        raise LabelError([Fault(file, 0, 0, str(error))]) from None
+    reader = LineReader(kind, file, PathFinder(file, root, cwd or Path.cwd(), images), num_classes)
     for line, text in _data_lines(_content(kind, file), reader):
         reader.read(line, text)
     if not reader.labels and not reader.faults:
         reader.fault(1, 1, f"no labels in this file: give lines such as {EXAMPLES[kind]!r}")
     if reader.faults:
         raise LabelError(sorted(reader.faults, key=lambda fault: (fault.line, fault.column)))
-    return LabelFile(file, kind, reader.labels, reader.num_classes, _notes(reader))
+    return LabelFile(file, kind, reader.labels, reader.num_classes, _notes(reader, images))
 
 
 def _content(kind: str, file: Path) -> bytes:
@@ -100,8 +105,10 @@ def _data_lines(content: bytes, reader: LineReader) -> Iterator[tuple[int, str]]
             yield line, text
 
 
-def _notes(reader: LineReader) -> tuple[str, ...]:
-    notes = []
+def _notes(reader: LineReader, images: Path | None) -> tuple[str, ...]:
+    notes = (
+        [] if images is None else [f"images outside the data root: {images} ({IMAGES_ROOT_FILE})"]
+    )
     if reader.vote_lines:
         notes.append(f"vote counts in {reader.vote_lines} lines were normalised")
     if reader.repeated_lines:

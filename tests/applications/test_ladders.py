@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from applications.evaluate import write_predictions
+from applications.ladders import ladder_figures
 from applications.tasks import Scores
 from dataloader.levels import Level
 from tests.cli import TINY, call, records, run_folders
@@ -194,3 +195,18 @@ def test_images_that_are_no_files_are_named_by_their_text(tmp_path: Path) -> Non
         "x/a.png,1,a,none,0",
         "a.png#blur/2,0.5,a,blur,2",
     ]
+
+
+def test_images_of_unknown_level_take_no_part_in_the_figures() -> None:
+    levels = [Level("a", "blur", n) for n in (0, 1, 2)]
+    graded = SimpleNamespace(levels=levels)
+    mixed = SimpleNamespace(
+        levels=[Level("a", "blur", None), *levels, Level("b", "contrast", None)]
+    )
+    scores = np.array([5.0, 3.0, 4.0])
+    expected, _ = ladder_figures(graded, Scores(scores, None))
+    found, _ = ladder_figures(mixed, Scores(np.array([9.0, *scores, 8.0]), None))
+    assert found["ladder_accuracy"] == expected["ladder_accuracy"] == pytest.approx(2 / 3)
+    assert found["n_ladder_pairs"] == 3 and list(found["by_distortion"]) == ["blur"]
+    unknown = SimpleNamespace(levels=mixed.levels[::4])
+    assert ladder_figures(unknown, Scores(scores[:2], None)) == ({}, [])

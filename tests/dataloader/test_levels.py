@@ -39,3 +39,17 @@ def test_what_is_wrong_is_said_with_its_line(tmp_path, text, said):
     with pytest.raises(ValueError) as error:
         read_levels(write(tmp_path, text), [tmp_path / "a.png"])
     assert said in str(error.value)
+
+
+def test_an_empty_level_is_not_known(tmp_path):
+    file = write(tmp_path, HEADER + "a.png,a,contrast change,\nb.png,a,jpeg,2\n")
+    found = read_levels(file, [tmp_path / "a.png", tmp_path / "b.png"])
+    assert found == [Level("a", "contrast change", None), Level("a", "jpeg", 2)]
+
+
+def test_rows_may_be_relative_to_the_folder_of_images(tmp_path):
+    file = write(tmp_path, HEADER + "a.png,a,jpeg,1\n")
+    source = tmp_path / "source"
+    assert read_levels(file, [source / "a.png"], source) == [Level("a", "jpeg", 1)]
+    with pytest.raises(ValueError, match="no row for "):
+        read_levels(file, [source / "a.png"])

@@ -21,13 +21,15 @@ MARGIN = 0.3
 
 def random_ladders(seed: int) -> tuple[list[PairLabel], list[Level]]:
     """Label lines and levels of their images: ladders with gaps and ties, some without their
-    reference, and lines across references, across distortions, twice, and against the levels.
+    reference, some images of unknown level, and lines across references, across distortions,
+    twice, and against the levels.
     """
     rng = np.random.default_rng(seed)
     kinds = []
     for reference, distortion in itertools.product("abc", ("jpeg", "blur", "noise")):
         kinds += [Level(reference, distortion, int(n)) for n in rng.integers(1, 6, 4)]
     kinds += [Level("a", "none", 0), Level("b", "none", 0), Level("b", "jpeg", 0)]
+    kinds += [Level("a", "jpeg", None), Level("c", "blur", None)]
     images = [Path(f"{i}.png") for i in rng.permutation(len(kinds))]
     two = [rng.choice(len(kinds), 2, replace=False) for _ in range(60)]
     chain = [(i, i + 1) for i in range(len(kinds) - 1)]  # every image has a line
@@ -45,6 +47,8 @@ def is_above(a: Level, b: Level, across: int = 0) -> bool:
     """What the levels say, in words: same photograph, less of one distortion, or none at all; of
     two photographs only where they are `across` levels apart.
     """
+    if a.level is None or b.level is None:
+        return False
     if a.level >= b.level or not (a.level == 0 or a.distortion == b.distortion):
         return False
     return a.reference_id == b.reference_id or 0 < across <= b.level - a.level
