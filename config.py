@@ -73,10 +73,21 @@ class Config:
         help="root with train/ val/ test/, each with a label file")
     label_name: str = flag("data", "label.txt", "--label_name", metavar="NAME",
         help="label file inside each split's folder")
+    labels: str | None = flag("data", None, "--labels", metavar="FILE",
+        help="votes of all images in one file, in place of --data's label files: AVA.txt, or JSON "
+        "samples (image_id, label); AVA.txt in --data is found by itself")
+    images: str | None = flag("data", None, "--images", metavar="DIR",
+        help="folder of the images that --labels names (default: images/ in --data)")
+    val_size: int = flag("data", 5000, "--val_size", type=count, metavar="N",
+        help="votes in one file: its last usable rows, which validate")
+    train_size: int | None = flag("data", None, "--train_size", type=positive, metavar="N",
+        help="votes in one file: its first usable rows, which train (default: all others)")
+    test_list: str | None = flag("data", None, "--test_list", metavar="FILE",
+        help="votes in one file: ids of images that test, one a line (generic_test.jpgl)")
     split: str = flag("data", "test", "--split", choices=("train", "val", "test", "all"),
         help="split that -e evaluates; all: every photograph of --photos")
     bad_images: str = flag("data", "stop", "--bad_images", choices=("stop", "skip"),
-        help="unreadable images in training: stop, or leave out, count and list")
+        help="unreadable or missing images: stop, or leave out, count and list")
     no_check: bool = flag("data", False, "--no_check",
         help="do not decode every image before epoch 1")
     max_pixels: int = flag("data", 179_000_000, "--max_pixels", type=positive, metavar="N",

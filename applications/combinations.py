@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from applications.stage_list import STAGE_FIELDS, split_stages
+from applications.vote_files import vote_file
 from config import Config, UsageError
 
 NEED_WEIGHTS = {"evaluate": "-e", "jit": "--jit", "predict": "--predict"}
@@ -31,7 +32,7 @@ def check(c: Config) -> None:
             except UsageError as error:
                 raise UsageError(f"stage {stage.config.stage_of}: {error}") from None
         return
-    _hold(c, _mode, _photographs, _stages, _numbers, _view, _model, _processes)
+    _hold(c, _mode, _votes, _photographs, _stages, _numbers, _view, _model, _processes)
     if fault := TASK_RULES[c.criterion](c):
         raise UsageError(fault)
 
@@ -56,13 +57,25 @@ def _mode(c: Config) -> Iterator[Rule]:
         wrong = Path(c.output).suffix not in known
         yield wrong, f"--output {c.output}: must end in {' or '.join(known)}"
     yield (
-        c.no_check and c.bad_images == "skip",
+        c.no_check and c.bad_images == "skip" and (bool(c.distort) or vote_file(c) is None),
         "--bad_images skip needs the check before epoch 1: leave out --no_check",
     )
     yield (
         mode == "generate" and c.tile is not None and c.tile < 64,
         f"--tile {c.tile}: at least 64 pixels",
     )
+
+
+def _votes(c: Config) -> Iterator[Rule]:
+    yield (
+        c.labels is not None and c.images is None and c.data == Config.data,
+        f"--labels {c.labels} needs --images DIR: the folder of the images that it names",
+    )
+    for name in ("labels", "images"):
+        yield (
+            c.distort is not None and getattr(c, name) is not None,
+            f"--{name} and --distort cannot go together: the images are made from --photos",
+        )
 
 
 def _photographs(c: Config) -> Iterator[Rule]:

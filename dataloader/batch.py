@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 import torch
 
 from dataloader.labels import DistributionLabel, ScoreLabel, label_paths
 from dataloader.levels import Level
+from dataloader.path_table import PathTable
 from dataloader.sources import Source
 
 
@@ -36,7 +37,7 @@ class Targets(Protocol):
     a whole step; else each row is about its own image.
     """
 
-    paths: list[Source]
+    paths: Sequence[Source]
     levels: list[Level] | None
     relational: bool
 
@@ -61,6 +62,9 @@ class Targets(Protocol):
         """A few words for each of `count` images of a batch: its label."""
 
 
+T = TypeVar("T", bound="_PerImage")
+
+
 class _PerImage:
     """Labels with one value or row per image line; an image listed twice keeps both lines."""
 
@@ -73,10 +77,20 @@ class _PerImage:
         values: np.ndarray,
         levels: list[Level] | None,
     ) -> None:
-        self.paths, self.levels = label_paths(labels), levels
-        position = {path: i for i, path in enumerate(self.paths)}
+        paths = label_paths(labels)
+        position = {path: i for i, path in enumerate(paths)}
+        self.paths: Sequence[Source] = PathTable(map(str, paths))
+        self.levels = levels
         self.image = np.array([position[label.path] for label in labels], dtype=np.int64)  # (L,)
         self.values = values  # (L,) or (L, K)
+
+    @classmethod
+    def of_images(cls: type[T], paths: Sequence[Source], values: np.ndarray) -> T:
+        """Labels of distinct images, one each: values (N,) or (N, K)."""
+        targets = cls.__new__(cls)
+        targets.paths, targets.levels = paths, None
+        targets.image, targets.values = np.arange(len(paths)), values.astype(np.float32)
+        return targets
 
     def __len__(self) -> int:
         return len(self.image)
