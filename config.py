@@ -192,8 +192,12 @@ class Config:
     momentum: float = flag("optim", 0.9, "--momentum", type=number, help="momentum of sgd")
     weight_decay: float = flag("optim", 0.01, "--wd", "--weight_decay", type=number,
         help="weight decay; none on biases and norms")
-    schedule: str = flag("optim", "step", "--schedule", choices=("step", "cosine", "constant"),
-        help="how the rate falls over the epochs")
+    schedule: str = flag("optim", "step", "--schedule", help="how the rate falls over the epochs",
+        choices=("step", "cosine", "constant", "exp"))
+    decay: float = flag("optim", 0.95, "--decay", type=number, metavar="FACTOR",
+        help="--schedule exp: what the rate is multiplied with")
+    decay_every: int = flag("optim", 10, "--decay_every", type=positive, metavar="EPOCHS",
+        help="--schedule exp: after so many epochs")
     clip_grad: float = flag("optim", 0.0, "--clip_grad", type=number, metavar="NORM",
         help="largest gradient norm; 0: no clipping")
     ema: float = flag("optim", 0.0, "--ema", type=number, metavar="DECAY",

@@ -129,6 +129,9 @@ def _numbers(c: Config) -> Iterator[Rule]:
     )
     yield not 0 <= c.jitter <= 2, f"--jitter {c.jitter:g} must be at least 0 and at most 2"
     yield c.lr <= 0, f"--lr {c.lr:g} must be above 0"
+    yield not 0 < c.decay <= 1, f"--decay {c.decay:g} must be above 0 and at most 1"
+    decays = (c.decay, c.decay_every) != (Config.decay, Config.decay_every)
+    yield decays and c.schedule != "exp", "--decay and --decay_every need --schedule exp"
     for name in ("lr_backbone", "lr_head"):
         rate = getattr(c, name)
         yield rate is not None and rate <= 0, f"--{name} {rate} must be above 0"
