@@ -6,8 +6,8 @@ Makes a data set in a temporary folder: every image is there by name (an empty f
 links), so that each is looked up, and --no_check leaves decoding out. Each way runs in a process of
 its own, from the command line to the first step's share of the rows: reading, splits, targets, the
 training set, and what a head and a loss are fitted to. Told are the seconds after the imports (and
-those of the CPU, which other work on the machine does not stretch), the peak of resident memory of the whole process, the part of it that the imports alone take, and what
-lies between.
+those of the CPU, which other work on the machine does not stretch), the peak of resident memory of
+the whole process, the part of it that the imports alone take, and what lies between.
 """
 
 from __future__ import annotations
