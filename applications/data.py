@@ -205,8 +205,8 @@ def stop_or_skip(
 
 
 def labelled_images(files: dict[str, LabelFile]) -> Iterable[Path]:
-    """Every distinct image of the label files."""
-    return dict.fromkeys(path for file in files.values() for path in label_paths(file.labels))
+    """Every distinct image of the label files; gone through when it is asked for."""
+    yield from dict.fromkeys(path for file in files.values() for path in label_paths(file.labels))
 
 
 def find_bad_images(

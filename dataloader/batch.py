@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
 
+from dataloader.label_table import LabelTable
 from dataloader.labels import DistributionLabel, ScoreLabel, label_paths
 from dataloader.levels import Level
 from dataloader.path_table import PathTable
@@ -77,12 +78,16 @@ class _PerImage:
         values: np.ndarray,
         levels: list[Level] | None,
     ) -> None:
-        paths = label_paths(labels)
-        position = {path: i for i, path in enumerate(paths)}
-        self.paths: Sequence[Source] = PathTable(map(str, paths))
         self.levels = levels
-        self.image = np.array([position[label.path] for label in labels], dtype=np.int64)  # (L,)
         self.values = values  # (L,) or (L, K)
+        paths = label_paths(labels)
+        self.paths: Sequence[Source] = paths
+        if isinstance(labels, LabelTable):
+            self.image = np.arange(len(labels))  # (L,)
+            return
+        position = {path: i for i, path in enumerate(paths)}
+        self.paths = PathTable(map(str, paths))
+        self.image = np.array([position[label.path] for label in labels], dtype=np.int64)
 
     @classmethod
     def of_images(cls: type[T], paths: Sequence[Source], values: np.ndarray) -> T:
@@ -112,13 +117,20 @@ class _PerImage:
         return {self.name: rows}
 
 
+def _values(labels: Sequence[Any], name: str) -> np.ndarray:
+    """float32: the named figure, or figures, of every label."""
+    if isinstance(labels, LabelTable):
+        return labels.values.astype(np.float32)
+    return np.array([getattr(label, name) for label in labels], dtype=np.float32)
+
+
 class ScoreTargets(_PerImage):
     """Mean opinion scores: targets {"mos": float32 (N,)}."""
 
     name = "mos"
 
     def __init__(self, labels: Sequence[ScoreLabel], levels: list[Level] | None = None) -> None:
-        mos = np.array([label.mos for label in labels], dtype=np.float32)
+        mos = _values(labels, "mos")
         super().__init__(labels, mos, levels)
 
     def captions(self, targets: dict[str, np.ndarray], count: int) -> list[str]:
@@ -133,7 +145,7 @@ class DistributionTargets(_PerImage):
     def __init__(
         self, labels: Sequence[DistributionLabel], levels: list[Level] | None = None
     ) -> None:
-        probs = np.array([label.probs for label in labels], dtype=np.float32)
+        probs = _values(labels, "probs")
         super().__init__(labels, probs, levels)
 
     def captions(self, targets: dict[str, np.ndarray], count: int) -> list[str]:

@@ -74,7 +74,7 @@ class LabelFile:
 
     file: Path
     kind: str
-    labels: list[Label]
+    labels: Sequence[Label]
     num_classes: int | None
     notes: tuple[str, ...]
 

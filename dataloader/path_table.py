@@ -28,9 +28,15 @@ class PathTable(Sequence[Path]):
     def __getitem__(self, index):
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
-        position = range(len(self))[index]  # negative ones, and IndexError
-        start, end = self._bounds[position : position + 2].tolist()
-        return Path(self._folder + os.fsdecode(self._text[start:end]))
+        return Path(self.text(range(len(self))[index]))  # negative ones, and IndexError
 
     def __iter__(self) -> Iterator[Path]:
-        return (self[i] for i in range(len(self)))
+        return map(Path, self.texts())
+
+    def text(self, index: int) -> str:
+        """The path at `index`, from 0, as text."""
+        start, end = self._bounds[index : index + 2].tolist()
+        return self._folder + os.fsdecode(self._text[start:end])
+
+    def texts(self) -> Iterator[str]:
+        return map(self.text, range(len(self)))

@@ -71,7 +71,7 @@ def _start(data: str, criterion: str, label_name: str) -> dict[str, float]:
     imported, busy = time.perf_counter(), time.process_time()
     before = _peak()
     flags = {"data": data, "criterion": criterion, "label_name": label_name, "no_check": True}
-    config = make_config({**flags, "train": True, "gpus": 0, "batch_size": 100})
+    config = make_config({**flags, "train": True, "gpus": 0, "batch_size": 16})
     with open_runtime(config) as runtime:
         found = read_data(config, TASKS[criterion], runtime)
         dataset = training_set(config, found, runtime)
