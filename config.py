@@ -87,7 +87,8 @@ class Config:
     split: str = flag("data", "test", "--split", choices=("train", "val", "test", "all"),
         help="split that -e evaluates; all: every photograph of --photos")
     bad_images: str = flag("data", "stop", "--bad_images", choices=("stop", "skip"),
-        help="unreadable or missing images: stop, or leave out, count and list")
+        help="unreadable images, and those missing of --labels or AVA.txt: stop, or leave out, "
+        "count and list")
     no_check: bool = flag("data", False, "--no_check",
         help="do not decode every image before epoch 1")
     max_pixels: int = flag("data", 179_000_000, "--max_pixels", type=positive, metavar="N",

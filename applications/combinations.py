@@ -68,7 +68,7 @@ def _mode(c: Config) -> Iterator[Rule]:
 
 def _votes(c: Config) -> Iterator[Rule]:
     yield (
-        c.labels is not None and c.images is None and c.data == Config.data,
+        c.labels is not None and c.images is None and c.data == Config.data and not c.check,
         f"--labels {c.labels} needs --images DIR: the folder of the images that it names",
     )
     for name in ("labels", "images"):

@@ -43,7 +43,7 @@ def image_folder(config: Config) -> Path:
     return folder
 
 
-def test_list(config: Config, file: Path) -> Path | None:
+def find_test_list(config: Config, file: Path) -> Path | None:
     """--test_list as it stands, or beside the vote file or in its lists' folder."""
     if config.test_list is None:
         return None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from applications.vote_files import image_folder, official_list, test_list
+from applications.vote_files import find_test_list, image_folder, official_list
 from config import Config
 from dataloader.path_table import PathTable
 from dataloader.votes import find_files, listed_rows, read_ids, read_votes, split_rows
@@ -28,9 +28,10 @@ class VotedImages:
         self.table = read_votes(file)
         self.folder = Path(os.path.abspath(image_folder(config)))
         self.files = find_files(self.folder, self.table.names)
+        self._refuse_two_names()
         self.usable = np.array([bool(name) for name in self.files])
         self.held_out = np.zeros(len(self.files), dtype=bool)
-        self.listed: Path | None = test_list(config, file)
+        self.listed: Path | None = find_test_list(config, file)
         self.ids = 0
         if self.listed:
             ids = read_ids(self.listed)
@@ -38,6 +39,16 @@ class VotedImages:
             if not self.held_out.any():
                 raise ValueError(
                     f"--test_list {self.listed}: none of its {len(ids)} ids is in {file}"
+                )
+
+    def _refuse_two_names(self) -> None:
+        """ValueError where two ids lead to one image, which could come into two splits."""
+        owners: dict[str, str] = {}
+        for name, file in zip(self.table.names, self.files, strict=True):
+            if file and (first := owners.setdefault(file, name)) != name:
+                raise ValueError(
+                    f"{self.table.file}: image {name!r} is image {first!r}, both are {file}: take "
+                    "one of them out"
                 )
 
     def missing(self) -> tuple[BadImage, ...]:

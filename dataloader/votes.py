@@ -35,7 +35,8 @@ class VoteTable:
 
     def digest(self, rows: np.ndarray) -> str:
         """SHA-256 of ids and histograms of some rows, in their order."""
-        found = hashlib.sha256("\n".join(self.names[row] for row in rows).encode())
+        names = "\n".join(self.names[row] for row in rows)
+        found = hashlib.sha256(names.encode("utf-8", "surrogatepass"))  # JSON can spell anything
         found.update(self.probs[rows].astype("<f8").tobytes())
         return found.hexdigest()
 

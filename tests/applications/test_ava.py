@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from applications.runtime import Runtime
+from models.quality_net import build_model
 from tests.ava_tree import IDS, TEST_IDS, write_ava, write_samples
 from tests.cli import TINY, call, run_folders
 from utils import checkpoint
@@ -154,6 +155,8 @@ def test_mean_scores_are_regressed(ava):
     votes = np.loadtxt(ava / "AVA" / "ava.TXT", dtype=int)[:, 1:12]
     wanted = {r[0]: np.average(np.arange(1, 11), weights=r[1:]) for r in votes[-4:]}
     assert found == pytest.approx(wanted, rel=1e-6)
+    done = call(ava, f"-e --data AVA {WEIGHTS}", 1)
+    assert "no rows are held out for test: pass --test_list FILE" in done.err
 
 
 def test_more_asked_for_than_there_is(ava):
@@ -230,12 +233,31 @@ def test_many_missing_images_are_counted(tmp_path):
     assert done.err.count("no such image") == 20 and "--bad_images skip" in done.err
 
 
-def test_no_test_split_without_a_list(trained):
+def test_one_image_by_two_names(ava):
+    votes = np.ones((3, 10), dtype=int)
+    write_samples(ava / "s.json", votes, (IDS[0], IDS[1], f"{IDS[0]}.jpg"))
+    done = call(ava, f"--train --criterion emd {TINY} --labels s.json --data AVA --val_size 1", 1)
+    assert f"image '{IDS[0]}.jpg' is image '{IDS[0]}'" in done.err
+
+
+def test_samples_are_checked_below_a_folder(ava):
+    write_samples(ava / "s.json", np.ones((2, 10), dtype=int), IDS[:2])
+    done = call(ava, "--check AVA --labels s.json --val_size 1 -j 0")
+    assert "s.json: 2 rows: 1 train, 1 val" in done.out and "no faults found" in done.out
+
+
+def test_no_split_without_its_flag(trained):
     words = f"-e --data AVA {WEIGHTS} --bad_images skip --no_check"
     plain = call(trained[0], words)
     assert "2 test" in plain.err  # the list came with the weights
     done = call(trained[0], f"{words} --split val --val_size 0", 1)
     assert "no rows are held out for val: pass --val_size N" in done.err
+
+
+def test_the_recipes_network_takes_pixels_from_minus_one_to_one():
+    model = build_model("mobilenetv1_100", 10, (224, 224))
+    for pixel, wanted in ((0.0, -1.0), (1.0, 1.0)):
+        assert ((pixel - model.mean) / model.std).flatten().tolist() == [wanted] * 3
 
 
 def test_label_files_come_first(ava):
