@@ -77,6 +77,17 @@ class Config:
         help="root with train/ val/ test/, each with a label file")
     label_name: str = flag("data", "label.txt", "--label_name", metavar="NAME",
         help="label file inside each split's folder")
+    labels: str | None = flag("data", None, "--labels", metavar="FILE",
+        help="votes of all images in one file, in place of --data's label files: AVA.txt, or JSON "
+        "samples (image_id, label); AVA.txt in --data is found by itself")
+    images: str | None = flag("data", None, "--images", metavar="DIR",
+        help="folder of the images that --labels names (default: images/ in --data)")
+    val_size: int = flag("data", 5000, "--val_size", type=count, metavar="N",
+        help="votes in one file: its last usable rows, which validate")
+    train_size: int | None = flag("data", None, "--train_size", type=positive, metavar="N",
+        help="votes in one file: its first usable rows, which train (default: all others)")
+    test_list: str | None = flag("data", None, "--test_list", metavar="FILE",
+        help="votes in one file: ids of images that test, one a line (generic_test.jpgl)")
     split: str = flag("data", "test", "--split", choices=("train", "val", "test", "all"),
         help="split that -e evaluates; all: every photograph of --photos")
     source: str | None = flag("data", None, "--source", metavar="DIR",
@@ -88,7 +99,8 @@ class Config:
     random_split: bool = flag("data", False, "--random_split",
         help="--prepare: draw the split (--seed) although the data set has an official one")
     bad_images: str = flag("data", "stop", "--bad_images", choices=("stop", "skip"),
-        help="unreadable images in training: stop, or leave out, count and list")
+        help="unreadable images, and those missing of --labels or AVA.txt: stop, or leave out, "
+        "count and list")
     no_check: bool = flag("data", False, "--no_check",
         help="do not decode every image before epoch 1")
     max_pixels: int = flag("data", 179_000_000, "--max_pixels", type=positive, metavar="N",
@@ -195,8 +207,12 @@ class Config:
     momentum: float = flag("optim", 0.9, "--momentum", type=number, help="momentum of sgd")
     weight_decay: float = flag("optim", 0.01, "--wd", "--weight_decay", type=number,
         help="weight decay; none on biases and norms")
-    schedule: str = flag("optim", "step", "--schedule", choices=("step", "cosine", "constant"),
-        help="how the rate falls over the epochs")
+    schedule: str = flag("optim", "step", "--schedule", help="how the rate falls over the epochs",
+        choices=("step", "cosine", "constant", "exp"))
+    decay: float = flag("optim", 0.95, "--decay", type=number, metavar="FACTOR",
+        help="--schedule exp: what the rate is multiplied with")
+    decay_every: int = flag("optim", 10, "--decay_every", type=positive, metavar="EPOCHS",
+        help="--schedule exp: after so many epochs")
     clip_grad: float = flag("optim", 0.0, "--clip_grad", type=number, metavar="NORM",
         help="largest gradient norm; 0: no clipping")
     ema: float = flag("optim", 0.0, "--ema", type=number, metavar="DECAY",

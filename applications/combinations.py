@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from applications.stage_list import STAGE_FIELDS, split_stages
+from applications.vote_files import vote_file
 from config import Config, UsageError
 
 NEED_WEIGHTS = {"evaluate": "-e", "jit": "--jit", "predict": "--predict"}
@@ -31,7 +32,7 @@ def check(c: Config) -> None:
             except UsageError as error:
                 raise UsageError(f"stage {stage.config.stage_of}: {error}") from None
         return
-    _hold(c, _mode, _prepare, _photographs, _stages, _numbers, _view, _model, _processes)
+    _hold(c, _mode, _prepare, _votes, _photographs, _stages, _numbers, _view, _model, _processes)
     if fault := TASK_RULES[c.criterion](c):
         raise UsageError(fault)
 
@@ -57,7 +58,7 @@ def _mode(c: Config) -> Iterator[Rule]:
         yield wrong, f"--output {c.output}: must end in {' or '.join(known)}"
     yield c.sort and mode != "predict", "--sort: only with --predict"
     yield (
-        c.no_check and c.bad_images == "skip",
+        c.no_check and c.bad_images == "skip" and (bool(c.distort) or vote_file(c) is None),
         "--bad_images skip needs the check before epoch 1: leave out --no_check",
     )
     yield (
@@ -74,6 +75,18 @@ def _prepare(c: Config) -> Iterator[Rule]:
         return
     for name in ("source", "image_paths", "random_split"):
         yield getattr(c, name) != getattr(Config, name), f"--{name}: only with --prepare NAME"
+
+
+def _votes(c: Config) -> Iterator[Rule]:
+    yield (
+        c.labels is not None and c.images is None and c.data == Config.data and not c.check,
+        f"--labels {c.labels} needs --images DIR: the folder of the images that it names",
+    )
+    for name in ("labels", "images"):
+        yield (
+            c.distort is not None and getattr(c, name) is not None,
+            f"--{name} and --distort cannot go together: the images are made from --photos",
+        )
 
 
 def _photographs(c: Config) -> Iterator[Rule]:
@@ -127,6 +140,9 @@ def _numbers(c: Config) -> Iterator[Rule]:
     )
     yield not 0 <= c.jitter <= 2, f"--jitter {c.jitter:g} must be at least 0 and at most 2"
     yield c.lr <= 0, f"--lr {c.lr:g} must be above 0"
+    yield not 0 < c.decay <= 1, f"--decay {c.decay:g} must be above 0 and at most 1"
+    decays = (c.decay, c.decay_every) != (Config.decay, Config.decay_every)
+    yield decays and c.schedule != "exp", "--decay and --decay_every need --schedule exp"
     for name in ("lr_backbone", "lr_head"):
         rate = getattr(c, name)
         yield rate is not None and rate <= 0, f"--{name} {rate} must be above 0"

@@ -10,9 +10,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from applications.photographs import Photographs, choose_photographs
 from applications.runtime import Runtime
-from applications.tasks import Task
+from applications.tasks import TASKS, Task
+from applications.vote_files import SPLITS, refuse_flags, vote_file
+from applications.voted import VotedImages
 from config import Config
 from dataloader.batch import Targets
 from dataloader.label_paths import images_root
@@ -23,7 +27,7 @@ from utils.check_images import BadImage, check_images
 from utils.count_bar import CountBar
 from utils.data_generate.distortions import SMALLEST_SIDE
 
-SPLITS = ("train", "val", "test")
+HOLD_OUT = {"val": "--val_size N", "test": "--test_list FILE"}  # of rows of a vote file
 
 
 @dataclass(frozen=True)
@@ -97,10 +101,14 @@ def read_data(
     config: Config, task: Task, runtime: Runtime, names: tuple[str, ...] = SPLITS
 ) -> Data:
     """Labels and, unless --no_check, a full decoding of every image; the first of `names` must
-    exist. With --distort the photographs take the files' place.
+    exist. With --distort the photographs take the files' place, with AVA.txt or --labels its rows.
     """
     if config.distort:
         return _distorted(config, task, runtime, names)
+    if votes := vote_file(config):
+        return _voted(config, task, runtime, names, VotedImages(config, votes))
+    if config.train:
+        refuse_flags(config)
     files = read_splits(config, task, names, runtime)
     bad = _bad_images(config, labelled_images(files), runtime)
     splits = {
@@ -126,23 +134,80 @@ def _distorted(config: Config, task: Task, runtime: Runtime, names: tuple[str, .
     return Data(splits, bad, chosen)
 
 
+def _voted(
+    config: Config, task: Task, runtime: Runtime, names: tuple[str, ...], votes: VotedImages
+) -> Data:
+    file, bins = votes.table.file, votes.table.probs.shape[1]
+    if task.of_votes is None:
+        learn = " or ".join(name for name, other in TASKS.items() if other.of_votes)
+        raise ValueError(
+            f"--criterion {task.name}: {file} has votes and no {task.label_kind}: use {learn}"
+        )
+    histograms = task.label_kind == "distributions"
+    if histograms and config.num_classes not in (None, bins):
+        raise ValueError(f"--num_classes {config.num_classes}: {file} has votes for 1 to {bins}")
+    remedy = f"put them into {votes.folder}"
+    bad = stop_or_skip(config, votes.missing(), runtime, "missing", remedy)
+    splits, more = readable_splits(config, votes, names, runtime)
+    if names[0] not in splits:
+        raise ValueError(f"{file}: no rows are held out for {names[0]}: pass {HOLD_OUT[names[0]]}")
+    for line in votes.lines(splits):
+        runtime.info(line)
+    made = {}
+    for name, rows in splits.items():
+        targets = task.of_votes(votes.paths(rows), votes.table.probs[rows])
+        digest = votes.table.digest(rows)
+        made[name] = Split(name, targets, f"{file} ({name})", bins if histograms else None, digest)
+    return Data(made, (*bad, *more))
+
+
+def readable_splits(
+    config: Config, votes: VotedImages, names: tuple[str, ...], runtime: Runtime
+) -> tuple[dict[str, np.ndarray], tuple[BadImage, ...]]:
+    """(rows of the named splits that have some, images left out): every image of them is decoded,
+    unless --no_check. Rows that come in for one left out are looked at in turn.
+    """
+    bad: tuple[BadImage, ...] = ()
+    read = np.zeros(len(votes.files), dtype=bool)
+    while True:
+        splits = {name: rows for name, rows in votes.splits().items() if name in names}
+        rows = np.concatenate([np.empty(0, dtype=np.int64), *splits.values()])
+        rows = rows[~read[rows]]
+        if config.no_check or not len(rows):
+            return splits, bad
+        found = stop_or_skip(config, find_bad_images(config, votes.paths(rows), runtime), runtime)
+        votes.leave_out(rows, found)
+        read[rows] = True
+        bad += found
+
+
 def _bad_images(
     config: Config, paths: Iterable[Path], runtime: Runtime, smallest: int = 1
 ) -> tuple[BadImage, ...]:
     """Those to leave out; ValueError names them unless --bad_images skip."""
     bad = () if config.no_check else find_bad_images(config, paths, runtime, smallest)
+    return stop_or_skip(config, bad, runtime)
+
+
+def stop_or_skip(
+    config: Config,
+    bad: tuple[BadImage, ...],
+    runtime: Runtime,
+    what: str = "unreadable",
+    remedy: str = "repair or remove them",
+) -> tuple[BadImage, ...]:
+    """The same images; they are said with --bad_images skip, and else in a ValueError."""
     if bad and config.bad_images == "stop":
-        raise ValueError(
-            describe_bad(bad) + "\nrepair or remove them, or leave them out with --bad_images skip"
-        )
+        skip = "leave them out with --bad_images skip"
+        raise ValueError(f"{describe_bad(bad, what)}\n{remedy}, or {skip}")
     if bad:
-        runtime.info(describe_bad(bad) + "\n--bad_images skip: left out")
+        runtime.info(describe_bad(bad, what) + "\n--bad_images skip: left out")
     return bad
 
 
 def labelled_images(files: dict[str, LabelFile]) -> Iterable[Path]:
-    """Every distinct image of the label files."""
-    return dict.fromkeys(path for file in files.values() for path in label_paths(file.labels))
+    """Every distinct image of the label files; gone through when it is asked for."""
+    yield from dict.fromkeys(path for file in files.values() for path in label_paths(file.labels))
 
 
 def find_bad_images(
@@ -159,9 +224,9 @@ def find_bad_images(
     return tuple(distributed.broadcast_object(bad))
 
 
-def describe_bad(bad: tuple[BadImage, ...], most: int = 20) -> str:
+def describe_bad(bad: tuple[BadImage, ...], what: str = "unreadable", most: int = 20) -> str:
     """One line per unreadable image, the first ones, then a count."""
-    lines = [f"{len(bad)} unreadable image(s):"] + [f"  {b.path}: {b.reason}" for b in bad[:most]]
+    lines = [f"{len(bad)} {what} image(s):"] + [f"  {b.path}: {b.reason}" for b in bad[:most]]
     return "\n".join(lines + ([f"  ... and {len(bad) - most} more"] if len(bad) > most else []))
 
 

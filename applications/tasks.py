@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,7 @@ from criterions.regress_loss import RegressLoss
 from dataloader.batch import DistributionTargets, ScoreTargets, Targets
 from dataloader.levels import Level
 from dataloader.pairs import PairTargets
+from dataloader.sources import Source
 from models.quality_net import Prediction, QualityNet
 from utils import metrics, ranking_metrics
 
@@ -53,7 +54,7 @@ class Task:
     targets) -> loss module. measure: (all targets, Scores) -> figures by name. fit_head: sets the
     head's units from the training targets, and from scores of a sample where the head was trained
     before. figures: those of `measure` that can be monitored. units: what a score of one branch
-    means.
+    means. of_votes: (images, their histograms (N, K)) -> arrays; None where votes are no labels.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Task:
     fit_head: Callable[[QualityNet, dict[str, np.ndarray], Sample], None]
     figures: tuple[str, ...]
     units: str
+    of_votes: Callable[[Sequence[Source], np.ndarray], Targets] | None = None
 
 
 def _no_units(model: QualityNet, targets: dict[str, np.ndarray], sample: Sample) -> None:
@@ -74,6 +76,10 @@ def _no_units(model: QualityNet, targets: dict[str, np.ndarray], sample: Sample)
 def _pair_targets(config: Config, labels: list, levels: list[Level] | None) -> PairTargets:
     margin = config.margin if config.margin_by_level else None
     return PairTargets(labels, levels, margin, config.across)
+
+
+def _mean_scores(images: Sequence[Source], probs: np.ndarray) -> ScoreTargets:
+    return ScoreTargets.of_images(images, probs @ np.arange(1, probs.shape[1] + 1))
 
 
 def _measure_rank(targets: dict[str, np.ndarray], found: Scores) -> dict[str, float]:
@@ -156,13 +162,13 @@ TASKS = {
         lambda config, labels, levels: DistributionTargets(labels, levels),
         lambda config, targets: EMDLoss(r=2), _measure_emd, _fit_histogram,
         ("emd_r1", "emd_r2", "two_class_accuracy", *SCORE_FIGURES, "std_srcc", "std_plcc", "loss"),
-        "bins 1..K",
+        "bins 1..K", DistributionTargets.of_images,
     ),
     "regress": Task(
         "regress", "scores", "srcc",
         lambda config, labels, levels: ScoreTargets(labels, levels),
         _regress_criterion, _measure_regress, _fit_mos_units,
-        (*SCORE_FIGURES, "loss"), "MOS",
+        (*SCORE_FIGURES, "loss"), "MOS", _mean_scores,
     ),
 }  # fmt: skip
 

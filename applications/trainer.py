@@ -213,7 +213,7 @@ class Trainer:
 
     def _set_rate(self, epoch: float) -> float:
         c = self.config
-        factor = lr_factor(c.schedule, epoch, c.epochs, c.warmup)
+        factor = lr_factor(c.schedule, epoch, c.epochs, c.warmup, (c.decay, c.decay_every))
         for group, base in zip(self.optimizer.param_groups, self.base_rates, strict=True):
             group["lr"] = base * factor
         return self.optimizer.param_groups[-1]["lr"]  # the head's, where parts have their own

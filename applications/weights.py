@@ -24,8 +24,8 @@ from utils.checkpoint import find_spelling, is_checkpoint, load_tensors, verifie
 ADOPTED = (
     "arch", "num_classes", "criterion", "image_size", "resize", "crop", "crop_size", "crop_from",
     "test_crops", "crop_pool", "crop_seed", "margin", "loss", "advprop",
-    # Which photographs were held out: another draw would test on those of the training.
-    "seed", "split_seed", "val_photos", "test_photos",
+    # Which images were held out: another draw would test on those of the training.
+    "seed", "split_seed", "val_photos", "test_photos", "val_size", "train_size", "test_list",
 )  # fmt: skip
 
 

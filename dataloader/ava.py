@@ -55,11 +55,10 @@ def read_ava(file: Path) -> AvaTable:
 def _read_quickly(file: Path) -> np.ndarray | None:
     """int64 (N, 15) by NumPy's reader in C; None where it does not find just that."""
     try:
-        with warnings.catch_warnings():
+        # Given a path in place of an open file, NumPy would unpack a .gz of it.
+        with open(file, encoding="utf-8-sig") as lines, warnings.catch_warnings():
             warnings.simplefilter("error")  # an empty file, or 5.0 in place of 5
-            rows = np.loadtxt(
-                str(file), dtype=np.int64, comments=None, encoding="utf-8-sig", ndmin=2
-            )
+            rows = np.loadtxt(lines, dtype=np.int64, comments=None, ndmin=2)
     except (ValueError, OverflowError, OSError, Warning):
         return None
     return rows if rows.shape[1] == COLUMNS else None

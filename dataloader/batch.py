@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
 
+from dataloader.label_table import LabelTable
 from dataloader.labels import DistributionLabel, ScoreLabel, label_paths
 from dataloader.levels import Level
+from dataloader.path_table import PathTable
 from dataloader.sources import Source
 
 
@@ -36,7 +38,7 @@ class Targets(Protocol):
     a whole step; else each row is about its own image.
     """
 
-    paths: list[Source]
+    paths: Sequence[Source]
     levels: list[Level] | None
     relational: bool
 
@@ -61,6 +63,9 @@ class Targets(Protocol):
         """A few words for each of `count` images of a batch: its label."""
 
 
+T = TypeVar("T", bound="_PerImage")
+
+
 class _PerImage:
     """Labels with one value or row per image line; an image listed twice keeps both lines."""
 
@@ -73,10 +78,24 @@ class _PerImage:
         values: np.ndarray,
         levels: list[Level] | None,
     ) -> None:
-        self.paths, self.levels = label_paths(labels), levels
-        position = {path: i for i, path in enumerate(self.paths)}
-        self.image = np.array([position[label.path] for label in labels], dtype=np.int64)  # (L,)
+        self.levels = levels
         self.values = values  # (L,) or (L, K)
+        paths = label_paths(labels)
+        self.paths: Sequence[Source] = paths
+        if isinstance(labels, LabelTable):
+            self.image = np.arange(len(labels))  # (L,)
+            return
+        position = {path: i for i, path in enumerate(paths)}
+        self.paths = PathTable(map(str, paths))
+        self.image = np.array([position[label.path] for label in labels], dtype=np.int64)
+
+    @classmethod
+    def of_images(cls: type[T], paths: Sequence[Source], values: np.ndarray) -> T:
+        """Labels of distinct images, one each: values (N,) or (N, K)."""
+        targets = cls.__new__(cls)
+        targets.paths, targets.levels = paths, None
+        targets.image, targets.values = np.arange(len(paths)), values.astype(np.float32)
+        return targets
 
     def __len__(self) -> int:
         return len(self.image)
@@ -98,13 +117,20 @@ class _PerImage:
         return {self.name: rows}
 
 
+def _values(labels: Sequence[Any], name: str) -> np.ndarray:
+    """float32: the named figure, or figures, of every label."""
+    if isinstance(labels, LabelTable):
+        return labels.values.astype(np.float32)
+    return np.array([getattr(label, name) for label in labels], dtype=np.float32)
+
+
 class ScoreTargets(_PerImage):
     """Mean opinion scores: targets {"mos": float32 (N,)}."""
 
     name = "mos"
 
     def __init__(self, labels: Sequence[ScoreLabel], levels: list[Level] | None = None) -> None:
-        mos = np.array([label.mos for label in labels], dtype=np.float32)
+        mos = _values(labels, "mos")
         super().__init__(labels, mos, levels)
 
     def captions(self, targets: dict[str, np.ndarray], count: int) -> list[str]:
@@ -119,7 +145,7 @@ class DistributionTargets(_PerImage):
     def __init__(
         self, labels: Sequence[DistributionLabel], levels: list[Level] | None = None
     ) -> None:
-        probs = np.array([label.probs for label in labels], dtype=np.float32)
+        probs = _values(labels, "probs")
         super().__init__(labels, probs, levels)
 
     def captions(self, targets: dict[str, np.ndarray], count: int) -> list[str]:

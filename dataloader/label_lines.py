@@ -4,9 +4,15 @@ from math import isfinite
 from pathlib import Path
 
 from dataloader.label_paths import Found, Missing, PathFinder
-from dataloader.label_records import DistributionLabel, Fault, Label, PairLabel, ScoreLabel
-
-SUM_TOLERANCE = 0.01 + 1e-9  # two decimals are common, and 0.33 * 3 counts as within 0.01 of 1
+from dataloader.label_records import (
+    DistributionLabel,
+    Fault,
+    Label,
+    PairLabel,
+    ScoreLabel,
+    are_probabilities,
+    histogram_fault,
+)
 
 
 class LineReader:
@@ -168,20 +174,11 @@ class LineReader:
                     message = f"negative share or count: {parts[index].strip()!r}"
                     self.fault(line, _column(parts, index), message)
             return None
-        total = sum(values)
-        message = ""
-        if total == 0:
-            message = "the histogram sums to 0"
-        elif not isfinite(total):
-            message = "the sum of the histogram is not finite"
-        elif abs(total - 1) > SUM_TOLERANCE:
-            if all(value.is_integer() for value in values):
-                self.vote_lines += 1
-            else:
-                message = f"the histogram sums to {total:.6g}, neither 1 nor whole votes"
-        if message:
+        if message := histogram_fault(values):
             self.fault(line, _column(parts, 1), f"{message}: {_shown(','.join(parts[1:]))}")
             return None
+        total = sum(values)
+        self.vote_lines += not are_probabilities(total)
         return tuple(value / total for value in values)
 
     def _is_new(

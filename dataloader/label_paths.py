@@ -79,6 +79,7 @@ class PathFinder:
         )
         self._listings: dict[str, tuple[frozenset[str], str]] = {}  # and the folder's real path
         self._known: dict[str, Found | Missing] = {}
+        self._folders: dict[str, tuple[frozenset[str], str, str] | None] = {}
 
     def find(self, text: str) -> Found | Missing:
         """The image that the text names, or the reason why there is none."""
@@ -89,6 +90,19 @@ class PathFinder:
     def exists(self, text: str) -> bool:
         """Whether the text names a usable image; for telling where a path ends in a line."""
         return bool(text) and isinstance(self.find(text), Found)
+
+    def listing(self, folder: str) -> tuple[frozenset[str], str, str] | None:
+        """(names of plain files, and what to put before one for its path and for its real path) of
+        a folder as a label file names it, where images are looked for first; None outside the root.
+        """
+        if folder not in self._folders:
+            place = os.path.normpath(os.path.join(self._bases[0], folder))
+            inside = os.path.join(place, "").startswith(self._inside) and "\0" not in place
+            listed = self._listed(place) if inside else None
+            self._folders[folder] = listed and (
+                listed[0], os.path.join(place, ""), os.path.join(listed[1], "")
+            )  # fmt: skip
+        return self._folders[folder]
 
     def _look_up(self, text: str) -> Found | Missing:
         if "\0" in text:
@@ -111,14 +125,17 @@ class PathFinder:
         if not place.startswith(self._inside):
             return None
         folder, name = os.path.split(place)
-        if folder not in self._listings:
-            self._listings[folder] = (_files_in(folder), os.path.realpath(folder))
-        names, real_folder = self._listings[folder]
+        names, real_folder = self._listed(folder)
         if name in names:
             real = place if real_folder == folder else os.path.join(real_folder, name)
             return Found(Path(place), real)
         # A name that is not listed may still be there: a link, or another Unicode spelling of it.
         return Found(Path(place), os.path.realpath(place)) if os.path.isfile(place) else None
+
+    def _listed(self, folder: str) -> tuple[frozenset[str], str]:
+        if folder not in self._listings:
+            self._listings[folder] = (_files_in(folder), os.path.realpath(folder))
+        return self._listings[folder]
 
 
 def _files_in(folder: str) -> frozenset[str]:

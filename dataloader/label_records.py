@@ -1,12 +1,14 @@
 """What a label file holds: records, or faults."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 
 from dataloader.sources import Source
 
 SHOWN = 20
+SUM_TOLERANCE = 0.01 + 1e-9  # two decimals are common, and 0.33 * 3 counts as within 0.01 of 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,25 @@ class LabelFile:
 
     file: Path
     kind: str
-    labels: list[Label]
+    labels: Sequence[Label]
     num_classes: int | None
     notes: tuple[str, ...]
+
+
+def histogram_fault(values: Sequence[float]) -> str:
+    """Why figures from 0 up are neither probabilities (within SUM_TOLERANCE of 1) nor whole votes;
+    "" when they are.
+    """
+    total = sum(values)
+    if total == 0:
+        return "the histogram sums to 0"
+    if not isfinite(total):
+        return "the sum of the histogram is not finite"
+    if not are_probabilities(total) and not all(float(value).is_integer() for value in values):
+        return f"the histogram sums to {total:.6g}, neither 1 nor whole votes"
+    return ""
+
+
+def are_probabilities(total: float) -> bool:
+    """Whether a histogram of this sum holds shares, rather than votes."""
+    return abs(total - 1) <= SUM_TOLERANCE

@@ -13,7 +13,7 @@ Lines are cut from the right, so a file name may hold commas and spaces.
 """
 
 import codecs
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from dataloader.label_records import (
     PairLabel,
     ScoreLabel,
 )
+from dataloader.label_table import LabelTable, read_quickly
 from dataloader.sources import Source
 
 __all__ = [
@@ -67,14 +68,20 @@ def read_labels(
         images = images_root(root)
     except ValueError as error:
         raise LabelError([Fault(file, 0, 0, str(error))]) from None
-    reader = LineReader(kind, file, PathFinder(file, root, cwd or Path.cwd(), images), num_classes)
-    for line, text in _data_lines(_content(kind, file), reader):
+    content, finder = _content(kind, file), PathFinder(file, root, cwd or Path.cwd(), images)
+    table = read_quickly(kind, content, finder, num_classes)
+    if table is not None:
+        bins = table.values.shape[1] if table.values.ndim > 1 else None
+        return LabelFile(file, kind, table, bins, _notes(images, table.vote_lines, 0))
+    reader = LineReader(kind, file, finder, num_classes)
+    for line, text in _data_lines(content, reader):
         reader.read(line, text)
     if not reader.labels and not reader.faults:
         reader.fault(1, 1, f"no labels in this file: give lines such as {EXAMPLES[kind]!r}")
     if reader.faults:
         raise LabelError(sorted(reader.faults, key=lambda fault: (fault.line, fault.column)))
-    return LabelFile(file, kind, reader.labels, reader.num_classes, _notes(reader, images))
+    notes = _notes(images, reader.vote_lines, reader.repeated_lines)
+    return LabelFile(file, kind, reader.labels, reader.num_classes, notes)
 
 
 def _content(kind: str, file: Path) -> bytes:
@@ -105,20 +112,20 @@ def _data_lines(content: bytes, reader: LineReader) -> Iterator[tuple[int, str]]
             yield line, text
 
 
-def _notes(reader: LineReader, images: Path | None) -> tuple[str, ...]:
-    notes = (
-        [] if images is None else [f"images outside the data root: {images} ({IMAGES_ROOT_FILE})"]
-    )
-    if reader.vote_lines:
-        notes.append(f"vote counts in {reader.vote_lines} lines were normalised")
-    if reader.repeated_lines:
-        notes.append(f"{reader.repeated_lines} lines repeat an earlier one and were kept")
+def _notes(images: Path | None, vote_lines: int, repeated_lines: int) -> tuple[str, ...]:
+    notes = []
+    if images is not None:
+        notes.append(f"images outside the data root: {images} ({IMAGES_ROOT_FILE})")
+    if vote_lines:
+        notes.append(f"vote counts in {vote_lines} lines were normalised")
+    if repeated_lines:
+        notes.append(f"{repeated_lines} lines repeat an earlier one and were kept")
     return tuple(notes)
 
 
-def label_paths(labels: Iterable[Label]) -> list[Source]:
+def label_paths(labels: Iterable[Label]) -> Sequence[Source]:
     """Distinct images in order of first appearance."""
-    return list(_first_lines(labels))
+    return labels.paths if isinstance(labels, LabelTable) else list(_first_lines(labels))
 
 
 def _first_lines(labels: Iterable[Label]) -> dict[Source, int]:
@@ -134,6 +141,8 @@ def _first_lines(labels: Iterable[Label]) -> dict[Source, int]:
 
 def check_splits(splits: Mapping[str, LabelFile]) -> None:
     """LabelError when an image, links followed, is in two splits; names both files and lines."""
+    if _clearly_disjoint([file.labels for file in splits.values()]):
+        return
     resolve = Resolver()
     owners: dict[str, tuple[str, Path, int]] = {}
     faults = []
@@ -145,3 +154,15 @@ def check_splits(splits: Mapping[str, LabelFile]) -> None:
                 faults.append(Fault(labels.file, line, 1, message))
     if faults:
         raise LabelError(faults)
+
+
+def _clearly_disjoint(splits: Sequence[Sequence[Label]]) -> bool:
+    """Whether no image is in two splits, where their real paths are known already."""
+    seen: set[str] = set()
+    count = 0
+    for labels in splits:
+        if not isinstance(labels, LabelTable):
+            return False
+        seen.update(labels.reals.texts())
+        count += len(labels)
+    return len(seen) == count

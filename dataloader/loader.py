@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -47,15 +48,19 @@ class BatchPlan:
 
     def bounds(self) -> np.ndarray:
         """(steps + 1,) ends of the steps' slices of the permutation."""
+        return self._bounds
+
+    @cached_property
+    def _bounds(self) -> np.ndarray:
         whole = self.batch_size * self.world
-        ends = list(range(0, self.lines, whole)) + [self.lines]
+        ends = np.append(np.arange(0, self.lines, whole), self.lines)
         fewest = self.world * (2 if self.batch_size > 1 else 1)
         if len(ends) > 2 and ends[-1] - ends[-2] < fewest:
-            del ends[-2]
-        return np.array(ends)
+            ends = np.delete(ends, -2)
+        return ends
 
     def steps(self) -> int:
-        return len(self.bounds()) - 1
+        return len(self._bounds) - 1
 
     def order(self, epoch: int) -> np.ndarray:
         """Label lines of an epoch in their order: shuffled, then lines of a group brought together
@@ -69,8 +74,7 @@ class BatchPlan:
 
     def step(self, order: np.ndarray, step: int) -> np.ndarray:
         """Label lines of one step over all processes."""
-        bounds = self.bounds()
-        return order[bounds[step] : bounds[step + 1]]
+        return order[self._bounds[step] : self._bounds[step + 1]]
 
     def share(self, order: np.ndarray, step: int, rank: int) -> np.ndarray:
         """Label lines of one process in one step."""
@@ -80,8 +84,7 @@ class BatchPlan:
 
     def step_lines(self, step: int) -> int:
         """How many label lines one step has over all processes."""
-        bounds = self.bounds()
-        return int(bounds[step + 1] - bounds[step])
+        return int(self._bounds[step + 1] - self._bounds[step])
 
 
 def image_share(count: int, rank: int, world: int) -> np.ndarray:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.ava_tree import write_ava
 from tests.tiny_data import picture, write_data
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -76,6 +77,8 @@ def test_every_recipe_is_run_here() -> None:
         "train_rank_photos",
         "train_emd",
         "train_regress",
+        "nima_ava",
+        "nima_paper",
         "rank_then_regress",
         "evaluate",
         "export",
@@ -126,3 +129,27 @@ def test_histograms_and_a_fault(tmp_path: Path, environment: dict[str, str]) -> 
         "check.sh", ["votes", "--criterion", "emd", "-j", "0"], tmp_path, environment, code=1
     )
     assert "val/label.txt:4:1" in found.stdout and "missing.png" in found.stdout
+
+
+def test_nima_from_imagenet_weights(tmp_path: Path, environment: dict[str, str]) -> None:
+    """Both recipes of NIMA on a small AVA; random weights stand in for ImageNet's."""
+    import timm
+    from safetensors.torch import save_file
+
+    write_ava(tmp_path / "AVA")
+    (tmp_path / "pretrained").mkdir()
+    state = timm.create_model("resnet10t").state_dict()
+    save_file(state, tmp_path / "pretrained" / "resnet10t.safetensors")
+    small = ["--data", "AVA", *"--val_size 3 --epochs 1 -b 4 -j 0 --threads 1".split()]
+    size = "--crop_from 72 --crop_size 64 --image_size 64".split()
+    arguments = [*small, *size, "--arch", "resnet10t"]
+    first = recipe("nima_ava.sh", arguments, tmp_path, environment)
+    assert "--train_size 250502: only 9 rows are left to train" in first.stderr
+    listed = ["--test_list", "generic_test.jpgl"]
+    arguments = ["resnet10t", *small, *size, *listed]
+    second = recipe("nima_paper.sh", arguments, tmp_path, environment)
+    assert "--lr_backbone 3e-07, --lr_head 3e-06" in second.stderr
+    assert "12 rows: 7 train, 3 val, 2 test" in second.stderr
+    usage = ["bash", str(SHELL / "nima_paper.sh"), "--data", "AVA"]
+    done = subprocess.run(usage, capture_output=True, text=True)
+    assert done.returncode == 2 and "ARCH [flags]" in done.stderr

@@ -57,7 +57,28 @@ def test_constant():
     assert table == pytest.approx([0.01, 0.505, 1, 1])
 
 
-@pytest.mark.parametrize("schedule", ["step", "cosine", "constant"])
+# NIMA: times 0.95 after every 10 epochs; 3 epochs of warm-up come on top.
+@pytest.mark.parametrize(
+    ("warmup", "decay", "table"),
+    [
+        (0, (0.95, 10), {0: 1, 9.99: 1, 10: 0.95, 19.9: 0.95, 20: 0.9025, 99: 0.630249410}),
+        (3, (0.95, 10), {0: 0.01, 1.5: 0.505, 3: 1, 12.9: 1, 13: 0.95, 23: 0.9025}),
+        (0, (0.5, 1), {0: 1, 0.9: 1, 1: 0.5, 2.5: 0.25, 10: 1 / 1024}),
+        (0, (1.0, 3), {0: 1, 50: 1}),
+    ],
+)
+def test_exp_table(warmup, decay, table):
+    found = {epoch: lr_factor("exp", epoch, 100, warmup, decay) for epoch in table}
+    assert found == pytest.approx(table)
+
+
+@pytest.mark.parametrize("decay", [(0, 10), (1.1, 10), (0.9, 0), (float("nan"), 1)])
+def test_impossible_decay(decay):
+    with pytest.raises(ValueError, match="decay .* must be"):
+        lr_factor("exp", 0, 10, 0, decay)
+
+
+@pytest.mark.parametrize("schedule", ["step", "cosine", "constant", "exp"])
 def test_a_fraction_of_an_epoch_may_be_the_warmup(schedule):
     assert lr_factor(schedule, 0.4, 4, 0.5) < 1
     assert lr_factor(schedule, 0.5, 4, 0.5) == 1
@@ -66,7 +87,7 @@ def test_a_fraction_of_an_epoch_may_be_the_warmup(schedule):
 def test_unknown_schedule_names_the_nearest():
     with pytest.raises(ValueError, match="'cosin': unknown: did you mean cosine"):
         lr_factor("cosin", 0, 10, 0)
-    with pytest.raises(ValueError, match="step or cosine or constant"):
+    with pytest.raises(ValueError, match="step or cosine or constant or exp"):
         lr_factor("?", 0, 10, 0)
 
 

@@ -1,0 +1,85 @@
+"""Where the votes of a data set stand, when it is no folder of label files: AVA.txt or --labels.
+
+Needs no torch, for applications/combinations.py asks before anything is loaded.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from config import Config
+
+SPLITS = ("train", "val", "test")
+TABLE = "AVA.txt"
+TABLE_FOLDERS = ("", "AVA_dataset")  # of --data, where TABLE is looked for
+# Where images are looked for below --data; the 7z of AVA unpacks to a folder within a folder.
+IMAGE_FOLDERS = ("images/images", "images", "image/image", "image")
+LISTS = "aesthetics_image_lists"
+TEST_LIST = "generic_test.jpgl"
+# What says how such a file is split; label files lie in the folders of their splits.
+FLAGS = ("images", "train_size", "val_size", "test_list")
+
+
+def vote_file(config: Config) -> Path | None:
+    """--labels, or AVA.txt in --data or its AVA_dataset/; None where a split has label files."""
+    if config.labels is not None:
+        return Path(config.labels)
+    root = Path(config.data)
+    if any((root / split / config.label_name).exists() for split in SPLITS):
+        return None
+    found = (_inside(root, f"{folder}/{TABLE}") for folder in TABLE_FOLDERS)
+    return next((file for file in found if file and file.is_file()), None)
+
+
+def image_folder(config: Config) -> Path:
+    """--images, or the first of IMAGE_FOLDERS in --data; ValueError where there is none."""
+    if config.images is not None:
+        return Path(config.images)
+    found = (_inside(Path(config.data), folder) for folder in IMAGE_FOLDERS)
+    folder = next((folder for folder in found if folder and folder.is_dir()), None)
+    if folder is None:
+        raise ValueError(f"{config.data}: no images/ there: name the images' folder with --images")
+    return folder
+
+
+def find_test_list(config: Config, file: Path) -> Path | None:
+    """--test_list as it stands, or beside the vote file or in its lists' folder."""
+    if config.test_list is None:
+        return None
+    asked = Path(config.test_list)
+    places = (asked, file.parent / asked, file.parent / LISTS / asked)
+    return next((place for place in places if place.is_file()), asked)
+
+
+def official_list(file: Path) -> Path | None:
+    """AVA's own test list beside AVA.txt, if it is there."""
+    found = _inside(file.parent, f"{LISTS}/{TEST_LIST}")
+    return found if found and found.is_file() else None
+
+
+def refuse_flags(config: Config) -> None:
+    """ValueError for flags about votes where there are none."""
+    for name in FLAGS:
+        if getattr(config, name) != getattr(Config, name):
+            raise ValueError(
+                f"--{name}: only with votes in one file, and {config.data} has none: pass --labels "
+                f"FILE, or --data with {TABLE}"
+            )
+
+
+def _inside(root: Path, path: str) -> Path | None:
+    """root/path, names compared without regard to case where they do not exist as spelled."""
+    for name in filter(None, path.split("/")):
+        exact = root / name
+        if not exact.exists():
+            try:
+                names = sorted(os.listdir(root))
+            except OSError:
+                return None
+            like = [n for n in names if n.lower() == name.lower()]
+            if not like:
+                return None
+            exact = root / like[0]
+        root = exact
+    return root
