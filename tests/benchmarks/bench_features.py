@@ -11,15 +11,18 @@ is the same for both, is shown as well.
 from __future__ import annotations
 
 import argparse
+import copy
 import statistics
 import sys
 import tempfile
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image
+from torch import nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
@@ -28,14 +31,14 @@ from applications.data import Data, read_data  # noqa: E402
 from applications.features import keep_features  # noqa: E402
 from applications.rates import optimizer_of  # noqa: E402
 from applications.runtime import Runtime, open_runtime  # noqa: E402
-from applications.scoring import ScoringOptions  # noqa: E402
+from applications.scoring import ScoringOptions, to_input  # noqa: E402
 from applications.tasks import TASKS, branches  # noqa: E402
 from applications.train import training_set  # noqa: E402
 from applications.trainer import Trainer  # noqa: E402
 from applications.views import network_size, view_rule  # noqa: E402
 from config import Config, parse  # noqa: E402
 from models.freezing import freeze  # noqa: E402
-from models.quality_net import build_model  # noqa: E402
+from models.quality_net import QualityNet, build_model  # noqa: E402
 from utils.logger import Logger  # noqa: E402
 from utils.seed import seed_step  # noqa: E402
 
@@ -44,11 +47,12 @@ BINS = 10
 
 @dataclass
 class Way:
-    """seconds: of each epoch; saving: of these, for its state."""
+    """begun: the head before training; seconds: of each epoch; saving: of these, for its state."""
 
     trainer: Trainer
-    seconds: list[float]
-    saving: list[float]
+    begun: dict[str, torch.Tensor]
+    seconds: list[float] = field(default_factory=list)
+    saving: list[float] = field(default_factory=list)
 
     def epoch(self, number: int) -> None:
         """One more epoch."""
@@ -96,7 +100,8 @@ def main() -> None:
 def compare(through: Config, cached: Config, flags: argparse.Namespace) -> None:
     with open_runtime(through) as runtime:
         data = read_data(through, TASKS["emd"], runtime)
-        ways = [Way(training(config, runtime, data), [], []) for config in (through, cached)]
+        trainers = [training(config, runtime, data) for config in (through, cached)]
+        ways = [Way(t, copy.deepcopy(t.model.heads.state_dict())) for t in trainers]
         begun = time.perf_counter()
         keep_features(cached, ways[1].trainer, data)
         print(f"computing the features: {time.perf_counter() - begun:.1f} s")
@@ -113,17 +118,28 @@ def training(config: Config, runtime: Runtime, data: Data) -> Trainer:
     seed_step(0)
     classes, size = branches(config, data.splits["train"].num_classes), network_size(config)
     model = build_model(config.arch, classes, size, config.dropout, config.pretrained)
+    dataset = training_set(config, data, runtime)
+    if not config.pretrained:
+        settle(model, to_input(dataset[0, 0].images, torch.device("cpu")))
     freeze(model, "backbone")
     task.fit_head(model, targets.all(), lambda: None)
     model = model.to(runtime.device)
     folder = run_folder.create(config, data.digests(), runtime, {})
     return Trainer(
         config, runtime, model, task.criterion(config, targets.all()), optimizer_of(config, model),
-        training_set(config, data, runtime),
-        data.splits["val"].targets if "val" in data.splits else None,
+        dataset, data.splits["val"].targets if "val" in data.splits else None,
         ScoringOptions(view_rule(config), config.batch_size, config.workers, config.max_pixels),
         folder, Logger(folder.path, tensorboard=False),
     )  # fmt: skip
+
+
+@torch.no_grad()
+def settle(model: QualityNet, images: torch.Tensor) -> None:
+    """Gives batch norm the statistics of some images: features of random weights would vanish."""
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = 1.0
+    model.train()(images)
 
 
 def report(through: Way, cached: Way) -> None:
@@ -141,8 +157,11 @@ def report(through: Way, cached: Way) -> None:
             f"{ratio:.0f} times"
         )
     heads = [way.trainer.model.heads.state_dict() for way in (through, cached)]
-    apart = max(float((heads[0][name] - heads[1][name]).abs().max()) for name in heads[0])
-    print(f"largest difference between the two heads: {apart:.1e}")
+    apart, moved = (
+        max(float((head[name] - heads[1][name]).abs().max()) for name in head)
+        for head in (heads[0], cached.begun)
+    )
+    print(f"the two heads differ by {apart:.1e} at most; training moved them by up to {moved:.1e}")
 
 
 def write_photographs(folder: Path, count: int) -> Path:
