@@ -15,7 +15,7 @@ import math
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -49,6 +49,7 @@ from utils.row_store import Rows, RowStore, free_bytes, row_name
 
 FORMAT = 1  # to be raised when this program reads images or makes views of them differently
 VIEWS = 8  # default of --cache_views
+Group = tuple[np.ndarray, np.ndarray]
 FEWEST, PARTS = 256, 64  # images per part of the store, and parts of a large split
 
 
@@ -80,19 +81,14 @@ def keep_features(config: Config, trainer: Trainer, data: Data) -> dict[str, Row
     ImageError for an image that cannot be read, and Stopped when a signal asked for it: what is
     computed by then is kept.
     """
-    runtime, model = trainer.runtime, trainer.model
-    transform = trainer.dataset.transform
-    views: dict[str, KeptViews] = {
-        name: EvaluationViews(trainer.options.rule) for name in data.splits
-    }
-    views["train"] = training_views(transform, config.seed, config.cache_views or VIEWS)
-    amps = {"test": "off"}  # the test is in float32
-    wanted = []
-    weights = _weights(model)
+    runtime, model, rule = trainer.runtime, trainer.model, trainer.options.rule
+    seen = training_views(trainer.dataset.transform, config.seed, config.cache_views or VIEWS)
+    weights, wanted = _weights(model), []
     for name, split in data.splits.items():
-        amp = amps.get(name, runtime.amp)
-        store = _store(config, runtime, model, weights, views[name], amp)
-        wanted.append(_wanted(name, split.targets, views[name], amp, store, runtime))
+        views = seen if name == "train" else EvaluationViews(rule)
+        amp = "off" if name == "test" else runtime.amp  # the test is in float32
+        store = _store(config, runtime, model, weights, views, amp)
+        wanted.append(_wanted(name, split.targets, views, amp, store, runtime))
     _check_room(wanted, runtime)
     found = {}
     for want in wanted:
@@ -104,7 +100,7 @@ def keep_features(config: Config, trainer: Trainer, data: Data) -> dict[str, Row
                 f"{want.store.folder}"
             )
         found[want.split] = _rows(want)
-    trainer.dataset = FeatureSteps(trainer.dataset, views["train"], found["train"])
+    trainer.dataset = FeatureSteps(trainer.dataset, seen, found["train"])
     trainer.options = replace(trainer.options, features=found.get("val"))
     return found
 
@@ -137,7 +133,7 @@ def _store(
     }
     about = json.loads(json.dumps(about))  # as it will be read again
     digest = checkpoint.digest(about)
-    folder = Path(config.cache_features or "") / f"{file_arch(model.arch)}-{digest[:16]}"
+    folder = Path(config.cache_features or ".") / f"{file_arch(model.arch)}-{digest[:16]}"
     features = model.heads["quality"].fc.in_features
     return RowStore(folder, about, (views.count, features))
 
@@ -223,9 +219,7 @@ def _views_of(want: Wanted, options: ScoringOptions, images: np.ndarray) -> Kept
     )
 
 
-def _add_part(
-    want: Wanted, features: Iterator[tuple[np.ndarray, np.ndarray] | str], runtime: Runtime
-) -> str | None:
+def _add_part(want: Wanted, features: Iterator[Group | str], runtime: Runtime) -> str | None:
     """Keeps what comes, up to a fault, which is returned, or a signal."""
     images, rows, fault = [], [], None
     for item in features:
@@ -243,7 +237,7 @@ def _add_part(
 
 def _features(
     want: Wanted, trainer: Trainer, dataset: KeptViewDataset
-) -> Iterator[tuple[np.ndarray, np.ndarray] | str]:
+) -> Generator[Group | str, None, None]:
     """(positions (n,), features (n, V, F)) of one group of images after the other, or a fault."""
     runtime, options = trainer.runtime, trainer.options
     assert not trainer.model.backbone.training

@@ -84,7 +84,7 @@ def train(
         _introduce(config, runtime, data, trainer)
         _begin(trainer, folder, logger, data)
         runtime.catch_signals()
-        kept = keep_features(config, trainer, data) if config.cache_features else {}
+        kept = keep_features(config, trainer, data) if trainer.cached else {}
         trainer.fit()
         _test_best(config, runtime, trainer, data, logger, kept.get("test"))
     finally:

@@ -48,11 +48,11 @@ class BatchPlan:
     def bounds(self) -> np.ndarray:
         """(steps + 1,) ends of the steps' slices of the permutation."""
         whole = self.batch_size * self.world
-        ends = list(range(0, self.lines, whole)) + [self.lines]
+        ends = np.append(np.arange(0, self.lines, whole), self.lines)
         fewest = self.world * (2 if self.batch_size > 1 else 1)
         if len(ends) > 2 and ends[-1] - ends[-2] < fewest:
-            del ends[-2]
-        return np.array(ends)
+            ends = np.delete(ends, -2)
+        return ends
 
     def steps(self) -> int:
         return len(self.bounds()) - 1

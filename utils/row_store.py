@@ -21,6 +21,7 @@ from utils.files import write_atomic, write_json
 
 NAME = "S32"  # a digest in hexadecimal
 ABOUT = "about.json"
+HEADER = 64  # bytes that NumPy writes before the rows, at the least
 ABANDONED_SECONDS = 3600  # a writer needs seconds; what is older was left by one that was killed
 
 
@@ -89,12 +90,12 @@ class RowStore:
             raise ValueError(f"rows {rows.shape} for {len(names)} names of {self.shape} each")
         names = np.asarray(names, NAME)
         part = hashlib.blake2b(names.tobytes(), digest_size=8).hexdigest()
-        data = self.folder / f"{part}.npy"
-        if data.exists():  # another run has come first
+        file = self.folder / f"{part}.names.npy"
+        if self._part(file):  # another run has come first
             return
         # The names first: a part without its data is none.
-        self._write(self.folder / f"{part}.names.npy", names)
-        self._write(data, np.ascontiguousarray(rows, np.float32))
+        self._write(file, names)
+        self._write(self.folder / f"{part}.npy", np.ascontiguousarray(rows, np.float32))
 
     def rows(self, names: np.ndarray) -> Rows:
         """The rows of `names`, all of which must be there: KeyError."""
@@ -126,12 +127,18 @@ class RowStore:
 
     def _parts(self) -> list[tuple[Path, np.ndarray]]:
         """(data file, names (n,)) of each part, in a fixed order."""
-        found = []
-        for file in sorted(self.folder.glob("*.names.npy")):
-            data = file.with_name(file.name.replace(".names.npy", ".npy"))
-            if data.exists():
-                found.append((data, np.load(file, allow_pickle=False)))
-        return found
+        found = (self._part(file) for file in sorted(self.folder.glob("*.names.npy")))
+        return [part for part in found if part]
+
+    def _part(self, file: Path) -> tuple[Path, np.ndarray] | None:
+        """The part of a file of names; None where some of it is missing, as in a torn copy."""
+        data = file.with_name(file.name.replace(".names.npy", ".npy"))
+        try:
+            names = np.load(file, allow_pickle=False)
+            size = os.path.getsize(data)
+        except (OSError, EOFError, ValueError):
+            return None
+        return (data, names) if size >= len(names) * self.row_bytes + HEADER else None
 
     @staticmethod
     def _names(parts: list[tuple[Path, np.ndarray]]) -> np.ndarray:

@@ -209,7 +209,7 @@ def test_a_changed_image_is_computed_again(folder):
     assert_close(*run_folders(folder)[1:])
 
 
-def test_other_weights_and_views_have_features_of_their_own(folder):
+def test_other_weights_and_views_have_features_of_their_own(folder, monkeypatch):
     call(folder, f"{REGRESS} --epochs 1")
     start = run_folders(folder)[0] / BEST
     payload = checkpoint.load(start)
@@ -228,11 +228,14 @@ def test_other_weights_and_views_have_features_of_their_own(folder):
         (f"{crop} --resume {start} --seed 1", train),
         ("--test_crops 2", {"train": 0, "val": 6, "test": 6}),
         ("--amp bf16", {"train": 18, "val": 6, "test": 0}),
+        ("--max_pixels 1000000", whole),
     ):
         done = call(folder, f"{REGRESS} --epochs 1 {flags}")
         assert computed(done.err) == expected, flags
     again = call(folder, f"{REGRESS} --epochs 1 {flags}")
     assert set(computed(again.err).values()) == {0}
+    monkeypatch.setattr(features, "versions", lambda packages: {"torch": "another"})
+    assert computed(call(folder, f"{REGRESS} --epochs 1").err) == whole
 
 
 def test_an_image_that_is_torn_stops_the_run_and_is_computed_when_it_is_mended(folder):

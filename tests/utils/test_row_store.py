@@ -83,6 +83,22 @@ def test_a_part_without_its_data_or_half_of_it_is_none(store, monkeypatch):
     assert np.array_equal(store.rows(named(8, 7)).read(np.arange(2)), rows(8, 7))
 
 
+@pytest.mark.parametrize("suffix", [".npy", ".names.npy"])
+@pytest.mark.parametrize("left", [0, 0.5, None], ids=["empty", "half", "gone"])
+def test_a_torn_copy_is_not_served_and_is_written_again(store, suffix, left):
+    store.add(named(*range(40)), rows(*range(40)))
+    store.add(named(50), rows(50))
+    (file,) = (f for f in store.folder.glob(f"*{suffix}") if f.stat().st_size > 500
+               and f.name.endswith(".names.npy") == (suffix == ".names.npy"))  # fmt: skip
+    data = file.read_bytes()
+    file.unlink()
+    if left is not None:
+        file.write_bytes(data[: int(left * len(data))])
+    assert store.missing(named(3, 50)).tolist() == [0]
+    store.add(named(*range(40)), rows(*range(40)))
+    assert file.read_bytes() == data and len(store.missing(named(3, 50))) == 0
+
+
 def test_what_killed_writers_left_is_cleared_but_not_what_is_being_written(store):
     old, new = store.folder / ".a.npy.x.tmp", store.folder / ".b.npy.y.tmp"
     old.touch()
