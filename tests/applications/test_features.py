@@ -151,7 +151,7 @@ def test_features_in_half_precision_are_those_of_half_precision(folder):
 
 def test_two_processes_learn_like_one(datasets, tmp_path):
     """They share out what is to be computed; rank's pairs are those of both."""
-    words = f"--data {datasets / 'rank'} --criterion rank --dropout 0"
+    words = f"--data {datasets / 'rank'} --criterion rank --dropout 0 --accumulate 2"
     one, two = (f"{words} -b 6 -g 0", f"{words} -b 3 --device cpu")
     for process in start_group(tmp_path, f"{CACHED.replace('-g 0', '')} {two}", 2):
         process.join()
