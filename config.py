@@ -202,6 +202,13 @@ class Config:
     freeze: str = flag("optim", "none", "--freeze", type=part, metavar="PART",
         help="leave a part of the backbone as it is: none; backbone; up to a stage of the model's "
         "summary; or the first stages up to a share of the parameters, e.g. 0.5")
+    cache_features: str | None = flag("optim", None, "--cache_features", nargs="?",
+        const="features", metavar="DIR",
+        help="--freeze backbone: compute the backbone's features of each image once and keep them "
+        "in DIR (without DIR: features/) for this run and later ones")
+    cache_views: int | None = flag("optim", None, "--cache_views", type=positive, metavar="N",
+        help="--cache_features with --crop random or --jitter: random views kept of each training "
+        "image, those of the first N epochs, used in turn (default: 8)")
     opt: str = flag("optim", "adamw", "--opt", metavar="NAME",
         help="sgd (Nesterov), adam, adamw, radam, or any of timm's")
     momentum: float = flag("optim", 0.9, "--momentum", type=number, help="momentum of sgd")

@@ -32,7 +32,8 @@ def check(c: Config) -> None:
             except UsageError as error:
                 raise UsageError(f"stage {stage.config.stage_of}: {error}") from None
         return
-    _hold(c, _mode, _prepare, _votes, _photographs, _stages, _numbers, _view, _model, _processes)
+    _hold(c, _mode, _prepare, _votes, _photographs, _stages)
+    _hold(c, _numbers, _view, _model, _features, _processes)
     if fault := TASK_RULES[c.criterion](c):
         raise UsageError(fault)
 
@@ -181,6 +182,34 @@ def _model(c: Config) -> Iterator[Rule]:
     yield (
         c.freeze == "backbone" and c.lr_backbone is not None,
         f"--lr_backbone {c.lr_backbone} with --freeze backbone: nothing is left to learn at it",
+    )
+
+
+def _features(c: Config) -> Iterator[Rule]:
+    if c.cache_features is None:
+        yield c.cache_views is not None, "--cache_views needs --cache_features"
+        return
+    if not c.train:
+        return
+    yield (
+        c.freeze != "backbone",
+        "--cache_features: only a frozen backbone has features to keep: pass --freeze backbone, "
+        "or --stages head,all",
+    )
+    yield (
+        c.distort is not None,
+        f"--cache_features and --distort {c.distort}: noise is drawn anew every epoch, so that "
+        "there is nothing to keep: write files with --generate, or leave --cache_features out",
+    )
+    yield (
+        Path(c.cache_features).resolve().is_relative_to(Path(c.data).resolve()),
+        f"--cache_features {c.cache_features} lies in --data {c.data}, which is never written to: "
+        "name a folder elsewhere",
+    )
+    yield (
+        c.cache_views is not None and c.crop != "random" and not c.jitter,
+        f"--cache_views {c.cache_views}: only with --crop random or --jitter; the whole view and "
+        "its mirror are all there is",
     )
 
 

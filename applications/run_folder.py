@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -130,7 +130,7 @@ def environment(config: Config, labels: dict[str, str], runtime: Runtime) -> dic
         "folder": os.getcwd(),
         "git_revision": _git_revision(),
         "python": platform.python_version(),
-        "packages": {name: version for name in PACKAGES if (version := _version(name))},
+        "packages": versions(PACKAGES),
         "platform": platform.platform(),
         "device": describe(runtime.device),
         "processes": runtime.world.size,
@@ -138,6 +138,11 @@ def environment(config: Config, labels: dict[str, str], runtime: Runtime) -> dic
         "seed": config.seed,
         "labels_sha256": labels,
     }
+
+
+def versions(packages: Iterable[str]) -> dict[str, str]:
+    """Of those that are installed."""
+    return {name: version for name in packages if (version := _version(name))}
 
 
 def _version(package: str) -> str | None:

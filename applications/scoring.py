@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,17 +16,21 @@ from applications.tasks import Scores
 from dataloader.dataset import ViewDataset
 from dataloader.loader import LoadFault, make_loader
 from dataloader.sources import Source
+from models.quality_net import Prediction
 from utils import distributed
 from utils.count_bar import CountBar
 from utils.device import autocast, channels_last_helps, pin_memory
 from utils.images import ImageError, ViewRule
 from utils.pooling import pool_scores
+from utils.row_store import Rows
+
+FEATURE_ROWS = 1024  # images whose features a head takes at once
 
 
 @dataclass(frozen=True)
 class ScoringOptions:
     """How images are read and fed; none of it changes a score beyond rounding, but `rule` and
-    `amp`.
+    `amp`. features: (N, V, F) of the images to be scored where they are kept, in place of files.
     """
 
     rule: ViewRule
@@ -34,6 +38,7 @@ class ScoringOptions:
     workers: int
     max_pixels: int
     amp: str = "off"
+    features: Rows | None = None
 
 
 def to_input(images: torch.Tensor, device: torch.device) -> torch.Tensor:
@@ -67,7 +72,7 @@ def score_images(
     part = distributed.shard(len(paths), runtime.world.rank, runtime.world.size)
     bar = CountBar(title, sys.stderr) if title and runtime.main else None
     mine, fault = _score_part(model, paths, part, options, runtime.device, bar)
-    _raise_together(fault)
+    raise_together(fault)
     return _scores(distributed.all_gather_rows(mine).numpy())
 
 
@@ -97,17 +102,15 @@ def _score_part(
     bar: CountBar | None = None,
 ) -> tuple[torch.Tensor, str | None]:
     """(rows (n, 1 [+ K]) of `part`, why the rest of them is missing)."""
-    dataset = ViewDataset(sources, options.rule, options.batch_size, options.max_pixels, part)
-    workers = min(options.workers, len(dataset))
-    loader = make_loader(dataset, range(len(dataset)), workers, pin_memory(device))
+    groups = _from_files if options.features is None else _from_features
     was_training = model.training
     model.eval()
     rows, fault = [], None
-    for item in loader:
+    for item in groups(model, sources, part, options, device):
         if isinstance(item, LoadFault):
             fault = item.message
             break
-        rows.append(_score_group(model, item[0], options, device))
+        rows.append(item)
         if bar:
             bar.update(sum(map(len, rows)), len(part))
     if bar:
@@ -117,22 +120,53 @@ def _score_part(
     return torch.from_numpy(np.concatenate(rows)) if rows else torch.empty(0, columns), fault
 
 
-def _score_group(
-    model: nn.Module, views: torch.Tensor, options: ScoringOptions, device: torch.device
-) -> np.ndarray:
-    """views uint8 (n, V, 3, H, W) -> (n, 1) scores, or (n, 1 + K) with histograms, float32."""
-    count, crops = views.shape[:2]
-    with autocast(device, options.amp):
-        prediction = model(to_input(views.flatten(0, 1), device))
-    scores = prediction.scores.float().cpu().numpy().reshape(count, crops)
-    pooled = pool_scores(scores, options.rule)[:, None]
+def _from_files(
+    model: nn.Module,
+    sources: Sequence[Source],
+    part: range,
+    options: ScoringOptions,
+    device: torch.device,
+) -> Iterator[np.ndarray | LoadFault]:
+    """Rows of one group of images after the other."""
+    dataset = ViewDataset(sources, options.rule, options.batch_size, options.max_pixels, part)
+    workers = min(options.workers, len(dataset))
+    for item in make_loader(dataset, range(len(dataset)), workers, pin_memory(device)):
+        if isinstance(item, LoadFault):
+            yield item
+            return
+        views = item[0]  # uint8 (n, V, 3, H, W)
+        with autocast(device, options.amp):
+            prediction = model(to_input(views.flatten(0, 1), device))
+        yield _pooled(prediction, len(views), options.rule)
+
+
+def _from_features(
+    model: nn.Module,
+    sources: Sequence[Source],
+    part: range,
+    options: ScoringOptions,
+    device: torch.device,
+) -> Iterator[np.ndarray]:
+    """The same from features that are kept."""
+    assert options.features is not None and len(options.features) == len(sources)
+    for start in range(part.start, part.stop, FEATURE_ROWS):
+        rows = np.arange(start, min(start + FEATURE_ROWS, part.stop))
+        features = torch.from_numpy(options.features.read(rows))  # (n, V, F)
+        prediction = model.judge(features.flatten(0, 1).to(device))
+        yield _pooled(prediction, len(rows), options.rule)
+
+
+def _pooled(prediction: Prediction, count: int, rule: ViewRule) -> np.ndarray:
+    """Of count x V views -> (count, 1) scores, or (count, 1 + K) with histograms, float32."""
+    scores = prediction.scores.float().cpu().numpy().reshape(count, -1)
+    pooled = pool_scores(scores, rule)[:, None]
     if prediction.logits.shape[1] == 1:
         return pooled
-    probs = torch.softmax(prediction.logits.float(), dim=1).cpu().numpy().reshape(count, crops, -1)
-    return np.concatenate([pooled, probs.mean(axis=1)], axis=1)
+    probs = torch.softmax(prediction.logits.float(), dim=1).cpu().numpy()
+    return np.concatenate([pooled, probs.reshape(*scores.shape, -1).mean(axis=1)], axis=1)
 
 
-def _raise_together(fault: str | None) -> None:
+def raise_together(fault: str | None) -> None:
     """A fault on one process ends all of them; the others would wait for it for ever."""
     if not distributed.any_rank(fault is not None):
         return

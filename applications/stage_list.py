@@ -25,6 +25,8 @@ STAGE_FIELDS = ("stages", *LISTS, "stage_flags", "stage_of")
 PARTS = {"head": "backbone", "all": "none"}
 # Of the first stage only: later ones start from the best weights of the one before.
 WEIGHTS = ("resume", "pretrained")
+# For the stages whose backbone is frozen.
+CACHE = {"cache_features", "cache_views"}
 # One network, one set of processes and one place for all stages.
 SHARED = {
     *MODES, *STAGE_FIELDS, *WEIGHTS, "config", "criterion", "arch", "advprop", "device", "gpus",
@@ -66,9 +68,16 @@ def split_stages(config: Config) -> list[Stage]:
             fields = {"freeze": PARTS[name], **fields}
         criterion = config.criterion if name in PARTS else CRITERIONS[name]
         start = {k: v for k, v in common.items() if number == 0 or k not in WEIGHTS}
+        if {**start, **fields}.get("freeze") != "backbone":
+            start = {k: v for k, v in start.items() if k not in CACHE}
         place = f"{number + 1}/{len(names)} of {','.join(names)}"
         stages.append(
             Stage(name, make_config({**start, **fields, "criterion": criterion, "stage_of": place}))
+        )
+    if CACHE & common.keys() and all(stage.config.freeze != "backbone" for stage in stages):
+        raise UsageError(
+            "--cache_features: no stage has a frozen backbone: name a stage head, or pass "
+            "--stage_freeze"
         )
     return stages
 

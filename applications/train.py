@@ -13,6 +13,7 @@ from torch import nn
 from applications import run_folder
 from applications.data import Data, read_data
 from applications.evaluate import evaluate_split, write_predictions
+from applications.features import keep_features
 from applications.histograms import write_histograms
 from applications.ladders import check_monitor, ladder_tables, write_ladders
 from applications.rates import optimizer_of, rate_figures
@@ -38,6 +39,7 @@ from utils import checkpoint, distributed
 from utils.device import channels_last_helps, describe
 from utils.files import write_json, write_text
 from utils.logger import Logger
+from utils.row_store import Rows
 from utils.seed import seed_step
 
 CALIBRATION = 256  # training images whose scores give a head its units
@@ -83,8 +85,9 @@ def train(
         _introduce(config, runtime, data, trainer)
         _begin(trainer, folder, logger, data)
         runtime.catch_signals()
+        kept = keep_features(config, trainer, data) if trainer.cached else {}
         trainer.fit()
-        _test_best(config, runtime, trainer, data, logger)
+        _test_best(config, runtime, trainer, data, logger, kept.get("test"))
     finally:
         logger.close()
     return folder
@@ -231,7 +234,12 @@ def _begin(trainer: Trainer, folder: RunFolder, logger: Logger, data: Data) -> N
 
 
 def _test_best(
-    config: Config, runtime: Runtime, trainer: Trainer, data: Data, logger: Logger
+    config: Config,
+    runtime: Runtime,
+    trainer: Trainer,
+    data: Data,
+    logger: Logger,
+    features: Rows | None,
 ) -> None:
     """The figures of a run are those of its best weights, never of its last ones, in float32."""
     folder, at = trainer.folder, trainer.position
@@ -247,8 +255,9 @@ def _test_best(
     logger.info(f"best weights: epoch {at.best_epoch}, {folder.best}")
     if "test" in data.splits:
         options = ScoringOptions(
-            trainer.options.rule, config.batch_size, config.workers, config.max_pixels
-        )
+            trainer.options.rule, config.batch_size, config.workers, config.max_pixels,
+            features=features,
+        )  # fmt: skip
         split = data.splits["test"]
         values, found = evaluate_split(
             trainer.task, trainer.model, split, options, runtime, logger.info, trainer.learned

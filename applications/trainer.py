@@ -22,8 +22,9 @@ from applications.scoring import ScoringOptions, figures, score_images, to_input
 from applications.tasks import TASKS, is_better, monitored, validation_loss
 from config import Config
 from dataloader.batch import Batch, Targets
+from dataloader.kept_views import FeatureSteps
 from dataloader.loader import LoadFault, StepDataset, StepSampler, make_loader
-from models.quality_net import Prediction
+from models.quality_net import HeadOnly, Prediction
 from optim.ema import WeightEMA
 from optim.schedule import lr_factor
 from utils import checkpoint, distributed
@@ -84,7 +85,8 @@ class Trainer:
         self.val, self.options = val, options
         self.ema = WeightEMA(model, config.ema) if config.ema else None
         self.scaler = grad_scaler(runtime.device, runtime.amp)
-        self.wrapped = self._wrap(model)
+        self.cached = config.cache_features is not None  # features go straight into the head
+        self.wrapped = self._wrap(HeadOnly(model) if self.cached else model)
         self.position = Position()
         self.figure, self.direction = monitored(config)
         self.base_rates = [group["lr"] for group in optimizer.param_groups]
@@ -105,7 +107,8 @@ class Trainer:
         """
         c, at = self.config, self.position
         sampler = StepSampler(self.steps, c.epochs, at.epoch, at.step)
-        loader = make_loader(self.dataset, sampler, c.workers, pin_memory(self.runtime.device))
+        workers = 0 if self.cached else c.workers
+        loader = make_loader(self.dataset, sampler, workers, pin_memory(self.runtime.device))
         wait = WaitTimer()
         batches = wait.watch(loader)
         progress = (
@@ -147,9 +150,10 @@ class Trainer:
         if stop:
             if progress:
                 progress.finish()
-            self._stop()
+            self.stop()
 
-    def _stop(self) -> None:
+    def stop(self) -> None:
+        """Raises Stopped, when the state is saved."""
         number = self.runtime.stop_signal or 15
         raise Stopped(
             number,
@@ -174,14 +178,15 @@ class Trainer:
         targets = {
             name: value.to(device, non_blocking=True) for name, value in batch.targets.items()
         }
+        inputs = batch.images.to(device) if self.cached else to_input(batch.images, device)
         update = self._updates_at(at.step)
         with (
             contextlib.nullcontext()
-            if update or self.wrapped is self.model
+            if update or not isinstance(self.wrapped, DistributedDataParallel)
             else self.wrapped.no_sync()
         ):
             with autocast(device, self.runtime.amp):
-                prediction = self.wrapped(to_input(batch.images, device))
+                prediction = self.wrapped(inputs)
             if self.dataset.targets.relational:
                 prediction = gathered(prediction)
             loss = self.criterion(prediction, targets)
@@ -235,7 +240,7 @@ class Trainer:
         self._log(train, val)
         self.save()
         if self.runtime.stop_requested() and at.epoch < self.config.epochs:
-            self._stop()
+            self.stop()
 
     def _validate(self) -> dict[str, float]:
         if self.val is None:
@@ -286,6 +291,8 @@ class Trainer:
             self.logger.info(f"epoch {at.epoch}/{self.config.epochs}  val  {shown}{mark}")
 
     def _picture(self, batch: Batch) -> None:
+        if isinstance(self.dataset, FeatureSteps):
+            batch = self.dataset.seen(0, 0)
         targets = {name: value.numpy() for name, value in batch.targets.items()}
         count = min(PICTURED, len(batch.images))
         captions = self.dataset.targets.captions(targets, count)

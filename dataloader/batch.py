@@ -18,8 +18,8 @@ from dataloader.sources import Source
 
 @dataclass(frozen=True)
 class Batch:
-    """images uint8 (N,3,H,W); targets by name; indices int64 (N,) into the distinct images; lines:
-    label lines that `targets` stand for.
+    """images uint8 (N,3,H,W), or float32 (N,F) where features are kept; targets by name; indices
+    int64 (N,) into the distinct images; lines: label lines that `targets` stand for.
 
     Where targets are relational, `targets` and `lines` are those of the whole step, and `images`
     this process's share of its images: the targets fit what all processes have, in their order.

@@ -26,7 +26,7 @@ class ViewDataset(Dataset):
         rule: ViewRule,
         batch_size: int,
         max_pixels: int,
-        indices: range | None = None,
+        indices: Sequence[int] | None = None,
     ) -> None:
         self.paths, self.rule, self.max_pixels = paths, rule, max_pixels
         own_size = rule.resize == "native" and rule.crops == 0
@@ -40,7 +40,10 @@ class ViewDataset(Dataset):
     def __getitem__(self, group: int) -> tuple[torch.Tensor, torch.Tensor] | LoadFault:
         indices = self.groups[group]
         try:
-            views = [view(open_source(self.paths[i], self.max_pixels), self.rule) for i in indices]
+            views = [self._views(i) for i in indices]
         except ImageError as error:
             return LoadFault(str(error))
         return torch.from_numpy(np.stack(views)), torch.tensor(indices)
+
+    def _views(self, index: int) -> np.ndarray:
+        return view(open_source(self.paths[index], self.max_pixels), self.rule)

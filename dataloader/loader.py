@@ -140,9 +140,8 @@ class StepDataset(Dataset):
     def __getitem__(self, key: tuple[int, int]) -> Batch | LoadFault:
         epoch, step = key
         share = self.share(epoch, step)
-        views = zip(share.indices, share.keys, strict=True)
         try:
-            images = np.stack([self._view(epoch, i, k) for i, k in views])
+            images = self._images(epoch, share)
         except ImageError as error:
             return LoadFault(str(error))
         tensors = {
@@ -167,6 +166,10 @@ class StepDataset(Dataset):
             mine = image_share(len(indices), self.rank, plan.world)
             indices, keys = indices[mine], keys[mine]
         return Share(indices, keys, targets, len(lines))
+
+    def _images(self, epoch: int, share: Share) -> np.ndarray:
+        views = zip(share.indices, share.keys, strict=True)
+        return np.stack([self._view(epoch, i, k) for i, k in views])
 
     def _view(self, epoch: int, index: int, key: int) -> np.ndarray:
         seed, source = self.plan.seed, self.targets.paths[index]

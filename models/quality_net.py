@@ -65,7 +65,25 @@ class QualityNet(nn.Module):
 
     def forward(self, images: Tensor) -> Prediction:
         """images: float (N, 3, H, W) in [0, 1] -> Prediction."""
-        features = self.backbone((images - self.mean) / self.std)  # (N, F)
+        return self.judge(self.features(images))
+
+    def features(self, images: Tensor) -> Tensor:
+        """images: float (N, 3, H, W) in [0, 1] -> pooled features (N, F)."""
+        return self.backbone((images - self.mean) / self.std)
+
+    def judge(self, features: Tensor) -> Prediction:
+        """features (N, F) -> Prediction: the network without its backbone."""
+        return Prediction(*self.heads["quality"](features))
+
+
+class HeadOnly(nn.Module):
+    """The head of a network, whose tensors it shares: features (N, F) -> Prediction."""
+
+    def __init__(self, model: QualityNet) -> None:
+        super().__init__()
+        self.heads = model.heads
+
+    def forward(self, features: Tensor) -> Prediction:
         return Prediction(*self.heads["quality"](features))
 
 
