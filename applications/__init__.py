@@ -30,4 +30,5 @@ APPLICATIONS = {
     "jit": Application("applications.convert"),
     "check": Application("applications.check"),
     "generate": Application("applications.generate"),
+    "make_buckets": Application("applications.buckets"),
 }

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from applications.runtime import Runtime
+from applications.tasks import TASKS
 from applications.views import network_size
 from config import Config, make_config
 from models.pretrained import load_weights
@@ -85,12 +86,17 @@ def load_model(config: Config, runtime: Runtime) -> tuple[Config, QualityNet, di
 
 
 def with_resumed_variant(config: Config) -> Config:
-    """The configuration with the AdvProp variant of the backbone where --resume is of it."""
-    if not config.resume or config.advprop or config.continue_run:
+    """The configuration with the AdvProp variant of the backbone where --resume is of it, and with
+    its bins where the task has none in its labels.
+    """
+    unknown_bins = config.num_classes is None and TASKS[config.criterion].bins is not None
+    if not config.resume or config.continue_run or (config.advprop and not unknown_bins):
         return config
     _, payload = open_weights(config.resume)
-    advprop = bool((payload.get("config") or {}).get("advprop"))
-    return dataclasses.replace(config, advprop=advprop)
+    advprop = config.advprop or bool((payload.get("config") or {}).get("advprop"))
+    bins = payload.get("num_classes") or 1
+    classes = bins if unknown_bins and bins > 1 else config.num_classes
+    return dataclasses.replace(config, advprop=advprop, num_classes=classes)
 
 
 def start_from(config: Config, model: QualityNet, runtime: Runtime) -> None:

@@ -7,6 +7,7 @@ and must lie inside the data root.
     pairs           better.png,worse.png
     scores          photo.png,7.6                      a higher score is a better image
     distributions   photo.png,0.1,0.2,0.4,0.2,0.1      over the bins 1..K: probabilities or votes
+    buckets         photo.png 5                        of mean scores; see bucket_lines.py
 
 Lines are cut from the right, so a file name may hold commas and spaces.
 """
@@ -16,9 +17,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from io import BytesIO
 from pathlib import Path
 
+from dataloader.bucket_lines import BucketReader
 from dataloader.label_lines import LineReader
 from dataloader.label_paths import PathFinder, Resolver
 from dataloader.label_records import (
+    BucketLabel,
     DistributionLabel,
     Fault,
     Label,
@@ -30,6 +33,7 @@ from dataloader.label_records import (
 from dataloader.sources import Source
 
 __all__ = [
+    "BucketLabel",
     "DistributionLabel",
     "Fault",
     "Label",
@@ -46,6 +50,7 @@ EXAMPLES = {
     "pairs": "better.png,worse.png",
     "scores": "photo.png,7.6",
     "distributions": "photo.png,0.1,0.2,0.4,0.2,0.1",
+    "buckets": "photo.png 5",
 }
 
 
@@ -62,7 +67,8 @@ def read_labels(
         raise ValueError(f"label kind {kind!r}: give one of {', '.join(EXAMPLES)}")
     if num_classes is not None and num_classes < 2 and kind == "distributions":
         raise ValueError(f"num_classes {num_classes}: a histogram has at least 2 bins")
-    reader = LineReader(kind, file, PathFinder(file, root, cwd or Path.cwd()), num_classes)
+    make = BucketReader if kind == "buckets" else LineReader
+    reader = make(kind, file, PathFinder(file, root, cwd or Path.cwd()), num_classes)
     for line, text in _data_lines(_content(kind, file), reader):
         reader.read(line, text)
     if not reader.labels and not reader.faults:

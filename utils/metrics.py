@@ -242,3 +242,45 @@ def pair_metrics(scores_better: ArrayLike, scores_worse: ArrayLike) -> dict[str,
     x, y = _vectors("scores_better", scores_better, "scores_worse", scores_worse)
     _warn([_empty(len(x))])
     return {"pair_accuracy": _pair_accuracy(x, y), "n_pairs": len(x)}
+
+
+def order_metrics(pred: ArrayLike, mos: ArrayLike) -> dict[str, float]:
+    """pair_accuracy (a tie of the prediction is half) and n_pairs, over all pairs of the M images
+    that their `mos` (M,) tells apart.
+
+    From Kendall's tau-b, in M log M: tau-b is the right minus the wrong pairs over
+    sqrt(pairs that differ in pred * pairs that differ in mos).
+    """
+    x, y = _vectors("pred", pred, "mos", mos)
+    differ_x, pairs = _differing_pairs(x), _differing_pairs(y)
+    if not pairs:
+        _warn(["no two images of different mos: pair accuracy is undefined: nan"])
+        return {"pair_accuracy": math.nan, "n_pairs": 0}
+    right_minus_wrong = _kendall(x, y) * math.sqrt(differ_x * pairs) if differ_x else 0.0
+    return {"pair_accuracy": 0.5 + 0.5 * right_minus_wrong / pairs, "n_pairs": pairs}
+
+
+def _differing_pairs(values: Array) -> int:
+    """How many pairs of two different values there are."""
+    _, counts = np.unique(values, return_counts=True)
+    return (len(values) ** 2 - int((counts.astype(np.int64) ** 2).sum())) // 2
+
+
+def bucket_metrics(
+    scores: ArrayLike, buckets: ArrayLike, first: np.ndarray, second: np.ndarray, same: np.ndarray
+) -> dict[str, float]:
+    """same_bucket_accuracy: share of the pairs first (P,), second (P,), positions in scores (M,),
+    whose distance tells whether they are of the same (P,) bucket: one below 0.5 says so. n_pairs;
+    srcc and krcc of the scores against the buckets (M,), whose order no pair knows; n.
+    """
+    x, y = _vectors("scores", scores, "buckets", buckets)
+    said = np.abs(x[first] - x[second]) < 0.5
+    reason = _undefined(x, y, ("prediction", "bucket"))
+    _warn([reason, _empty(len(said))])
+    return {
+        "same_bucket_accuracy": float(np.mean(said == same)) if len(said) else math.nan,
+        "n_pairs": len(said),
+        "srcc": _checked(_spearman, x, y, reason),
+        "krcc": _checked(_kendall, x, y, reason),
+        "n": len(x),
+    }
