@@ -15,7 +15,7 @@ from dataloader.label_records import BucketLabel
 
 HEADER = ("file_name", "label")
 _WHOLE = re.compile(r"[+-]?\d{1,9}(?:\.0*)?")  # a table that was written as floats has 5.0
-_FIELD = re.compile(r'[ \t]*(?:"((?:[^"]|"")*)"[ \t]*|([^,]*))')
+_FIELD = re.compile(r'[ \t]*(?:"((?:[^"]|"")*)"[ \t]*|([^",][^,]*)?)')
 
 Cell = tuple[int, str]  # the column where it begins, from 1, and its text
 
@@ -93,7 +93,7 @@ def _csv_cells(text: str) -> list[Cell] | None:
         if found is None or found.end() < len(text) and text[found.end()] != ",":
             return None
         quoted = found[1] is not None
-        value = found[1].replace('""', '"') if quoted else found[2].strip()
+        value = found[1].replace('""', '"') if quoted else (found[2] or "").strip()
         blanks = len(text[at:]) - len(text[at:].lstrip())
         cells.append((at + 1 + (blanks if value else 0), value))
         at = found.end() + 1
