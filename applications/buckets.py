@@ -86,7 +86,7 @@ def _ava(file: Path, runtime: Runtime) -> tuple[list[Path], np.ndarray]:
     """
     table = read_ava(file)
     folder = file.parent / IMAGES
-    present = {entry.name for entry in os.scandir(folder)} if folder.is_dir() else set()
+    present = set(os.listdir(folder)) if folder.is_dir() else set()
     names = [f"{number}.jpg" for number in table.ids]
     kept = [i for i, name in enumerate(names) if name in present]
     if not kept:
@@ -112,8 +112,7 @@ def _labelled(file: Path) -> tuple[list[Path], np.ndarray]:
     return list(means), np.array(list(means.values()))
 
 
-def _mean(label) -> float:
+def _mean(label: ScoreLabel | DistributionLabel) -> float:
     if isinstance(label, ScoreLabel):
         return label.mos
-    assert isinstance(label, DistributionLabel)
-    return float(np.dot(label.probs, np.arange(1, len(label.probs) + 1)))
+    return float(np.dot(label.probs, np.arange(1, len(label.probs) + 1))) / sum(label.probs)

@@ -178,6 +178,24 @@ def _joint(config: Config, other: nn.Module) -> JointLoss:
     return JointLoss([EMDLoss(r=2), other], weights)
 
 
+def _contrast_beside(config: Config, targets: dict[str, np.ndarray]) -> JointLoss:
+    bucket = targets["bucket"]
+    if (bucket == bucket[0]).all():
+        raise ValueError(
+            f"the means of all training histograms are in bucket {bucket[0]}: pass a smaller "
+            f"--bucket_width than {config.bucket_width:g}"
+        )
+    return _joint(config, BucketLoss())
+
+
+_EMD = Task(
+    "emd", "distributions", "emd_r2",
+    lambda config, labels, levels: DistributionTargets(labels, levels),
+    lambda config, targets: EMDLoss(r=2), _measure_emd, _fit_histogram,
+    ("emd_r1", "emd_r2", *SCORE_FIGURES, "std_srcc", "std_plcc", "loss"), "bins 1..K",
+)  # fmt: skip
+_BOTH = replace(_EMD, measure=_measure_joint, figures=("pair_accuracy", *_EMD.figures))
+
 TASKS = {
     "rank": Task(
         "rank", "pairs", "pair_accuracy", _pair_targets,
@@ -185,12 +203,7 @@ TASKS = {
         _measure_rank, _no_units,
         ("pair_accuracy", "loss"), "ranking only",
     ),
-    "emd": Task(
-        "emd", "distributions", "emd_r2",
-        lambda config, labels, levels: DistributionTargets(labels, levels),
-        lambda config, targets: EMDLoss(r=2), _measure_emd, _fit_histogram,
-        ("emd_r1", "emd_r2", *SCORE_FIGURES, "std_srcc", "std_plcc", "loss"), "bins 1..K",
-    ),
+    "emd": _EMD,
     "regress": Task(
         "regress", "scores", "srcc",
         lambda config, labels, levels: ScoreTargets(labels, levels),
@@ -203,23 +216,19 @@ TASKS = {
         lambda config, targets: ContrastiveLoss(), _measure_siamese, _expect_scores,
         ("same_bucket_accuracy", "srcc", "krcc", "loss"), "bins 1..K", bins=10,
     ),
-}  # fmt: skip
-TASKS["emd+rank"] = replace(
-    TASKS["emd"],
-    name="emd+rank",
-    targets=lambda config, labels, levels: RelatedDistributions(labels, levels),
-    criterion=lambda config, targets: _joint(config, OrderLoss(config.margin)),
-    measure=_measure_joint,
-    figures=("pair_accuracy", *TASKS["emd"].figures),
-)
-TASKS["emd+siamese"] = replace(
-    TASKS["emd+rank"],
-    name="emd+siamese",
-    targets=lambda config, labels, levels: BucketedDistributions(
-        labels, levels, config.bucket_width
+    "emd+rank": replace(
+        _BOTH, name="emd+rank",
+        targets=lambda config, labels, levels: RelatedDistributions(labels, levels),
+        criterion=lambda config, targets: _joint(config, OrderLoss(config.margin)),
     ),
-    criterion=lambda config, targets: _joint(config, BucketLoss()),
-)
+    "emd+siamese": replace(
+        _BOTH, name="emd+siamese",
+        targets=lambda config, labels, levels: BucketedDistributions(
+            labels, levels, config.bucket_width
+        ),
+        criterion=_contrast_beside,
+    ),
+}  # fmt: skip
 
 
 def monitored(config: Config) -> tuple[str, str]:

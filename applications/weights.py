@@ -23,7 +23,7 @@ from utils.checkpoint import find_spelling, is_checkpoint, load_tensors, verifie
 # What a network needs to be used as it was trained; a flag that was given wins.
 ADOPTED = (
     "arch", "num_classes", "criterion", "image_size", "resize", "crop", "crop_size", "crop_from",
-    "test_crops", "crop_pool", "margin", "loss", "advprop",
+    "test_crops", "crop_pool", "margin", "bucket_width", "loss", "advprop",
     # Which photographs were held out: another draw would test on those of the training.
     "seed", "split_seed", "val_photos", "test_photos",
 )  # fmt: skip

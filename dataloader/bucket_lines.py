@@ -48,7 +48,7 @@ class BucketReader(LineReader):
         cells = self._cells(text)
         if cells is None or len(cells) != len(self._header or ()):
             found = "quotes that do not close" if cells is None else f"found {len(cells)}"
-            columns = (",", " ")[not self._comma].join(self._header or ())
+            columns = ("," if self._comma else " ").join(self._header or ())
             message = f"{len(self._header or ())} columns expected ({columns}), {found}: {text!r}"
             self.fault(line, 1, message)
             return

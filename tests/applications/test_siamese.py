@@ -160,6 +160,12 @@ def test_joint_losses_learn_histograms_and_their_order(folder, criterion):
     assert stored["criterion"] == criterion and stored["loss_weights"] == "1,0.5"
 
 
+def test_all_histograms_in_one_bucket_are_refused(folder):
+    words = f"--train --criterion emd+siamese --bucket_width 20 {TINY}"
+    done = call(folder, words, code=1)
+    assert "in bucket 0: pass a smaller --bucket_width than 20" in done.err
+
+
 def test_weights_of_0_are_the_loss_that_is_left(folder):
     """emd+rank with nothing of rank is emd, to the bit, and with a little of it is not."""
     for number, words in enumerate(("emd", *(f"emd+rank --loss_weights 1,{w}" for w in (0, 1)))):

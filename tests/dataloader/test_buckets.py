@@ -147,15 +147,12 @@ def test_an_image_of_two_lines_is_no_pair_with_itself():
 def test_one_bucket_has_no_pairs():
     with pytest.raises(ValueError, match="all 3 images are in bucket 4: .*--bucket_width"):
         targets(np.full(3, 4))
-    labels = [DistributionLabel(Path(f"{i}"), (0.5, 0.5, 0.0), i) for i in range(3)]
-    with pytest.raises(ValueError, match="in bucket 2: pass a smaller --bucket_width"):
-        BucketedDistributions(labels, None, 1.0)
 
 
 def test_a_mean_belongs_to_the_nearest_multiple():
-    means = np.array([4.49, 4.5, 5.0, 5.49, 5.5, -0.6])
-    assert bucket_of(means, 1.0).tolist() == [4, 5, 5, 5, 6, -1]
-    assert bucket_of(means, 0.5).tolist() == [9, 9, 10, 11, 11, -1]
+    means = np.array([4.49, 4.5, np.float32(4.5) * (1 - 1e-7), 5.0, 5.49, 5.5, -0.6])
+    assert bucket_of(means, 1.0).tolist() == [4, 5, 5, 5, 5, 6, -1]
+    assert bucket_of(means, 0.5).tolist() == [9, 9, 9, 10, 11, 11, -1]
     assert bucket_of(np.array([0.0, 44, 46]), 10).tolist() == [0, 4, 5]
 
 
