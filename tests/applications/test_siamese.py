@@ -101,6 +101,19 @@ def test_without_nima_weights_there_are_ten_bins_and_a_warning(folder):
     assert payload["num_classes"] == 10 and "criterion" in payload["config"]
 
 
+def test_as_a_stage_it_keeps_the_bins_of_the_one_before(folder):
+    labels = "--stage_label_name label.txt,buckets.txt"
+    done = call(folder, f"--train --stages emd,siamese {labels} {TINY} --epochs 1")
+    assert "never learned scores" not in done.err
+    emd, siamese = run_folders(folder)
+    best = checkpoint.load(siamese / "model_best_test_efficientnet.pth")
+    assert (
+        best["num_classes"]
+        == 7
+        == checkpoint.load(emd / "checkpoint_test_efficientnet.pth")["num_classes"]
+    )
+
+
 def test_each_image_of_a_step_is_forwarded_once(folder, monkeypatch):
     forwarded, forward = [], trainer.to_input
     monkeypatch.setattr(
