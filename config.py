@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from utils.flag_parser import Wording, from_file, from_values, given_flags, refuse_unknown, spell
-from utils.flag_types import UsageError, count, flag, number, one_of, part, positive, side
+from utils.flag_types import UsageError, count, flag, number, one_of, part, positive, side, weights
 
 WORDING = Wording(
     groups={
@@ -27,7 +27,7 @@ WORDING = Wording(
         "out": "output",
     },
     usage="python main.py [--train | -e | --jit | --predict PATH ... | --check | --generate SET | "
-    "--prepare NAME | --continue RUN_DIR] [flags]",
+    "--prepare NAME | --make_buckets FILE | --continue RUN_DIR] [flags]",
     description="Train, evaluate and export no-reference image-quality models.",
     epilog="Long flags may be written with hyphens or underscores. Exit codes: 0 done; 1 something "
     "is wrong with data or files; 2 with the command line; 130 and 143: stopped by SIGINT or "
@@ -37,8 +37,14 @@ CRITERIONS = {
     "rank": "rank", "ranking_loss": "rank",
     "emd": "emd", "emd_loss": "emd",
     "regress": "regress", "regress_loss": "regress",
+    "siamese": "siamese",
+    "emd+rank": "emd+rank", "rank+emd": "emd+rank",
+    "emd+siamese": "emd+siamese", "siamese+emd": "emd+siamese",
 }  # fmt: skip
-MODES = ("train", "evaluate", "jit", "predict", "check", "generate", "prepare", "continue_run")
+MODES = (
+    "train", "evaluate", "jit", "predict", "check", "generate", "prepare", "make_buckets",
+    "continue_run",
+)  # fmt: skip
 # What may change when a run goes on: nothing that its result depends on.
 CONTINUE_FLAGS = frozenset(
     "continue_run workers device gpus nodes rank init_method print_freq checkpoints threads".split()
@@ -68,6 +74,9 @@ class Config:
         help="write label files for a published data set in --source to --data: tid2013, tid2008, "
         "live, mlive, waterloo, csiq, kadid10k, pipal, photonet, dpchallenge, ava, koniq10k, spaq, "
         "clive, flive, biq2021, agiqa3k, cid2013")
+    make_buckets: str | None = flag("mode", None, "--make_buckets", metavar="FILE",
+        help="AVA.txt, or a label file of histograms or mean opinion scores, as a data file of "
+        "--criterion siamese: -o OUT.txt or .csv, else on the screen")
     continue_run: str | None = flag("mode", None, "--continue", metavar="RUN_DIR",
         help="go on with an interrupted run, bit for bit")
     config: str | None = flag("mode", None, "--config", metavar="FILE",
@@ -164,9 +173,16 @@ class Config:
 
     criterion: str = flag("task", "rank", "--criterion", metavar="NAME",
         type=one_of("criterion", CRITERIONS),
-        help="rank: pairs; emd: histograms of scores; regress: mean opinion scores")
+        help="rank: pairs; emd: histograms of scores; regress: mean opinion scores; siamese: "
+        "buckets of scores; emd+rank, emd+siamese: histograms, and the order or the buckets of "
+        "their means")
     margin: float = flag("task", 0.5, "--margin", type=number, metavar="M",
-        help="rank: by how much the better score must lead")
+        help="rank: by how much the better score must lead; emd+rank: by what share of its lead in "
+        "the votes")
+    loss_weights: str = flag("task", "1,1", "--loss_weights", type=weights, metavar="A,B",
+        help="emd+rank, emd+siamese: weights of the two losses")
+    bucket_width: float = flag("task", 1.0, "--bucket_width", type=number, metavar="BINS",
+        help="emd+siamese, --make_buckets: a mean score belongs to the nearest multiple of this")
     margin_by_level: bool = flag("task", False, "--margin_by_level",
         help="rank: --margin for each level between the two images; needs levels.csv")
     hard_pairs: float = flag("task", 1.0, "--hard_pairs", type=number, metavar="SHARE",
@@ -179,8 +195,8 @@ class Config:
     loss: str = flag("task", "l1", "--loss", choices=("l1", "l2", "huber"),
         help="regress: distance to the MOS")
     monitor: str | None = flag("task", None, "--monitor", metavar="METRIC",
-        help="validation figure that decides what is best (default: pair_accuracy, emd_r2 or "
-        "srcc); with levels.csv also figures of ladders, such as p_test")
+        help="validation figure that decides what is best (default: pair_accuracy, emd_r2, srcc "
+        "or same_bucket_accuracy); with levels.csv also figures of ladders, such as p_test")
 
     epochs: int = flag("optim", 65, "--epochs", type=positive, metavar="N",
         help="passes over the training labels")
@@ -201,7 +217,8 @@ class Config:
         help="learning rate of the head (default: --lr)")
     freeze: str = flag("optim", "none", "--freeze", type=part, metavar="PART",
         help="leave a part of the backbone as it is: none; backbone; up to a stage of the model's "
-        "summary; or the first stages up to a share of the parameters, e.g. 0.5")
+        "summary (Siamese NIMA's 618 layers of inception_resnet_v2: mixed_7a); or the first "
+        "stages up to a share of the parameters, e.g. 0.5")
     cache_features: str | None = flag("optim", None, "--cache_features", nargs="?",
         const="features", metavar="DIR",
         help="--freeze backbone: compute the backbone's features of each image once and keep them "
@@ -267,7 +284,8 @@ class Config:
         help="torch's CPU threads")
 
     output: str | None = flag("out", None, "-o", "--output", metavar="FILE",
-        help="--predict: .csv or .json; -e: .csv; --jit: the .pt file; --check: .json")
+        help="--predict: .csv or .json; -e: .csv; --jit: the .pt file; --check: .json; "
+        "--make_buckets: .txt or .csv")
     sort: bool = flag("out", False, "--sort", help="--predict: best first")
     print_freq: int = flag("out", 10, "-p", "--print_freq", type=positive, metavar="STEPS",
         help="steps between lines of progress in a file")

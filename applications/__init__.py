@@ -31,4 +31,5 @@ APPLICATIONS = {
     "check": Application("applications.check"),
     "generate": Application("applications.generate"),
     "prepare": Application("applications.prepare"),
+    "make_buckets": Application("applications.buckets"),
 }

@@ -16,7 +16,9 @@ OUTPUT_SUFFIXES = {
     "evaluate": (".csv",),
     "jit": (".pt",),
     "check": (".json",),
+    "make_buckets": (".txt", ".csv"),
 }
+JOINT = ("emd+rank", "emd+siamese")
 # Of a generated ladder, below the photograph itself: as far as two images of it can be apart.
 MOST_LEVELS = 5
 Rule = tuple[bool, str]
@@ -54,7 +56,10 @@ def _mode(c: Config) -> Iterator[Rule]:
     )
     if c.output is not None:
         known = OUTPUT_SUFFIXES.get(mode, ())
-        yield not known, f"--output {c.output}: only with -e, --predict, --jit or --check"
+        yield (
+            not known,
+            f"--output {c.output}: only with -e, --predict, --jit, --check or --make_buckets",
+        )
         wrong = Path(c.output).suffix not in known
         yield wrong, f"--output {c.output}: must end in {' or '.join(known)}"
     yield c.sort and mode != "predict", "--sort: only with --predict"
@@ -138,6 +143,11 @@ def _numbers(c: Config) -> Iterator[Rule]:
     yield (
         not 0 < c.hard_pairs <= 1,
         f"--hard_pairs {c.hard_pairs:g} must be above 0 and at most 1, which is every pair",
+    )
+    yield c.bucket_width <= 0, f"--bucket_width {c.bucket_width:g} must be above 0"
+    yield (
+        c.loss_weights != Config.loss_weights and c.criterion not in JOINT,
+        f"--loss_weights {c.loss_weights}: only with --criterion {' or '.join(JOINT)}",
     )
     yield not 0 <= c.jitter <= 2, f"--jitter {c.jitter:g} must be at least 0 and at most 2"
     yield c.lr <= 0, f"--lr {c.lr:g} must be above 0"
@@ -245,7 +255,7 @@ def _reachable_margin(c: Config) -> str | None:
 def _enough_bins(c: Config) -> str | None:
     if c.num_classes != 1:
         return _opinions(c)
-    return "--criterion emd needs --num_classes 2 or more: the bins of a histogram"
+    return f"--criterion {c.criterion} needs --num_classes 2 or more: the bins of a histogram"
 
 
 def _opinions(c: Config) -> str | None:
@@ -262,4 +272,6 @@ TASK_RULES: dict[str, Callable[[Config], str | None]] = {
     "rank": _reachable_margin,
     "emd": _enough_bins,
     "regress": _opinions,
+    "siamese": _enough_bins,
+    **dict.fromkeys(JOINT, _enough_bins),
 }

@@ -155,7 +155,7 @@ def _voted(
         runtime.info(line)
     made = {}
     for name, rows in splits.items():
-        targets = task.of_votes(votes.paths(rows), votes.table.probs[rows])
+        targets = task.of_votes(config, votes.paths(rows), votes.table.probs[rows])
         digest = votes.table.digest(rows)
         made[name] = Split(name, targets, f"{file} ({name})", bins if histograms else None, digest)
     return Data(made, (*bad, *more))

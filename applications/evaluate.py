@@ -102,7 +102,7 @@ def write_predictions(path: Path, targets: Targets, found: Scores) -> None:
     and reference, distortion and level where they are known.
     """
     labels = targets.all()
-    columns = {"mos": labels["mos"]} if "mos" in labels else {}
+    columns = {name: labels[name] for name in ("mos", "bucket") if name in labels}
     if found.probs is not None:
         columns |= {f"p{k + 1}": found.probs[:, k] for k in range(found.probs.shape[1])}
     if "probs" in labels:

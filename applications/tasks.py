@@ -1,28 +1,34 @@
-"""The three tasks: the only place that knows what `rank`, `emd` and `regress` are made of."""
+"""The tasks: the only place that knows what `rank`, `emd`, `regress` and those made of two of them
+are made of.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import nn
 
 from config import Config
+from criterions.batch_pairs import BucketLoss, OrderLoss
+from criterions.contrastive_loss import ContrastiveLoss
 from criterions.emd_loss import EMDLoss
+from criterions.joint_loss import JointLoss
 from criterions.ranking_loss import RankingLoss
 from criterions.regress_loss import RegressLoss
-from dataloader.batch import DistributionTargets, ScoreTargets, Targets
+from dataloader.batch import DistributionTargets, RelatedDistributions, ScoreTargets, Targets
+from dataloader.buckets import BucketedDistributions, BucketTargets
 from dataloader.levels import Level
 from dataloader.pairs import PairTargets
 from dataloader.sources import Source
 from models.quality_net import Prediction, QualityNet
-from utils import metrics, ranking_metrics
+from utils import metrics, order_metrics, ranking_metrics
 
 # Which way a figure improves; everything that can be monitored stands here.
 DIRECTIONS = {
-    "pair_accuracy": "max",
+    "pair_accuracy": "max", "same_bucket_accuracy": "max",
     "srcc": "max", "plcc": "max", "krcc": "max", "std_srcc": "max", "std_plcc": "max",
     "two_class_accuracy": "max",
     "rmse": "min", "mae": "min", "emd_r1": "min", "emd_r2": "min", "loss": "min",
@@ -53,8 +59,10 @@ class Task:
     targets: (config, labels, levels of their images) -> arrays. criterion: (config, training
     targets) -> loss module. measure: (all targets, Scores) -> figures by name. fit_head: sets the
     head's units from the training targets, and from scores of a sample where the head was trained
-    before. figures: those of `measure` that can be monitored. units: what a score of one branch
-    means. of_votes: (images, their histograms (N, K)) -> arrays; None where votes are no labels.
+    before, and returns what the user should hear. figures: those of `measure` that can be
+    monitored. units: what a score of one branch means. bins: K, of a task that learns histograms
+    without having any in its labels, where neither --num_classes nor --resume say it. of_votes:
+    (config, images, their histograms (N, K)) -> arrays; None where votes are no labels.
     """
 
     name: str
@@ -63,10 +71,11 @@ class Task:
     targets: Callable[[Config, list, list[Level] | None], Targets]
     criterion: Callable[[Config, dict[str, np.ndarray]], nn.Module]
     measure: Callable[[dict[str, np.ndarray], Scores], dict[str, float]]
-    fit_head: Callable[[QualityNet, dict[str, np.ndarray], Sample], None]
+    fit_head: Callable[[QualityNet, dict[str, np.ndarray], Sample], str | None]
     figures: tuple[str, ...]
     units: str
-    of_votes: Callable[[Sequence[Source], np.ndarray], Targets] | None = None
+    of_votes: Callable[[Config, Sequence[Source], np.ndarray], Targets] | None = None
+    bins: int | None = None
 
 
 def _no_units(model: QualityNet, targets: dict[str, np.ndarray], sample: Sample) -> None:
@@ -78,7 +87,7 @@ def _pair_targets(config: Config, labels: list, levels: list[Level] | None) -> P
     return PairTargets(labels, levels, margin, config.across)
 
 
-def _mean_scores(images: Sequence[Source], probs: np.ndarray) -> ScoreTargets:
+def _mean_scores(config: Config, images: Sequence[Source], probs: np.ndarray) -> ScoreTargets:
     return ScoreTargets.of_images(images, probs @ np.arange(1, probs.shape[1] + 1))
 
 
@@ -122,6 +131,16 @@ def _fit_mos_units(model: QualityNet, targets: dict[str, np.ndarray], sample: Sa
     head.set_scale(offset, scale)
 
 
+def _expect_scores(model: QualityNet, targets: dict[str, np.ndarray], sample: Sample) -> str | None:
+    """Contrast tells apart, never which is better: that comes with the weights."""
+    if model.heads["quality"].fc.bias.any():
+        return None
+    return (
+        "a network that never learned scores is being ranked: --resume weights of --criterion emd "
+        "say which bucket is the better one"
+    )
+
+
 def _straight_line(scores: np.ndarray, mos: np.ndarray) -> tuple[float, float] | None:
     """(offset, slope) of the least-squares line from scores to MOS; None where it does not rise."""
     x, y = scores.astype(np.float64), mos.astype(np.float64)
@@ -150,6 +169,43 @@ def _fit_histogram(model: QualityNet, targets: dict[str, np.ndarray], sample: Sa
         bias.copy_(mean - mean.mean())
 
 
+def _measure_siamese(targets: dict[str, np.ndarray], found: Scores) -> dict[str, float]:
+    pairs = (targets[name] for name in ("first", "second", "same"))
+    return order_metrics.bucket_metrics(found.scores, targets["bucket"], *pairs)
+
+
+def _measure_joint(targets: dict[str, np.ndarray], found: Scores) -> dict[str, float]:
+    figures = _measure_emd(targets, found)
+    predicted, voted = (metrics.distribution_mean(p) for p in (found.probs, targets["probs"]))
+    return {**figures, **order_metrics.order_metrics(predicted, voted)}
+
+
+def _joint(config: Config, other: nn.Module) -> JointLoss:
+    """--loss_weights times the earth mover's distance of every image and a loss of their order."""
+    weights = [float(weight) for weight in config.loss_weights.split(",")]
+    return JointLoss([EMDLoss(r=2), other], weights)
+
+
+def _contrast_beside(config: Config, targets: dict[str, np.ndarray]) -> JointLoss:
+    bucket = targets["bucket"]
+    if (bucket == bucket[0]).all():
+        raise ValueError(
+            f"the means of all training histograms are in bucket {bucket[0]}: pass a smaller "
+            f"--bucket_width than {config.bucket_width:g}"
+        )
+    return _joint(config, BucketLoss())
+
+
+_EMD = Task(
+    "emd", "distributions", "emd_r2",
+    lambda config, labels, levels: DistributionTargets(labels, levels),
+    lambda config, targets: EMDLoss(r=2), _measure_emd, _fit_histogram,
+    ("emd_r1", "emd_r2", "two_class_accuracy", *SCORE_FIGURES, "std_srcc", "std_plcc", "loss"),
+    "bins 1..K",
+    lambda config, images, probs: DistributionTargets.of_images(images, probs),
+)  # fmt: skip
+_BOTH = replace(_EMD, measure=_measure_joint, figures=("pair_accuracy", *_EMD.figures))
+
 TASKS = {
     "rank": Task(
         "rank", "pairs", "pair_accuracy", _pair_targets,
@@ -157,18 +213,34 @@ TASKS = {
         _measure_rank, _no_units,
         ("pair_accuracy", "loss"), "ranking only",
     ),
-    "emd": Task(
-        "emd", "distributions", "emd_r2",
-        lambda config, labels, levels: DistributionTargets(labels, levels),
-        lambda config, targets: EMDLoss(r=2), _measure_emd, _fit_histogram,
-        ("emd_r1", "emd_r2", "two_class_accuracy", *SCORE_FIGURES, "std_srcc", "std_plcc", "loss"),
-        "bins 1..K", DistributionTargets.of_images,
-    ),
+    "emd": _EMD,
     "regress": Task(
         "regress", "scores", "srcc",
         lambda config, labels, levels: ScoreTargets(labels, levels),
         _regress_criterion, _measure_regress, _fit_mos_units,
         (*SCORE_FIGURES, "loss"), "MOS", _mean_scores,
+    ),
+    "siamese": Task(
+        "siamese", "buckets", "same_bucket_accuracy",
+        lambda config, labels, levels: BucketTargets(labels, levels),
+        lambda config, targets: ContrastiveLoss(), _measure_siamese, _expect_scores,
+        ("same_bucket_accuracy", "srcc", "krcc", "loss"), "bins 1..K", bins=10,
+    ),
+    "emd+rank": replace(
+        _BOTH, name="emd+rank",
+        targets=lambda config, labels, levels: RelatedDistributions(labels, levels),
+        of_votes=lambda config, images, probs: RelatedDistributions.of_images(images, probs),
+        criterion=lambda config, targets: _joint(config, OrderLoss(config.margin)),
+    ),
+    "emd+siamese": replace(
+        _BOTH, name="emd+siamese",
+        targets=lambda config, labels, levels: BucketedDistributions(
+            labels, levels, config.bucket_width
+        ),
+        of_votes=lambda config, images, probs: BucketedDistributions.of_images(
+            images, probs, config.bucket_width
+        ),
+        criterion=_contrast_beside,
     ),
 }  # fmt: skip
 
@@ -195,8 +267,10 @@ def is_better(value: float, best: float | None, direction: str) -> bool:
 
 
 def branches(config: Config, bins: int | None) -> int:
-    """K of the head: --num_classes, else the bins of the label file, else 1."""
-    return config.num_classes or bins or 1
+    """K of the head: --num_classes, else the bins of the label file, else the task's own, else
+    1.
+    """
+    return config.num_classes or bins or TASKS[config.criterion].bins or 1
 
 
 def validation_loss(criterion: nn.Module, targets: dict[str, np.ndarray], found: Scores) -> float:

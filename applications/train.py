@@ -70,7 +70,8 @@ def train(
     )
     if not _has_state(config):
         sample = partial(_sample_scores, model, train.targets, options, runtime)
-        task.fit_head(model, train.targets.all(), sample)
+        if remark := task.fit_head(model, train.targets.all(), sample):
+            runtime.info(remark)
     if config.sync_bn and runtime.world.size > 1:
         model = _synchronised(model, runtime)
     optimizer = optimizer_of(config, model)

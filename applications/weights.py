@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from applications.runtime import Runtime
+from applications.tasks import TASKS
 from applications.views import network_size
 from config import Config, make_config
 from models.pretrained import load_weights
@@ -23,7 +24,7 @@ from utils.checkpoint import find_spelling, is_checkpoint, load_tensors, verifie
 # What a network needs to be used as it was trained; a flag that was given wins.
 ADOPTED = (
     "arch", "num_classes", "criterion", "image_size", "resize", "crop", "crop_size", "crop_from",
-    "test_crops", "crop_pool", "crop_seed", "margin", "loss", "advprop",
+    "test_crops", "crop_pool", "crop_seed", "margin", "bucket_width", "loss", "advprop",
     # Which images were held out: another draw would test on those of the training.
     "seed", "split_seed", "val_photos", "test_photos", "val_size", "train_size", "test_list",
 )  # fmt: skip
@@ -93,12 +94,17 @@ def load_network(
 
 
 def with_resumed_variant(config: Config) -> Config:
-    """The configuration with the AdvProp variant of the backbone where --resume is of it."""
-    if not config.resume or config.advprop or config.continue_run:
+    """The configuration with the AdvProp variant of the backbone where --resume is of it, and with
+    its bins where the task has none in its labels.
+    """
+    unknown_bins = config.num_classes is None and TASKS[config.criterion].bins is not None
+    if not config.resume or config.continue_run or (config.advprop and not unknown_bins):
         return config
     _, payload = open_weights(config.resume)
-    advprop = bool((payload.get("config") or {}).get("advprop"))
-    return dataclasses.replace(config, advprop=advprop)
+    advprop = config.advprop or bool((payload.get("config") or {}).get("advprop"))
+    bins = payload.get("num_classes") or 1
+    classes = bins if unknown_bins and bins > 1 else config.num_classes
+    return dataclasses.replace(config, advprop=advprop, num_classes=classes)
 
 
 def start_from(config: Config, model: QualityNet, runtime: Runtime) -> None:

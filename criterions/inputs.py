@@ -37,6 +37,18 @@ def require_same_shape(
         )
 
 
+def require_positions(pairs: dict[str, torch.Tensor]) -> None:
+    """ValueError unless the two tensors are int64 (P,) of one length, with at least one pair."""
+    for name, positions in pairs.items():
+        require_vector(name, positions)
+        if positions.dtype != torch.int64:
+            raise ValueError(f"{name}: {positions.dtype} where int64 positions are wanted")
+    (name, a), (other_name, b) = pairs.items()
+    require_same_shape(name, a, other_name, b)
+    if a.numel() == 0:
+        raise ValueError("no pairs: the mean over nothing is undefined, so skip this batch")
+
+
 def require_target(targets: dict[str, torch.Tensor], name: str, criterion: str) -> torch.Tensor:
     """The tensor `name` of a batch's targets, or a ValueError that says what is there."""
     if name not in targets:

@@ -8,6 +8,7 @@ from torch import nn
 from criterions.inputs import (
     Prediction,
     at_least_float32,
+    require_positions,
     require_same_shape,
     require_target,
     require_vector,
@@ -29,16 +30,6 @@ def _check_margin(margin: float | torch.Tensor) -> None:
 def _check_share(share: float) -> None:
     if not 0 < share <= 1:
         raise ValueError(f"hard_share {share}: must be above 0 and at most 1, which is every pair")
-
-
-def _check_pairs(better: torch.Tensor, worse: torch.Tensor) -> None:
-    for name, positions in (("better", better), ("worse", worse)):
-        require_vector(name, positions)
-        if positions.dtype != torch.int64:
-            raise ValueError(f"{name}: {positions.dtype} where int64 positions are wanted")
-    require_same_shape("better", better, "worse", worse)
-    if better.numel() == 0:
-        raise ValueError("no pairs: the mean over nothing is undefined, so skip this batch")
 
 
 def ranking_loss(
@@ -67,7 +58,7 @@ def ranking_loss(
             that is not above 0 and at most 1.
     """
     require_vector("scores", scores)
-    _check_pairs(better, worse)
+    require_positions({"better": better, "worse": worse})
     if isinstance(margin, torch.Tensor) and margin.ndim > 0:
         require_same_shape("margin", margin, "better", better)
     _check_margin(margin)

@@ -48,6 +48,12 @@ class Targets(Protocol):
     def select(self, lines: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """(indices of the distinct images (N,), targets by name) of the given label lines."""
 
+    def in_order(self, order: np.ndarray) -> Targets:
+        """The targets of an epoch that takes the label lines in this order, int64 (lines,): itself,
+        unless what is to be learned is drawn anew every epoch. The order is a function of (seed,
+        epoch), so what is drawn from it is one, too.
+        """
+
     def groups(self) -> np.ndarray | None:
         """int64 (lines,): lines of one group share images and are batched together; None: no
         lines do.
@@ -103,6 +109,9 @@ class _PerImage:
     def select(self, lines: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         return self.image[lines], {self.name: self.values[lines]}
 
+    def in_order(self, order: np.ndarray) -> _PerImage:
+        return self
+
     def groups(self) -> None:
         return None
 
@@ -154,3 +163,9 @@ class DistributionTargets(_PerImage):
         mean = rows @ scale
         std = np.sqrt(np.maximum(rows @ scale**2 - mean**2, 0))
         return [f"{m:.2f} ± {s:.2f}" for m, s in zip(mean, std, strict=True)]
+
+
+class RelatedDistributions(DistributionTargets):
+    """Opinion histograms of which a loss compares two: the targets are those of a whole step."""
+
+    relational = True

@@ -62,7 +62,16 @@ class DistributionLabel:
     line: int
 
 
-Label = PairLabel | ScoreLabel | DistributionLabel
+@dataclass(frozen=True, slots=True)
+class BucketLabel:
+    """bucket: of the image's mean score; only whether two are equal counts, and their order."""
+
+    path: Path
+    bucket: int
+    line: int
+
+
+Label = PairLabel | ScoreLabel | DistributionLabel | BucketLabel
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,7 @@ def read_quickly(
     """The labels of a file of scores or distributions; None where it holds anything unusual: a
     fault, a comma in a file name, an image on two lines.
     """
-    if kind == "pairs":
+    if kind not in ("scores", "distributions"):
         return None
     try:
         text = content.decode("utf-8")

@@ -8,6 +8,7 @@ lie inside the data root or that folder.
     pairs           better.png,worse.png
     scores          photo.png,7.6                      a higher score is a better image
     distributions   photo.png,0.1,0.2,0.4,0.2,0.1      over the bins 1..K: probabilities or votes
+    buckets         photo.png 5                        of mean scores; see bucket_lines.py
 
 Lines are cut from the right, so a file name may hold commas and spaces.
 """
@@ -17,9 +18,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 
+from dataloader.bucket_lines import BucketReader
 from dataloader.label_lines import LineReader
 from dataloader.label_paths import IMAGES_ROOT_FILE, PathFinder, Resolver, images_root
 from dataloader.label_records import (
+    BucketLabel,
     DistributionLabel,
     Fault,
     Label,
@@ -32,6 +35,7 @@ from dataloader.label_table import LabelTable, read_quickly
 from dataloader.sources import Source
 
 __all__ = [
+    "BucketLabel",
     "DistributionLabel",
     "Fault",
     "Label",
@@ -48,6 +52,7 @@ EXAMPLES = {
     "pairs": "better.png,worse.png",
     "scores": "photo.png,7.6",
     "distributions": "photo.png,0.1,0.2,0.4,0.2,0.1",
+    "buckets": "photo.png 5",
 }
 
 
@@ -73,7 +78,7 @@ def read_labels(
     if table is not None:
         bins = table.values.shape[1] if table.values.ndim > 1 else None
         return LabelFile(file, kind, table, bins, _notes(images, table.vote_lines, 0))
-    reader = LineReader(kind, file, finder, num_classes)
+    reader = (BucketReader if kind == "buckets" else LineReader)(kind, file, finder, num_classes)
     for line, text in _data_lines(content, reader):
         reader.read(line, text)
     if not reader.labels and not reader.faults:

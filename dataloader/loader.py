@@ -135,7 +135,7 @@ class StepDataset(Dataset):
     ) -> None:
         self.targets, self.transform, self.plan, self.rank = targets, transform, plan, rank
         self.max_pixels = max_pixels
-        self._order: tuple[int, np.ndarray] | None = None
+        self._epoch: tuple[int, np.ndarray, Targets] | None = None  # the latest, as drawn
 
     def __getitem__(self, key: tuple[int, int]) -> Batch | LoadFault:
         epoch, step = key
@@ -155,13 +155,14 @@ class StepDataset(Dataset):
         """This process's part of a step: of its lines, or of its images where the targets relate
         them.
         """
-        if self._order is None or self._order[0] != epoch:
-            self._order = (epoch, self.plan.order(epoch))
-        order, plan = self._order[1], self.plan
-        relational = self.targets.relational
+        if self._epoch is None or self._epoch[0] != epoch:
+            order = self.plan.order(epoch)
+            self._epoch = (epoch, order, self.targets.in_order(order))
+        _, order, drawn = self._epoch
+        plan, relational = self.plan, drawn.relational
         lines = plan.step(order, step) if relational else plan.share(order, step, self.rank)
-        indices, targets = self.targets.select(lines)
-        keys = self.targets.view_keys(indices, targets)
+        indices, targets = drawn.select(lines)
+        keys = drawn.view_keys(indices, targets)
         if relational:
             mine = image_share(len(indices), self.rank, plan.world)
             indices, keys = indices[mine], keys[mine]

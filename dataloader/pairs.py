@@ -81,6 +81,9 @@ class PairTargets:
             targets["margin"] = apart * np.float32(self.margin_per_level)
         return targets
 
+    def in_order(self, order: np.ndarray) -> PairTargets:
+        return self
+
     def groups(self) -> np.ndarray:
         """Lines that belong together, so that a batch of them holds many pairs and few images.
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.ava_tree import write_ava
+from tests.cli import call
 from tests.tiny_data import picture, write_data
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -83,6 +84,7 @@ def test_every_recipe_is_run_here() -> None:
         "evaluate",
         "export",
         "predict",
+        "siamese_nima",
     }
     assert {p.stem for p in SHELL.glob("*.sh")} == run | {"setup", "test", "quickstart"}
     for script in SHELL.glob("*.sh"):
@@ -123,6 +125,16 @@ def test_from_photographs_to_scores(tmp_path: Path, environment: dict[str, str])
 def test_histograms_and_a_fault(tmp_path: Path, environment: dict[str, str]) -> None:
     write_data(tmp_path / "votes", "emd", train=3, held_out=1)
     recipe("train_emd.sh", ["--data", "votes", *SMALL], tmp_path, environment)
+    buckets = ["--data", "votes", "--label_name", "buckets.txt"]
+    for split in ("train", "val", "test"):
+        words = f"--make_buckets votes/{split}/label.txt -o votes/{split}/buckets.txt"
+        call(tmp_path, words)
+    frozen = [*WEIGHTS, "--freeze", "layer3"]  # in place of the recipe's stage of another network
+    done = recipe("siamese_nima.sh", [*buckets, *SMALL, *frozen], tmp_path, environment)
+    assert "the backbone up to layer3" in done.stderr and "0 new" in done.stderr
+    fresh = [*SMALL, "--arch", "resnet10t"]  # would refuse the stage
+    done = recipe("siamese_nima.sh", [*buckets, *fresh], tmp_path, environment)
+    assert "never learned scores" in done.stderr and "frozen:" not in done.stderr
     with open(tmp_path / "votes" / "val" / "label.txt", "a") as labels:
         labels.write("missing.png,1,1,1,1,1\n")
     found = recipe(

@@ -79,6 +79,14 @@ def part(text: str) -> str:
     return text
 
 
+def weights(text: str) -> str:
+    """Two numbers and a comma between them, none below 0 and one above it; the text itself."""
+    values = [number(value) for value in text.split(",")]
+    if len(values) != 2 or min(values) < 0 or max(values) == 0:
+        raise argparse.ArgumentTypeError(f"{text}: two numbers such as 1,0.5, none below 0")
+    return text
+
+
 def one_of(what: str, spellings: Mapping[str, str]) -> Callable[[str], str]:
     """An argument type: a key of `spellings` becomes its value; others are answered with the near
     ones.

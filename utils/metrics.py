@@ -37,7 +37,7 @@ def _finite(name: str, values: ArrayLike, ndim: int) -> Array:
     return array
 
 
-def _vectors(name: str, x: ArrayLike, other_name: str, y: ArrayLike) -> tuple[Array, Array]:
+def vectors(name: str, x: ArrayLike, other_name: str, y: ArrayLike) -> tuple[Array, Array]:
     a, b = _finite(name, x, 1), _finite(other_name, y, 1)
     if len(a) != len(b):
         raise ValueError(f"{name} has {len(a)} values and {other_name} {len(b)}: must be equal")
@@ -58,7 +58,7 @@ def _histograms(name: str, probs: ArrayLike) -> Array:
     return array
 
 
-def _warn(reasons: Iterable[str | None]) -> None:
+def warn(reasons: Iterable[str | None]) -> None:
     """One warning for all that is wrong; every public function calls this once, directly."""
     said = list(dict.fromkeys(reason for reason in reasons if reason))
     if said:
@@ -69,7 +69,7 @@ def _constant(values: Array) -> bool:
     return bool(np.ptp(values) <= _CONSTANT * np.abs(values).max())
 
 
-def _undefined(x: Array, y: Array, names: tuple[str, str]) -> str | None:
+def undefined(x: Array, y: Array, names: tuple[str, str]) -> str | None:
     """Why a correlation of x and y does not exist; None when it does."""
     if len(x) < 2:
         return f"correlation of {len(x)} values is undefined: nan"
@@ -83,15 +83,15 @@ def _pearson(x: Array, y: Array) -> float:
     return float(stats.pearsonr(x, y).statistic)
 
 
-def _spearman(x: Array, y: Array) -> float:
+def spearman(x: Array, y: Array) -> float:
     return float(stats.spearmanr(x, y).statistic)
 
 
-def _kendall(x: Array, y: Array) -> float:
+def kendall(x: Array, y: Array) -> float:
     return float(stats.kendalltau(x, y, variant="b").statistic)
 
 
-def _checked(
+def checked(
     figure: Callable[[Array, Array], float], x: Array, y: Array, reason: str | None
 ) -> float:
     if reason:
@@ -103,31 +103,31 @@ def _checked(
 
 
 _NAMES = ("prediction", "mos")
-_CORRELATIONS = {"srcc": _spearman, "plcc": _pearson, "krcc": _kendall}
+_CORRELATIONS = {"srcc": spearman, "plcc": _pearson, "krcc": kendall}
 
 
 def srcc(pred: ArrayLike, mos: ArrayLike) -> float:
     """Spearman's rank correlation of (N,) and (N,), ties at their mean rank."""
-    x, y = _vectors("pred", pred, "mos", mos)
-    reason = _undefined(x, y, _NAMES)
-    _warn([reason])
-    return _checked(_spearman, x, y, reason)
+    x, y = vectors("pred", pred, "mos", mos)
+    reason = undefined(x, y, _NAMES)
+    warn([reason])
+    return checked(spearman, x, y, reason)
 
 
 def plcc(pred: ArrayLike, mos: ArrayLike) -> float:
     """Pearson's correlation of (N,) and (N,), raw: no logistic is fitted first."""
-    x, y = _vectors("pred", pred, "mos", mos)
-    reason = _undefined(x, y, _NAMES)
-    _warn([reason])
-    return _checked(_pearson, x, y, reason)
+    x, y = vectors("pred", pred, "mos", mos)
+    reason = undefined(x, y, _NAMES)
+    warn([reason])
+    return checked(_pearson, x, y, reason)
 
 
 def krcc(pred: ArrayLike, mos: ArrayLike) -> float:
     """Kendall's tau-b of (N,) and (N,), corrected for ties."""
-    x, y = _vectors("pred", pred, "mos", mos)
-    reason = _undefined(x, y, _NAMES)
-    _warn([reason])
-    return _checked(_kendall, x, y, reason)
+    x, y = vectors("pred", pred, "mos", mos)
+    reason = undefined(x, y, _NAMES)
+    warn([reason])
+    return checked(kendall, x, y, reason)
 
 
 def _rmse(x: Array, y: Array) -> float:
@@ -138,21 +138,21 @@ def _mae(x: Array, y: Array) -> float:
     return float(np.mean(np.abs(x - y))) if len(x) else math.nan
 
 
-def _empty(n: int) -> str | None:
+def empty(n: int) -> str | None:
     return None if n else "no values: a mean over nothing is undefined: nan"
 
 
 def rmse(pred: ArrayLike, mos: ArrayLike) -> float:
     """Root of the mean squared error of (N,) and (N,), in MOS units."""
-    x, y = _vectors("pred", pred, "mos", mos)
-    _warn([_empty(len(x))])
+    x, y = vectors("pred", pred, "mos", mos)
+    warn([empty(len(x))])
     return _rmse(x, y)
 
 
 def mae(pred: ArrayLike, mos: ArrayLike) -> float:
     """Mean absolute error of (N,) and (N,), in MOS units."""
-    x, y = _vectors("pred", pred, "mos", mos)
-    _warn([_empty(len(x))])
+    x, y = vectors("pred", pred, "mos", mos)
+    warn([empty(len(x))])
     return _mae(x, y)
 
 
@@ -164,8 +164,8 @@ def _pair_accuracy(better: Array, worse: Array) -> float:
 
 def pair_accuracy(scores_better: ArrayLike, scores_worse: ArrayLike) -> float:
     """Share of pairs (P,), (P,) whose better image has the higher score, 0..1; a tie is half."""
-    x, y = _vectors("scores_better", scores_better, "scores_worse", scores_worse)
-    _warn([_empty(len(x))])
+    x, y = vectors("scores_better", scores_better, "scores_worse", scores_worse)
+    warn([empty(len(x))])
     return _pair_accuracy(x, y)
 
 
@@ -193,7 +193,7 @@ def emd(p: ArrayLike, q: ArrayLike, r: float = 1) -> float:
     if not 1 <= r < math.inf:
         raise ValueError(f"r {r}: must be at least 1")
     a, b = _distributions(p, q)
-    _warn([_empty(len(a))])
+    warn([empty(len(a))])
     return _emd(a, b, r)
 
 
@@ -240,7 +240,7 @@ def _above(mean: Array, cut: float) -> NDArray[np.bool_]:
 def _one_sided(mean: Array, cut: float) -> str | None:
     """Why there are no two classes to tell apart; None when there are."""
     if not len(mean):
-        return _empty(0)
+        return empty(0)
     high = _above(mean, cut)
     if high.any() and not high.all():
         return None
@@ -258,22 +258,22 @@ def two_class_accuracy(pred: ArrayLike, mos: ArrayLike, cut: float) -> float:
     High is above the cut, low is at or below it (NIMA, section IV). nan where all votes lie on one
     side: any constant would be right.
     """
-    x, y = _vectors("pred", pred, "mos", mos)
+    x, y = vectors("pred", pred, "mos", mos)
     reason = _one_sided(y, cut)
-    _warn([reason])
+    warn([reason])
     return _two_class_accuracy(x, y, cut, reason)
 
 
 def _score_metrics(x: Array, y: Array, reason: str | None) -> dict[str, float]:
-    figures = {name: _checked(figure, x, y, reason) for name, figure in _CORRELATIONS.items()}
+    figures = {name: checked(figure, x, y, reason) for name, figure in _CORRELATIONS.items()}
     return {**figures, "rmse": _rmse(x, y), "mae": _mae(x, y), "n": len(x)}
 
 
 def score_metrics(pred: ArrayLike, mos: ArrayLike) -> dict[str, float]:
     """srcc, plcc (raw), krcc (tau-b), rmse, mae and n of predictions (N,) against MOS (N,)."""
-    x, y = _vectors("pred", pred, "mos", mos)
-    reason = _undefined(x, y, _NAMES)
-    _warn([reason])
+    x, y = vectors("pred", pred, "mos", mos)
+    reason = undefined(x, y, _NAMES)
+    warn([reason])
     return _score_metrics(x, y, reason)
 
 
@@ -285,18 +285,18 @@ def distribution_metrics(probs: ArrayLike, target: ArrayLike) -> dict[str, float
     mean_p, std_p = distribution_mean(p), distribution_std(p)
     mean_q, std_q = _of_votes(q)
     cut = float(middle_score(p.shape[1]))
-    of_mean = _undefined(mean_p, mean_q, ("predicted mean", "mean of the votes"))
-    of_std = _undefined(std_p, std_q, ("predicted std", "std of the votes"))
+    of_mean = undefined(mean_p, mean_q, ("predicted mean", "mean of the votes"))
+    of_std = undefined(std_p, std_q, ("predicted std", "std of the votes"))
     of_class = _one_sided(mean_q, cut)
-    _warn([of_mean, of_std, of_class])
+    warn([of_mean, of_std, of_class])
     return {
         "emd_r1": _emd(p, q, 1),
         "emd_r2": _emd(p, q, 2),
         "two_class_accuracy": _two_class_accuracy(mean_p, mean_q, cut, of_class),
         "cut": cut,
         **_score_metrics(mean_p, mean_q, of_mean),
-        "std_srcc": _checked(_spearman, std_p, std_q, of_std),
-        "std_plcc": _checked(_pearson, std_p, std_q, of_std),
+        "std_srcc": checked(spearman, std_p, std_q, of_std),
+        "std_plcc": checked(_pearson, std_p, std_q, of_std),
     }
 
 
@@ -317,6 +317,6 @@ def baseline_metrics(guess: ArrayLike, target: ArrayLike) -> dict[str, float]:
 
 def pair_metrics(scores_better: ArrayLike, scores_worse: ArrayLike) -> dict[str, float]:
     """pair_accuracy (0..1, a tie is half) and n_pairs of (P,) and (P,) scores."""
-    x, y = _vectors("scores_better", scores_better, "scores_worse", scores_worse)
-    _warn([_empty(len(x))])
+    x, y = vectors("scores_better", scores_better, "scores_worse", scores_worse)
+    warn([empty(len(x))])
     return {"pair_accuracy": _pair_accuracy(x, y), "n_pairs": len(x)}

@@ -1,4 +1,4 @@
-"""Pairs over the gathered scores of several processes: loss and gradients are those of one."""
+"""Losses over what several processes predict: value and gradients are those of one."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ import torch
 import main
 from applications import scoring, train, trainer
 from applications.trainer import Trainer
+from models.heads import ScoreHead
 from tests.cli import fork, inside, places
 from tests.tiny_data import write_data
 
 WORDS = (
-    "--train --criterion rank --arch test_vit --image_size 32 --epochs 1 --warmup 0 -j 0 --lr 1e-2 "
+    "--train --arch test_vit --image_size 32 --epochs 1 --warmup 0 -j 0 --lr 1e-2 "
     "--opt sgd --momentum 0 --dropout 0 --threads 1 --amp off --no_check --device cpu"
 )
 
@@ -25,12 +26,12 @@ def in_double_precision() -> None:
     """Rounding is left out of the comparison: float32's alone comes to 5e-6 here."""
     made = train._model
 
-    def model(*arguments):
-        network = made(*arguments).double()
-        network.heads.float()  # heads take float32 whatever they get
-        return network
+    def head(self, features):  # which casts to float32 otherwise
+        logits = self.fc(self.dropout(features))
+        return self.scores(logits), logits
 
-    train._model = model
+    train._model = lambda *arguments: made(*arguments).double()
+    ScoreHead.forward = head
     trainer.to_input = scoring.to_input = lambda images, device: images.double() / 255
 
 
@@ -84,21 +85,37 @@ def leave_two_images(data: Path) -> None:
     labels.write_text(labels.read_text().splitlines(keepends=True)[0] * 3)
 
 
+def write_buckets(data: Path) -> None:
+    """Of the images of votes, whose names end with what they are worth."""
+    for labels in data.glob("*/label.txt"):
+        names = [line.split(",")[0] for line in labels.read_text().splitlines()]
+        lines = [f"{name} {9 - int(Path(name).stem[-1])}" for name in names]
+        labels.write_text("\n".join(["file_name label", *lines]))
+
+
 @pytest.mark.parametrize(
-    ("size", "one", "each", "flags", "prepare"),
+    ("criterion", "size", "one", "each", "flags", "prepare"),
     [
-        (2, "-b 4", "-b 2", "", None),
-        (2, "-b 6", "-b 3", "--margin_by_level --hard_pairs 0.7 --accumulate 2", write_levels),
-        (3, "-b 3", "-b 1", "", leave_two_images),
+        ("rank", 2, "-b 4", "-b 2", "", None),
+        ("rank", 2, "-b 6", "-b 3", "--margin_by_level --hard_pairs 0.7 --accumulate 2",
+         write_levels),
+        ("rank", 3, "-b 3", "-b 1", "", leave_two_images),
+        ("siamese", 2, "-b 6", "-b 3", "--num_classes 5", write_buckets),
+        ("emd+rank", 2, "-b 6", "-b 3", "--accumulate 2", None),
+        ("emd+siamese", 3, "-b 6", "-b 2", "--loss_weights 1,3", None),
     ],
     ids=[
         "shares of two sizes",
         "levels, steps that make one update",
         "fewer images than processes",
+        "pairs of buckets",
+        "histograms and their order, steps that make one update",
+        "histograms and their buckets",
     ],
-)
-def test_several_processes_learn_like_one(tmp_path, size, one, each, flags, prepare):
-    write_data(tmp_path / "data", "rank", train=4)
+)  # fmt: skip
+def test_several_processes_learn_like_one(tmp_path, criterion, size, one, each, flags, prepare):
+    write_data(tmp_path / "data", "rank" if criterion == "rank" else "emd", train=4)
+    flags = f"--criterion {criterion} {flags}"
     if prepare:
         prepare(tmp_path / "data")
     (alone,) = runs(tmp_path, f"{flags} {one} -g 0", 1)

@@ -1,0 +1,118 @@
+"""--make_buckets: images and buckets of their mean scores, as --criterion siamese reads them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from applications.runtime import Runtime
+from config import Config
+from dataloader.ava import BINS, COLUMNS, read_ava
+from dataloader.bucket_lines import HEADER
+from dataloader.buckets import bucket_of
+from dataloader.labels import DistributionLabel, ScoreLabel, read_labels
+from utils.files import write_text
+from utils.flag_types import is_number
+
+IMAGES = "images"  # the folder beside AVA.txt
+
+
+def run(config: Config, runtime: Runtime) -> int:
+    """Writes -o, or prints, `file_name label` for every image of the file; 0. ValueError where -o
+    exists already. Paths are relative to the folder of -o, or to the working directory.
+    """
+    file = Path(config.make_buckets or "")
+    output = Path(config.output) if config.output else None
+    if output and output.exists():
+        raise ValueError(f"{output}: exists already: take it away, or pass another -o")
+    images, means = _ava(file, runtime) if _is_ava(file) else _labelled(file)
+    buckets = bucket_of(means, config.bucket_width)
+    folder = output.parent if output else Path()
+    text = data_file(
+        _names(images, folder), buckets, comma=bool(output) and output.suffix == ".csv"
+    )
+    if output:
+        write_text(output, text)
+    else:
+        print(text, end="")
+    found, counts = np.unique(buckets, return_counts=True)
+    listed = ", ".join(f"{b}: {n}" for b, n in zip(found, counts, strict=True))
+    where = f" written to {output}" if output else ""
+    runtime.info(f"{len(images)} images{where}; images by bucket: {listed}")
+    return 0
+
+
+def data_file(names: Sequence[str], buckets: np.ndarray, comma: bool) -> str:
+    """The text of a data file: a header and a line per image, columns apart by a space, or a
+    csv.
+    """
+    rows = zip(names, buckets.tolist(), strict=True)
+    if not comma:
+        return "".join(f"{name} {label}\n" for name, label in (HEADER, *rows))
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows((HEADER, *rows))
+    return text.getvalue()
+
+
+def _names(images: Sequence[Path], folder: Path) -> list[str]:
+    names = [Path(os.path.relpath(image, folder)).as_posix() for image in images]
+    return [f"./{name}" if name.startswith("#") else name for name in names]  # no comment
+
+
+def _first_line(file: Path) -> str:
+    """The first line that is neither blank nor a comment; "" where there is none to be read, which
+    the reader of the whole file explains.
+    """
+    try:
+        with open(file, encoding="utf-8-sig", errors="replace") as lines:
+            return next((t.strip() for t in lines if t.strip() and t.lstrip()[0] != "#"), "")
+    except OSError:
+        return ""
+
+
+def _is_ava(file: Path) -> bool:
+    fields = _first_line(file).split()
+    return len(fields) == COLUMNS and all(field.isdecimal() for field in fields)
+
+
+def _ava(file: Path, runtime: Runtime) -> tuple[list[Path], np.ndarray]:
+    """(images (M,), means of the votes (M,)); those that images/ does not hold are left out and
+    counted.
+    """
+    table = read_ava(file)
+    folder = file.parent / IMAGES
+    present = set(os.listdir(folder)) if folder.is_dir() else set()
+    names = [f"{number}.jpg" for number in table.ids]
+    kept = [i for i, name in enumerate(names) if name in present]
+    if not kept:
+        raise ValueError(f"{folder}: none of the images of {file} is there, e.g. {names[0]}")
+    if len(kept) < len(names):
+        runtime.info(f"{file}: {len(names) - len(kept)} of {len(names)} images are not in {folder}")
+    votes = table.votes[kept].astype(np.float64)
+    means = votes @ np.arange(1, BINS + 1) / votes.sum(axis=1)
+    return [folder / names[i] for i in kept], means
+
+
+def _labelled(file: Path) -> tuple[list[Path], np.ndarray]:
+    """(images (M,), mean scores (M,)) of a label file of mean opinion scores or of histograms, told
+    apart by how many numbers its first line ends with.
+    """
+    fields = _first_line(file).split(",")
+    scores = len(fields) < 3 or not is_number(fields[-2])
+    # Images are beside the file or in its data root, DATA of DATA/train/label.txt.
+    found = read_labels(
+        "scores" if scores else "distributions", file, file.absolute().parent.parent
+    )
+    means = {label.path: _mean(label) for label in found.labels}
+    return list(means), np.array(list(means.values()))
+
+
+def _mean(label: ScoreLabel | DistributionLabel) -> float:
+    if isinstance(label, ScoreLabel):
+        return label.mos
+    return float(np.dot(label.probs, np.arange(1, len(label.probs) + 1))) / sum(label.probs)
