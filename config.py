@@ -27,7 +27,7 @@ WORDING = Wording(
         "out": "output",
     },
     usage="python main.py [--train | -e | --jit | --predict PATH ... | --check | --generate SET | "
-    "--continue RUN_DIR] [flags]",
+    "--import_keras FILE | --continue RUN_DIR] [flags]",
     description="Train, evaluate and export no-reference image-quality models.",
     epilog="Long flags may be written with hyphens or underscores. Exit codes: 0 done; 1 something "
     "is wrong with data or files; 2 with the command line; 130 and 143: stopped by SIGINT or "
@@ -38,7 +38,9 @@ CRITERIONS = {
     "emd": "emd", "emd_loss": "emd",
     "regress": "regress", "regress_loss": "regress",
 }  # fmt: skip
-MODES = ("train", "evaluate", "jit", "predict", "check", "generate", "continue_run")
+MODES = (
+    "train", "evaluate", "jit", "predict", "check", "generate", "import_keras", "continue_run",
+)  # fmt: skip
 # What may change when a run goes on: nothing that its result depends on.
 CONTINUE_FLAGS = frozenset(
     "continue_run workers device gpus nodes rank init_method print_freq checkpoints threads".split()
@@ -64,6 +66,9 @@ class Config:
         help="find every fault of labels and images in DATA (default: --data)")
     generate: str | None = flag("mode", None, "--generate", metavar="SET",
         help="write distorted versions of --photos into --data (sets: basic, live, tid2013, chain)")
+    import_keras: str | None = flag("mode", None, "--import_keras", metavar="FILE",
+        help="turn weights of Keras (.h5, .hdf5) into a checkpoint: MobileNet, "
+        "InceptionResNetV2, NASNet mobile")
     continue_run: str | None = flag("mode", None, "--continue", metavar="RUN_DIR",
         help="go on with an interrupted run, bit for bit")
     config: str | None = flag("mode", None, "--config", metavar="FILE",
@@ -123,7 +128,7 @@ class Config:
         "a photograph; for few photographs (e.g. 0.5); 0: off")
 
     arch: str = flag("model", "efficientnet_b0", "-a", "--arch", metavar="NAME",
-        help="backbone: any of timm or torchvision; timm:NAME, torchvision:NAME or "
+        help="backbone: any of timm or torchvision; timm:NAME, torchvision:NAME, keras:NAME or "
         "efficientnet_pytorch:NAME say which")
     num_classes: int | None = flag("model", None, "--num_classes", type=positive, metavar="K",
         help="branches of the head (default: 1; emd: the bins of the label file)")
@@ -230,7 +235,8 @@ class Config:
         help="torch's CPU threads")
 
     output: str | None = flag("out", None, "-o", "--output", metavar="FILE",
-        help="--predict: .csv or .json; -e: .csv; --jit: the .pt file; --check: .json")
+        help="--predict: .csv or .json; -e: .csv; --jit: the .pt file; --check: .json; "
+        "--import_keras: the .pth file")
     print_freq: int = flag("out", 10, "-p", "--print_freq", type=positive, metavar="STEPS",
         help="steps between lines of progress in a file")
     logdir: str = flag("out", "runs", "--logdir", metavar="DIR",

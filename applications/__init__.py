@@ -30,4 +30,5 @@ APPLICATIONS = {
     "jit": Application("applications.convert"),
     "check": Application("applications.check"),
     "generate": Application("applications.generate"),
+    "import_keras": Application("applications.import_keras"),
 }

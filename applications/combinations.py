@@ -15,6 +15,7 @@ OUTPUT_SUFFIXES = {
     "evaluate": (".csv",),
     "jit": (".pt",),
     "check": (".json",),
+    "import_keras": (".pth",),
 }
 # Of a generated ladder, below the photograph itself: as far as two images of it can be apart.
 MOST_LEVELS = 5
@@ -52,12 +53,21 @@ def _mode(c: Config) -> Iterator[Rule]:
     )
     if c.output is not None:
         known = OUTPUT_SUFFIXES.get(mode, ())
-        yield not known, f"--output {c.output}: only with -e, --predict, --jit or --check"
+        yield (
+            not known,
+            f"--output {c.output}: only with -e, --predict, --jit, --check or --import_keras",
+        )
         wrong = Path(c.output).suffix not in known
         yield wrong, f"--output {c.output}: must end in {' or '.join(known)}"
     yield (
         c.no_check and c.bad_images == "skip",
         "--bad_images skip needs the check before epoch 1: leave out --no_check",
+    )
+    brought = {"criterion", "num_classes", "pretrained", "advprop", "resume"} & c.given
+    yield (
+        mode == "import_keras" and bool(brought),
+        f"--import_keras: leave out {', '.join(f'--{name}' for name in sorted(brought))}: the file "
+        "decides (histograms: --criterion emd)",
     )
     yield (
         mode == "generate" and c.tile is not None and c.tile < 64,
