@@ -34,16 +34,13 @@ class KerasFileError(ValueError):
 @dataclass(frozen=True)
 class KerasTensor:
     """An array that has not been read yet. kind: `kernel`, `gamma`, ...; None where the file knows
-    only its position in the layer.
+    only its position in the layer. name: for a person.
     """
 
     layer: str
     kind: str | None
+    name: str
     data: Any
-
-    @property
-    def name(self) -> str:
-        return f"{self.layer}/{self.kind or self.data.name.rpartition('/')[2]}"
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -141,7 +138,7 @@ def _by_attributes(
             # TensorFlow may have numbered an owner anew; the layer's own name is the right one.
             own = owner.rpartition("/")[2] if inside else name
             kind = _COPY.sub("", path.rpartition("/")[2])
-            _enter(layers, KerasTensor(own, kind, _dataset(layer, path)))
+            _enter(layers, KerasTensor(own, kind, f"{own}/{kind}", _dataset(layer, path)))
     return layers, None if nested else frozenset(names)
 
 
@@ -160,7 +157,7 @@ def _by_vars(file: Any) -> dict[str, list[KerasTensor]]:
                 f"an early Keras 3 wrote it, without the names of its layers: {SAVE_AGAIN}"
             )
         for key in sorted(group, key=_number):
-            _enter(layers, KerasTensor(name, None, _dataset(group, key)))
+            _enter(layers, KerasTensor(name, None, f"{name}/{key}", _dataset(group, key)))
     return layers
 
 

@@ -1,4 +1,4 @@
-"""Keras's own networks with random weights, and the files that Keras 2 and 3 would write of them."""
+"""Keras's own networks with random weights, and the files that Keras 3 writes of them."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 
-# (layer's name, {name of an array: the array}) of every layer, also of those without weights.
-Layers = list[tuple[str, dict[str, np.ndarray]]]
+from tests.keras_files import Layers
+
 BINS = 10
 
 
@@ -118,7 +117,7 @@ def with_head(keras: Any, base: Any, bins: int = BINS) -> Any:
 
 def randomise(keras: Any, model: Any, images: np.ndarray, seed: int) -> None:
     """Random weights of which none is neutral, with lively outputs: statistics near those of
-    `images` (N, H, W, 3), and a head that turns their differences into logits of about 2.
+    `images` (N, H, W, 3), and a head that turns their differences into logits of about 1.
     """
     rng = np.random.default_rng(seed)
     norms = [x for x in model.layers if isinstance(x, keras.layers.BatchNormalization)]
@@ -136,8 +135,8 @@ def randomise(keras: Any, model: Any, images: np.ndarray, seed: int) -> None:
     features = keras.Model(model.input, model.layers[-2].input).predict(images, verbose=0)
     kernel = rng.normal(size=(features.shape[1], model.output.shape[1]))
     spread = ((features - features.mean(0)) @ kernel).std()
-    bias = -features.mean(0) @ kernel * 2 / spread
-    model.layers[-1].set_weights([kernel * 2 / spread, bias + rng.normal(size=bias.shape)])
+    bias = rng.normal(0, 0.5, kernel.shape[1]) - features.mean(0) @ kernel / spread
+    model.layers[-1].set_weights([kernel / spread, bias])
 
 
 def layers_of(model: Any) -> Layers:
@@ -147,44 +146,6 @@ def layers_of(model: Any) -> Layers:
         weights = [*layer.trainable_weights, *layer.non_trainable_weights]
         found.append((layer.name, {w.name: np.array(w.numpy()) for w in weights}))
     return found
-
-
-def as_keras_2(layers: Layers, first_number: int = 1) -> Layers:
-    """The same layers under the names of Keras 2: numbers from `first_number`, and a depthwise
-    convolution's own name for its kernel.
-    """
-    renamed = []
-    for name, arrays in layers:
-        automatic = re.fullmatch(r"(conv2d|batch_normalization|dense)(?:_(\d+))?", name)
-        if automatic:
-            name = f"{automatic[1]}_{int(automatic[2] or 0) + first_number}"
-        if re.fullmatch(r"conv_dw_\d+", name):
-            arrays = {"depthwise_kernel": arrays["kernel"]}
-        renamed.append((name, arrays))
-    return renamed
-
-
-def write_keras_2(
-    path: Path, layers: Layers, scope: str = "", group: str = "", chunk: int | None = None
-) -> None:
-    """save_weights of Keras 2 (`group` "model_weights": its model.save). scope: what TensorFlow puts
-    before names; chunk: names per attribute, where they are too long for one.
-    """
-    with h5py.File(path, "w") as file:
-        top = file.create_group(group) if group else file
-        top.attrs["backend"], top.attrs["keras_version"] = b"tensorflow", b"2.1.6"
-        names = [name.encode() for name, _ in layers]
-        if chunk is None:
-            top.attrs["layer_names"] = names
-        else:
-            for i in range(0, len(names), chunk):
-                top.attrs[f"layer_names{i // chunk}"] = names[i : i + chunk]
-        for name, arrays in layers:
-            layer = top.create_group(name)
-            paths = [f"{scope}{name}/{kind}:0" for kind in arrays]
-            layer.attrs["weight_names"] = [p.encode() for p in paths]
-            for p, array in zip(paths, arrays.values(), strict=True):
-                layer[p] = array
 
 
 def save_with_keras(model: Any, path: Path) -> Path:
