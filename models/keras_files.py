@@ -101,7 +101,7 @@ def _check_is_hdf5(path: Path) -> None:
 
     if path.is_dir():
         raise KerasFileError(f"is a folder: name an .h5 or .hdf5 file ({SAVE_AGAIN})")
-    if not path.exists():
+    if not path.is_file():
         raise KerasFileError("no such file")
     if zipfile.is_zipfile(path) and not h5py.is_hdf5(path):
         raise KerasFileError(f"not HDF5 but an archive such as .keras: {SAVE_AGAIN}")
@@ -156,6 +156,7 @@ def _by_vars(file: Any) -> dict[str, list[KerasTensor]]:
             raise KerasFileError(
                 f"an early Keras 3 wrote it, without the names of its layers: {SAVE_AGAIN}"
             )
+        _check_printable(name)
         for key in sorted(group, key=_number):
             _enter(layers, KerasTensor(name, None, f"{name}/{key}", _dataset(group, key)))
     return layers
@@ -163,7 +164,7 @@ def _by_vars(file: Any) -> dict[str, list[KerasTensor]]:
 
 def _number(key: str) -> int:
     if not key.isdecimal():
-        raise KerasFileError(f"vars/{key}: not a number")
+        raise KerasFileError(f"vars/{key!r}: not a number")
     return int(key)
 
 
@@ -225,4 +226,13 @@ def _texts(group: Any, name: str) -> list[str] | None:
         if not parts:
             return None
     values = [value for part in parts for value in np.asarray(part).ravel().tolist()]
-    return [value.decode() if isinstance(value, bytes) else str(value) for value in values]
+    texts = [value.decode() if isinstance(value, bytes) else str(value) for value in values]
+    for text in texts:
+        _check_printable(text)
+    return texts
+
+
+def _check_printable(name: str) -> None:
+    """Names stand in errors of one line."""
+    if not name.isprintable():
+        raise KerasFileError(f"{name!r} is no name of a layer or an array")

@@ -98,11 +98,11 @@ Taken = dict[str, tuple[KerasTensor, Part]]  # by our name in a QualityNet
 def _network(file: KerasFile, arch: str | None) -> tuple[str, Network]:
     """(name as asked for or found, network); KerasFileError when the file is not of it."""
     found = [name for name, network in NETWORKS.items() if network.sign in file.layers]
-    known = " and ".join(NETWORKS)
+    known = ", ".join(NETWORKS)
     if arch is None:
         if not found:
             shown = ", ".join(sorted(file.layers)[:SHOWN])
-            raise KerasFileError(f"its network is not known (layers {shown}, ...): {known} are")
+            raise KerasFileError(f"none of {known}: it has the layers {shown}, ...")
         return found[0], NETWORKS[found[0]]
     name = canonical_name(arch)
     base = name
