@@ -71,7 +71,6 @@ def build(name: str, image_size: tuple[int, int]) -> Backbone:
         features=feature_count(module, image_size),
         mean=HALF,
         std=HALF,
-        other_weights="leave --pretrained out, or bring Keras's with --import_keras FILE",
     )
 
 

@@ -114,12 +114,12 @@ def _contents(file: Any) -> tuple[dict[str, list[KerasTensor]], frozenset[str] |
     names = _texts(group, "layer_names")
     if names is not None:
         return _by_attributes(group, names)
-    layers = _by_vars(file)
+    layers, listed = _by_vars(file)
     if not layers:
         raise KerasFileError(
             f"HDF5, but not of Keras: neither layer_names nor vars in it: {SAVE_AGAIN}"
         )
-    return layers, None
+    return layers, listed
 
 
 def _by_attributes(
@@ -142,24 +142,26 @@ def _by_attributes(
     return layers, None if nested else frozenset(names)
 
 
-def _by_vars(file: Any) -> dict[str, list[KerasTensor]]:
-    """Keras 3's layout."""
+def _by_vars(file: Any) -> tuple[dict[str, list[KerasTensor]], frozenset[str] | None]:
+    """Keras 3's layout. Layers without weights are listed, too, as groups without arrays."""
     layers: dict[str, list[KerasTensor]] = {}
+    empty = set()
     for path in _groups(file):
+        if path.rpartition("/")[2] != "vars" or path.startswith("optimizer/"):
+            continue
         group = _member(file, path)
-        if path.rpartition("/")[2] != "vars" or not len(group):
-            continue
-        if path.startswith("optimizer/"):
-            continue
         name = group.attrs.get("name")
-        if not isinstance(name, str):
+        if isinstance(name, str):
+            _check_printable(name)
+        elif len(group):
             raise KerasFileError(
                 f"an early Keras 3 wrote it, without the names of its layers: {SAVE_AGAIN}"
             )
-        _check_printable(name)
         for key in sorted(group, key=_number):
             _enter(layers, KerasTensor(name, None, f"{name}/{key}", _dataset(group, key)))
-    return layers
+        if isinstance(name, str) and not len(group):
+            empty.add(name)
+    return layers, frozenset([*layers, *empty]) if empty else None
 
 
 def _number(key: str) -> int:

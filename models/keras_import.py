@@ -67,10 +67,11 @@ def read_keras(path: Path, arch: str | None, image_size: tuple[int, int]) -> Imp
     with open_keras(path) as file:
         name, network = _network(file, arch)
         variants = [full.rpartition(":")[2] for full in network.archs]
+        variant, note = network.variant(file)
         if name in network.archs:
-            variant, note = name.rpartition(":")[2], "as --arch says"
-        else:
-            variant, note = network.variant(file)
+            asked = name.rpartition(":")[2]
+            doubt = "" if asked == variant else f", though the file looks like {variant} ({note})"
+            variant, note = asked, f"as --arch says{doubt}"
         full = network.archs[variants.index(variant)]
         backbone = _backbone(full, image_size)
         layers = list(network.layers(backbone.module, file))
@@ -155,7 +156,8 @@ def _pair(parts: tuple[Part, ...], tensors: list[KerasTensor]) -> list[tuple[Par
 
 def _match_head(taken: Taken, file: KerasFile, backbone: Backbone) -> int:
     """Takes the Dense layer on top, and returns K; nothing else may be left in the file."""
-    dense = [name for name, tensors in file.layers.items() if len(tensors[0].shape) == 2]
+    flat = {name: any(len(t.shape) == 2 for t in found) for name, found in file.layers.items()}
+    dense = [name for name in flat if flat[name]]
     if len(dense) == 1:
         for part, tensor in _pair(HEAD, file.layers.pop(dense[0])):
             taken[part.ours] = tensor, part

@@ -1,7 +1,8 @@
 """NASNet-A (4 @ 1056), "NASNet mobile" (Zoph et al., CVPR 2018), as Keras builds it.
 
 timm and torchvision have the large network only. Layers, order of concatenation and padding are
-those of Keras's NASNetMobile, so that weights trained there mean the same here.
+those of Keras's NASNetMobile, so that weights trained there mean the same here; like it this has
+neither the paper's auxiliary classifier nor its dropped paths.
 """
 
 from __future__ import annotations

@@ -115,24 +115,30 @@ def with_head(keras: Any, base: Any, bins: int = BINS) -> Any:
     return keras.Model(base.input, keras.layers.Dense(bins, activation="softmax")(x))
 
 
-def randomise(keras: Any, model: Any, images: np.ndarray, seed: int) -> None:
-    """Random weights of which none is neutral, with lively outputs: statistics near those of
-    `images` (N, H, W, 3), and a head that turns their differences into logits of about 1.
+def randomise(keras: Any, model: Any, sizes: list[np.ndarray], seed: int) -> None:
+    """Random weights of which none is neutral, with lively outputs: statistics near those of the
+    first images (N, H, W, 3), and a head that turns the differences of all into logits of about 1.
     """
     rng = np.random.default_rng(seed)
+    for weight in (w for layer in model.layers for w in layer.weights if len(w.shape) == 4):
+        height, width, maps, outputs = weight.shape
+        inputs = height * width * (1 if outputs == 1 else maps)
+        drawn = rng.standard_normal(weight.shape, dtype=np.float32)
+        weight.assign(drawn * np.float32((2 / inputs) ** 0.5))
     norms = [x for x in model.layers if isinstance(x, keras.layers.BatchNormalization)]
     for layer in norms:
         layer.momentum = 0.0  # one pass sets the statistics
         layer.beta.assign(rng.normal(0, 0.3, layer.beta.shape))
         if layer.scale:
             layer.gamma.assign(rng.uniform(0.6, 1.4, layer.gamma.shape))
-    model(images, training=True)
+    model(sizes[0], training=True)
     for layer in norms:
         mean, variance = (np.array(w.numpy()) for w in (layer.moving_mean, layer.moving_variance))
         shift = 0.2 * np.sqrt(variance) * rng.normal(size=mean.shape)
         layer.moving_mean.assign(mean + shift)
         layer.moving_variance.assign(variance * rng.uniform(0.7, 1.4, variance.shape) + 1e-3)
-    features = keras.Model(model.input, model.layers[-2].input).predict(images, verbose=0)
+    body = keras.Model(model.input, model.layers[-2].input)
+    features = np.concatenate([body.predict(images, verbose=0) for images in sizes])
     kernel = rng.normal(size=(features.shape[1], model.output.shape[1]))
     spread = ((features - features.mean(0)) @ kernel).std()
     bias = rng.normal(0, 0.5, kernel.shape[1]) - features.mean(0) @ kernel / spread

@@ -43,7 +43,7 @@ def compare(keras, model, arch: str, size: tuple[int, int], file: Path) -> float
     small = torch.from_numpy(pixels).permute(0, 3, 1, 2)
     images = torch.nn.functional.interpolate(small, size, mode="bicubic").clamp(0, 255).round()
     theirs_in = (images.permute(0, 2, 3, 1) / 127.5 - 1).contiguous().numpy()
-    networks.randomise(keras, model, theirs_in, seed=1)
+    networks.randomise(keras, model, [theirs_in], seed=1)
     write_keras_2(file, as_keras_2(networks.layers_of(model)))
     imported = read_keras(file, arch, size)
     net = build_model(imported.arch, imported.num_classes, size).eval()

@@ -39,6 +39,18 @@ def test_pools(size, zeros):
             np.testing.assert_allclose(mean[:, :, i, j], window.mean(0), atol=1e-5)
 
 
+@pytest.mark.parametrize("zeros", [False, True])
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning", "ignore:.*is deprecated")
+def test_a_trace_computes_the_same(zeros):
+    """Paddings depend on the size; in a trace they must not depend on anything else."""
+    cell = ReductionCell(8, 6, 4, "halve", zeros).eval()
+    x, before = torch.randn(3, 8, 14, 11), torch.randn(3, 6, 28, 21)
+    with torch.inference_mode():
+        traced = torch.jit.trace(cell, (x[:2], before[:2]), check_trace=False)
+        for n in (1, 3):
+            torch.testing.assert_close(traced(x[:n], before[:n]), cell(x[:n], before[:n]))
+
+
 def test_size_is_the_papers():
     """Table 2 of the paper: 5.3 M parameters with the classifier, 564 M multiply-adds."""
     found = summarize("nasnet_mobile", num_classes=1000)
