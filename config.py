@@ -27,7 +27,7 @@ WORDING = Wording(
         "out": "output",
     },
     usage="python main.py [--train | -e | --jit | --predict PATH ... | --check | --generate SET | "
-    "--prepare NAME | --make_buckets FILE | --continue RUN_DIR] [flags]",
+    "--prepare NAME | --make_buckets FILE | --import_keras FILE | --continue RUN_DIR] [flags]",
     description="Train, evaluate and export no-reference image-quality models.",
     epilog="Long flags may be written with hyphens or underscores. Exit codes: 0 done; 1 something "
     "is wrong with data or files; 2 with the command line; 130 and 143: stopped by SIGINT or "
@@ -43,7 +43,7 @@ CRITERIONS = {
 }  # fmt: skip
 MODES = (
     "train", "evaluate", "jit", "predict", "check", "generate", "prepare", "make_buckets",
-    "continue_run",
+    "import_keras", "continue_run",
 )  # fmt: skip
 # What may change when a run goes on: nothing that its result depends on.
 CONTINUE_FLAGS = frozenset(
@@ -77,6 +77,9 @@ class Config:
     make_buckets: str | None = flag("mode", None, "--make_buckets", metavar="FILE",
         help="AVA.txt, or a label file of histograms or mean opinion scores, as a data file of "
         "--criterion siamese: -o OUT.txt or .csv, else on the screen")
+    import_keras: str | None = flag("mode", None, "--import_keras", metavar="FILE",
+        help="turn weights of Keras (.h5, .hdf5) into a checkpoint: MobileNet, "
+        "InceptionResNetV2, NASNet mobile")
     continue_run: str | None = flag("mode", None, "--continue", metavar="RUN_DIR",
         help="go on with an interrupted run, bit for bit")
     config: str | None = flag("mode", None, "--config", metavar="FILE",
@@ -158,7 +161,7 @@ class Config:
         "a photograph; for few photographs (e.g. 0.5); 0: off")
 
     arch: str = flag("model", "efficientnet_b0", "-a", "--arch", metavar="NAME",
-        help="backbone: any of timm or torchvision; timm:NAME, torchvision:NAME or "
+        help="backbone: any of timm or torchvision; timm:NAME, torchvision:NAME, keras:NAME or "
         "efficientnet_pytorch:NAME say which")
     num_classes: int | None = flag("model", None, "--num_classes", type=positive, metavar="K",
         help="branches of the head (default: 1; emd: the bins of the label file)")
@@ -285,7 +288,7 @@ class Config:
 
     output: str | None = flag("out", None, "-o", "--output", metavar="FILE",
         help="--predict: .csv or .json; -e: .csv; --jit: the .pt file; --check: .json; "
-        "--make_buckets: .txt or .csv")
+        "--make_buckets: .txt or .csv; --import_keras: the .pth file")
     sort: bool = flag("out", False, "--sort", help="--predict: best first")
     print_freq: int = flag("out", 10, "-p", "--print_freq", type=positive, metavar="STEPS",
         help="steps between lines of progress in a file")

@@ -32,4 +32,5 @@ APPLICATIONS = {
     "generate": Application("applications.generate"),
     "prepare": Application("applications.prepare"),
     "make_buckets": Application("applications.buckets"),
+    "import_keras": Application("applications.import_keras"),
 }

@@ -17,6 +17,7 @@ OUTPUT_SUFFIXES = {
     "jit": (".pt",),
     "check": (".json",),
     "make_buckets": (".txt", ".csv"),
+    "import_keras": (".pth",),
 }
 JOINT = ("emd+rank", "emd+siamese")
 # Of a generated ladder, below the photograph itself: as far as two images of it can be apart.
@@ -58,7 +59,8 @@ def _mode(c: Config) -> Iterator[Rule]:
         known = OUTPUT_SUFFIXES.get(mode, ())
         yield (
             not known,
-            f"--output {c.output}: only with -e, --predict, --jit, --check or --make_buckets",
+            f"--output {c.output}: only with -e, --predict, --jit, --check, --make_buckets or "
+            "--import_keras",
         )
         wrong = Path(c.output).suffix not in known
         yield wrong, f"--output {c.output}: must end in {' or '.join(known)}"
@@ -66,6 +68,12 @@ def _mode(c: Config) -> Iterator[Rule]:
     yield (
         c.no_check and c.bad_images == "skip" and (bool(c.distort) or vote_file(c) is None),
         "--bad_images skip needs the check before epoch 1: leave out --no_check",
+    )
+    brought = {"criterion", "num_classes", "pretrained", "advprop", "resume"} & c.given
+    yield (
+        mode == "import_keras" and bool(brought),
+        f"--import_keras: leave out {', '.join(f'--{name}' for name in sorted(brought))}: the file "
+        "decides (histograms: --criterion emd)",
     )
     yield (
         mode == "generate" and c.tile is not None and c.tile < 64,

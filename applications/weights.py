@@ -17,7 +17,7 @@ from applications.views import network_size
 from config import Config, make_config
 from models.pretrained import load_weights
 from models.quality_net import QualityNet, build_model
-from models.registry import canonical_name
+from models.registry import canonical_name, resolve
 from models.weight_files import named_tensors
 from utils.checkpoint import find_spelling, is_checkpoint, load_tensors, verified
 
@@ -112,7 +112,21 @@ def start_from(config: Config, model: QualityNet, runtime: Runtime) -> None:
     what happened is said.
     """
     file, payload = open_weights(config.resume)
+    _check_padding(config, payload, file)
     _load(model, payload, file, runtime.info)
+
+
+def _check_padding(config: Config, payload: dict[str, Any], file: Path) -> None:
+    """Networks of models/keras_backbones.py have tensors that fit timm's, or each other, and
+    compute something else: loaded into each other they would run, and be wrong.
+    """
+    stored = (payload.get("config") or {}).get("arch")
+    networks = {resolve(stored), resolve(config.arch)} if stored else set()
+    if len(networks) > 1 and "keras" in [library for library, _ in networks]:
+        raise ValueError(
+            f"{file}: the weights are of {stored}, which computes something else than "
+            f"{config.arch}: pass --arch {stored}"
+        )
 
 
 def _load(

@@ -1,10 +1,11 @@
 """Names of backbones.
 
-The rule: a bare name means timm's model of that name; if timm has none, torchvision's.
-`timm:NAME`, `torchvision:NAME` and `efficientnet_pytorch:NAME` say the library. Upper and lower
-case are the same, and so are - and _ (efficientnet-b0, ResNet18, Vgg16); timm's tags are accepted
-(resnet18.a1_in1k). `efficientnet_b*` is timm's because that measures faster than
-efficientnet-pytorch's (tests/benchmarks/bench_efficientnet.py).
+The rule: a bare name means timm's model of that name; if timm has none, torchvision's; if that has
+none, the one of models/keras_backbones.py. `timm:NAME`, `torchvision:NAME`, `keras:NAME` and
+`efficientnet_pytorch:NAME` say the library. Upper and lower case are the same, and so are - and _
+(efficientnet-b0, ResNet18, Vgg16); timm's tags are accepted (resnet18.a1_in1k). `efficientnet_b*`
+is timm's because that measures faster than efficientnet-pytorch's
+(tests/benchmarks/bench_efficientnet.py).
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ LIBRARIES = {
     "timm": "models.timm_backbones",
     "torchvision": "models.torchvision_backbones",
     "efficientnet_pytorch": "models.efficientnet_pytorch_backbones",
+    "keras": "models.keras_backbones",
 }
-BARE = ("timm", "torchvision")  # the order in which a bare name is looked for
+BARE = ("timm", "torchvision", "keras")  # the order in which a bare name is looked for
 HOW_TO_LIST = (
     'python -c "from models.registry import list_archs; '
     "print(*list_archs('*net*'), sep='\\n')\" lists them"
@@ -64,10 +66,9 @@ def _nearest(name: str, libraries: tuple[str, ...]) -> list[str]:
 
 def list_archs(pattern: str = "*") -> list[str]:
     """Every backbone as it may be given to --arch, sorted; `pattern` has shell wildcards."""
-    timm_names = adapter("timm").names()
-    found = set(timm_names)
-    for library in ("torchvision", "efficientnet_pytorch"):
+    found: set[str] = set()
+    for library in (*BARE, *(other for other in LIBRARIES if other not in BARE)):
         for name in adapter(library).names():
-            bare = library in BARE and name not in timm_names
+            bare = library in BARE and name not in found
             found.add(name if bare else f"{library}:{name}")
     return sorted(fnmatch.filter(found, canonical_name(pattern)))

@@ -56,6 +56,9 @@ CASES = [
     *[(f"torchvision:{name}", size) for name, sizes in TORCHVISION.items() for size in sizes],
     *[(f"timm:{name}", size) for name, sizes in TIMM.items() for size in sizes],
     *[("efficientnet_pytorch:efficientnet_b0", size) for size in SMALL],
+    *[("keras:mobilenetv1_100", size) for size in SMALL],
+    ("keras:nasnet_mobile", SMALL[0]),
+    ("keras:nasnet_mobile_same", SMALL[1]),
 ]
 
 

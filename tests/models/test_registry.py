@@ -30,6 +30,9 @@ from models.registry import canonical_name, list_archs, resolve
             ("efficientnet_pytorch", "efficientnet-b3"),
         ),
         ("efficientnet-pytorch:EfficientNet-B8", ("efficientnet_pytorch", "efficientnet-b8")),
+        ("nasnet_mobile", ("keras", "nasnet_mobile")),
+        ("mobilenetv1_100", ("timm", "mobilenetv1_100")),
+        ("Keras:MobileNetV1-100", ("keras", "mobilenetv1_100")),
     ],
 )
 def test_resolve(arch, expected):
@@ -49,6 +52,7 @@ def test_resolve(arch, expected):
         ("torchvision:vgg99", "vgg19"),
         ("resnet18.no_such_weights", "resnet18.a1_in1k"),
         ("efficientnet_pytorch:efficientnet_b9", "efficientnet_b"),
+        ("keras:mobilenet_100", "mobilenetv1_100"),
     ],
 )
 def test_unknown_names_are_answered_with_the_nearest(arch, near):
@@ -62,8 +66,8 @@ def test_a_name_like_no_other_still_gets_an_answer():
 
 
 def test_unknown_library():
-    with pytest.raises(ValueError, match="unknown library keras: use timm, torchvision"):
-        resolve("keras:vgg16")
+    with pytest.raises(ValueError, match="unknown library flax: use timm, torchvision"):
+        resolve("flax:vgg16")
 
 
 def test_canonical_name():
@@ -79,6 +83,7 @@ def test_every_classification_model_of_torchvision_and_timm_is_listed_and_resolv
     assert set(timm.list_models()) <= listed
     assert "torchvision:resnet18" in listed  # the bare name is timm's
     assert {f"efficientnet_pytorch:efficientnet_b{i}" for i in range(9)} <= listed
+    assert {"nasnet_mobile", "keras:mobilenetv1_100"} <= listed
     for arch in listed:
         resolve(arch)
 
