@@ -99,6 +99,12 @@ class Config:
     test_photos: int = flag("data", 3, "--test_photos", type=count, metavar="N",
         help="whole photographs kept for test (--distort, --generate)")
 
+    bootstrap: int = flag("data", 1000, "--bootstrap", type=count, metavar="N",
+        help="-e and the test after training: resamples behind each 95%% interval; 0: none")
+    fit: str | None = flag("data", None, "--fit", choices=("val", "test"),
+        help="images whose scores the logistics of plcc_4p and plcc_5p are fitted on: of val/, or "
+        "those that are judged (default: after training val, where there is one; -e: test)")
+
     image_size: tuple[int, ...] = flag("view", (224, 224), "--image_size", **_PIXELS,
         help="network input, height and width; one value: a square")
     resize: str = flag("view", "squash", "--resize", choices=("squash", "crop", "pad", "native"),

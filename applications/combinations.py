@@ -60,6 +60,10 @@ def _mode(c: Config) -> Iterator[Rule]:
         "--bad_images skip needs the check before epoch 1: leave out --no_check",
     )
     yield (
+        mode == "evaluate" and c.fit == "val" and c.split == "val",
+        "--fit val with --split val: they are the same images; leave --fit out",
+    )
+    yield (
         mode == "generate" and c.tile is not None and c.tile < 64,
         f"--tile {c.tile}: at least 64 pixels",
     )
@@ -121,6 +125,10 @@ def _numbers(c: Config) -> Iterator[Rule]:
         yield rate is not None and rate <= 0, f"--{name} {rate} must be above 0"
     yield c.weight_decay < 0, f"--wd {c.weight_decay:g} must not be below 0"
     yield c.clip_grad < 0, f"--clip_grad {c.clip_grad:g} must not be below 0"
+    yield (
+        0 < c.bootstrap < 100,
+        f"--bootstrap {c.bootstrap}: intervals need 100 resamples or more; 0 leaves them out",
+    )
     for name in ("dropout", "ema", "momentum"):
         value = getattr(c, name)
         yield not 0 <= value < 1, f"--{name} {value:g} must be at least 0 and below 1"

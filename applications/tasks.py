@@ -18,6 +18,7 @@ from dataloader.levels import Level
 from dataloader.pairs import PairTargets
 from models.quality_net import Prediction, QualityNet
 from utils import metrics, ranking_metrics
+from utils.weighted_figures import Figure, Mean, PairMean, Pearson, Spearman, score_figures
 
 # Which way a figure improves; everything that can be monitored stands here.
 DIRECTIONS = {
@@ -39,6 +40,17 @@ class Scores:
     probs: np.ndarray | None
 
 
+@dataclass(frozen=True)
+class Opinions:
+    """What people said of M images: mos (M,); std of the votes (M,) and how many (M,), where they
+    are known.
+    """
+
+    mos: np.ndarray
+    std: np.ndarray | None = None
+    votes: np.ndarray | None = None
+
+
 # () -> (positions of some training images (M,), the network's present scores of them (M,)).
 Sample = Callable[[], tuple[np.ndarray, np.ndarray]]
 
@@ -52,7 +64,9 @@ class Task:
     targets) -> loss module. measure: (all targets, Scores) -> figures by name. fit_head: sets the
     head's units from the training targets, and from scores of a sample where the head was trained
     before. figures: those of `measure` that can be monitored. units: what a score of one branch
-    means.
+    means. resampled: (all targets, Scores, clusters of the images (M,)) -> those of `measure` that
+    can have an interval. opinions: what the scores are to be fitted to, None where nobody was
+    asked.
     """
 
     name: str
@@ -64,6 +78,8 @@ class Task:
     fit_head: Callable[[QualityNet, dict[str, np.ndarray], Sample], None]
     figures: tuple[str, ...]
     units: str
+    resampled: Callable[[dict[str, np.ndarray], Scores, np.ndarray], dict[str, Figure]]
+    opinions: Callable[[Targets], Opinions | None]
 
 
 def _no_units(model: QualityNet, targets: dict[str, np.ndarray], sample: Sample) -> None:
@@ -91,6 +107,37 @@ def _measure_emd(targets: dict[str, np.ndarray], found: Scores) -> dict[str, flo
 
 def _measure_regress(targets: dict[str, np.ndarray], found: Scores) -> dict[str, float]:
     return metrics.score_metrics(found.scores, targets["mos"])
+
+
+def _resampled_rank(
+    targets: dict[str, np.ndarray], found: Scores, clusters: np.ndarray
+) -> dict[str, Figure]:
+    better, worse = targets["better"], targets["worse"]
+    ahead = np.sign(found.scores[better] - found.scores[worse])
+    return {"pair_accuracy": PairMean((ahead + 1) / 2, better, worse, clusters)}
+
+
+def _resampled_emd(
+    targets: dict[str, np.ndarray], found: Scores, clusters: np.ndarray
+) -> dict[str, Figure]:
+    probs, votes = found.probs, targets["probs"]
+    mean, std = metrics.distribution_mean, metrics.distribution_std
+    return {
+        "emd_r1": Mean(metrics.emd_of_each(probs, votes, 1)),
+        "emd_r2": Mean(metrics.emd_of_each(probs, votes, 2)),
+        **score_figures(mean(probs), mean(votes)),
+        "std_srcc": Spearman(std(probs), std(votes)),
+        "std_plcc": Pearson(std(probs), std(votes)),
+    }
+
+
+def _voted(targets: Targets) -> Opinions:
+    probs = targets.all()["probs"]
+    votes: np.ndarray | None = getattr(targets, "votes", None)
+    std = metrics.distribution_std(probs)
+    if votes is not None:  # of the people asked, as an estimate for all: n - 1
+        std = std * np.sqrt(votes / np.maximum(votes - 1, 1))
+    return Opinions(metrics.distribution_mean(probs), std, votes)
 
 
 def _spread(targets: dict[str, np.ndarray]) -> float:
@@ -149,18 +196,22 @@ TASKS = {
         lambda config, targets: RankingLoss(config.margin, config.hard_pairs),
         _measure_rank, _no_units,
         ("pair_accuracy", "loss"), "ranking only",
+        _resampled_rank, lambda targets: None,
     ),
     "emd": Task(
         "emd", "distributions", "emd_r2",
         lambda config, labels, levels: DistributionTargets(labels, levels),
         lambda config, targets: EMDLoss(r=2), _measure_emd, _fit_histogram,
         ("emd_r1", "emd_r2", *SCORE_FIGURES, "std_srcc", "std_plcc", "loss"), "bins 1..K",
+        _resampled_emd, _voted,
     ),
     "regress": Task(
         "regress", "scores", "srcc",
         lambda config, labels, levels: ScoreTargets(labels, levels),
         _regress_criterion, _measure_regress, _fit_mos_units,
         (*SCORE_FIGURES, "loss"), "MOS",
+        lambda targets, found, clusters: score_figures(found.scores, targets["mos"]),
+        lambda targets: Opinions(targets.all()["mos"]),
     ),
 }  # fmt: skip
 

@@ -12,7 +12,8 @@ from torch import nn
 
 from applications import run_folder
 from applications.data import Data, read_data
-from applications.evaluate import evaluate_split, write_predictions
+from applications.evaluate import evaluate_split, finish, table, write_predictions
+from applications.final_figures import Judged
 from applications.ladders import check_monitor, ladder_tables, write_ladders
 from applications.rates import optimizer_of, rate_figures
 from applications.run_folder import RunFolder
@@ -253,6 +254,11 @@ def _test_best(
         values, found = evaluate_split(
             trainer.task, trainer.model, split, options, runtime, logger.info
         )
+        values = finish(
+            config, trainer.task, trainer.model, data, Judged(split, found), values, options,
+            runtime, logger.info, trained=True,
+        )  # fmt: skip
+        logger.info(table(values, f"test: {split.file}"))
         for line in ladder_tables(values):
             logger.info(line)
         # One step further than training went: a continued run drops the record and writes it again.
@@ -273,4 +279,6 @@ def _plain(value):
     """nan has no place in JSON: null."""
     if isinstance(value, dict):
         return {k: _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
     return None if isinstance(value, float) and value != value else value

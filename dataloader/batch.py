@@ -112,7 +112,10 @@ class ScoreTargets(_PerImage):
 
 
 class DistributionTargets(_PerImage):
-    """Opinion histograms: targets {"probs": float32 (N, K)}."""
+    """Opinion histograms: targets {"probs": float32 (N, K)}.
+
+    votes: how many each of `paths` has (M,), where the labels are counts; else None.
+    """
 
     name = "probs"
 
@@ -121,6 +124,11 @@ class DistributionTargets(_PerImage):
     ) -> None:
         probs = np.array([label.probs for label in labels], dtype=np.float32)
         super().__init__(labels, probs, levels)
+        self.votes: np.ndarray | None = None
+        counts = [label.votes for label in labels]
+        if None not in counts:
+            self.votes = np.empty(len(self.paths))
+            self.votes[self.image] = counts
 
     def captions(self, targets: dict[str, np.ndarray], count: int) -> list[str]:
         rows = targets["probs"][:count]

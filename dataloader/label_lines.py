@@ -1,5 +1,6 @@
 """One line of a label file -> one record, or the faults of the line."""
 
+from collections.abc import Sequence
 from math import isfinite
 from pathlib import Path
 
@@ -94,7 +95,8 @@ class LineReader:
         image, values = self._image(line, parts, 0), self._numbers(line, parts)
         probs = None if values is None else self._probs(line, parts, values)
         if image is not None and probs is not None and self._is_new(line, parts, image, probs):
-            self.labels.append(DistributionLabel(image.path, probs, line))
+            votes = int(sum(values or ())) if _are_counts(values or ()) else None
+            self.labels.append(DistributionLabel(image.path, probs, line, votes))
 
     def _infer_bins(self, line: int, text: str) -> None:
         fields = text.split(",")
@@ -175,7 +177,7 @@ class LineReader:
         elif not isfinite(total):
             message = "the sum of the histogram is not finite"
         elif abs(total - 1) > SUM_TOLERANCE:
-            if all(value.is_integer() for value in values):
+            if _are_counts(values):
                 self.vote_lines += 1
             else:
                 message = f"the histogram sums to {total:.6g}, neither 1 nor whole votes"
@@ -195,6 +197,12 @@ class LineReader:
             return False
         self.repeated_lines += first != line
         return True
+
+
+def _are_counts(values: Sequence[float]) -> bool:
+    """Whole votes rather than shares; 0 and a single 1 are a share."""
+    whole = all(value.is_integer() for value in values)
+    return whole and abs(sum(values) - 1) > SUM_TOLERANCE
 
 
 def _column(parts: list[str], index: int) -> int:

@@ -174,11 +174,13 @@ def _distributions(p: ArrayLike, q: ArrayLike) -> tuple[Array, Array]:
     return a, b
 
 
-def _emd(p: Array, q: Array, r: float) -> float:
-    if not len(p):
-        return math.nan
+def _emds(p: Array, q: Array, r: float) -> Array:
     difference = np.abs(np.cumsum(p - q, axis=1))  # (N, K)
-    return float(np.mean(np.mean(difference**r, axis=1) ** (1 / r)))
+    return np.mean(difference**r, axis=1) ** (1 / r)
+
+
+def _emd(p: Array, q: Array, r: float) -> float:
+    return float(np.mean(_emds(p, q, r))) if len(p) else math.nan
 
 
 def emd(p: ArrayLike, q: ArrayLike, r: float = 1) -> float:
@@ -191,6 +193,11 @@ def emd(p: ArrayLike, q: ArrayLike, r: float = 1) -> float:
     a, b = _distributions(p, q)
     _warn([_empty(len(a))])
     return _emd(a, b, r)
+
+
+def emd_of_each(p: ArrayLike, q: ArrayLike, r: float = 1) -> Array:
+    """`emd` of each image (N,), before the mean over images."""
+    return _emds(*_distributions(p, q), r)
 
 
 def distribution_mean(probs: ArrayLike) -> Array:
