@@ -79,7 +79,7 @@ def resolving_power(
             figures["auc_different"] = _area(np.abs(gap[different]), np.abs(gap[~different]))
     missing = [kind for kind in ("different", "similar") if not sizes[f"n_{kind}"]]
     if missing:
-        _warn(f"resolving power: no significantly {' and no '.join(missing)} pairs: nan")
+        _warn(f"resolving power: no {' and no '.join(missing)} pairs of images: nan")
     return {**figures, **sizes}
 
 

@@ -181,8 +181,8 @@ class Kendall:
     tau-b = S / sqrt(D_x D_y), where S = sum_ij c_i c_j sign(x_i - x_j) sign(y_i - y_j) and D counts
     the pairs that are not tied. Up to EXACT_KENDALL images S is that quadratic form, from a matrix
     of signs. Beyond, the three forms c'Ac are taken to first order around counts of 1, as
-    2 c'A1 - 1'A1: the term left out is of the order 1/N of the value (an interval of 1,000 images
-    moves by less than 1% of its length: tests/utils/test_weighted_figures.py).
+    2 c'A1 - 1'A1: the term left out is of the order 1/N of the value. The ends of
+    an interval of 600 images move by less than 3% of its length: tests/utils/test_weighted_figures.
     """
 
     scale = "correlation"

@@ -66,9 +66,7 @@ def rated(generator, clusters, each, rho, share):
     return owner, x, rho * x + np.sqrt(1 - rho**2) * part()
 
 
-@pytest.mark.parametrize(
-    ("clusters", "each", "rho", "share"), [(60, 1, 0.8, 0), (20, 6, 0.8, 0.4)]
-)
+@pytest.mark.parametrize(("clusters", "each", "rho", "share"), [(60, 1, 0.8, 0), (20, 6, 0.8, 0.4)])
 def test_coverage(clusters, each, rho, share):
     """95% of intervals hold the truth, up to what 300 simulations can tell (3 standard errors);
     tests/benchmarks/bench_coverage.py runs thousands. Drawing images one by one does not.

@@ -6,7 +6,15 @@ from scipy import stats
 
 from utils import weighted_figures
 from utils.kendall import balances
-from utils.weighted_figures import Kendall, Mean, PairMean, Pearson, RootMean, Spearman, score_figures
+from utils.weighted_figures import (
+    Kendall,
+    Mean,
+    PairMean,
+    Pearson,
+    RootMean,
+    Spearman,
+    score_figures,
+)
 
 SCIPY = {
     Spearman: lambda x, y: stats.spearmanr(x, y).statistic,
@@ -31,7 +39,9 @@ def examples():
 
 
 @pytest.mark.parametrize("figure", SCIPY)
-@pytest.mark.parametrize(("x", "y"), [case[1:] for case in examples()], ids=["plain", "ties", "far"])
+@pytest.mark.parametrize(
+    ("x", "y"), [case[1:] for case in examples()], ids=["plain", "ties", "far"]
+)
 def test_a_resample_is_its_images_written_out(figure, x, y):
     index, counts = drawn(len(x), 25)
     expected = [SCIPY[figure](x[row], y[row]) for row in index]
