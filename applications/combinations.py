@@ -8,11 +8,12 @@ from pathlib import Path
 from applications.stage_list import STAGE_FIELDS, split_stages
 from config import Config, UsageError
 
-NEED_WEIGHTS = {"evaluate": "-e", "jit": "--jit", "predict": "--predict"}
+NEED_WEIGHTS = {"evaluate": "-e", "test": "--test", "jit": "--jit", "predict": "--predict"}
 # What -o writes; the other modes write no file of that kind.
 OUTPUT_SUFFIXES = {
     "predict": (".csv", ".json"),
     "evaluate": (".csv",),
+    "test": (".csv", ".json"),
     "jit": (".pt",),
     "check": (".json",),
 }
@@ -24,14 +25,14 @@ Rule = tuple[bool, str]
 def check(c: Config) -> None:
     """UsageError (one line) for the first rule that is broken, in any of the stages."""
     if c.stages is not None:
-        _hold(c, _mode, _stages, _processes)
+        _hold(c, _mode, _several, _stages, _processes)
         for stage in split_stages(c):
             try:
                 check(stage.config)
             except UsageError as error:
                 raise UsageError(f"stage {stage.config.stage_of}: {error}") from None
         return
-    _hold(c, _mode, _photographs, _stages, _numbers, _view, _model, _processes)
+    _hold(c, _mode, _several, _photographs, _stages, _numbers, _view, _model, _processes)
     if fault := TASK_RULES[c.criterion](c):
         raise UsageError(fault)
 
@@ -52,7 +53,7 @@ def _mode(c: Config) -> Iterator[Rule]:
     )
     if c.output is not None:
         known = OUTPUT_SUFFIXES.get(mode, ())
-        yield not known, f"--output {c.output}: only with -e, --predict, --jit or --check"
+        yield not known, f"--output {c.output}: only with -e, --test, --predict, --jit or --check"
         wrong = Path(c.output).suffix not in known
         yield wrong, f"--output {c.output}: must end in {' or '.join(known)}"
     yield (
@@ -60,7 +61,7 @@ def _mode(c: Config) -> Iterator[Rule]:
         "--bad_images skip needs the check before epoch 1: leave out --no_check",
     )
     yield (
-        mode == "evaluate" and c.fit == "val" and c.split == "val",
+        mode in ("evaluate", "test") and c.fit == "val" and c.split == "val",
         "--fit val with --split val: they are the same images; leave --fit out",
     )
     yield (
@@ -101,6 +102,37 @@ def _photographs(c: Config) -> Iterator[Rule]:
         c.train and c.split == "all",
         "--split all: only with -e, training holds photographs out",
     )
+
+
+def _several(c: Config) -> Iterator[Rule]:
+    mode = c.mode()
+    for name in ("data", "photos", "distort"):
+        yield (
+            mode == "test" and getattr(c, name) != getattr(Config, name),
+            f"--test names the data sets: leave --{name} out, or use -e",
+        )
+    yield len(set(c.test)) < len(c.test), f"--test {' '.join(c.test)}: a data set is named twice"
+    parts = c.repeats or c.folds
+    given = [f"--{name}" for name in ("repeats", "folds", "repeat") if getattr(c, name)]
+    yield (
+        bool(given) and mode not in ("train", "continue_run"),
+        f"{', '.join(given)}: only with --train",
+    )
+    yield bool(c.repeats and c.folds), "--repeats and --folds: choose one"
+    yield c.folds is not None and c.folds < 3, f"--folds {c.folds}: 3 or more: test, val and train"
+    yield (
+        c.repeat is not None and c.repeat > (parts or 0),
+        f"--repeat {c.repeat}: one of the runs of --repeats N or --folds K, from 1 on",
+    )
+    yield (
+        parts is None and "split_by" in c.given,
+        f"--split_by {c.split_by}: only with --repeats N or --folds K",
+    )
+    for name in ("stages", "distort"):
+        yield (
+            parts is not None and getattr(c, name) is not None,
+            f"{given[0] if given else ''} and --{name} cannot go together: leave one out",
+        )
 
 
 def _stages(c: Config) -> Iterator[Rule]:

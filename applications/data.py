@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from applications.photographs import Photographs, choose_photographs
+from applications.resplit import resplit
 from applications.runtime import Runtime
 from applications.tasks import Task
 from config import Config
@@ -106,7 +107,7 @@ def read_data(
         name: _split(config, task, name, file, {b.path for b in bad}, runtime)
         for name, file in files.items()
     }
-    return Data(splits, bad)
+    return Data(resplit(config, task, files, splits) if config.repeat else splits, bad)
 
 
 def _distorted(config: Config, task: Task, runtime: Runtime, names: tuple[str, ...]) -> Data:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from applications.data import Data, Split, read_data
-from applications.final_figures import Judged, final_figures, fits_on_val
+from applications.final_figures import Judged, check_fit, final_figures, fits_on_val
 from applications.ladders import ladder_figures, ladder_tables, write_ladders
 from applications.runtime import Runtime
 from applications.scoring import ScoringOptions, figures, score_images
@@ -34,11 +34,9 @@ def run(config: Config, runtime: Runtime) -> int:
     task = TASKS[config.criterion]
     # An unreadable image stops scoring with its name; decoding everything twice would find no more.
     unchecked = replace(config, no_check=True, bad_images="stop")
-    wanted = (config.split, "val") if config.fit == "val" else (config.split,)
-    data = read_data(unchecked, task, runtime, wanted)
+    data = read_data(unchecked, task, runtime, judged_splits(config))
     split = data.splits[config.split]
-    if config.fit == "val" and "val" not in data.splits:
-        raise ValueError(f"--fit val: {config.data} has no val/ split: leave --fit out")
+    check_fit(config, data)
     for line in data.photographs.lines() if data.photographs else ():
         runtime.info(line)
     options = ScoringOptions(
@@ -82,6 +80,11 @@ def evaluate_split(
         )
     )
     return values, found
+
+
+def judged_splits(config: Config) -> tuple[str, ...]:
+    """The splits that an evaluation reads."""
+    return (config.split, "val") if config.fit == "val" else (config.split,)
 
 
 def finish(

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from applications.data import Split
+from applications.data import Data, Split
 from applications.tasks import Opinions, Scores, Task
 from config import Config
 from dataloader.batch import Targets
@@ -38,6 +38,12 @@ def fits_on_val(config: Config, task: Task, splits: Mapping[str, Split], trained
     """
     wanted = (config.fit or ("val" if trained else "test")) == "val"
     return wanted and "val" in splits and task.opinions(splits["val"].targets) is not None
+
+
+def check_fit(config: Config, data: Data) -> None:
+    """ValueError for --fit val without a val/ split."""
+    if config.fit == "val" and "val" not in data.splits:
+        raise ValueError(f"--fit val: {config.data} has no val/ split: leave --fit out")
 
 
 def final_figures(

@@ -13,7 +13,7 @@ from torch import nn
 from applications import run_folder
 from applications.data import Data, read_data
 from applications.evaluate import evaluate_split, finish, table, write_predictions
-from applications.final_figures import Judged
+from applications.final_figures import Judged, check_fit
 from applications.ladders import check_monitor, ladder_tables, write_ladders
 from applications.rates import optimizer_of, rate_figures
 from applications.run_folder import RunFolder
@@ -36,7 +36,7 @@ from models.quality_net import (
 from optim.factory import make_optimizer
 from utils import checkpoint, distributed
 from utils.device import channels_last_helps, describe
-from utils.files import write_json, write_text
+from utils.files import without_nan, write_json, write_text
 from utils.logger import Logger
 from utils.seed import seed_step
 
@@ -60,6 +60,7 @@ def train(
     rule = view_rule(config)
     data = data or read_data(config, task, runtime)
     check_monitor(monitored(config)[0], data.splits.get("val"))
+    check_fit(config, data)
     train = data.splits["train"]
     dataset = training_set(config, data, runtime)
     model = _model(config, runtime, branches(config, train.num_classes), fewest_images(dataset))
@@ -271,14 +272,5 @@ def _test_best(
     else:
         logger.info("no test/ split: nothing to test the best weights on")
     if runtime.main:
-        write_json(folder.results, _plain(results))
+        write_json(folder.results, without_nan(results))
         folder.publish()
-
-
-def _plain(value):
-    """nan has no place in JSON: null."""
-    if isinstance(value, dict):
-        return {k: _plain(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
-    return None if isinstance(value, float) and value != value else value
