@@ -130,7 +130,7 @@ def test_help_is_quick_and_imports_no_torch():
         ("--predict a --resume x -o y.txt", "must end in .csv or .json"),
         ("-e --resume x -o y.json", "must end in .csv"),
         ("--jit --resume x -o y.json", "must end in .pt"),
-        ("--train -o y.csv", "only with -e, --predict, --jit or --check"),
+        ("--train -o y.csv", "only with -e, --test, --predict, --jit or --check"),
         ("--generate basic --tile 10", "at least 64 pixels"),
         ("--continue run --lr 1", "leave out --lr"),
         ("--continue run --train -b 3", "leave out --batch_size, --train"),
