@@ -111,6 +111,7 @@ def _several(c: Config) -> Iterator[Rule]:
             mode == "test" and getattr(c, name) != getattr(Config, name),
             f"--test names the data sets: leave --{name} out, or use -e",
         )
+    yield mode == "test" and c.split == "all", "--split all needs --distort SET and --photos DIR"
     yield len(set(c.test)) < len(c.test), f"--test {' '.join(c.test)}: a data set is named twice"
     parts = c.repeats or c.folds
     given = [f"--{name}" for name in ("repeats", "folds", "repeat") if getattr(c, name)]

@@ -61,6 +61,8 @@ def final_figures(
     figures = task.resampled(targets.all(), judged.found, clusters)
     remarks: list[str] = []
     opinions = task.opinions(targets)
+    if opinions is None and config.fit:
+        remarks.append(f"--fit {config.fit}: nothing to fit, {task.name} labels are no opinions")
     if opinions is not None:
         on = val or judged
         fits = _fits(task, on)

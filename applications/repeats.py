@@ -43,7 +43,9 @@ def run(config: Config, runtime: Runtime) -> int:
     for number in range(1, count + 1):
         own = replace(
             config, repeat=number, logdir=parent.path.as_posix(), continue_run=None, train=True,
-            given=config.given | {"repeat", "logdir"},
+            # The images have been decoded once; what is skipped must be looked for each time.
+            no_check=config.no_check or config.bad_images == "stop",
+            given=config.given | {"repeat", "logdir", "no_check"},
         )  # fmt: skip
         runtime.info(f"== {part_of(own)}")
         # The main process looks: it may begin a run before another one has looked.
@@ -73,13 +75,15 @@ def run(config: Config, runtime: Runtime) -> int:
 
 def _parent(config: Config, runtime: Runtime) -> RunFolder:
     """The folder of all runs: that of --continue, or a new one, after a look at the labels."""
-    first = replace(config, repeat=1)
+    first, task = replace(config, repeat=1), TASKS[config.criterion]
     if config.continue_run:
         folder = run_folder.opened(Path(config.continue_run), config)
         run_folder.check_processes(folder, runtime)
+        unchecked = replace(first, no_check=True, bad_images="stop")
+        run_folder.check_labels(folder, read_data(unchecked, task, runtime).digests())
         return folder
     check_names(config)
-    data = read_data(first, TASKS[config.criterion], runtime)
+    data = read_data(first, task, runtime)
     return run_folder.create(config, data.digests(), runtime, {})
 
 

@@ -12,6 +12,7 @@ import itertools
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -152,5 +153,6 @@ def _corrected(rows: list[Comparison], field: str) -> list[Comparison]:
         places = [i for i, row in enumerate(rows) if row.figure == name]
         adjusted = holm([getattr(rows[i], field) for i in places])
         for i, p in zip(places, adjusted, strict=True):
-            found[i] = dataclasses.replace(found[i], **{f"{field}_holm": float(p)})
+            changed: dict[str, Any] = {f"{field}_holm": float(p)}
+            found[i] = dataclasses.replace(found[i], **changed)
     return found

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -124,7 +125,7 @@ def _basis(kind: str, t: Floats, centre: float, width: float) -> Floats:
 def _linear(kind: str, t: Floats, y: Floats, centre: float, width: float) -> tuple[Floats, Floats]:
     """(coefficients of the basis, residuals (N,)) of the best fit at a centre and width."""
     basis = _basis(kind, t, centre, width)
-    found = np.linalg.lstsq(basis, y, rcond=1e-12)[0]
+    found: Floats = np.linalg.lstsq(basis, y, rcond=1e-12)[0].astype(np.float64)
     return found, basis @ found - y
 
 
@@ -150,7 +151,7 @@ def _solve(kind: str, t: Floats, y: Floats) -> tuple[float, float, Floats] | str
     return centre, width, _linear(kind, t, y, centre, width)[0]
 
 
-def _descend(kind: str, t: Floats, y: Floats, centre: float, width: float):
+def _descend(kind: str, t: Floats, y: Floats, centre: float, width: float) -> Any:
     """SciPy's result for (centre, log width), within their limits."""
     low, high = float(t.min()) - _OUTSIDE, float(t.max()) + _OUTSIDE
     return least_squares(

@@ -173,6 +173,9 @@ def test_pair_accuracy_by_photograph(levels):
     drawn = "references" if levels else "groups of images that pairs link"
     assert (values["bootstrap"]["drawn"], values["bootstrap"]["count"]) == (drawn, 10)
     assert "fit" not in values and "plcc_4p" not in values
+    assert finished("rank", on, fit="val")[1] == [
+        "--fit val: nothing to fit, rank labels are no opinions"
+    ]
 
 
 def test_pairs_that_link_everything_are_drawn_by_image():

@@ -197,6 +197,7 @@ WITH = {"resume": "w.pth"}
         ({"test": ["a", "b"]}, "--test needs weights"),
         ({**WITH, "test": ["a", "a"]}, "named twice"),
         ({**WITH, "test": ["a"], "data": "b"}, "leave --data out"),
+        ({**WITH, "test": ["a"], "split": "all"}, "--split all needs --distort"),
         ({**WITH, "test": ["a"], "output": "x.txt"}, "must end in .csv or .json"),
     ],
 )

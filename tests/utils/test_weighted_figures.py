@@ -75,7 +75,7 @@ def test_a_resample_without_spread_is_nan():
     assert np.isnan(Mean(y)(counts)[1])
 
 
-def test_pairs_are_drawn_with_their_images():
+def test_pairs_are_drawn_with_their_images(monkeypatch):
     """Against copies written out: a copy of a cluster holds its own pairs; pairs of two clusters
     are between all copies.
     """
@@ -87,8 +87,11 @@ def test_pairs_are_drawn_with_their_images():
     for a, b, value in zip(first, second, won, strict=True):
         p, q = cluster[a], cluster[b]
         rows += [value] * (times[p] if p == q else times[p] * times[q])
-    found = PairMean(won, first, second, cluster)(times[cluster][None].astype(float))
-    assert found[0] == pytest.approx(np.mean(rows))
+    counts = np.stack([times[cluster], np.ones(6), np.zeros(6)]).astype(float)
+    found = PairMean(won, first, second, cluster)(counts)
+    assert found[:2] == pytest.approx([np.mean(rows), won.mean()]) and np.isnan(found[2])
+    monkeypatch.setattr(weighted_figures, "_PAIRS_AT_ONCE", 1)
+    assert PairMean(won, first, second, cluster)(counts)[:2] == pytest.approx(found[:2])
 
 
 @pytest.mark.parametrize("decimals", [8, 0])
