@@ -8,6 +8,7 @@ import dataclasses
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from applications.tasks import Opinions, Scores, Task
 from config import Config
 from dataloader.batch import Targets
 from dataloader.pairs import linked
+from dataloader.vote_spread import SPREAD_FILE, read_spread
 from utils import vote_noise
 from utils.bootstrap import bootstrap, cluster_numbers, value_of
 from utils.logistic_fit import KINDS, LogisticFit, fit_logistic
@@ -64,6 +66,7 @@ def final_figures(
     if opinions is None and config.fit:
         remarks.append(f"--fit {config.fit}: nothing to fit, {task.name} labels are no opinions")
     if opinions is not None:
+        opinions = _with_spread(opinions, judged.split, remarks)
         on = val or judged
         fits = _fits(task, on)
         remarks += [f"{fit.kind} fit: {said}" for fit in fits if (said := fit.failed or fit.remark)]
@@ -99,6 +102,20 @@ def image_clusters(targets: Targets) -> tuple[np.ndarray, str]:
         if groups.max(initial=0) > 0:
             return groups, "groups of images that pairs link"
     return np.arange(len(targets.paths)), "images"
+
+
+def _with_spread(opinions: Opinions, split: Split, remarks: list[str]) -> Opinions:
+    """With the deviations of std.csv, for labels that have none of their own. A fault of that file
+    costs a figure, not the evaluation.
+    """
+    if opinions.std is not None or not isinstance(split.file, Path):
+        return opinions
+    try:
+        found = read_spread(split.file.parent / SPREAD_FILE, split.targets.paths)
+    except ValueError as error:
+        remarks.append(f"no outlier ratio: {error}")
+        return opinions
+    return opinions if found is None else Opinions(opinions.mos, *found)
 
 
 def _fits(task: Task, on: Judged) -> list[LogisticFit]:

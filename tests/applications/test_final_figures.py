@@ -140,6 +140,35 @@ def test_votes_allow_outliers_and_resolving_power():
     assert values["intervals"]["emd_r1"][0] < values["emd_r1"] < values["intervals"]["emd_r1"][1]
 
 
+def test_mean_scores_with_a_std_csv(tmp_path):
+    """As --prepare writes it: outliers, and with vote counts resolving power as well."""
+    rng = np.random.default_rng(3)
+    on = rated(0)
+    std, votes = rng.uniform(0.1, 0.6, 40), rng.integers(5, 30, 40)
+    labels = [
+        ScoreLabel(tmp_path / p, m, 0) for p, m in zip(PATHS, on.split.targets.values, strict=True)
+    ]
+    split = Split("test", ScoreTargets(labels), tmp_path / "label.txt", None, "")
+
+    def finished_with(rows):
+        (tmp_path / "std.csv").write_text("path,std,votes\n" + "\n".join(rows), encoding="utf-8")
+        return finished("regress", Judged(split, on.found))
+
+    full = [f"{p},{s},{v}" for p, s, v in zip(PATHS, std, votes, strict=True)]
+    values, _ = finished_with(full)
+    mos = split.targets.all()["mos"]
+    error = np.abs(fit_logistic("4p", on.found.scores, mos)(on.found.scores) - mos)
+    assert 0 < values["outlier_ratio_std"] == np.mean(error > 2 * std)
+    assert values["outlier_ratio_se"] == np.mean(error > 2 * std / np.sqrt(votes))
+    assert values["n_different"] + values["n_similar"] == 40 * 39 / 2
+    uncounted, _ = finished_with([row.rpartition(",")[0] + "," for row in full])
+    assert uncounted["outlier_ratio_std"] == values["outlier_ratio_std"]
+    assert not {"outlier_ratio_se", "auc_better"} & uncounted.keys()
+    broken, remarks = finished_with(full[1:])
+    assert "outlier_ratio_std" not in broken and "plcc_4p" in broken
+    assert any("no outlier ratio" in said and "00.png" in said for said in remarks)
+
+
 def test_shares_have_a_deviation_but_no_counts():
     values, _ = finished("emd", voted(0, counts=False)[0])
     assert "outlier_ratio_std" in values

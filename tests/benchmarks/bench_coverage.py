@@ -79,8 +79,9 @@ def main() -> None:
     parser.add_argument("--simulations", type=int, default=1000)
     parser.add_argument("--samples", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--cases", type=int, nargs="+", default=range(len(CASES)), metavar="I")
     flags = parser.parse_args()
-    for case in CASES:
+    for case in (CASES[i] for i in flags.cases):
         simulate(case, flags.simulations, flags.samples, flags.seed)
 
 
