@@ -3,7 +3,7 @@
 Images of one reference share its content, so their errors are not independent; where references
 are known, whole references are drawn (cluster bootstrap: Davison and Hinkley, "Bootstrap Methods
 and their Application", 1997, section 3.8). The resamples give the standard error of the figure on
-the scale where it spreads evenly (Fisher's z for correlations, log for errors, logit for shares),
+the scale where it spreads evenly (Fisher's z for correlations, 1 / x for errors, logit for shares),
 and the interval is Student's t with one degree of freedom less than clusters around the figure
 itself, turned back. Its coverage was the nearest to 95% of five kinds, down to ten clusters:
 percentiles and BCa are too short there (tests/benchmarks/bench_coverage.py).
@@ -31,6 +31,11 @@ _BLOCK = 1 << 17  # counts in memory at once: a block stays in the processor's c
 _MOST_UNDEFINED = 0.05
 
 
+def _turned(values: Floats) -> Floats:
+    """-1 / x, which turns itself back."""
+    return -1 / values
+
+
 def _same(values: Floats) -> Floats:
     return values
 
@@ -38,7 +43,7 @@ def _same(values: Floats) -> Floats:
 # Where a figure spreads evenly: (there, back) by the `scale` of utils/weighted_figures.py.
 _SCALES: dict[str, tuple[Callable[[Floats], Floats], Callable[[Floats], Floats]]] = {
     "correlation": (np.arctanh, np.tanh),
-    "error": (np.log, np.exp),
+    "error": (_turned, _turned),
     "share": (special.logit, special.expit),
     "difference": (_same, _same),
 }
@@ -145,9 +150,11 @@ def interval_of(
     if np.isfinite(moved).all() and np.isfinite(centre):
         error = float(np.std(moved, ddof=1))
         low, high = back(centre + np.array([-tail, tail]) * error)
-        return (float(low), float(high), error * _grown(count)), None
+        if low <= value <= high:
+            return (float(low), float(high), error * _grown(count)), None
     # At the end of its scale (a correlation of 1, a share of 0) a figure has no standard error
-    # there: percentiles, as far out in the tails.
+    # there, and an error that hardly any cluster bears has no upper end: percentiles, as far out
+    # in the tails.
     low, high = np.quantile(known, special.ndtr([-tail, tail]))
     return (float(low), float(high), np.nan), None
 

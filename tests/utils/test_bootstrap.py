@@ -133,6 +133,26 @@ def test_at_the_end_of_a_scale_percentiles_take_over():
     assert 0.75 < found.low < found.value < found.high == 1 and np.isnan(found.error)
 
 
+def test_an_error_that_one_cluster_bears_has_percentiles():
+    """1 / x of the upper end would lie beyond infinity."""
+    values = np.array([0.1] * 5 + [9.0])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = bootstrap({"mae": Mean(values)}, np.arange(6), 2000, rng())["mae"]
+    assert 0.1 - 1e-12 < found.low < found.value < found.high < 9 and np.isnan(found.error)
+
+
+def test_the_interval_of_an_error_reaches_further_up():
+    values = rng(8).exponential(size=40)
+    found = bootstrap({"mae": Mean(values)}, np.arange(40), 4000, rng())["mae"]
+    assert found.high - found.value > 1.2 * (found.value - found.low) > 0
+    error = np.std(-1 / found.resamples, ddof=1) * np.sqrt(40 / 39)
+    reach = stats.t.ppf(0.975, 39) * error
+    assert (found.low, found.high) == pytest.approx(
+        (1 / (1 / values.mean() + reach), 1 / (1 / values.mean() - reach))
+    )
+
+
 def test_a_wider_tail_for_fewer_clusters():
     resamples = rng().normal(size=4000)
     few, many = (interval_of("difference", 0.0, resamples, n)[0] for n in (5, 500))
