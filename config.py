@@ -26,8 +26,9 @@ WORDING = Wording(
         "run": "devices and processes",
         "out": "output",
     },
-    usage="python main.py [--train | -e | --jit | --predict PATH ... | --check | --generate SET | "
-    "--prepare NAME | --make_buckets FILE | --import_keras FILE | --continue RUN_DIR] [flags]",
+    usage="python main.py [--train | -e | --test DATA ... | --jit | --predict PATH ... | --check | "
+    "--generate SET | --prepare NAME | --make_buckets FILE | --import_keras FILE | "
+    "--continue RUN_DIR] [flags]",
     description="Train, evaluate and export no-reference image-quality models.",
     epilog="Long flags may be written with hyphens or underscores. Exit codes: 0 done; 1 something "
     "is wrong with data or files; 2 with the command line; 130 and 143: stopped by SIGINT or "
@@ -42,7 +43,7 @@ CRITERIONS = {
     "emd+siamese": "emd+siamese", "siamese+emd": "emd+siamese",
 }  # fmt: skip
 MODES = (
-    "train", "evaluate", "jit", "predict", "check", "generate", "prepare", "make_buckets",
+    "train", "evaluate", "test", "jit", "predict", "check", "generate", "prepare", "make_buckets",
     "import_keras", "continue_run",
 )  # fmt: skip
 # What may change when a run goes on: nothing that its result depends on.
@@ -62,6 +63,8 @@ class Config:
         help="train, keep the best weights, test them")
     evaluate: bool = flag("mode", False, "-e", "--evaluate", "--evaluation",
         help="evaluate --resume weights on a split")
+    test: tuple[str, ...] = flag("mode", (), "--test", nargs="+", metavar="DATA",
+        help="evaluate --resume weights on --split of several data sets")
     jit: bool = flag("mode", False, "--jit",
         help="export --resume weights to TorchScript with a .json beside it")
     predict: tuple[str, ...] = flag("mode", (), "--predict", nargs="+", metavar="PATH",
@@ -134,6 +137,12 @@ class Config:
         help="whole photographs kept for val (--distort, --generate)")
     test_photos: int = flag("data", 3, "--test_photos", type=count, metavar="N",
         help="whole photographs kept for test (--distort, --generate)")
+
+    bootstrap: int = flag("data", 1000, "--bootstrap", type=count, metavar="N",
+        help="-e and the test after training: resamples behind each 95%% interval; 0: none")
+    fit: str | None = flag("data", None, "--fit", choices=("val", "test"),
+        help="images whose scores the logistics of plcc_4p and plcc_5p are fitted on: of val/, or "
+        "those that are judged (default: after training val, where there is one; -e: test)")
 
     image_size: tuple[int, ...] = flag("view", (224, 224), "--image_size", **_PIXELS,
         help="network input, height and width; one value: a square")
@@ -267,6 +276,15 @@ class Config:
     stage_of: str | None = flag("stages", None, "--stage_of", metavar="TEXT",
         help="written by --stages into a run's config.json; changes nothing")
 
+    repeats: int | None = flag("stages", None, "--repeats", type=positive, metavar="N",
+        help="train N times, all labels of --data split anew into 60 / 20 / 20%% by --split_by")
+    folds: int | None = flag("stages", None, "--folds", type=positive, metavar="K",
+        help="train K times, each part tested once, the next one validates")
+    split_by: str = flag("stages", "reference", "--split_by", choices=("reference", "image"),
+        help="--repeats, --folds: what is never in two splits; reference needs levels.csv")
+    repeat: int | None = flag("stages", None, "--repeat", type=positive, metavar="I",
+        help="only the I-th of --repeats or --folds")
+
     device: str = flag("run", "auto", "--device", choices=("auto", "cpu", "cuda", "npu"),
         help="auto: npu, then cuda, then cpu")
     gpus: int | None = flag("run", None, "-g", "--gpus", type=count, metavar="N",
@@ -287,7 +305,7 @@ class Config:
         help="torch's CPU threads")
 
     output: str | None = flag("out", None, "-o", "--output", metavar="FILE",
-        help="--predict: .csv or .json; -e: .csv; --jit: the .pt file; --check: .json; "
+        help="--predict, --test: .csv or .json; -e: .csv; --jit: the .pt file; --check: .json; "
         "--make_buckets: .txt or .csv; --import_keras: the .pth file")
     sort: bool = flag("out", False, "--sort", help="--predict: best first")
     print_freq: int = flag("out", 10, "-p", "--print_freq", type=positive, metavar="STEPS",

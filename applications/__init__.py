@@ -26,6 +26,7 @@ APPLICATIONS = {
     "train": Application("applications.stages", distributed=True),
     "continue_run": Application("applications.stages", distributed=True),
     "evaluate": Application("applications.evaluate", distributed=True),
+    "test": Application("applications.cross_test", distributed=True),
     "predict": Application("applications.predict"),
     "jit": Application("applications.convert"),
     "check": Application("applications.check"),

@@ -9,11 +9,12 @@ from applications.stage_list import STAGE_FIELDS, split_stages
 from applications.vote_files import vote_file
 from config import Config, UsageError
 
-NEED_WEIGHTS = {"evaluate": "-e", "jit": "--jit", "predict": "--predict"}
+NEED_WEIGHTS = {"evaluate": "-e", "test": "--test", "jit": "--jit", "predict": "--predict"}
 # What -o writes; the other modes write no file of that kind.
 OUTPUT_SUFFIXES = {
     "predict": (".csv", ".json"),
     "evaluate": (".csv",),
+    "test": (".csv", ".json"),
     "jit": (".pt",),
     "check": (".json",),
     "make_buckets": (".txt", ".csv"),
@@ -28,14 +29,14 @@ Rule = tuple[bool, str]
 def check(c: Config) -> None:
     """UsageError (one line) for the first rule that is broken, in any of the stages."""
     if c.stages is not None:
-        _hold(c, _mode, _stages, _processes)
+        _hold(c, _mode, _several, _stages, _processes)
         for stage in split_stages(c):
             try:
                 check(stage.config)
             except UsageError as error:
                 raise UsageError(f"stage {stage.config.stage_of}: {error}") from None
         return
-    _hold(c, _mode, _prepare, _votes, _photographs, _stages)
+    _hold(c, _mode, _several, _prepare, _votes, _photographs, _stages)
     _hold(c, _numbers, _view, _model, _features, _processes)
     if fault := TASK_RULES[c.criterion](c):
         raise UsageError(fault)
@@ -59,8 +60,8 @@ def _mode(c: Config) -> Iterator[Rule]:
         known = OUTPUT_SUFFIXES.get(mode, ())
         yield (
             not known,
-            f"--output {c.output}: only with -e, --predict, --jit, --check, --make_buckets or "
-            "--import_keras",
+            f"--output {c.output}: only with -e, --test, --predict, --jit, --check, "
+            "--make_buckets or --import_keras",
         )
         wrong = Path(c.output).suffix not in known
         yield wrong, f"--output {c.output}: must end in {' or '.join(known)}"
@@ -74,6 +75,10 @@ def _mode(c: Config) -> Iterator[Rule]:
         mode == "import_keras" and bool(brought),
         f"--import_keras: leave out {', '.join(f'--{name}' for name in sorted(brought))}: the file "
         "decides (histograms: --criterion emd)",
+    )
+    yield (
+        mode in ("evaluate", "test") and c.fit == "val" and c.split == "val",
+        "--fit val with --split val: they are the same images; leave --fit out",
     )
     yield (
         mode == "generate" and c.tile is not None and c.tile < 64,
@@ -137,6 +142,43 @@ def _photographs(c: Config) -> Iterator[Rule]:
     )
 
 
+def _several(c: Config) -> Iterator[Rule]:
+    mode = c.mode()
+    for name in ("data", "photos", "distort"):
+        yield (
+            mode == "test" and getattr(c, name) != getattr(Config, name),
+            f"--test names the data sets: leave --{name} out, or use -e",
+        )
+    yield mode == "test" and c.split == "all", "--split all needs --distort SET and --photos DIR"
+    yield len(set(c.test)) < len(c.test), f"--test {' '.join(c.test)}: a data set is named twice"
+    parts = c.repeats or c.folds
+    given = [f"--{name}" for name in ("repeats", "folds", "repeat") if getattr(c, name)]
+    yield (
+        bool(given) and mode not in ("train", "continue_run"),
+        f"{', '.join(given)}: only with --train",
+    )
+    yield (
+        bool(given) and mode == "train" and not c.distort and vote_file(c) is not None,
+        f"{', '.join(given)}: only with label files: {vote_file(c)} is split by --train_size, "
+        "--val_size and --test_list",
+    )
+    yield bool(c.repeats and c.folds), "--repeats and --folds: choose one"
+    yield c.folds is not None and c.folds < 3, f"--folds {c.folds}: 3 or more: test, val and train"
+    yield (
+        c.repeat is not None and c.repeat > (parts or 0),
+        f"--repeat {c.repeat}: one of the runs of --repeats N or --folds K, from 1 on",
+    )
+    yield (
+        parts is None and "split_by" in c.given,
+        f"--split_by {c.split_by}: only with --repeats N or --folds K",
+    )
+    for name in ("stages", "distort"):
+        yield (
+            parts is not None and getattr(c, name) is not None,
+            f"{given[0] if given else ''} and --{name} cannot go together: leave one out",
+        )
+
+
 def _stages(c: Config) -> Iterator[Rule]:
     yield c.stages is not None and not c.train, f"--stages {c.stages}: only with --train"
     alone = [name for name in STAGE_FIELDS if name != "stage_of" and getattr(c, name)]
@@ -167,6 +209,10 @@ def _numbers(c: Config) -> Iterator[Rule]:
         yield rate is not None and rate <= 0, f"--{name} {rate} must be above 0"
     yield c.weight_decay < 0, f"--wd {c.weight_decay:g} must not be below 0"
     yield c.clip_grad < 0, f"--clip_grad {c.clip_grad:g} must not be below 0"
+    yield (
+        0 < c.bootstrap < 100,
+        f"--bootstrap {c.bootstrap}: intervals need 100 resamples or more; 0 leaves them out",
+    )
     for name in ("dropout", "ema", "momentum"):
         value = getattr(c, name)
         yield not 0 <= value < 1, f"--{name} {value:g} must be at least 0 and below 1"

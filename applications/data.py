@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from applications.photographs import Photographs, choose_photographs
+from applications.resplit import resplit
 from applications.runtime import Runtime
 from applications.tasks import TASKS, Task
 from applications.vote_files import SPLITS, refuse_flags, vote_file
@@ -115,7 +116,7 @@ def read_data(
         name: _split(config, task, name, file, {b.path for b in bad}, runtime)
         for name, file in files.items()
     }
-    return Data(splits, bad)
+    return Data(resplit(config, task, files, splits) if config.repeat else splits, bad)
 
 
 def _distorted(config: Config, task: Task, runtime: Runtime, names: tuple[str, ...]) -> Data:
@@ -155,7 +156,8 @@ def _voted(
         runtime.info(line)
     made = {}
     for name, rows in splits.items():
-        targets = task.of_votes(config, votes.paths(rows), votes.table.probs[rows])
+        counts = None if votes.table.votes is None else votes.table.votes[rows]
+        targets = task.of_votes(config, votes.paths(rows), votes.table.probs[rows], counts)
         digest = votes.table.digest(rows)
         made[name] = Split(name, targets, f"{file} ({name})", bins if histograms else None, digest)
     return Data(made, (*bad, *more))

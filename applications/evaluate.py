@@ -9,7 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from applications.data import Split, read_data
+from applications.data import Data, Split, read_data
+from applications.final_figures import Judged, check_fit, final_figures, fits_on_val
 from applications.histograms import baseline_figures, write_histograms
 from applications.ladders import ladder_figures, ladder_tables, write_ladders
 from applications.runtime import Runtime
@@ -34,16 +35,17 @@ def run(config: Config, runtime: Runtime) -> int:
     config, model, payload = load_model(config, runtime)
     task = TASKS[config.criterion]
     # An unreadable image stops scoring with its name; decoding everything twice would find no more.
-    unchecked = replace(config, no_check=config.no_check or config.bad_images == "stop")
-    data = read_data(unchecked, task, runtime, (config.split,))
+    unchecked = replace(config, no_check=True, bad_images="stop")
+    data = read_data(unchecked, task, runtime, judged_splits(config))
     split = data.splits[config.split]
+    check_fit(config, data)
     for line in data.photographs.lines() if data.photographs else ():
         runtime.info(line)
     options = ScoringOptions(
         view_rule(config), config.batch_size, config.workers, config.max_pixels, config.amp or "off"
     )
-    learned = payload.get("mean_histogram")
-    values, found = evaluate_split(task, model, split, options, runtime, runtime.info, learned)
+    values, found = evaluate_split(task, model, split, options, runtime, runtime.info)
+    values = finish(config, task, model, data, Judged(split, found), values, options, runtime)
     if runtime.main:
         tables = [table(values, f"{config.resume} on {split.file}"), *ladder_tables(values)]
         print("\n\n".join(tables))
@@ -86,14 +88,54 @@ def evaluate_split(
     return values, found
 
 
+def judged_splits(config: Config) -> tuple[str, ...]:
+    """The splits that an evaluation reads."""
+    return (config.split, "val") if config.fit == "val" else (config.split,)
+
+
+def finish(
+    config: Config,
+    task: Task,
+    model: QualityNet,
+    data: Data,
+    judged: Judged,
+    values: dict[str, Any],
+    options: ScoringOptions,
+    runtime: Runtime,
+    say: Callable[[str], None] | None = None,
+    trained: bool = False,
+) -> dict[str, Any]:
+    """`values` with what `final_figures` adds, on the main process; all processes call this."""
+    val = None
+    if fits_on_val(config, task, data.splits, trained):
+        on = data.splits["val"]
+        val = Judged(on, score_images(model, on.targets.paths, options, runtime, "scoring val"))
+    if not runtime.main:
+        return values
+    values, remarks = final_figures(config, task, judged, values, val)
+    for remark in remarks:
+        (say or runtime.info)(f"{judged.split.file}: {remark}")
+    return values
+
+
 def table(values: dict[str, Any], title: str) -> str:
-    """Two aligned columns for a person, of what is a single figure."""
-    values = {name: value for name, value in values.items() if not isinstance(value, dict)}
-    width = max(map(len, values))
-    rows = [
-        f"{name:{width}}  {value:.4f}" if isinstance(value, float) else f"{name:{width}}  {value}"
-        for name, value in values.items()
-    ]
+    """Aligned columns for a person, of what is a single figure: name, value, 95% interval, and
+    where a fit comes from; last, what was resampled.
+    """
+    single = {k: v for k, v in values.items() if not isinstance(v, dict)}
+    intervals, fit = values.get("intervals", {}), single.pop("fit", None)
+    width = max(map(len, single))
+    rows = []
+    for name, value in single.items():
+        cells = [f"{name:{width}}", f"{value:.4f}" if isinstance(value, float) else f"{value}"]
+        if name in intervals:
+            cells.append("[{:.4f}, {:.4f}]".format(*intervals[name]))
+        if fit and (kind := name[-2:]) in values["fits"]:
+            cells.append("fit: failed" if values["fits"][kind]["failed"] else f"fit: {fit}")
+        rows.append("  ".join(cells))
+    if intervals:
+        how = values["bootstrap"]
+        rows.append(f"[95% intervals: {how['samples']} resamples of {how['count']} {how['drawn']}]")
     return "\n".join([title, *rows])
 
 

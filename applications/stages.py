@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from applications import run_folder, stage_plan
+from applications import repeats, run_folder, stage_plan
 from applications.data import Data, read_data
 from applications.rates import optimizer_of
 from applications.run_folder import RunFolder
@@ -36,6 +36,8 @@ from utils.logger import Logger
 
 def run(config: Config, runtime: Runtime) -> int:
     """Trains or continues; 0, or 130/143 when a signal stopped it (its state is saved)."""
+    if repeats.wanted(config):
+        return repeats.run(config, runtime)
     continued = Path(config.continue_run) if config.continue_run else None
     plan = stage_plan.read(continued) if continued else None
     if plan:

@@ -11,6 +11,14 @@ import numpy as np
 import torch
 from torch import nn
 
+from applications.judged import (
+    Opinions,
+    Scores,
+    resampled_emd,
+    resampled_rank,
+    resampled_siamese,
+    voted,
+)
 from config import Config
 from criterions.batch_pairs import BucketLoss, OrderLoss
 from criterions.contrastive_loss import ContrastiveLoss
@@ -25,6 +33,7 @@ from dataloader.pairs import PairTargets
 from dataloader.sources import Source
 from models.quality_net import Prediction, QualityNet
 from utils import metrics, order_metrics, ranking_metrics
+from utils.weighted_figures import Figure, score_figures
 
 # Which way a figure improves; everything that can be monitored stands here.
 DIRECTIONS = {
@@ -37,16 +46,7 @@ DIRECTIONS = {
 SCORE_FIGURES = ("srcc", "plcc", "krcc", "rmse", "mae")
 
 
-@dataclass(frozen=True)
-class Scores:
-    """What a network says of M distinct images: scores (M,) and, for K > 1 branches, histograms
-    probs (M, K).
-    """
-
-    scores: np.ndarray
-    probs: np.ndarray | None
-
-
+Votes = np.ndarray | None
 # () -> (positions of some training images (M,), the network's present scores of them (M,)).
 Sample = Callable[[], tuple[np.ndarray, np.ndarray]]
 
@@ -62,7 +62,10 @@ class Task:
     before, and returns what the user should hear. figures: those of `measure` that can be
     monitored. units: what a score of one branch means. bins: K, of a task that learns histograms
     without having any in its labels, where neither --num_classes nor --resume say it. of_votes:
-    (config, images, their histograms (N, K)) -> arrays; None where votes are no labels.
+    (config, images, their histograms (N, K), how many votes each has (N,), if known) -> arrays;
+    None where votes are no labels. resampled: (all targets, Scores, clusters of the images (M,)) ->
+    those of `measure` that can have an interval. opinions: what the scores are to be fitted to,
+    None where nobody was asked.
     """
 
     name: str
@@ -74,7 +77,9 @@ class Task:
     fit_head: Callable[[QualityNet, dict[str, np.ndarray], Sample], str | None]
     figures: tuple[str, ...]
     units: str
-    of_votes: Callable[[Config, Sequence[Source], np.ndarray], Targets] | None = None
+    resampled: Callable[[dict[str, np.ndarray], Scores, np.ndarray], dict[str, Figure]]
+    opinions: Callable[[Targets], Opinions | None]
+    of_votes: Callable[[Config, Sequence[Source], np.ndarray, Votes], Targets] | None = None
     bins: int | None = None
 
 
@@ -87,7 +92,9 @@ def _pair_targets(config: Config, labels: list, levels: list[Level] | None) -> P
     return PairTargets(labels, levels, margin, config.across)
 
 
-def _mean_scores(config: Config, images: Sequence[Source], probs: np.ndarray) -> ScoreTargets:
+def _mean_scores(
+    config: Config, images: Sequence[Source], probs: np.ndarray, votes: Votes
+) -> ScoreTargets:
     return ScoreTargets.of_images(images, probs @ np.arange(1, probs.shape[1] + 1))
 
 
@@ -176,8 +183,8 @@ def _measure_siamese(targets: dict[str, np.ndarray], found: Scores) -> dict[str,
 
 def _measure_joint(targets: dict[str, np.ndarray], found: Scores) -> dict[str, float]:
     figures = _measure_emd(targets, found)
-    predicted, voted = (metrics.distribution_mean(p) for p in (found.probs, targets["probs"]))
-    return {**figures, **order_metrics.order_metrics(predicted, voted)}
+    means = (metrics.distribution_mean(p) for p in (found.probs, targets["probs"]))
+    return {**figures, **order_metrics.order_metrics(*means)}
 
 
 def _joint(config: Config, other: nn.Module) -> JointLoss:
@@ -201,8 +208,8 @@ _EMD = Task(
     lambda config, labels, levels: DistributionTargets(labels, levels),
     lambda config, targets: EMDLoss(r=2), _measure_emd, _fit_histogram,
     ("emd_r1", "emd_r2", "two_class_accuracy", *SCORE_FIGURES, "std_srcc", "std_plcc", "loss"),
-    "bins 1..K",
-    lambda config, images, probs: DistributionTargets.of_images(images, probs),
+    "bins 1..K", resampled_emd, voted,
+    lambda config, images, probs, votes: DistributionTargets.of_images(images, probs, votes),
 )  # fmt: skip
 _BOTH = replace(_EMD, measure=_measure_joint, figures=("pair_accuracy", *_EMD.figures))
 
@@ -212,24 +219,31 @@ TASKS = {
         lambda config, targets: RankingLoss(config.margin, config.hard_pairs),
         _measure_rank, _no_units,
         ("pair_accuracy", "loss"), "ranking only",
+        resampled_rank, lambda targets: None,
     ),
     "emd": _EMD,
     "regress": Task(
         "regress", "scores", "srcc",
         lambda config, labels, levels: ScoreTargets(labels, levels),
         _regress_criterion, _measure_regress, _fit_mos_units,
-        (*SCORE_FIGURES, "loss"), "MOS", _mean_scores,
+        (*SCORE_FIGURES, "loss"), "MOS",
+        lambda targets, found, clusters: score_figures(found.scores, targets["mos"]),
+        lambda targets: Opinions(targets.all()["mos"]),
+        _mean_scores,
     ),
     "siamese": Task(
         "siamese", "buckets", "same_bucket_accuracy",
         lambda config, labels, levels: BucketTargets(labels, levels),
         lambda config, targets: ContrastiveLoss(), _measure_siamese, _expect_scores,
-        ("same_bucket_accuracy", "srcc", "krcc", "loss"), "bins 1..K", bins=10,
+        ("same_bucket_accuracy", "srcc", "krcc", "loss"), "bins 1..K",
+        resampled_siamese, lambda targets: None, bins=10,
     ),
     "emd+rank": replace(
         _BOTH, name="emd+rank",
         targets=lambda config, labels, levels: RelatedDistributions(labels, levels),
-        of_votes=lambda config, images, probs: RelatedDistributions.of_images(images, probs),
+        of_votes=lambda config, images, probs, votes: RelatedDistributions.of_images(
+            images, probs, votes
+        ),
         criterion=lambda config, targets: _joint(config, OrderLoss(config.margin)),
     ),
     "emd+siamese": replace(
@@ -237,8 +251,8 @@ TASKS = {
         targets=lambda config, labels, levels: BucketedDistributions(
             labels, levels, config.bucket_width
         ),
-        of_votes=lambda config, images, probs: BucketedDistributions.of_images(
-            images, probs, config.bucket_width
+        of_votes=lambda config, images, probs, votes: BucketedDistributions.of_images(
+            images, probs, votes, config.bucket_width
         ),
         criterion=_contrast_beside,
     ),

@@ -12,8 +12,9 @@ from torch import nn
 
 from applications import run_folder
 from applications.data import Data, read_data
-from applications.evaluate import evaluate_split, write_predictions
+from applications.evaluate import evaluate_split, finish, table, write_predictions
 from applications.features import keep_features
+from applications.final_figures import Judged, check_fit
 from applications.histograms import write_histograms
 from applications.ladders import check_monitor, ladder_tables, write_ladders
 from applications.rates import optimizer_of, rate_figures
@@ -37,7 +38,7 @@ from models.quality_net import (
 from optim.factory import make_optimizer
 from utils import checkpoint, distributed
 from utils.device import channels_last_helps, describe
-from utils.files import write_json, write_text
+from utils.files import without_nan, write_json, write_text
 from utils.logger import Logger
 from utils.row_store import Rows
 from utils.seed import seed_step
@@ -62,6 +63,7 @@ def train(
     rule = view_rule(config)
     data = data or read_data(config, task, runtime)
     check_monitor(monitored(config)[0], data.splits.get("val"))
+    check_fit(config, data)
     train = data.splits["train"]
     dataset = training_set(config, data, runtime)
     model = _model(config, runtime, branches(config, train.num_classes), fewest_images(dataset))
@@ -263,6 +265,11 @@ def _test_best(
         values, found = evaluate_split(
             trainer.task, trainer.model, split, options, runtime, logger.info, trainer.learned
         )
+        values = finish(
+            config, trainer.task, trainer.model, data, Judged(split, found), values, options,
+            runtime, logger.info, trained=True,
+        )  # fmt: skip
+        logger.info(table(values, f"test: {split.file}"))
         for line in ladder_tables(values):
             logger.info(line)
         # One step further than training went: a continued run drops the record and writes it again.
@@ -278,12 +285,5 @@ def _test_best(
     else:
         logger.info("no test/ split: nothing to test the best weights on")
     if runtime.main:
-        write_json(folder.results, _plain(results))
+        write_json(folder.results, without_nan(results))
         folder.publish()
-
-
-def _plain(value):
-    """nan has no place in JSON: null."""
-    if isinstance(value, dict):
-        return {k: _plain(v) for k, v in value.items()}
-    return None if isinstance(value, float) and value != value else value

@@ -133,6 +133,14 @@ def _values(labels: Sequence[Any], name: str) -> np.ndarray:
     return np.array([getattr(label, name) for label in labels], dtype=np.float32)
 
 
+def _vote_counts(labels: Sequence[DistributionLabel]) -> np.ndarray | None:
+    """(N,): votes of every label; None where one has shares."""
+    if isinstance(labels, LabelTable):
+        return labels.votes if labels.votes is not None and labels.votes.all() else None
+    counts = [label.votes for label in labels]
+    return None if None in counts else np.array(counts)
+
+
 class ScoreTargets(_PerImage):
     """Mean opinion scores: targets {"mos": float32 (N,)}."""
 
@@ -147,15 +155,31 @@ class ScoreTargets(_PerImage):
 
 
 class DistributionTargets(_PerImage):
-    """Opinion histograms: targets {"probs": float32 (N, K)}."""
+    """Opinion histograms: targets {"probs": float32 (N, K)}.
+
+    votes: how many each of `paths` has (M,), where the labels are counts; else None.
+    """
 
     name = "probs"
+    votes: np.ndarray | None = None
 
     def __init__(
         self, labels: Sequence[DistributionLabel], levels: list[Level] | None = None
     ) -> None:
         probs = _values(labels, "probs")
         super().__init__(labels, probs, levels)
+        counts = _vote_counts(labels)
+        if counts is not None:
+            self.votes = np.empty(len(self.paths))
+            self.votes[self.image] = counts
+
+    @classmethod
+    def of_images(
+        cls: type[T], paths: Sequence[Source], values: np.ndarray, votes: np.ndarray | None = None
+    ) -> T:
+        targets = super().of_images(paths, values)
+        targets.votes = None if votes is None else votes.astype(np.float64)
+        return targets
 
     def captions(self, targets: dict[str, np.ndarray], count: int) -> list[str]:
         rows = targets["probs"][:count]

@@ -128,9 +128,13 @@ class BucketedDistributions(RelatedDistributions):
 
     @classmethod
     def of_images(
-        cls, paths: Sequence[Source], values: np.ndarray, width: float = 1.0
+        cls,
+        paths: Sequence[Source],
+        values: np.ndarray,
+        votes: np.ndarray | None = None,
+        width: float = 1.0,
     ) -> BucketedDistributions:
-        targets = super().of_images(paths, values)
+        targets = super().of_images(paths, values, votes)
         targets.width = width
         return targets
 

@@ -22,14 +22,24 @@ class LabelTable(Sequence[Label]):
     """Labels of distinct images, each a record when it is asked for.
 
     paths: absolute. reals: the same with links followed. values float64: MOS (N,), or histograms
-    (N, K) that sum to 1. lines int64 (N,). vote_lines: histograms that were votes.
+    (N, K) that sum to 1. lines int64 (N,). votes int64 (N,): how many each histogram was made of,
+    0 for one of shares; None for MOS.
     """
 
     def __init__(
-        self, paths: PathTable, reals: PathTable, values: np.ndarray, lines: np.ndarray
+        self,
+        paths: PathTable,
+        reals: PathTable,
+        values: np.ndarray,
+        lines: np.ndarray,
+        votes: np.ndarray | None = None,
     ) -> None:
         self.paths, self.reals, self.values, self.lines = paths, reals, values, lines
-        self.vote_lines = 0
+        self.votes = votes
+
+    @property
+    def vote_lines(self) -> int:
+        return 0 if self.votes is None else int((self.votes > 0).sum())
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -40,7 +50,8 @@ class LabelTable(Sequence[Label]):
         value, line = self.values[index].tolist(), int(self.lines[index])
         if self.values.ndim == 1:
             return ScoreLabel(self.paths[index], value, line)
-        return DistributionLabel(self.paths[index], tuple(value), line)
+        votes = None if self.votes is None else int(self.votes[index]) or None
+        return DistributionLabel(self.paths[index], tuple(value), line, votes)
 
     def __iter__(self) -> Iterator[Label]:
         return (self[i] for i in range(len(self)))
@@ -79,9 +90,9 @@ def read_quickly(
         return None
     paths, reals = found
     lines = np.array([n for n, _ in rows], dtype=np.int64)
-    table = LabelTable(paths, reals, values[:, 0] if probs is None else probs[0], lines)
-    table.vote_lines = probs[1] if probs else 0
-    return table
+    if probs is None:
+        return LabelTable(paths, reals, values[:, 0], lines)
+    return LabelTable(paths, reals, probs[0], lines, probs[1])
 
 
 def _columns(kind: str, first: str, finder: PathFinder, num_classes: int | None) -> int:
@@ -109,8 +120,8 @@ def _numbers(texts: list[str], columns: int) -> np.ndarray | None:
     return values if shaped and np.isfinite(values).all() else None
 
 
-def _histograms(values: np.ndarray) -> tuple[np.ndarray, int] | None:
-    """(probabilities (N, K), how many rows were votes), as `LineReader` makes them."""
+def _histograms(values: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """(probabilities (N, K), votes (N,), 0 for a row of shares), as `LineReader` makes them."""
     totals = np.zeros(len(values))
     with np.errstate(over="ignore"):
         for column in values.T:  # in the order of a plain sum
@@ -119,7 +130,8 @@ def _histograms(values: np.ndarray) -> tuple[np.ndarray, int] | None:
     whole = (values == np.floor(values)).all(axis=1)
     if (values < 0).any() or not (np.isfinite(totals) & (totals > 0)).all():
         return None
-    return (values / totals[:, None], int(votes.sum())) if whole[votes].all() else None
+    counts = np.where(votes, totals, 0).astype(np.int64)
+    return (values / totals[:, None], counts) if whole[votes].all() else None
 
 
 def _images(names: list[str], finder: PathFinder) -> tuple[PathTable, PathTable] | None:

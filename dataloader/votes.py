@@ -25,13 +25,15 @@ USUAL = ".jpg"
 @dataclass(frozen=True)
 class VoteTable:
     """names: the images' ids, each once; probs float64 (N, K): their histograms, which sum to 1;
-    repeated: rows left out because an earlier one says the same.
+    repeated: rows left out because an earlier one says the same. votes (N,): how many each
+    histogram was made of; None where the file may hold shares.
     """
 
     file: Path
     names: list[str]
     probs: np.ndarray
     repeated: int
+    votes: np.ndarray | None = None
 
     def digest(self, rows: np.ndarray) -> str:
         """SHA-256 of ids and histograms of some rows, in their order."""
@@ -49,8 +51,9 @@ def read_votes(file: Path) -> VoteTable:
         samples = read_samples(file)
         return VoteTable(file, samples.names, samples.probs, samples.repeated)
     table = read_ava(file)
-    probs = table.votes / table.votes.sum(axis=1, keepdims=True)
-    return VoteTable(file, [str(i) for i in table.ids.tolist()], probs, table.repeated)
+    counts = table.votes.sum(axis=1)
+    probs = table.votes / counts[:, None]
+    return VoteTable(file, [str(i) for i in table.ids.tolist()], probs, table.repeated, counts)
 
 
 def read_ids(file: Path) -> set[str]:

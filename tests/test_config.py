@@ -144,7 +144,7 @@ def test_help_is_quick_and_imports_no_torch():
         ("-e --resume x -o y.json", "must end in .csv"),
         ("--jit --resume x -o y.json", "must end in .pt"),
         ("-e --resume x --sort", "--sort: only with --predict"),
-        ("--train -o y.csv", "only with -e, --predict, --jit, --check, --make_buckets or"),
+        ("--train -o y.csv", "only with -e, --test, --predict, --jit, --check"),
         ("--generate basic --tile 10", "at least 64 pixels"),
         ("--continue run --lr 1", "leave out --lr"),
         ("--continue run --train -b 3", "leave out --batch_size, --train"),

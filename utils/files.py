@@ -47,6 +47,15 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
+def without_nan(value: Any) -> Any:
+    """The value with None, JSON's null, for every nan, which JSON does not know."""
+    if isinstance(value, dict):
+        return {name: without_nan(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [without_nan(item) for item in value]
+    return None if isinstance(value, float) and value != value else value
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)

@@ -225,14 +225,14 @@ def middle_score(bins: int) -> int:
     return (bins + 1) // 2
 
 
-def _of_votes(q: Array) -> tuple[Array, Array]:
+def moments_of_votes(q: Array) -> tuple[Array, Array]:
     """Mean and standard deviation (N,) of the votes (N, K), equal where they are equal but for
     rounding: such images tie in a ranking.
     """
     return distribution_mean(q).round(_VOTE_DIGITS), distribution_std(q).round(_VOTE_DIGITS)
 
 
-def _above(mean: Array, cut: float) -> NDArray[np.bool_]:
+def above(mean: Array, cut: float) -> NDArray[np.bool_]:
     # A histogram whose mean is the cut must not be high by rounding.
     return mean.round(_VOTE_DIGITS) > cut
 
@@ -241,7 +241,7 @@ def _one_sided(mean: Array, cut: float) -> str | None:
     """Why there are no two classes to tell apart; None when there are."""
     if not len(mean):
         return empty(0)
-    high = _above(mean, cut)
+    high = above(mean, cut)
     if high.any() and not high.all():
         return None
     side = "above" if high.all() else "at most"
@@ -249,7 +249,7 @@ def _one_sided(mean: Array, cut: float) -> str | None:
 
 
 def _two_class_accuracy(x: Array, y: Array, cut: float, reason: str | None) -> float:
-    return math.nan if reason else float(np.mean(_above(x, cut) == _above(y, cut)))
+    return math.nan if reason else float(np.mean(above(x, cut) == above(y, cut)))
 
 
 def two_class_accuracy(pred: ArrayLike, mos: ArrayLike, cut: float) -> float:
@@ -283,7 +283,7 @@ def distribution_metrics(probs: ArrayLike, target: ArrayLike) -> dict[str, float
     """
     p, q = _distributions(probs, target)
     mean_p, std_p = distribution_mean(p), distribution_std(p)
-    mean_q, std_q = _of_votes(q)
+    mean_q, std_q = moments_of_votes(q)
     cut = float(middle_score(p.shape[1]))
     of_mean = undefined(mean_p, mean_q, ("predicted mean", "mean of the votes"))
     of_std = undefined(std_p, std_q, ("predicted std", "std of the votes"))
@@ -309,7 +309,7 @@ def baseline_metrics(guess: ArrayLike, target: ArrayLike) -> dict[str, float]:
     q = _histograms("target", target)
     p, q = _distributions(np.broadcast_to(_finite("guess", guess, 1), (len(q), np.size(guess))), q)
     cut = float(middle_score(q.shape[1]))
-    mean_q, _ = _of_votes(q)
+    mean_q, _ = moments_of_votes(q)
     accuracy = _two_class_accuracy(distribution_mean(p), mean_q, cut, _one_sided(mean_q, cut))
     figures = {"emd_r1": _emd(p, q, 1), "emd_r2": _emd(p, q, 2), "two_class_accuracy": accuracy}
     return {f"baseline_{name}": value for name, value in figures.items()}

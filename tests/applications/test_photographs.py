@@ -122,7 +122,7 @@ def test_evaluation_holds_out_what_training_did(trained, tmp_path):
     assert list(asked) == list(wanted) and asked == pytest.approx(wanted, abs=1e-6)
     assert f"photographs of test (1): {next(iter(splits(run)['test']))}\n" in done.err
     figure = json.loads((run / "results.json").read_text())["test"]["pair_accuracy"]
-    assert re.search(rf"pair_accuracy +{figure:.4f}\n", done.out)
+    assert re.search(rf"pair_accuracy +{figure:.4f}[ \n]", done.out)
     call(folder, f"{words} --split all -o {tmp_path}/all.csv")
     assert (tmp_path / "all.csv").read_text().count("\n") == 1 + len(NAMES) * 21
     assert "--val_photos 0" in call(folder, f"{words} --split val --val_photos 0", 1).err

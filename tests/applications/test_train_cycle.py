@@ -124,12 +124,14 @@ def test_metrics_of_a_run(trained):
 
 
 def test_evaluation_repeats_the_runs_own_test(trained):
-    done = call(trained.folder, f"-e {trained.weights} -o again.csv")
+    done = call(trained.folder, f"-e {trained.weights} -o again.csv --fit val")
     results = json.loads((trained.run / "results.json").read_text())["test"]
-    printed = dict(line.split() for line in done.out.splitlines()[1:])
+    figures = {k: v for k, v in results.items() if not isinstance(v, (dict, str))}
+    lines = [line.split() for line in done.out.splitlines()[1:] if not line.startswith("[")]
+    printed = {line[0]: line[1] for line in lines}
     wanted = FIGURES[trained.criterion] | BASELINE.get(trained.criterion, set())
-    assert printed.keys() == results.keys() == wanted
-    for name, expected in results.items():
+    assert wanted <= printed.keys() == figures.keys()
+    for name, expected in figures.items():
         wanted = float("nan") if expected is None else expected
         assert float(printed[name]) == pytest.approx(wanted, abs=1e-4, nan_ok=True), name
     again = scores((trained.folder / "again.csv").read_text())
@@ -470,3 +472,31 @@ def test_a_constant_prediction_is_nan_and_a_warning(regress):
     record = records(run_folders(regress)[-1])[-1]
     assert record["srcc"] is None  # JSON has no nan
     assert "constant" in done.err
+
+
+# ---- the last evaluation says how sure its figures are
+
+
+def test_intervals_and_fits_of_a_run(trained):
+    """After training the logistics are fitted on val; -e fits on what it judges unless told."""
+    results = json.loads((trained.run / "results.json").read_text())["test"]
+    assert results["bootstrap"]["samples"] == 1000
+    log = (trained.run / "log.txt").read_text(encoding="utf-8")
+    assert all("intervals" not in r for r in records(trained.run) if r["split"] != "test")
+    plain = call(trained.folder, f"-e {trained.weights} --bootstrap 0").out
+    assert "[" not in plain
+    if trained.criterion == "rank":
+        assert "fit" not in results and "fit:" not in log and "fit:" not in plain
+        return
+    assert results["fit"] == "val" and "fit: val" in log and "fit: test" in plain
+    assert "plcc_4p" in results and results["fits"]["4p"]["n"] == 6
+    low, high = results["intervals"]["mae"]
+    assert low < results["mae"] < high
+    assert f"[{low:.4f}, {high:.4f}]" in log
+
+
+def test_a_fit_on_val_needs_one(regress):
+    call(regress, f"--train --criterion regress {TINY} --epochs 1 --bootstrap 0")
+    shutil.rmtree(regress / "data" / "val")
+    done = call(regress, "-e --resume checkpoints/model_best_resnet10t.pth -j 0 -g 0 --fit val", 1)
+    assert "no val/ split" in done.err

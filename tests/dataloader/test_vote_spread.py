@@ -1,0 +1,60 @@
+"""std.csv: rows found by their paths, and every fault named."""
+
+from pathlib import Path
+
+import pytest
+
+from dataloader.vote_spread import read_spread
+
+HEADER = "path,std,votes\n"
+
+
+def written(folder: Path, rows: str, header: str = HEADER) -> Path:
+    file = folder / "std.csv"
+    file.write_text(header + rows, encoding="utf-8")
+    return file
+
+
+def test_rows_are_found_by_their_paths(tmp_path):
+    far = tmp_path / "far"
+    file = written(tmp_path, f"b.png,0.5,20\nx/a.png,0,7\n{far}/c.png,1.25,3\nunused.png,1,1\n")
+    paths = [tmp_path / "x" / "a.png", far / "c.png", tmp_path / "b.png"]
+    std, votes = read_spread(file, paths)
+    assert std.tolist() == [0, 1.25, 0.5] and votes.tolist() == [7, 3, 20]
+    std, _ = read_spread(file, [far / "b.png"], images=far)
+    assert std.tolist() == [0.5]
+
+
+def test_votes_that_are_not_all_given_are_none(tmp_path):
+    std, votes = read_spread(written(tmp_path, "a,1,5\nb,2,\n"), [tmp_path / "b", tmp_path / "a"])
+    assert std.tolist() == [2, 1] and votes is None
+
+
+def test_no_file_is_no_deviations(tmp_path):
+    assert read_spread(tmp_path / "std.csv", [tmp_path / "a"]) is None
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ("a,1\n", r"std.csv:2: 2 columns"),
+        ("a,1,5\nb,-1,5\n", r"std.csv:3: -1,5: std must be 0 or more"),
+        ("a,nan,5\n", "std must be"),
+        ("a,inf,5\n", "std must be"),
+        ("a,x,5\n", "std must be"),
+        ("a,1,0\n", "votes above 0"),
+        ("a,1,inf\n", "votes above 0"),
+        ("b,1,5\n", "no row for .*a: add it"),
+    ],
+)
+def test_a_wrong_row_is_named(tmp_path, rows, said):
+    with pytest.raises(ValueError, match=said):
+        read_spread(written(tmp_path, rows), [tmp_path / "a"])
+
+
+def test_a_wrong_file_is_named(tmp_path):
+    with pytest.raises(ValueError, match="std.csv:1: the header must be path,std,votes"):
+        read_spread(written(tmp_path, "a,1,5\n", header=""), [tmp_path / "a"])
+    (tmp_path / "std.csv").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ValueError, match="cannot be read"):
+        read_spread(tmp_path / "std.csv", [tmp_path / "a"])

@@ -1,0 +1,161 @@
+"""Intervals: what is drawn, their coverage by simulation, and what has none."""
+
+import warnings
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from utils.bootstrap import bootstrap, cluster_numbers, draws, interval_of
+from utils.weighted_figures import Kendall, Mean, Pearson, RootMean, Spearman
+
+
+def rng(seed=0):
+    return np.random.default_rng(seed)
+
+
+def test_draws_are_clusters_with_replacement():
+    clusters = cluster_numbers(["b", "a", "b", "c", "a", "a"])
+    assert clusters.tolist() == [0, 1, 0, 2, 1, 1]
+    counts = np.concatenate(list(draws(clusters, 3000, rng())))
+    assert counts.shape == (3000, 6)
+    by_cluster = counts[:, [0, 1, 3]]
+    assert (counts == by_cluster[:, clusters]).all()
+    assert (by_cluster.sum(axis=1) == 3).all()
+    # Multinomial: mean 1, variance 1 - 1/3.
+    assert by_cluster.mean(axis=0) == pytest.approx(1, abs=0.05)
+    assert by_cluster.var(axis=0) == pytest.approx(2 / 3, abs=0.05)
+
+
+def test_the_same_seed_gives_the_same_interval():
+    x, y = rng(1).normal(size=(2, 40))
+    figures = {"srcc": Spearman(x, y), "plcc": Pearson(x, y)}
+    a, b, c = (bootstrap(figures, np.arange(40), 300, rng(s)) for s in (5, 5, 6))
+    assert (a["srcc"].low, a["plcc"].high) == (b["srcc"].low, b["plcc"].high)
+    assert a["srcc"].low != c["srcc"].low
+
+
+def test_the_interval_of_a_mean_is_students():
+    """Of a mean, on its own scale, the bootstrap's error is known: the sample's own."""
+    values = rng(2).normal(5, 1, size=50)
+    (found,) = bootstrap({"m": Mean(values, "difference")}, np.arange(50), 20_000, rng(3)).values()
+    known = stats.t.interval(0.95, 49, values.mean(), stats.sem(values))
+    assert (found.low, found.high) == pytest.approx(known, rel=2e-3)
+
+
+def truth(rho):
+    """Of bivariate normal variables with variance 1."""
+    return {
+        "srcc": 6 / np.pi * np.arcsin(rho / 2),
+        "plcc": rho,
+        "krcc": 2 / np.pi * np.arcsin(rho),
+        "rmse": np.sqrt(2 - 2 * rho),
+    }
+
+
+def rated(generator, clusters, each, rho, share):
+    """(cluster, x, y): `share` of the variance of both belongs to the cluster."""
+    owner = np.repeat(np.arange(clusters), each)
+
+    def part():
+        own = generator.normal(size=len(owner))
+        common = generator.normal(size=clusters)[owner]
+        return np.sqrt(share) * common + np.sqrt(1 - share) * own
+
+    x = part()
+    return owner, x, rho * x + np.sqrt(1 - rho**2) * part()
+
+
+@pytest.mark.parametrize(("clusters", "each", "rho", "share"), [(60, 1, 0.8, 0), (20, 6, 0.8, 0.4)])
+def test_coverage(clusters, each, rho, share):
+    """95% of intervals hold the truth, up to what 300 simulations can tell (3 standard errors);
+    tests/benchmarks/bench_coverage.py runs thousands. Drawing images one by one does not.
+    """
+    generator, runs = rng(7), 300
+    hits, alone = dict.fromkeys(truth(rho), 0), 0
+    for _ in range(runs):
+        owner, x, y = rated(generator, clusters, each, rho, share)
+        figures = {
+            "srcc": Spearman(x, y), "plcc": Pearson(x, y),
+            "krcc": Kendall(x, y), "rmse": RootMean((x - y) ** 2),
+        }  # fmt: skip
+        for name, found in bootstrap(figures, owner, 200, generator).items():
+            hits[name] += found.low <= truth(rho)[name] <= found.high
+        if each > 1:
+            one = bootstrap({"rmse": figures["rmse"]}, np.arange(len(x)), 200, generator)["rmse"]
+            alone += one.low <= truth(rho)["rmse"] <= one.high
+    for name, number in hits.items():
+        assert 0.95 - 0.038 <= number / runs <= 0.99, (name, number / runs)
+    assert each == 1 or alone / runs < 0.9
+
+
+def one_warning(call, match):
+    with pytest.warns(UserWarning, match=match) as caught:
+        answer = call()
+    assert len(caught) == 1 and caught[0].filename == __file__
+    return answer
+
+
+def test_few_clusters_have_no_interval():
+    x, y = rng(3).normal(size=(2, 12))
+    owner = np.repeat(np.arange(4), 3)
+    found = one_warning(
+        lambda: bootstrap({"plcc": Pearson(x, y)}, owner, 100, rng()), "4 independent .* too few"
+    )["plcc"]
+    assert found.value == pytest.approx(np.corrcoef(x, y)[0, 1]) and np.isnan(found.low)
+    none = one_warning(lambda: bootstrap({"m": Mean([])}, [], 100, rng()), "0 independent")
+    assert np.isnan(none["m"].value)
+
+
+def test_what_is_undefined_or_does_not_vary_is_said():
+    x = np.arange(8.0)
+    figures = {
+        "same": Spearman(x, x),
+        "flat": Pearson(x, np.full(8, 0.3)),
+        "rare": Pearson(x, np.eye(8)[0]),  # constant without its one image
+        "fine": Pearson(x, x + np.eye(8)[3]),
+    }
+    match = (
+        "same is the same in all resamples: no interval; flat is undefined: no interval; "
+        "rare is undefined in 3.% of the resamples: no interval$"
+    )
+    found = one_warning(lambda: bootstrap(figures, np.arange(8), 400, rng()), match)
+    assert [np.isnan(found[name].low) for name in figures] == [True, True, True, False]
+    assert found["same"].value == 1
+
+
+def test_at_the_end_of_a_scale_percentiles_take_over():
+    """A share of 1 in some resamples has no logit."""
+    values = np.array([1.0] * 28 + [0.0] * 2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = bootstrap({"share": Mean(values, "share")}, np.arange(30), 2000, rng())["share"]
+    assert 0.75 < found.low < found.value < found.high == 1 and np.isnan(found.error)
+
+
+def test_an_error_that_one_cluster_bears_has_percentiles():
+    """1 / x of the upper end would lie beyond infinity."""
+    values = np.array([0.1] * 5 + [9.0])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = bootstrap({"mae": Mean(values)}, np.arange(6), 2000, rng())["mae"]
+    assert 0.1 - 1e-12 < found.low < found.value < found.high < 9 and np.isnan(found.error)
+
+
+def test_the_interval_of_an_error_reaches_further_up():
+    values = rng(8).exponential(size=40)
+    found = bootstrap({"mae": Mean(values)}, np.arange(40), 4000, rng())["mae"]
+    assert found.high - found.value > 1.2 * (found.value - found.low) > 0
+    error = np.std(-1 / found.resamples, ddof=1) * np.sqrt(40 / 39)
+    reach = stats.t.ppf(0.975, 39) * error
+    assert (found.low, found.high) == pytest.approx(
+        (1 / (1 / values.mean() + reach), 1 / (1 / values.mean() - reach))
+    )
+
+
+def test_a_wider_tail_for_fewer_clusters():
+    resamples = rng().normal(size=4000)
+    few, many = (interval_of("difference", 0.0, resamples, n)[0] for n in (5, 500))
+    assert few[1] / many[1] == pytest.approx(
+        stats.t.ppf(0.975, 4) / stats.t.ppf(0.975, 499) * np.sqrt(5 / 4 / (500 / 499))
+    )
