@@ -53,11 +53,12 @@ class ScoreLabel:
 
 @dataclass(frozen=True, slots=True)
 class DistributionLabel:
-    """probs: over the bins 1..K, sums to 1."""
+    """probs: over the bins 1..K, sums to 1. votes: how many, where the line counts them."""
 
     path: Path
     probs: tuple[float, ...]
     line: int
+    votes: int | None = None
 
 
 Label = PairLabel | ScoreLabel | DistributionLabel

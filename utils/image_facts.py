@@ -1,0 +1,93 @@
+"""What --check keeps of an image after one full decoding: small facts, never its pixels.
+
+torch is not imported: processes that only decode start fast.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from hashlib import blake2b
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from utils.check_images import map_files, why_too_small, why_unreadable
+from utils.images import DEFAULT_MAX_PIXELS, FileFacts, ImageError, read_image_and_facts
+from utils.near_duplicates import SIDE
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFacts:
+    """size: (width, height), upright. pixels: a digest of size and RGB pixels. thumbnail: uint8,
+    SIDE * SIDE bytes of grey, see utils/near_duplicates.py.
+
+    reason: why the image cannot be used, else None; without a picture the rest is empty.
+    truncated: the file ends too early.
+    """
+
+    path: Path
+    size: tuple[int, int] = (0, 0)
+    file: FileFacts = FileFacts("", 0, 0)
+    pixels: bytes = b""
+    thumbnail: bytes = b""
+    reason: str | None = None
+    truncated: bool = False
+
+    @property
+    def readable(self) -> bool:
+        """Whether there is a picture to compare, even one that is too small to be used."""
+        return bool(self.pixels)
+
+
+def inspect_images(
+    paths: Iterable[Path],
+    workers: int | None = None,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+    progress: Callable[[int, int], None] | None = None,
+    smallest: int = 1,
+) -> list[ImageFacts]:
+    """The facts of each image in input order; the arguments are those of `check_images`, and so
+    are the reasons.
+    """
+    look = partial(inspect_image, max_pixels=max_pixels, smallest=smallest)
+    return list(map_files(look, list(paths), workers, progress))
+
+
+def inspect_image(path: Path, max_pixels: int, smallest: int) -> ImageFacts:
+    """Reads the whole image once; a fault of it is a reason, not an error."""
+    try:
+        image, file = read_image_and_facts(path, max_pixels)
+    except (ImageError, MemoryError) as error:
+        reason = why_unreadable(error)
+        return ImageFacts(path, reason=reason, truncated=_ends_early(path, error))
+    pixels = blake2b(f"{image.size} ".encode() + image.tobytes(), digest_size=16).digest()
+    grey = image.convert("L").resize((SIDE, SIDE), Image.Resampling.BILINEAR)
+    reason = why_too_small(image.size, smallest)
+    return ImageFacts(path, image.size, file, pixels, grey.tobytes(), reason)
+
+
+def thumbnails(facts: Iterable[ImageFacts]) -> np.ndarray:
+    """uint8 (N, SIDE, SIDE) of readable images."""
+    joined = b"".join(one.thumbnail for one in facts)
+    return np.frombuffer(joined, np.uint8).reshape(-1, SIDE, SIDE)
+
+
+def _ends_early(path: Path, error: ImageError | MemoryError) -> bool:
+    """Whether an unreadable file was cut: Pillow says so, or the file is shorter than it says."""
+    if isinstance(error.__cause__, OSError) and "truncated" in str(error.__cause__).lower():
+        return True  # Pillow has no error class of its own for this
+    try:
+        with open(path, "rb") as file:
+            head, size = file.read(12), os.fstat(file.fileno()).st_size
+    except (OSError, ValueError):
+        return False
+    if len(head) == 12 and head[:4] == b"RIFF" and head[8:] == b"WEBP":
+        return struct.unpack("<I", head[4:8])[0] + 8 > size
+    if len(head) >= 8 and head[:4] in (b"II*\0", b"MM\0*"):  # TIFF: where its directory stands
+        return struct.unpack("<I" if head[:2] == b"II" else ">I", head[4:8])[0] + 2 > size
+    return False
