@@ -1,29 +1,86 @@
-"""--check: every fault of a data set's labels and images in one pass."""
+"""--check: every fault, leak and oddity of a data set's labels and images in one pass."""
 
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 from typing import Any
 
-from applications.data import SPLITS, find_bad_images, label_file, labelled_images
+from applications.data import SPLITS, label_file
+from applications.findings import Findings
+from applications.findings_page import findings_page
+from applications.inspection import inspect
 from applications.runtime import Runtime
 from applications.tasks import TASKS
 from config import Config
-from dataloader.labels import LabelError, LabelFile, check_splits, read_labels
+from dataloader.label_figures import image_scores, label_figures
+from dataloader.labels import (
+    Fault,
+    LabelError,
+    LabelFile,
+    check_splits,
+    label_paths,
+    read_labels,
+)
+from dataloader.levels import LEVELS_FILE, read_levels
 from utils.data_generate.distortions import SMALLEST_SIDE
 from utils.data_generate.photos import find_photos
-from utils.files import write_json
+from utils.files import write_json, write_text
 
 
 def run(config: Config, runtime: Runtime) -> int:
-    """Prints what was found, -o FILE.json keeps it; 1 when anything is wrong. Nothing in DATA is
-    changed.
+    """Prints what was found; -o FILE.json keeps it, with a page of thumbnails beside it. 1 when
+    something is wrong or a split leaks. Nothing in DATA is changed.
     """
-    if config.photos and not config.check:
-        return _check_photographs(config, runtime)
+    photographs = bool(config.photos and not config.check)
     if config.check:
         config = dataclasses.replace(config, data=config.check)
+    folder = Path(config.photos or "") if photographs else Path(config.data)
+    if config.output:
+        _keep_apart(folder, Path(config.output))
+    found = _check_photographs(config, folder) if photographs else _check_data(config)
+    for line in found.lines():
+        print(line)
+    warnings = found.warnings()
+    if warnings:
+        print("warning: " + ", ".join(warnings))
+    print(", ".join(found.faults()) or "no faults found")
+    if config.output:
+        _write(config, found)
+    elif found.faults() or warnings:
+        runtime.info("-o FILE.json keeps every finding, and shows them in FILE.html")
+    return found.exit_code
+
+
+def _keep_apart(folder: Path, output: Path) -> None:
+    inside, top = output.resolve(), folder.resolve()
+    if top in inside.parents:
+        raise ValueError(
+            f"--output {output}: lies in {folder}, which is only read: write elsewhere"
+        )
+
+
+def _write(config: Config, found: Findings) -> None:
+    target = Path(config.output or "")
+    write_json(target.with_suffix(".json"), found.to_dict())
+    shown = findings_page(
+        found, target.with_suffix(".json").name, config.workers, config.max_pixels
+    )
+    write_text(target.with_suffix(".html"), shown)
+    print(f"{target.with_suffix('.json')} and {target.with_suffix('.html')} say it all")
+
+
+def _check_photographs(config: Config, folder: Path) -> Findings:
+    """--check --photos DIR: what --generate and --distort could not use, or would use twice."""
+    photos = find_photos(folder)
+    print(f"{config.photos}: {len(photos)} photographs")
+    figures = {"photographs": {"images": len(photos)}}
+    owners = {path: ("photographs",) for path in photos}
+    return Findings(str(folder), figures, inspect(config, owners, smallest=SMALLEST_SIDE))
+
+
+def _check_data(config: Config) -> Findings:
     task = TASKS[config.criterion]
     names = [name for name in SPLITS if label_file(config, name).exists()]
     if not names:
@@ -35,39 +92,22 @@ def run(config: Config, runtime: Runtime) -> int:
         check_splits(files)
     except LabelError as error:
         faults += error.faults
-    bad = find_bad_images(config, labelled_images(files), runtime)
+    references = _references(files, faults)
     for name, file in files.items():
         print(f"{name}: {len(file.labels)} lines")
         for note in file.notes:
             print(f"  {note}")
     if faults:
         print(LabelError(faults))
-    for image in bad:
-        print(f"{image.path}: {image.reason}")
-    print(
-        "no faults found"
-        if not faults and not bad
-        else f"{len(faults)} label fault(s), {len(bad)} unreadable image(s)"
-    )
-    if config.output:
-        write_json(Path(config.output), _report(files, faults, bad))
-    return 1 if faults or bad else 0
+    owners: dict[Path, tuple[str, ...]] = {}
+    for name, file in files.items():
+        for path in label_paths(file.labels):
+            owners[path] = (*owners.get(path, ()), name)
+    seen = inspect(config, owners, files, references)
+    return Findings(config.data, _figures(files), seen, faults, image_scores(files))
 
 
-def _check_photographs(config: Config, runtime: Runtime) -> int:
-    """--check --photos DIR: what --generate and --distort could not use."""
-    photos = find_photos(Path(config.photos or ""))
-    bad = find_bad_images(config, photos, runtime, SMALLEST_SIDE)
-    print(f"{config.photos}: {len(photos)} photographs")
-    for image in bad:
-        print(f"{image.path}: {image.reason}")
-    print(f"{len(bad)} unusable photograph(s)" if bad else "no faults found")
-    if config.output:
-        write_json(Path(config.output), _report({}, [], bad))
-    return 1 if bad else 0
-
-
-def _read(config: Config, kind: str, names: list[str]) -> tuple[dict[str, LabelFile], list]:
+def _read(config: Config, kind: str, names: list[str]) -> tuple[dict[str, LabelFile], list[Fault]]:
     files, faults = {}, []
     bins = config.num_classes if kind == "distributions" else None
     for name in names:
@@ -78,15 +118,33 @@ def _read(config: Config, kind: str, names: list[str]) -> tuple[dict[str, LabelF
     return files, faults
 
 
-def _report(files: dict[str, LabelFile], faults: list, bad: tuple) -> dict[str, Any]:
+def _references(files: dict[str, LabelFile], faults: list[Fault]) -> dict[str, dict[Path, str]]:
+    """The reference_id of each image, of the splits with a levels.csv; its faults join `faults`."""
+    found = {}
+    for name, file in files.items():
+        paths, levels_file = label_paths(file.labels), file.file.parent / LEVELS_FILE
+        try:
+            levels = read_levels(levels_file, paths)
+        except ValueError as error:
+            place = re.fullmatch(r"(?::(\d+))?: (.*)", str(error).removeprefix(str(levels_file)))
+            line, message = place.groups() if place else (None, str(error))
+            faults.append(Fault(levels_file, int(line or 0), 1, message))
+            continue
+        if levels is not None:
+            ids = (level.reference_id for level in levels)
+            found[name] = dict(zip(paths, ids, strict=True))
+    return found
+
+
+def _figures(files: dict[str, LabelFile]) -> dict[str, dict[str, Any]]:
+    figures = label_figures(files)
     return {
-        "splits": {
-            name: {"file": str(f.file), "lines": len(f.labels), "notes": list(f.notes)}
-            for name, f in files.items()
-        },
-        "label_faults": [
-            {k: str(v) if isinstance(v, Path) else v for k, v in dataclasses.asdict(f).items()}
-            for f in faults
-        ],
-        "unreadable_images": [{"path": str(b.path), "reason": b.reason} for b in bad],
+        name: {
+            "file": str(file.file),
+            "lines": len(file.labels),
+            "images": len(label_paths(file.labels)),
+            "notes": list(file.notes),
+            **figures[name],
+        }
+        for name, file in files.items()
     }

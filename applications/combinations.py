@@ -14,7 +14,7 @@ OUTPUT_SUFFIXES = {
     "predict": (".csv", ".json"),
     "evaluate": (".csv",),
     "jit": (".pt",),
-    "check": (".json",),
+    "check": (".json", ".html"),
 }
 # Of a generated ladder, below the photograph itself: as far as two images of it can be apart.
 MOST_LEVELS = 5
@@ -59,6 +59,7 @@ def _mode(c: Config) -> Iterator[Rule]:
         c.no_check and c.bad_images == "skip",
         "--bad_images skip needs the check before epoch 1: leave out --no_check",
     )
+    yield c.mirrored and mode != "check", "--mirrored: only with --check"
     yield (
         mode == "generate" and c.tile is not None and c.tile < 64,
         f"--tile {c.tile}: at least 64 pixels",
