@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -134,7 +134,12 @@ class Findings:
         more = len(copies.images) - 2
         rest = f" and {more} more" if more else ""
         places = f"{printable(first)} and {printable(other)}{rest}"
-        return f"leak, {how[copies.equal]} in {' and '.join(copies.splits)}: {places}"
+        return f"leak, {how[copies.equal]} in {joined(copies.splits)}: {places}"
+
+
+def joined(names: Sequence[str]) -> str:
+    """a; a and b; a, b and c."""
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def _shared(reference: SharedReference) -> str:

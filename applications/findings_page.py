@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
 
-from applications.findings import KIND_TITLES, RULES, Findings
+from applications.findings import KIND_TITLES, RULES, Findings, joined
 from applications.inspection import Copies, SharedReference
 from utils import odd_images
-from utils.html_page import Html, element, histogram, page, picture, table, thumbnails, together
+from utils.html_page import Html, bars, element, page, picture, table, thumbnails, together
 
 MOST_GROUPS, MOST_IMAGES, MOST_SINGLE, MOST_LINES = 40, 6, 60, 200  # shown of a kind
+_SCORES = "scores: mean, deviation, range"
 _EQUAL = {"bytes": "the same file", "pixels": "the same pixels", "near": "near duplicates"}
 
 T = TypeVar("T")
@@ -82,7 +84,9 @@ class _Page:
     def _splits(self) -> Html:
         splits = self.found.splits
         rows = [[name, *_split_row(figures)] for name, figures in splits.items()]
-        header = ["split", "lines", "images", "scores: mean, deviation, range", "votes per image"]
+        header = ["split", "lines", "images", _SCORES, "votes per image", "pairs per image"]
+        used = [n for n in range(len(header)) if n < 2 or any(row[n] for row in rows)]
+        header, rows = [header[n] for n in used], [[row[n] for n in used] for row in rows]
         charts = [c for name, figures in splits.items() for c in _charts(name, figures)]
         grid = element("div", *charts, class_="charts") if charts else Html("")
         return together(element("h2", "Splits"), table(header, rows), grid)
@@ -92,10 +96,10 @@ class _Page:
         for copies in groups[:MOST_GROUPS]:
             shown = self._spread(copies.images)
             tag = element("span", _EQUAL[copies.equal], class_=f"tag {kind}")
-            figures = [tag, " in ".join((f"{len(copies.images)} images", _and(copies.splits)))]
+            figures = [tag, f"{len(copies.images)} images in {joined(copies.splits)}"]
             figures += [_links(copies)] if copies.links else []
             blocks.append(self._block(together(*figures), shown, len(copies.images)))
-        return self._section(title, len(groups), why, blocks)
+        return self._section(title, len(groups), why, [element("div", *blocks, class_="groups")])
 
     def _references(self) -> Html:
         blocks = []
@@ -108,7 +112,8 @@ class _Page:
             blocks.append(self._block(heading, self._versions(shared), total))
         why = "Versions of one photograph in several splits, by the reference_id of levels.csv."
         total = len(self.seen.references)
-        return self._section("References in more than one split", total, why, blocks)
+        body = [element("div", *blocks, class_="groups")]
+        return self._section("References in more than one split", total, why, body)
 
     def _block(self, heading: Html, shown: Sequence[Path], total: int) -> Html:
         pictures = element("div", *(self._picture(p) for p in shown), class_="pictures")
@@ -123,7 +128,7 @@ class _Page:
 
     def _bad(self) -> Html:
         rows = [
-            [str(b.path), _and(self.seen.owners[b.path]), "truncated: " * b.truncated + b.reason]
+            [str(b.path), joined(self.seen.owners[b.path]), "truncated: " * b.truncated + b.reason]
             for b in self.seen.bad[:MOST_LINES]
         ]
         body = [table(["image", "split", "reason"], rows, numeric=9)] if rows else []
@@ -155,7 +160,7 @@ class _Page:
     def _picture(self, path: Path, detail: str = "") -> Html:
         score = self.found.scores.get(path)
         facts = [
-            _and(self.seen.owners[path]),
+            joined(self.seen.owners[path]),
             detail,
             "" if score is None else f"score {score:.4g}",
         ]
@@ -187,10 +192,6 @@ def _more(count: int, json_name: str) -> Html:
     return element("p", f"{count:,} more, not shown here: {json_name} lists all", class_="more")
 
 
-def _and(splits: Sequence[str]) -> str:
-    return " and ".join(splits)
-
-
 def _links(copies: Copies) -> str:
     alike = [link["similarity"] for link in copies.links]
     low, high = min(alike), max(alike)
@@ -200,12 +201,13 @@ def _links(copies: Copies) -> str:
 
 def _split_row(figures: dict[str, Any]) -> list[str]:
     row = [f"{figures['lines']:,}" if "lines" in figures else "", f"{figures['images']:,}"]
-    scores, votes = figures.get("scores"), figures.get("votes")
+    scores = figures.get("scores")
     said = ""
     if scores:
         spread = f"{scores['min']:.4g} to {scores['max']:.4g}"
         said = f"{scores['mean']:.4g}, {scores['std']:.3g}, {spread}"
-    return [*row, said, _range(votes["per_image"]) if votes else ""]
+    counted = [figures.get(name) for name in ("votes", "pairs")]
+    return [*row, said, *(_range(one["per_image"]) if one else "" for one in counted)]
 
 
 def _range(spread: dict[str, float]) -> str:
@@ -215,9 +217,11 @@ def _range(spread: dict[str, float]) -> str:
 def _charts(name: str, figures: dict[str, Any]) -> list[Html]:
     charts = []
     if scores := figures.get("scores"):
-        drawn = scores["histogram"]
-        charts.append(histogram(drawn["edges"], drawn["counts"], f"{name}: images by score"))
+        edges, counts = scores["histogram"]["edges"], scores["histogram"]["counts"]
+        names = [f"{a:.4g} to {b:.4g}" for a, b in pairwise(edges)]
+        ends = (f"{edges[0]:.4g}", f"{edges[-1]:.4g}")
+        charts.append(bars(f"{name}: images by score", counts, names, ends))
     if votes := figures.get("votes"):
-        edges = [k + 0.5 for k in range(len(votes["by_bin"]) + 1)]
-        charts.append(histogram(edges, votes["by_bin"], f"{name}: votes by score"))
+        names = [str(score) for score in range(1, len(votes["by_bin"]) + 1)]
+        charts.append(bars(f"{name}: votes by score", votes["by_bin"], names))
     return charts

@@ -77,31 +77,27 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], numeric: int = 1
     return element("div", whole, class_="wide")
 
 
-def histogram(edges: Sequence[float], counts: Sequence[float], label: str) -> Html:
-    """Bars as inline SVG, as high as their counts; `edges` (len(counts) + 1) name the ends.
-
-    Hovering over a bar says its range and count.
+def bars(
+    label: str, counts: Sequence[float], names: Sequence[str], ends: tuple[str, str] | None = None
+) -> Html:
+    """A chart of bars as inline SVG. names: of each bar, said with its count when the pointer rests
+    on it; ends: what stands below the first and the last, their names by default.
     """
     most = max(counts, default=0) or 1
     width, height = 100 / max(1, len(counts)), 44
-    bars = []
-    for n, count in enumerate(counts):
+    drawn = []
+    for n, (name, count) in enumerate(zip(names, counts, strict=True)):
         tall = height * count / most
-        place = {"x": f"{n * width:.2f}", "y": f"{height - tall:.2f}"}
+        place = {"x": f"{(n + 0.07) * width:.2f}", "y": f"{height - tall:.2f}"}
         size = {"width": f"{width * 0.86:.2f}", "height": f"{tall:.2f}"}
-        said = element("title", f"{edges[n]:.4g} to {edges[n + 1]:.4g}: {count:g}")
-        bars.append(element("rect", said, **place, **size))
-    drawn = element(
-        "svg", *bars, viewBox=f"0 0 100 {height}", preserveAspectRatio="none", role="img",
+        drawn.append(element("rect", element("title", f"{name}: {count:g}"), **place, **size))
+    chart = element(
+        "svg", *drawn, viewBox=f"0 0 100 {height}", preserveAspectRatio="none", role="img",
         aria_label=label,
     )  # fmt: skip
-    ends = element(
-        "div",
-        element("span", f"{edges[0]:.4g}"),
-        element("span", f"{edges[-1]:.4g}"),
-        class_="ends",
-    )
-    return element("figure", element("figcaption", label), drawn, ends, class_="chart")
+    below = (element("span", end) for end in ends or (names[0], names[-1]))
+    scale = element("div", *below, class_="ends")
+    return element("figure", element("figcaption", label), chart, scale, class_="chart")
 
 
 def thumbnail(path: Path, max_pixels: int = DEFAULT_MAX_PIXELS, side: int = THUMBNAIL) -> str:
@@ -165,7 +161,7 @@ body { margin: 0; background: var(--paper); color: var(--ink);
 main { max-width: 1200px; margin: 0 auto; padding: 24px 20px 64px; }
 h1 { font-size: 26px; line-height: 1.25; margin: 0 0 4px; overflow-wrap: anywhere; }
 h2 { font-size: 19px; margin: 40px 0 4px; padding-top: 14px; border-top: 1px solid var(--line); }
-h3 { font-size: 15px; margin: 0 0 6px; }
+h3 { font-size: 14px; margin: 0 0 8px; overflow-wrap: anywhere; }
 p { margin: 4px 0 12px; max-width: 80ch; }
 a { color: inherit; }
 .soft, figcaption { color: var(--soft); }
@@ -182,14 +178,17 @@ table { border-collapse: collapse; font-size: 14px; min-width: 320px; }
 th, td { text-align: left; padding: 5px 14px 5px 0; border-bottom: 1px solid var(--line);
   vertical-align: top; overflow-wrap: anywhere; }
 th { font-weight: 600; white-space: nowrap; }
-td.n { font-variant-numeric: tabular-nums; }
-.charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(240px, 1fr)); gap: 16px; }
+td.n { font-variant-numeric: tabular-nums; white-space: nowrap; }
+.charts { display: grid; gap: 16px; margin: 8px 0;
+  grid-template-columns: repeat(auto-fill, minmax(240px, 1fr)); }
 .chart { margin: 0; padding: 10px 12px; background: var(--panel); border-radius: 6px; }
 .chart svg { display: block; width: 100%; height: 90px; fill: var(--bar); margin-top: 6px; }
 .ends { display: flex; justify-content: space-between; font-size: 12px; color: var(--soft);
   border-top: 1px solid var(--line); }
 figcaption { font-size: 13px; }
-.group { border: 1px solid var(--line); border-radius: 6px; padding: 10px 12px; margin: 10px 0;
+.groups { display: grid; gap: 12px; align-items: start; margin: 10px 0;
+  grid-template-columns: repeat(auto-fill, minmax(min(100%, 520px), 1fr)); }
+.group { border: 1px solid var(--line); border-radius: 6px; padding: 10px 12px; min-width: 0;
   break-inside: avoid; }
 .pictures { display: grid; gap: 12px;
   grid-template-columns: repeat(auto-fill, minmax(150px, 1fr)); }
