@@ -99,12 +99,15 @@ def _check_data(config: Config) -> Findings:
             print(f"  {note}")
     if faults:
         print(LabelError(faults))
+    unread = tuple(name for name in names if name not in files)
+    if unread:
+        print(f"images not looked at before the label file is mended: {', '.join(unread)}")
     owners: dict[Path, tuple[str, ...]] = {}
     for name, file in files.items():
         for path in label_paths(file.labels):
             owners[path] = (*owners.get(path, ()), name)
     seen = inspect(config, owners, files, references)
-    return Findings(config.data, _figures(files), seen, faults, image_scores(files))
+    return Findings(config.data, _figures(files), seen, faults, image_scores(files), unread)
 
 
 def _read(config: Config, kind: str, names: list[str]) -> tuple[dict[str, LabelFile], list[Fault]]:

@@ -17,7 +17,7 @@ from utils.html_page import printable
 @dataclass(frozen=True)
 class Findings:
     """title: what was checked; splits: figures of each, built-in types; scores: of each image that
-    has one.
+    has one; unread: splits that were not looked at because of their label file.
     """
 
     title: str
@@ -25,6 +25,7 @@ class Findings:
     seen: Inspection
     label_faults: list[Fault] = field(default_factory=list)
     scores: Mapping[Path, float] = field(default_factory=dict)
+    unread: tuple[str, ...] = ()
 
     @property
     def leaks(self) -> list[Copies]:
@@ -67,6 +68,7 @@ class Findings:
         return {
             "checked": printable(self.title),
             "splits": self.splits,
+            "splits_not_read": list(self.unread),
             "label_faults": [
                 {k: str(v) if isinstance(v, Path) else v for k, v in dataclasses.asdict(f).items()}
                 for f in self.label_faults

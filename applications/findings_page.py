@@ -89,7 +89,10 @@ class _Page:
         header, rows = [header[n] for n in used], [[row[n] for n in used] for row in rows]
         charts = [c for name, figures in splits.items() for c in _charts(name, figures)]
         grid = element("div", *charts, class_="charts") if charts else Html("")
-        return together(element("h2", "Splits"), table(header, rows), grid)
+        left = ", ".join(self.found.unread)
+        note = f"Not looked at before the label file is mended: {left}" if left else ""
+        said = element("p", note, class_="bad") if note else Html("")
+        return together(element("h2", "Splits"), table(header, rows), said, grid)
 
     def _copies(self, title: str, groups: list[Copies], kind: str, why: str) -> Html:
         blocks = []
@@ -128,17 +131,22 @@ class _Page:
 
     def _bad(self) -> Html:
         rows = [
-            [str(b.path), joined(self.seen.owners[b.path]), "truncated: " * b.truncated + b.reason]
+            [
+                self._short(b.path),
+                joined(self.seen.owners[b.path]),
+                "truncated" if b.truncated else "",
+                b.reason or "",
+            ]
             for b in self.seen.bad[:MOST_LINES]
         ]
-        body = [table(["image", "split", "reason"], rows, numeric=9)] if rows else []
+        body = [table(["image", "split", "", "reason"], rows, numeric=9)] if rows else []
         return self._section("Unreadable images", len(self.seen.bad), "", body, MOST_LINES)
 
     def _odd(self, kind: str) -> Html:
         odd = self.odd[kind]
         shown = [self._picture(o.path, o.detail) for o in odd[:MOST_SINGLE]]
         body = [element("div", *shown, class_="pictures")] if shown else []
-        title = f"Images {KIND_TITLES[kind]}"
+        title = f"Odd images, {KIND_TITLES[kind]}"
         return self._section(title, len(odd), odd_images.KINDS[kind], body, MOST_SINGLE)
 
     def _rules(self) -> Html:

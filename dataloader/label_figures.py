@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from dataloader.label_records import DistributionLabel, Label, LabelFile, PairLabel, ScoreLabel
+from dataloader.label_records import Label, LabelFile, PairLabel, ScoreLabel
 from dataloader.sources import Source
 
 BINS = 20  # of the histogram of scores
@@ -48,7 +48,7 @@ def _figures(file: LabelFile, edges: np.ndarray | None) -> dict[str, Any]:
     found = {**_spread(scores), "mean": float(scores.mean()), "std": float(scores.std())}
     counts = np.histogram(scores, edges)[0]
     found["histogram"] = {"edges": edges.tolist(), "counts": counts.tolist()}
-    votes = _votes([label for label in file.labels if isinstance(label, DistributionLabel)])
+    votes = _votes(file) if file.num_classes else {}
     return {"scores": found, **({"votes": votes} if votes else {})}
 
 
@@ -66,15 +66,18 @@ def _edges(files: Mapping[str, LabelFile]) -> np.ndarray | None:
     return np.linspace(low, high, BINS + 1) if low < high else np.array([low - 0.5, low + 0.5])
 
 
-def _votes(labels: list[DistributionLabel]) -> dict[str, Any]:
-    """Of the lines that give counts: how many votes an image has, and each bin in all."""
-    counted = [(label.probs, label.votes) for label in labels if label.votes is not None]
-    if not counted:
+def _votes(file: LabelFile) -> dict[str, Any]:
+    """Of the lines that count votes: how many an image has, and each bin in all. Labels keep
+    shares only, so the lines are looked at once more.
+    """
+    lines = file.file.read_bytes().split(b"\n")
+    rows = [lines[label.line - 1].rsplit(b",", file.num_classes or 1)[1:] for label in file.labels]
+    counts = np.array(rows, float)  # (N, K)
+    counts = counts[counts.sum(axis=1) > 1.5]  # shares sum to 1, votes are whole
+    if not len(counts):
         return {}
-    totals = np.array([votes for _, votes in counted], float)
-    by_bin = sum(np.round(np.array(probs) * votes) for probs, votes in counted)
-    per_image = _spread(totals)
-    return {"lines": len(counted), "per_image": per_image, "by_bin": by_bin.astype(int).tolist()}
+    by_bin = counts.sum(axis=0).astype(int).tolist()
+    return {"lines": len(counts), "per_image": _spread(counts.sum(axis=1)), "by_bin": by_bin}
 
 
 def _pairs(labels: list[Label]) -> dict[str, Any]:

@@ -94,9 +94,7 @@ class LineReader:
         image, values = self._image(line, parts, 0), self._numbers(line, parts)
         probs = None if values is None else self._probs(line, parts, values)
         if image is not None and probs is not None and self._is_new(line, parts, image, probs):
-            total = sum(values or ())
-            votes = None if abs(total - 1) <= SUM_TOLERANCE else round(total)
-            self.labels.append(DistributionLabel(image.path, probs, line, votes))
+            self.labels.append(DistributionLabel(image.path, probs, line))
 
     def _infer_bins(self, line: int, text: str) -> None:
         fields = text.split(",")

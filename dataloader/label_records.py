@@ -53,12 +53,11 @@ class ScoreLabel:
 
 @dataclass(frozen=True, slots=True)
 class DistributionLabel:
-    """probs: over the bins 1..K, sums to 1. votes: how many, where the line counts them."""
+    """probs: over the bins 1..K, sums to 1."""
 
     path: Path
     probs: tuple[float, ...]
     line: int
-    votes: int | None = None
 
 
 Label = PairLabel | ScoreLabel | DistributionLabel

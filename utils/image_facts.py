@@ -17,8 +17,21 @@ import numpy as np
 from PIL import Image
 
 from utils.check_images import map_files, why_too_small, why_unreadable
-from utils.images import DEFAULT_MAX_PIXELS, FileFacts, ImageError, read_image_and_facts
+from utils.images import DEFAULT_MAX_PIXELS, FORMATS, ImageError, _quiet_pillow, read_image
 from utils.near_duplicates import SIDE
+
+_TIFF_BITS = 258
+
+
+@dataclass(frozen=True, slots=True)
+class FileFacts:
+    """What a file says of itself. format: Pillow's name, such as "JPEG"; frames: pictures or pages
+    in it; bits: of one channel.
+    """
+
+    format: str
+    frames: int
+    bits: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +72,43 @@ def inspect_images(
 
 
 def inspect_image(path: Path, max_pixels: int, smallest: int) -> ImageFacts:
-    """Reads the whole image once; a fault of it is a reason, not an error."""
+    """Decodes the image once; a fault of it is a reason, not an error."""
     try:
-        image, file = read_image_and_facts(path, max_pixels)
+        image = read_image(path, max_pixels)
     except (ImageError, MemoryError) as error:
         reason = why_unreadable(error)
         return ImageFacts(path, reason=reason, truncated=_ends_early(path, error))
     pixels = blake2b(f"{image.size} ".encode() + image.tobytes(), digest_size=16).digest()
     grey = image.convert("L").resize((SIDE, SIDE), Image.Resampling.BILINEAR)
     reason = why_too_small(image.size, smallest)
-    return ImageFacts(path, image.size, file, pixels, grey.tobytes(), reason)
+    return ImageFacts(path, image.size, file_facts(path), pixels, grey.tobytes(), reason)
+
+
+def file_facts(path: Path) -> FileFacts:
+    """Of a readable image, from headers alone: no pixel is decoded."""
+    with _quiet_pillow(), Image.open(path, formats=FORMATS) as image:
+        bits = _bits(image)
+        return FileFacts(image.format or "", _frames(image), bits)
+
+
+def _bits(image: Image.Image) -> int:
+    """Asked before decoding, for Pillow keeps 8 bits of most."""
+    if image.format == "TIFF":
+        return max(image.tag_v2.get(_TIFF_BITS, (1,)), default=1)  # type: ignore[attr-defined]
+    if image.mode.startswith("I;16") or image.mode == "I":
+        return 16
+    if image.format == "PNG":
+        return 16 if any("16" in str(tile[3]) for tile in image.tile) else 8
+    if image.format == "PPM":
+        return 16 if any(isinstance(t[3], tuple) and t[3][-1] > 255 for t in image.tile) else 8
+    return 8
+
+
+def _frames(image: Image.Image) -> int:
+    try:
+        return int(getattr(image, "n_frames", 1))
+    except Exception:  # damage behind the first frame does not make that one unreadable
+        return 1
 
 
 def thumbnails(facts: Iterable[ImageFacts]) -> np.ndarray:

@@ -16,7 +16,6 @@ import stat
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -28,13 +27,11 @@ from utils.view_rule import ViewRule
 __all__ = [
     "DEFAULT_MAX_PIXELS",
     "READABLE_EXTENSIONS",
-    "FileFacts",
     "ImageError",
     "ViewRule",
     "enlarge_to_fit",
     "list_images",
     "read_image",
-    "read_image_and_facts",
     "resize_image",
     "view",
 ]
@@ -74,17 +71,6 @@ class ImageError(ValueError):
         self.reason = reason
 
 
-@dataclass(frozen=True, slots=True)
-class FileFacts:
-    """What reading leaves behind. format: Pillow's name, such as "JPEG"; frames: pictures or pages
-    in the file; bits: of one channel in the file.
-    """
-
-    format: str
-    frames: int
-    bits: int
-
-
 def read_image(path: PathLike, max_pixels: int = DEFAULT_MAX_PIXELS) -> Image.Image:
     """A decoded, upright RGB image by the rules at the top of this file; else ImageError.
 
@@ -92,29 +78,14 @@ def read_image(path: PathLike, max_pixels: int = DEFAULT_MAX_PIXELS) -> Image.Im
     Not for several threads at once (Pillow's warnings and limit are set aside meanwhile);
     processes are fine.
     """
-    return _read(path, max_pixels, wanted=False)[0]
-
-
-def read_image_and_facts(
-    path: PathLike, max_pixels: int = DEFAULT_MAX_PIXELS
-) -> tuple[Image.Image, FileFacts]:
-    """`read_image`, and what it left behind; the same errors."""
-    return _read(path, max_pixels, wanted=True)
-
-
-def _read(path: PathLike, max_pixels: int, wanted: bool) -> tuple[Image.Image, FileFacts]:
     _check_file(path)
     try:
         with _quiet_pillow(), Image.open(path, formats=FORMATS) as image:
             _check_pixels(path, image.size, max_pixels)
-            bits = _bits(image) if wanted else 0
             image.load()
             rgb = _to_rgb(path, image)
             turn = _TRANSPOSE.get(_orientation(image))
             upright = rgb if turn is None else rgb.transpose(turn)
-            # Counting walks through the whole file: last, and only for those who ask.
-            frames = _frames(image) if wanted else 0
-            facts = FileFacts(image.format or "", frames, bits)
     except (ImageError, MemoryError):
         raise
     except UnidentifiedImageError:
@@ -125,7 +96,7 @@ def _read(path: PathLike, max_pixels: int, wanted: bool) -> tuple[Image.Image, F
         what = f"cannot be decoded ({detail})"
         raise ImageError(path, f"{what}: replace the file, or take it out") from error
     upright.info.clear()  # an orientation that travels along would be applied twice
-    return upright, facts
+    return upright
 
 
 def _check_file(path: PathLike) -> None:
@@ -170,26 +141,6 @@ def _orientation(image: Image.Image) -> int:
     try:
         return int(image.getexif().get(_EXIF_ORIENTATION, 1))
     except Exception:  # damaged metadata does not make the pixels unreadable: left as stored
-        return 1
-
-
-def _bits(image: Image.Image) -> int:
-    """Bits of a channel in the file, asked before decoding: Pillow keeps 8 of most."""
-    if image.format == "TIFF":
-        return max(image.tag_v2.get(_TIFF_BITS, (1,)), default=1)  # type: ignore[attr-defined]
-    if image.mode.startswith("I;16") or image.mode == "I":
-        return 16
-    if image.format == "PNG":
-        return 16 if any("16" in str(tile[3]) for tile in image.tile) else 8
-    if image.format == "PPM":
-        return 16 if any(isinstance(t[3], tuple) and t[3][-1] > 255 for t in image.tile) else 8
-    return 8
-
-
-def _frames(image: Image.Image) -> int:
-    try:
-        return int(getattr(image, "n_frames", 1))
-    except Exception:  # damage behind the first frame does not make that one unreadable
         return 1
 
 

@@ -10,10 +10,11 @@ An image is known by its thumbnail: grey, SIDE x SIDE pixels, the aspect squashe
    5% on each side, whichever fits the other best. The similarity is then the correlation of the
    two thumbnails' gradients: two skies agree in their pixels, but hardly in their gradients.
 
-Both limits come from tests/benchmarks/bench_duplicates.py on 2,224 photographs. Re-encoded, resized
-and brightened copies lie within 0..10 bits and above 0.9; crops of 5% on every side within 20 bits
-and above 0.77; the most alike photographs of different scenes reached 0.47. What lies between is
-one scene taken twice.
+Both limits come from tests/benchmarks/bench_duplicates.py on 2,224 photographs. All copies that
+were re-encoded (JPEG quality 30 to 95), resized, brightened by 10%, cropped by 2% on every side or
+by 5% on one are found, and 98% of those cropped by 5% on two sides or more. Of the 2.5 million
+pairs of photographs, 109 reach SAME_SCENE; seen with the eye, each shows one scene twice (other
+exposure, focus or moment). The first pairs of two scenes come at 0.47.
 """
 
 from __future__ import annotations

@@ -83,6 +83,8 @@ def test_faults_of_labels_and_images(tmp_path):
     assert "2 label fault(s), 2 unreadable image(s)" in found["said"]
     assert [fault["line"] for fault in found["label_faults"]] == [6, 7]
     # The faulty file is left out as a whole; the images of the other one are looked at.
+    assert found["splits_not_read"] == ["train"] and "mended: train" in found["said"]
+    assert "mended: train" in Reader(found["page"]).text and list(found["splits"]) == ["val"]
     bad = {Path(b["path"]).name: b for b in found["unreadable_images"]}
     assert bad["cut.jpg"]["truncated"] and not bad["text.png"]["truncated"]
     assert bad["cut.jpg"]["splits"] == ["val"] and "cut.jpg" in found["said"]
@@ -298,7 +300,7 @@ def test_nothing_is_written_among_the_data(tmp_path):
 
 def test_generated_data(tmp_path):
     """Three photographs in three splits; without levels.csv their versions are copies, no leak."""
-    write_photos(tmp_path / "photos", ("coffee", "china", "rocket"), side=100)
+    write_photos(tmp_path / "photos", ("coffee", "china", "rocket"), side=64)
     words = "--generate basic --photos photos --data data -j 0 --val_photos 1 --test_photos 1"
     call(tmp_path, words)
     words = RATED.replace("regress", "rank")
@@ -315,5 +317,5 @@ def test_histograms_of_votes(tmp_path):
     write_data(tmp_path / "data", "emd", 1, 1)
     found = checked(tmp_path, RATED.replace("regress", "emd"), None)
     votes = found["splits"]["train"]["votes"]
-    assert votes["lines"] == 3 and len(votes["by_bin"]) == 5
+    assert votes["lines"] == 3 and votes["per_image"]["min"] > 1 and len(votes["by_bin"]) == 5
     assert "train: votes by score" in Reader(found["page"]).text

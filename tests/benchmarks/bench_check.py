@@ -2,8 +2,8 @@
 
     python tests/benchmarks/bench_check.py [--images 50000] [--workers 2] [--folder DIR]
 
-Writes small JPEGs (64x64 to 160x120, about 7 KB each, every one of random colours at four
-scales and grain) into a temporary folder, in three splits, and plants a copy of one in a hundred: the same
+Writes small JPEGs (64x64 to 160x120, about 4 KB each, every one of random colours at four scales
+and grain) into a temporary folder, in three splits, and plants a copy of one in a hundred: the same
 bytes, re-encoded, resized, brightened, or cropped. Then runs the command as a user would.
 """
 

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from utils.image_facts import ImageFacts
-from utils.images import FileFacts
+from utils.image_facts import FileFacts, ImageFacts
 from utils.odd_images import KINDS, odd_images
 
 ONE = FileFacts("JPEG", 1, 8)
