@@ -68,7 +68,7 @@ def _write(config: Config, found: Findings) -> None:
         found, target.with_suffix(".json").name, config.workers, config.max_pixels
     )
     write_text(target.with_suffix(".html"), shown)
-    print(f"{target.with_suffix('.json')} and {target.with_suffix('.html')} say it all")
+    print(f"written: {target.with_suffix('.json')}, {target.with_suffix('.html')}")
 
 
 def _check_photographs(config: Config, folder: Path) -> Findings:

@@ -130,6 +130,8 @@ def test_help_is_quick_and_imports_no_torch():
         ("--predict a --resume x -o y.txt", "must end in .csv or .json"),
         ("-e --resume x -o y.json", "must end in .csv"),
         ("--jit --resume x -o y.json", "must end in .pt"),
+        ("--check -o y.csv", "must end in .json or .html"),
+        ("--train --mirrored", "--mirrored: only with --check"),
         ("--train -o y.csv", "only with -e, --predict, --jit or --check"),
         ("--generate basic --tile 10", "at least 64 pixels"),
         ("--continue run --lr 1", "leave out --lr"),

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import struct
+import subprocess
+import sys
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -136,3 +139,12 @@ def test_the_same_facts_from_any_number_of_processes(tmp_path):
     here = inspect_images(paths, workers=0)
     assert [one.path for one in here] == paths and here[7].reason
     assert inspect_images(paths, workers=2) == here
+
+
+def test_processes_that_decode_or_shrink_need_no_torch():
+    program = (
+        "import sys, utils.image_facts, utils.html_page, utils.duplicates\n"
+        "assert 'torch' not in sys.modules and 'scipy' not in sys.modules"
+    )
+    root = Path(__file__).resolve().parents[2]
+    subprocess.run([sys.executable, "-c", program], cwd=root, check=True)
