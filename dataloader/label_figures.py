@@ -45,7 +45,11 @@ def _figures(file: LabelFile, edges: np.ndarray | None) -> dict[str, Any]:
     if edges is None:
         return {"pairs": _pairs(file.labels)}
     scores = np.array([score_of(label) for label in file.labels], float)
-    found = {**_spread(scores), "mean": float(scores.mean()), "std": float(scores.std())}
+    found: dict[str, Any] = {
+        **_spread(scores),
+        "mean": float(scores.mean()),
+        "std": float(scores.std()),
+    }
     counts = np.histogram(scores, edges)[0]
     found["histogram"] = {"edges": edges.tolist(), "counts": counts.tolist()}
     votes = _votes(file) if file.num_classes else {}

@@ -76,8 +76,8 @@ def inspect_image(path: Path, max_pixels: int, smallest: int) -> ImageFacts:
     try:
         image = read_image(path, max_pixels)
     except (ImageError, MemoryError) as error:
-        reason = why_unreadable(error)
-        return ImageFacts(path, reason=reason, truncated=_ends_early(path, error))
+        cut = _ends_early(path, error)
+        return ImageFacts(path, reason=why_unreadable(error), truncated=cut)
     pixels = blake2b(f"{image.size} ".encode() + image.tobytes(), digest_size=16).digest()
     grey = image.convert("L").resize((SIDE, SIDE), Image.Resampling.BILINEAR)
     reason = why_too_small(image.size, smallest)
