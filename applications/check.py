@@ -10,7 +10,7 @@ from typing import Any
 from applications.data import SPLITS, label_file
 from applications.findings import Findings
 from applications.findings_page import findings_page
-from applications.inspection import inspect
+from applications.inspection import decode, inspect
 from applications.runtime import Runtime
 from applications.tasks import TASKS
 from config import Config
@@ -77,7 +77,8 @@ def _check_photographs(config: Config, folder: Path) -> Findings:
     print(f"{config.photos}: {len(photos)} photographs")
     figures = {"photographs": {"images": len(photos)}}
     owners = {path: ("photographs",) for path in photos}
-    return Findings(str(folder), figures, inspect(config, owners, smallest=SMALLEST_SIDE))
+    seen = inspect(config, decode(config, photos, SMALLEST_SIDE), owners)
+    return Findings(str(folder), figures, seen)
 
 
 def _check_data(config: Config) -> Findings:
@@ -106,7 +107,7 @@ def _check_data(config: Config) -> Findings:
     for name, file in files.items():
         for path in label_paths(file.labels):
             owners[path] = (*owners.get(path, ()), name)
-    seen = inspect(config, owners, files, references)
+    seen = inspect(config, decode(config, owners), owners, files, references)
     return Findings(config.data, _figures(files), seen, faults, image_scores(files), unread)
 
 

@@ -141,7 +141,7 @@ class Findings:
 
 def joined(names: Sequence[str]) -> str:
     """a; a and b; a, b and c."""
-    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
 
 
 def _shared(reference: SharedReference) -> str:

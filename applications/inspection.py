@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,19 +60,22 @@ class Inspection:
     flat: int
 
 
+def decode(config: Config, paths: Iterable[Path], smallest: int = 1) -> list[ImageFacts]:
+    """Every image once, whole; smallest: side in pixels below which one cannot be used."""
+    bar = CountBar("checking images", sys.stderr)
+    facts = inspect_images(paths, config.workers, config.max_pixels, bar.update, smallest)
+    bar.finish()
+    return facts
+
+
 def inspect(
     config: Config,
+    facts: list[ImageFacts],
     owners: Owners,
     files: Mapping[str, LabelFile] | None = None,
     references: References | None = None,
-    smallest: int = 1,
 ) -> Inspection:
-    """Decodes every image once, and compares them all; files: label files, whose pairs are not
-    compared; smallest: side in pixels below which an image cannot be used.
-    """
-    bar = CountBar("checking images", sys.stderr)
-    facts = inspect_images(owners, config.workers, config.max_pixels, bar.update, smallest)
-    bar.finish()
+    """Compares the images with each other; files: label files, whose pairs are not compared."""
     pictures = [one for one in facts if one.readable]
     equal = equal_groups(one.pixels for one in pictures)
     exact = [_exact([pictures[n] for n in group], owners) for group in equal]
