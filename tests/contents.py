@@ -10,12 +10,12 @@ from PIL import Image
 HOSTILE = "<img src=x onerror=alert(1)> & 'a' \"b\".png"
 
 
-def blotches(seed: int, width: int = 96, height: int = 72) -> Image.Image:
-    """Smooth random colours with detail, like nothing else of another seed."""
+def blotches(seed: int, width: int = 96, height: int = 72, noise: float = 6) -> Image.Image:
+    """Smooth random colours, like nothing else of another seed, and noise of a standard deviation."""
     rng = np.random.default_rng(seed)
     coarse = Image.fromarray(rng.integers(0, 256, (7, 9, 3)).astype(np.uint8))
     smooth = np.asarray(coarse.resize((width, height), Image.Resampling.BICUBIC), float)
-    grain = rng.normal(0, 6, smooth.shape)
+    grain = rng.normal(0, 1, smooth.shape) * noise
     return Image.fromarray(np.clip(smooth + grain, 0, 255).astype(np.uint8))
 
 
