@@ -1,4 +1,4 @@
-"""Small pictures of which no two are alike, drawn from a seed, and their hostile names."""
+"""Small pictures of which no two are alike, and a name that would break a page."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ HOSTILE = "<img src=x onerror=alert(1)> & 'a' \"b\".png"
 
 
 def blotches(seed: int, width: int = 96, height: int = 72, noise: float = 6) -> Image.Image:
-    """Smooth random colours, like nothing else of another seed, and noise of a standard deviation."""
+    """Smooth random colours, like nothing of another seed; noise: its standard deviation."""
     rng = np.random.default_rng(seed)
     coarse = Image.fromarray(rng.integers(0, 256, (7, 9, 3)).astype(np.uint8))
     smooth = np.asarray(coarse.resize((width, height), Image.Resampling.BICUBIC), float)

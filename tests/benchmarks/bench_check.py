@@ -129,7 +129,7 @@ def run(folder: Path, images: int, workers: int) -> None:
     command = [sys.executable, str(ROOT / "main.py"), *words]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     wall, used = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
-    if done.returncode != 1:  # leaks are planted
+    if done.returncode != 1 or "Traceback" in done.stderr:  # leaks are planted
         sys.exit(f"exit code {done.returncode}: {done.stderr}")
     print("  " + done.stderr.replace("\n", "\n  ").rstrip())
     print(f"  --check in all: {wall:.0f} s, largest process {used.ru_maxrss / 1024:.0f} MiB,")
