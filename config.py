@@ -120,6 +120,8 @@ class Config:
         help="do not decode every image before epoch 1")
     max_pixels: int = flag("data", 179_000_000, "--max_pixels", type=positive, metavar="N",
         help="refuse images of more pixels before decoding them")
+    mirrored: bool = flag("data", False, "--mirrored",
+        help="--check: an image with left and right exchanged is a near duplicate, too")
     photos: str | None = flag("data", None, "--photos", metavar="DIR",
         help="pristine photographs for --distort and --generate (default of --generate: those "
         "inside installed packages)")
@@ -305,8 +307,8 @@ class Config:
         help="torch's CPU threads")
 
     output: str | None = flag("out", None, "-o", "--output", metavar="FILE",
-        help="--predict, --test: .csv or .json; -e: .csv; --jit: the .pt file; --check: .json; "
-        "--make_buckets: .txt or .csv; --import_keras: the .pth file")
+        help="--predict, --test: .csv or .json; -e: .csv; --jit: the .pt file; --check: .json, and "
+        ".html beside it; --make_buckets: .txt or .csv; --import_keras: the .pth file")
     sort: bool = flag("out", False, "--sort", help="--predict: best first")
     print_freq: int = flag("out", 10, "-p", "--print_freq", type=positive, metavar="STEPS",
         help="steps between lines of progress in a file")

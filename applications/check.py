@@ -1,36 +1,130 @@
-"""--check: every fault of a data set's labels and images in one pass."""
+"""--check: every fault, leak and oddity of a data set's labels and images in one pass."""
 
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from applications.data import SPLITS, find_bad_images, label_file, labelled_images
+from applications.data import SPLITS, label_file
+from applications.findings import Findings
+from applications.findings_page import findings_page
+from applications.inspection import decode, inspect
 from applications.runtime import Runtime
 from applications.tasks import TASKS
 from applications.vote_files import refuse_flags, vote_file
-from applications.voted import VotedImages
+from applications.voted import NO_FILE, VotedImages
 from config import Config
-from dataloader.labels import LabelError, LabelFile, check_splits, read_labels
+from dataloader.label_figures import image_scores, label_figures, vote_figures
+from dataloader.label_paths import images_root
+from dataloader.labels import (
+    Fault,
+    LabelError,
+    LabelFile,
+    check_splits,
+    label_paths,
+    read_labels,
+)
+from dataloader.levels import LEVELS_FILE, read_levels
 from utils.data_generate.distortions import SMALLEST_SIDE
 from utils.data_generate.photos import find_photos
-from utils.files import write_json
+from utils.files import write_json, write_text
+from utils.image_facts import ImageFacts
 
 
 def run(config: Config, runtime: Runtime) -> int:
-    """Prints what was found, -o FILE.json keeps it; 1 when anything is wrong. Nothing in DATA is
-    changed.
+    """Prints what was found; -o FILE.json keeps it, with a page of thumbnails beside it. 1 when
+    something is wrong or a split leaks. Nothing in DATA is changed.
     """
-    if config.photos and not config.check:
-        return _check_photographs(config, runtime)
+    photographs = bool(config.photos and not config.check)
     if config.check:
         config = dataclasses.replace(config, data=config.check)
-    if votes := vote_file(config):
-        return _check_votes(config, runtime, votes)
-    refuse_flags(config)
+    folder = Path(config.photos or "") if photographs else Path(config.data)
+    if config.output:
+        _keep_apart(folder, Path(config.output))
+    if photographs:
+        found = _check_photographs(config, folder)
+    elif votes := vote_file(config):
+        found = _check_votes(config, votes)
+    else:
+        refuse_flags(config)
+        found = _check_data(config)
+    for line in found.lines():
+        print(line)
+    warnings = found.warnings()
+    if warnings:
+        print("warning: " + ", ".join(warnings))
+    print(", ".join(found.faults()) or "no faults found")
+    if config.output:
+        _write(config, found)
+    elif found.faults() or warnings:
+        runtime.info("-o FILE.json keeps every finding, and shows them in FILE.html")
+    return found.exit_code
+
+
+def _keep_apart(folder: Path, output: Path) -> None:
+    inside, top = output.resolve(), folder.resolve()
+    if top in inside.parents:
+        raise ValueError(
+            f"--output {output}: lies in {folder}, which is only read: write elsewhere"
+        )
+
+
+def _write(config: Config, found: Findings) -> None:
+    target = Path(config.output or "")
+    write_json(target.with_suffix(".json"), found.to_dict())
+    shown = findings_page(
+        found, target.with_suffix(".json").name, config.workers, config.max_pixels
+    )
+    write_text(target.with_suffix(".html"), shown)
+    print(f"written: {target.with_suffix('.json')}, {target.with_suffix('.html')}")
+
+
+def _check_photographs(config: Config, folder: Path) -> Findings:
+    """--check --photos DIR: what --generate and --distort could not use, or would use twice."""
+    photos = find_photos(folder)
+    print(f"{config.photos}: {len(photos)} photographs")
+    figures = {"photographs": {"images": len(photos)}}
+    owners = {path: ("photographs",) for path in photos}
+    seen = inspect(config, decode(config, photos, SMALLEST_SIDE), owners)
+    return Findings(str(folder), figures, seen)
+
+
+def _check_votes(config: Config, file: Path) -> Findings:
+    """Every row of a vote file and its image, whatever the task; and which split it would be in,
+    were those at fault left out.
+    """
+    try:
+        votes = VotedImages(config, file)
+    except LabelError as error:
+        print(error)
+        return Findings(str(file), {}, inspect(config, [], {}), error.faults)
+    rows = np.flatnonzero(votes.usable)
+    facts = decode(config, votes.paths(rows))
+    missing = [ImageFacts(bad.path, reason=NO_FILE) for bad in votes.missing()]
+    votes.leave_out(rows, [one for one in facts if one.reason is not None])
+    try:
+        splits, notes = votes.splits(), votes.lines(votes.splits())
+    except ValueError as error:  # of the flags, not of the data
+        splits, notes = {}, [str(error)]
+    print("\n".join(notes))
+    owners: dict[Path, tuple[str, ...]] = {one.path: () for one in (*missing, *facts)}
+    scores, figures = votes.table.probs @ np.arange(1, votes.table.probs.shape[1] + 1), {}
+    for name, chosen in splits.items():
+        owners |= dict.fromkeys(votes.paths(chosen), (name,))
+        figures[name] = {
+            "file": str(file), "lines": len(chosen), "images": len(chosen), "notes": [],
+            **vote_figures(votes.table.probs[chosen], votes.table.votes, chosen),
+        }  # fmt: skip
+    seen = inspect(config, [*missing, *facts], owners)
+    named = dict(zip(votes.paths(rows), scores[rows].tolist(), strict=True))
+    return Findings(str(file), figures, seen, [], named)
+
+
+def _check_data(config: Config) -> Findings:
     task = TASKS[config.criterion]
     names = [name for name in SPLITS if label_file(config, name).exists()]
     if not names:
@@ -42,73 +136,25 @@ def run(config: Config, runtime: Runtime) -> int:
         check_splits(files)
     except LabelError as error:
         faults += error.faults
-    bad = find_bad_images(config, labelled_images(files), runtime)
+    references = _references(config, files, faults)
     for name, file in files.items():
         print(f"{name}: {len(file.labels)} lines")
         for note in file.notes:
             print(f"  {note}")
-    splits = {
-        name: {"file": str(f.file), "lines": len(f.labels), "notes": list(f.notes)}
-        for name, f in files.items()
-    }
-    return _conclude(config, splits, faults, bad)
-
-
-def _conclude(
-    config: Config, splits: dict[str, Any], faults: list, unreadable: tuple, missing: tuple = ()
-) -> int:
-    """Tells and keeps what was found; the exit code."""
-    bad = (*missing, *unreadable)
     if faults:
         print(LabelError(faults))
-    for image in bad:
-        print(f"{image.path}: {image.reason}")
-    images = f"{len(missing)} missing and " if missing else ""
-    print(
-        f"{len(faults)} label fault(s), {images}{len(unreadable)} unreadable image(s)"
-        if faults or bad
-        else "no faults found"
-    )
-    if config.output:
-        write_json(Path(config.output), _report(splits, faults, bad))
-    return 1 if faults or bad else 0
+    unread = tuple(name for name in names if name not in files)
+    if unread:
+        print(f"images not looked at before the label file is mended: {', '.join(unread)}")
+    owners: dict[Path, tuple[str, ...]] = {}
+    for name, file in files.items():
+        for path in label_paths(file.labels):
+            owners[path] = (*owners.get(path, ()), name)
+    seen = inspect(config, decode(config, owners), owners, files, references)
+    return Findings(config.data, _figures(files), seen, faults, image_scores(files), unread)
 
 
-def _check_votes(config: Config, runtime: Runtime, file: Path) -> int:
-    """Every row of a vote file and its image, whatever the task; and which split it would be in,
-    were those at fault left out.
-    """
-    try:
-        votes = VotedImages(config, file)
-    except LabelError as error:
-        return _conclude(config, {}, error.faults, ())
-    missing = votes.missing()
-    rows = np.flatnonzero(votes.usable)
-    unreadable = find_bad_images(config, votes.paths(rows), runtime)
-    votes.leave_out(rows, unreadable)
-    try:
-        splits, notes = votes.splits(), votes.lines(votes.splits())
-    except ValueError as error:  # of the flags, not of the data
-        splits, notes = {}, [str(error)]
-    print("\n".join(notes))
-    told = {name: {"file": str(file), "lines": len(r), "notes": []} for name, r in splits.items()}
-    return _conclude(config, told, [], unreadable, missing)
-
-
-def _check_photographs(config: Config, runtime: Runtime) -> int:
-    """--check --photos DIR: what --generate and --distort could not use."""
-    photos = find_photos(Path(config.photos or ""))
-    bad = find_bad_images(config, photos, runtime, SMALLEST_SIDE)
-    print(f"{config.photos}: {len(photos)} photographs")
-    for image in bad:
-        print(f"{image.path}: {image.reason}")
-    print(f"{len(bad)} unusable photograph(s)" if bad else "no faults found")
-    if config.output:
-        write_json(Path(config.output), _report({}, [], bad))
-    return 1 if bad else 0
-
-
-def _read(config: Config, kind: str, names: list[str]) -> tuple[dict[str, LabelFile], list]:
+def _read(config: Config, kind: str, names: list[str]) -> tuple[dict[str, LabelFile], list[Fault]]:
     files, faults = {}, []
     bins = config.num_classes if kind == "distributions" else None
     for name in names:
@@ -119,12 +165,36 @@ def _read(config: Config, kind: str, names: list[str]) -> tuple[dict[str, LabelF
     return files, faults
 
 
-def _report(splits: dict[str, Any], faults: list, bad: tuple) -> dict[str, Any]:
+def _references(
+    config: Config, files: dict[str, LabelFile], faults: list[Fault]
+) -> dict[str, dict[Path, str]]:
+    """The reference_id of each image, of the splits with a levels.csv; its faults join `faults`."""
+    found = {}
+    images = images_root(Path(config.data)) if files else None
+    for name, file in files.items():
+        paths, levels_file = label_paths(file.labels), file.file.parent / LEVELS_FILE
+        try:
+            levels = read_levels(levels_file, paths, images)
+        except ValueError as error:
+            place = re.fullmatch(r"(?::(\d+))?: (.*)", str(error).removeprefix(str(levels_file)))
+            line, message = place.groups() if place else (None, str(error))
+            faults.append(Fault(levels_file, int(line or 0), 1, message))
+            continue
+        if levels is not None:
+            ids = (level.reference_id for level in levels)
+            found[name] = dict(zip(paths, ids, strict=True))
+    return found
+
+
+def _figures(files: dict[str, LabelFile]) -> dict[str, dict[str, Any]]:
+    figures = label_figures(files)
     return {
-        "splits": splits,
-        "label_faults": [
-            {k: str(v) if isinstance(v, Path) else v for k, v in dataclasses.asdict(f).items()}
-            for f in faults
-        ],
-        "unreadable_images": [{"path": str(b.path), "reason": b.reason} for b in bad],
+        name: {
+            "file": str(file.file),
+            "lines": len(file.labels),
+            "images": len(label_paths(file.labels)),
+            "notes": list(file.notes),
+            **figures[name],
+        }
+        for name, file in files.items()
     }

@@ -16,9 +16,9 @@ OUTPUT_SUFFIXES = {
     "evaluate": (".csv",),
     "test": (".csv", ".json"),
     "jit": (".pt",),
-    "check": (".json",),
     "make_buckets": (".txt", ".csv"),
     "import_keras": (".pth",),
+    "check": (".json", ".html"),
 }
 JOINT = ("emd+rank", "emd+siamese")
 # Of a generated ladder, below the photograph itself: as far as two images of it can be apart.
@@ -80,6 +80,7 @@ def _mode(c: Config) -> Iterator[Rule]:
         mode in ("evaluate", "test") and c.fit == "val" and c.split == "val",
         "--fit val with --split val: they are the same images; leave --fit out",
     )
+    yield c.mirrored and mode != "check", "--mirrored: only with --check"
     yield (
         mode == "generate" and c.tile is not None and c.tile < 64,
         f"--tile {c.tile}: at least 64 pixels",

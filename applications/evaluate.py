@@ -35,7 +35,7 @@ def run(config: Config, runtime: Runtime) -> int:
     config, model, payload = load_model(config, runtime)
     task = TASKS[config.criterion]
     # An unreadable image stops scoring with its name; decoding everything twice would find no more.
-    unchecked = replace(config, no_check=True, bad_images="stop")
+    unchecked = replace(config, no_check=config.no_check or config.bad_images == "stop")
     data = read_data(unchecked, task, runtime, judged_splits(config))
     split = data.splits[config.split]
     check_fit(config, data)

@@ -145,6 +145,8 @@ def test_help_is_quick_and_imports_no_torch():
         ("--jit --resume x -o y.json", "must end in .pt"),
         ("-e --resume x --sort", "--sort: only with --predict"),
         ("--train -o y.csv", "only with -e, --test, --predict, --jit, --check"),
+        ("--check -o y.csv", "must end in .json or .html"),
+        ("--train --mirrored", "--mirrored: only with --check"),
         ("--generate basic --tile 10", "at least 64 pixels"),
         ("--continue run --lr 1", "leave out --lr"),
         ("--continue run --train -b 3", "leave out --batch_size, --train"),

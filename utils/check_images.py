@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -18,12 +18,14 @@ from functools import partial
 from itertools import chain
 from multiprocessing import get_context
 from pathlib import Path
+from typing import TypeVar
 
 if __package__ in (None, ""):  # run as a program: imports start at the repository, not in utils/
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from utils.images import DEFAULT_MAX_PIXELS, ImageError, list_images, read_image
 
+T = TypeVar("T")
 CHUNK = 8  # images per message to a process
 BAR_WIDTH = 30
 
@@ -50,17 +52,30 @@ def check_images(
     smallest: pixels; an image with a shorter side counts as bad too.
     ValueError for a negative number of workers, or when a process dies (out of memory, as a rule).
     """
+    files = [Path(path) for path in paths]
+    check = partial(_reason, max_pixels=max_pixels, smallest=smallest)
+    reasons = map_files(check, files, workers, progress)
+    found = zip(files, reasons, strict=True)
+    return [BadImage(path, reason) for path, reason in found if reason is not None]
+
+
+def map_files(
+    look: Callable[[Path], T],
+    files: list[Path],
+    workers: int | None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Iterator[T]:
+    """look(file) for each file, in their order, in `workers` processes; see `check_images`."""
     if workers is not None and workers < 0:
         raise ValueError(f"workers {workers}: give 0 or more processes")
-    files = [Path(path) for path in paths]
     count = min(_usable_cores() if workers is None else workers, len(files) // CHUNK)
-    check = partial(_reason, max_pixels=max_pixels, smallest=smallest)
     if count == 0:
-        return _collect(files, map(check, files), progress)
+        yield from _counted(map(look, files), len(files), progress)
+        return
     # A fresh process (spawn) works beside threads and an initialised accelerator; a fork may not.
     pool = ProcessPoolExecutor(count, get_context("spawn"), initializer=_leave_interrupts)
     try:
-        return _collect(files, pool.map(check, files, chunksize=CHUNK), progress)
+        yield from _counted(pool.map(look, files, chunksize=CHUNK), len(files), progress)
     except BrokenProcessPool:
         remedy = "check with fewer workers, or with a lower max_pixels"
         raise ValueError(f"a process that checks images died: {remedy}") from None
@@ -68,31 +83,36 @@ def check_images(
         pool.shutdown(cancel_futures=True)
 
 
-def _collect(
-    files: list[Path],
-    reasons: Iterable[str | None],
-    progress: Callable[[int, int], None] | None,
-) -> list[BadImage]:
-    bad = []
-    for done, (path, reason) in enumerate(zip(files, reasons, strict=True), start=1):
-        if reason is not None:
-            bad.append(BadImage(path, reason))
+def _counted(
+    found: Iterable[T], total: int, progress: Callable[[int, int], None] | None
+) -> Iterator[T]:
+    for done, one in enumerate(found, start=1):
+        yield one
         if progress is not None:
-            progress(done, len(files))
-    return bad
+            progress(done, total)
 
 
 def _reason(path: Path, max_pixels: int, smallest: int) -> str | None:
     try:
         image = read_image(path, max_pixels)
-    except ImageError as error:
+    except (ImageError, MemoryError) as error:
+        return why_unreadable(error)
+    return why_too_small(image.size, smallest)
+
+
+def why_unreadable(error: ImageError | MemoryError) -> str:
+    """The reason of a BadImage, from what `read_image` raised."""
+    if isinstance(error, ImageError):
         return error.reason
-    except MemoryError:
-        return "does not fit in memory: shrink the image, or lower max_pixels"
-    if min(image.size) < smallest:
-        size = f"{image.width}x{image.height}"
-        return f"{size} pixels, at least {smallest}x{smallest} needed: take it out"
-    return None
+    return "does not fit in memory: shrink the image, or lower max_pixels"
+
+
+def why_too_small(size: tuple[int, int], smallest: int) -> str | None:
+    """The reason of a BadImage with a side below `smallest`; else None."""
+    if min(size) >= smallest:
+        return None
+    shown = f"{size[0]}x{size[1]}"
+    return f"{shown} pixels, at least {smallest}x{smallest} needed: take it out"
 
 
 def _leave_interrupts() -> None:

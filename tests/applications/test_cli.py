@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from tests.cli import TINY, call
@@ -73,21 +71,6 @@ def test_margins_by_level_without_levels_are_refused(tmp_path):
     said = refused(tmp_path, f"--train --margin_by_level {TINY}")
     assert "train/label.txt: --margin_by_level needs" in said.replace("\\", "/")
     assert "levels.csv" in said and not (tmp_path / "runs").exists()
-
-
-def test_check_finds_every_fault_and_changes_nothing(tmp_path):
-    root = write_data(tmp_path / "data", "rank", 2, 1)
-    assert "no faults found" in call(tmp_path, "--check -j 0").out
-    (root / "train/images/photo1_1.png").write_bytes(b"no picture")
-    labels = root / "val" / "label.txt"
-    labels.write_text(labels.read_text() + "images/photo0_0.png\n")
-    before = {p: p.read_bytes() for p in root.rglob("*") if p.is_file()}
-    done = call(tmp_path, "--check data -j 0 -o found.json", 1)
-    assert "1 label fault(s), 1 unreadable image(s)" in done.out
-    report = json.loads((tmp_path / "found.json").read_text())
-    assert report["label_faults"][0]["line"] == 4
-    assert "photo1_1.png" in report["unreadable_images"][0]["path"]
-    assert {p: p.read_bytes() for p in root.rglob("*") if p.is_file()} == before
 
 
 def test_an_accelerator_that_is_not_there(tmp_path):
