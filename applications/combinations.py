@@ -170,7 +170,7 @@ def _several(c: Config) -> Iterator[Rule]:
         f"--repeat {c.repeat}: one of the runs of --repeats N or --folds K, from 1 on",
     )
     yield (
-        parts is None and "split_by" in c.given,
+        parts is None and c.split_by != Config.split_by,
         f"--split_by {c.split_by}: only with --repeats N or --folds K",
     )
     for name in ("stages", "distort"):

@@ -28,18 +28,21 @@ def run(config: Config, runtime: Runtime) -> int:
     """Prints the figures of --resume weights on --split of each data set, and a table of all; -o
     FILE.csv or FILE.json keeps them.
     """
-    config, model, _ = load_model(config, runtime)
+    config, model, payload = load_model(config, runtime)
     task = TASKS[config.criterion]
     options = ScoringOptions(
         view_rule(config), config.batch_size, config.workers, config.max_pixels, config.amp or "off"
     )
     found: dict[str, dict[str, Any]] = {}
     for name in config.test:
-        own = replace(config, data=name, no_check=True, bad_images="stop")
+        checked = config.no_check or config.bad_images == "stop"
+        own = replace(config, data=name, no_check=checked)
         data = read_data(own, task, runtime, judged_splits(own))
         check_fit(own, data)
         split = data.splits[config.split]
-        values, scores = evaluate_split(task, model, split, options, runtime, runtime.info)
+        values, scores = evaluate_split(
+            task, model, split, options, runtime, runtime.info, payload.get("mean_histogram")
+        )
         values = finish(own, task, model, data, Judged(split, scores), values, options, runtime)
         found[name] = {"images": len(split.targets.paths), **values}
         if runtime.main:

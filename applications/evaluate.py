@@ -44,7 +44,8 @@ def run(config: Config, runtime: Runtime) -> int:
     options = ScoringOptions(
         view_rule(config), config.batch_size, config.workers, config.max_pixels, config.amp or "off"
     )
-    values, found = evaluate_split(task, model, split, options, runtime, runtime.info)
+    learned = payload.get("mean_histogram")
+    values, found = evaluate_split(task, model, split, options, runtime, runtime.info, learned)
     values = finish(config, task, model, data, Judged(split, found), values, options, runtime)
     if runtime.main:
         tables = [table(values, f"{config.resume} on {split.file}"), *ladder_tables(values)]
