@@ -110,7 +110,8 @@ def finish(
     val = None
     if fits_on_val(config, task, data.splits, trained):
         on = data.splits["val"]
-        val = Judged(on, score_images(model, on.targets.paths, options, runtime, "scoring val"))
+        own = replace(options, features=None)  # those kept are of the images that are judged
+        val = Judged(on, score_images(model, on.targets.paths, own, runtime, "scoring val"))
     if not runtime.main:
         return values
     values, remarks = final_figures(config, task, judged, values, val)

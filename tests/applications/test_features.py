@@ -58,10 +58,6 @@ def heads(file: Path) -> dict[str, torch.Tensor]:
     return {name: tensor for name, tensor in weights.items() if name.startswith("heads.")}
 
 
-# What a logistic makes of six images turns over at the least difference.
-FITTED = ("_4p", "_5p", "_std", "_se")
-
-
 def assert_close(one: Path, other: Path, most: float = 1e-5) -> None:
     """Two runs: their heads, every figure of every epoch, and every prediction."""
     for name in (LAST, BEST):
@@ -71,8 +67,6 @@ def assert_close(one: Path, other: Path, most: float = 1e-5) -> None:
     for left, right in zip(records(one), records(other), strict=True):
         assert left.keys() == right.keys() and left["split"] == right["split"]
         for key in left.keys() - {"data_wait", "split", "intervals", "fits"}:
-            if key.endswith(FITTED):
-                continue
             assert left[key] == pytest.approx(right[key], abs=10 * most, nan_ok=True), key
     table, expected = (
         np.loadtxt(r / "predictions_test.csv", str, delimiter=",") for r in (one, other)
