@@ -193,7 +193,7 @@ class Config:
     margin: float = flag("task", 0.5, "--margin", type=number, metavar="M",
         help="rank: by how much the better score must lead; emd+rank: by what share of its lead in "
         "the votes")
-    loss_weights: str = flag("task", "1,1", "--loss_weights", type=weights, metavar="A,B",
+    loss_weights: str = flag("task", "1,0.3", "--loss_weights", type=weights, metavar="A,B",
         help="emd+rank, emd+siamese: weights of the two losses")
     bucket_width: float = flag("task", 1.0, "--bucket_width", type=number, metavar="BINS",
         help="emd+siamese, --make_buckets: a mean score belongs to the nearest multiple of this")

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Whether a ranking can be learned beside histograms of opinions without losing them: emd alone, emd+rank and
-# emd+siamese on one budget, three seeds, the same first weights; and as a control the recipe of Siamese NIMA, which goes
-# on from emd with contrast alone. A frozen backbone under a new head, as train_histogram.sh trains one.
+# emd+siamese (each with the second loss weighed 0.3 and 1) on one budget, three seeds, the same first weights; and as a
+# control the recipe of Siamese NIMA, which goes on from emd with contrast alone. A frozen backbone under a new head, as
+# train_histogram.sh trains one. Runs are named KIND@WEIGHT-SEED.
 #
 #   bash tests/benchmarks/joint_losses.sh HISTOGRAM_DATA WEIGHTS OUT
 #
@@ -12,7 +13,7 @@ setup
 DATA="$(cd "$1" && pwd)" WEIGHTS="$2" OUT="$3"
 COMMON=(--arch resnet18 --crop random --crop_size 224 --test_crops 5 --freeze backbone --dropout 0.5 -b 16 --epochs 10
   --eval_every 2 --schedule cosine --warmup 1 --lr 1e-3 --wd 0.1 --amp bf16 --threads 1 -j 1 --no_check --logdir "$OUT/runs")
-KINDS=(emd emd+rank emd+siamese emd,siamese)
+JOINT=(emd+rank@0.3 emd+rank@1 emd+siamese@0.3 emd+siamese@1)
 
 # best NAME: the best weights of a training. judged NAME: their figures on the test split, whatever they learned from.
 best() { printf '%s\n' "$OUT/$1/model_best_resnet18.pth"; }
@@ -29,20 +30,25 @@ for split in train val test; do
     -o "$OUT/data/$split/label.txt"
 done
 
+train() { # train NAME FLAGS...
+  local name="$1"
+  shift
+  "$PYTHON" "$ROOT/main.py" --train --data "$DATA" "${COMMON[@]}" --resume "$WEIGHTS" --checkpoints "$OUT/$name" "$@"
+  judged "$name"
+}
+
 for seed in 0 1 2; do
-  for kind in emd emd+rank emd+siamese; do
-    "$PYTHON" "$ROOT/main.py" --train --criterion "$kind" --data "$DATA" "${COMMON[@]}" --seed "$seed" \
-      --resume "$WEIGHTS" --checkpoints "$OUT/$kind-$seed"
-    judged "$kind-$seed"
+  train "emd-$seed" --criterion emd --seed "$seed"
+  for kind in "${JOINT[@]}"; do
+    train "$kind-$seed" --criterion "${kind%@*}" --loss_weights "1,${kind#*@}" --seed "$seed"
   done
-  "$PYTHON" "$ROOT/main.py" --train --criterion siamese --data "$OUT/data" "${COMMON[@]}" --opt adam --wd 0 \
-    --seed "$seed" --resume "$(best "emd-$seed")" --checkpoints "$OUT/emd,siamese-$seed"
-  judged "emd,siamese-$seed"
+  train "emd,siamese-$seed" --criterion siamese --data "$OUT/data" --resume "$(best "emd-$seed")" --opt adam --wd 0 \
+    --seed "$seed"
 done
 
 for figure in emd_r1 emd_r2 srcc pair_accuracy plcc rmse std_srcc; do
-  for kind in "${KINDS[@]}"; do
-    printf '%-12s' "$kind"
+  for kind in emd "${JOINT[@]}" emd,siamese; do
+    printf '%-16s' "$kind"
     "$PYTHON" "$ROOT/tests/benchmarks/spread.py" "$figure" "$OUT/$kind-"{0,1,2}.json
   done
 done
