@@ -32,6 +32,7 @@ from dataloader.levels import LEVELS_FILE, read_levels
 from utils.data_generate.distortions import SMALLEST_SIDE
 from utils.data_generate.photos import find_photos
 from utils.files import write_json, write_text
+from utils.html_page import printable
 from utils.image_facts import ImageFacts
 
 
@@ -90,7 +91,7 @@ def _check_photographs(config: Config, folder: Path) -> Findings:
     figures = {"photographs": {"images": len(photos)}}
     owners = {path: ("photographs",) for path in photos}
     seen = inspect(config, decode(config, photos, SMALLEST_SIDE), owners)
-    return Findings(str(folder), figures, seen)
+    return Findings(str(folder), figures, seen, labelled=False)
 
 
 def _check_votes(config: Config, file: Path) -> Findings:
@@ -190,7 +191,7 @@ def _figures(files: dict[str, LabelFile]) -> dict[str, dict[str, Any]]:
     figures = label_figures(files)
     return {
         name: {
-            "file": str(file.file),
+            "file": printable(file.file),
             "lines": len(file.labels),
             "images": len(label_paths(file.labels)),
             "notes": list(file.notes),

@@ -17,7 +17,8 @@ from utils.html_page import printable
 @dataclass(frozen=True)
 class Findings:
     """title: what was checked; splits: figures of each, built-in types; scores: of each image that
-    has one; unread: splits that were not looked at because of their label file.
+    has one; unread: splits that were not looked at because of their label file;
+    labelled: not so for photographs.
     """
 
     title: str
@@ -26,6 +27,7 @@ class Findings:
     label_faults: list[Fault] = field(default_factory=list)
     scores: Mapping[Path, float] = field(default_factory=dict)
     unread: tuple[str, ...] = ()
+    labelled: bool = True
 
     @property
     def leaks(self) -> list[Copies]:
@@ -40,7 +42,9 @@ class Findings:
         """What makes the exit code 1, counted; empty for none."""
         leaks, pixels = len(self.leaks), sum(copies.leak for copies in self.seen.exact)
         found = []
-        if self.label_faults or self.seen.bad:
+        if self.seen.bad and not self.labelled:
+            found = [f"{len(self.seen.bad)} unusable photograph(s)"]
+        elif self.label_faults or self.seen.bad:
             found = [
                 f"{len(self.label_faults)} label fault(s)",
                 f"{len(self.seen.bad)} unreadable image(s)",
@@ -70,8 +74,7 @@ class Findings:
             "splits": self.splits,
             "splits_not_read": list(self.unread),
             "label_faults": [
-                {k: str(v) if isinstance(v, Path) else v for k, v in dataclasses.asdict(f).items()}
-                for f in self.label_faults
+                {**dataclasses.asdict(f), "file": printable(f.file)} for f in self.label_faults
             ],
             "unreadable_images": [
                 {**self._image(b.path), "reason": b.reason, "truncated": b.truncated}

@@ -31,7 +31,7 @@ class _Page:
         self, found: Findings, json_name: str, workers: int | None, max_pixels: int
     ) -> None:
         self.found, self.seen, self.json_name = found, found.seen, json_name
-        self.leaks = [c for c in (*self.seen.exact, *self.seen.near) if c.leak]
+        self.leaks = found.leaks
         self.twice = [c for c in (*self.seen.exact, *self.seen.near) if not c.leak]
         self.odd = {kind: [o for o in self.seen.odd if o.kind == kind] for kind in KIND_TITLES}
         self.images = thumbnails(self._to_show(), workers, max_pixels)
@@ -102,7 +102,8 @@ class _Page:
             figures = [tag, f"{len(copies.images)} images in {joined(copies.splits)}"]
             figures += [_links(copies)] if copies.links else []
             blocks.append(self._block(together(*figures), shown, len(copies.images)))
-        return self._section(title, len(groups), why, [element("div", *blocks, class_="groups")])
+        body = [element("div", *blocks, class_="groups")]
+        return self._section(title, len(groups), why, body, MOST_GROUPS)
 
     def _references(self) -> Html:
         blocks = []
@@ -116,7 +117,7 @@ class _Page:
         why = "Versions of one photograph in several splits, by the reference_id of levels.csv."
         total = len(self.seen.references)
         body = [element("div", *blocks, class_="groups")]
-        return self._section("References in more than one split", total, why, body)
+        return self._section("References in more than one split", total, why, body, MOST_GROUPS)
 
     def _block(self, heading: Html, shown: Sequence[Path], total: int) -> Html:
         pictures = element("div", *(self._picture(p) for p in shown), class_="pictures")
@@ -156,9 +157,7 @@ class _Page:
         parts = (element("p", said), table(["finding", "what counts"], rows, numeric=9))
         return together(element("h2", "What counts"), *parts)
 
-    def _section(
-        self, title: str, total: int, why: str, body: list[Html], most: int = MOST_GROUPS
-    ) -> Html:
+    def _section(self, title: str, total: int, why: str, body: list[Html], most: int) -> Html:
         if not total:
             return Html("")
         heading = element("h2", f"{title}: {total:,}")

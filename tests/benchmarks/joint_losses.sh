@@ -18,7 +18,8 @@ JOINT=(emd+rank@0.3 emd+rank@1 emd+siamese@0.3 emd+siamese@1)
 # best NAME: the best weights of a training. judged NAME: their figures on the test split, whatever they learned from.
 best() { printf '%s\n' "$OUT/$1/model_best_resnet18.pth"; }
 judged() {
-  "$PYTHON" "$ROOT/main.py" -e --criterion emd+rank --data "$DATA" --label_name label.txt --resume "$(best "$1")" -j 1 |
+  "$PYTHON" "$ROOT/main.py" -e --criterion emd+rank --data "$DATA" --label_name label.txt --resume "$(best "$1")" -j 1 \
+    --bootstrap 0 |
     awk 'NR > 1 { printf "%s\"%s\": %s", (NR > 2 ? ", " : "{\"test\": {"), $1, $2 } END { print "}}" }' >"$OUT/$1.json"
 }
 

@@ -5,29 +5,13 @@ from __future__ import annotations
 import base64
 import io
 import re
-from html.parser import HTMLParser
 
 import pytest
 from PIL import Image
 
 from tests.contents import HOSTILE, blotches
+from tests.html_reader import Reader
 from utils.html_page import Html, bars, element, page, picture, printable, table, thumbnails
-
-
-class Reader(HTMLParser):
-    """Elements with their attributes, and the text, as a browser would see them."""
-
-    def __init__(self, document: str) -> None:
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self.feed(document)
-
-    def handle_starttag(self, tag, attrs):
-        self.elements.append((tag, dict(attrs)))
-
-    def handle_data(self, data):
-        self.text += data
 
 
 @pytest.mark.parametrize(
