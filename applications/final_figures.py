@@ -95,8 +95,8 @@ def image_clusters(targets: Targets) -> tuple[np.ndarray, str]:
     if targets.levels is not None:
         owners = zip(targets.levels, targets.paths, strict=True)
         return cluster_numbers([level.reference_id or path for level, path in owners]), "references"
-    if targets.relational:
-        labels = targets.all()
+    labels = targets.all()
+    if "better" in labels:
         groups = cluster_numbers(
             linked(len(targets.paths), labels["better"], labels["worse"]).tolist()
         )
