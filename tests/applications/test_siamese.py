@@ -53,7 +53,8 @@ def tensors(file: Path) -> dict[str, torch.Tensor]:
 
 
 def figures(text: str) -> dict[str, float]:
-    return {name: float(value) for name, value in (line.split() for line in text.splitlines()[1:])}
+    lines = (line.split() for line in text.splitlines()[1:] if not line.startswith("["))
+    return {line[0]: float(line[1]) for line in lines}
 
 
 def test_one_branch_is_saved_and_is_an_ordinary_emd_model(folder):
