@@ -120,8 +120,9 @@ def test_train(folders, words):
     if " -- " in words:
         stored = json.loads((run / "config.json").read_text())
         assert stored["use_margin"] and stored["pretrained"]
-    # A run's weights add up to gigabytes; those of Vgg16 are half a gigabyte each.
-    for file in [*run.glob("*.pth"), *folder.rglob("*Vgg16.pth")]:
+    # The weights of all runs add up to gigabytes; those of Vgg16 are half a gigabyte each.
+    used = folder.rglob("*Vgg16.pth") if arch == "Vgg16" else ()
+    for file in [*run.glob("*.pth"), *used]:
         file.unlink(missing_ok=True)
 
 
