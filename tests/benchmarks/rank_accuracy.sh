@@ -14,7 +14,7 @@ COMMON=(--criterion rank --photos "$PHOTOS" --val_photos 4 --test_photos 20 --sp
   --crop random --crop_size 160 -b 120 --lr 1e-3 --schedule cosine --warmup 1 --amp bf16 --threads 1 -j 1 --no_check)
 
 for SEED in "${SEEDS[@]}"; do
-  "$PYTHON" "$ROOT/main.py" --train "${COMMON[@]}" --seed "$SEED" --distort live --epochs 12 --eval_every 4 \
+  "$PYTHON" "$ROOT/main.py" --train "${COMMON[@]}" --seed "$SEED" --distort live --epochs 12 --eval_every 4 --test_crops 16 \
     --logdir "$OUT/live" --checkpoints "$OUT/live/latest"
   "$PYTHON" "$ROOT/main.py" --train "${COMMON[@]}" --seed "$SEED" --distort tid2013 --ladders 6 --epochs 16 --eval_every 16 \
     --logdir "$OUT/tid2013" --checkpoints "$OUT/tid2013/latest"
