@@ -272,7 +272,7 @@ def test_stages_go_on_with_the_labels_they_began_with(folder, monkeypatch):
     ("words", "said"),
     [
         ("--stages rank,regres", "no stage 'regres': did you mean regress"),
-        ("--stages rank,", "no stage '' (any of rank, emd, regress, head, all)"),
+        ("--stages rank,", "no stage '' (any of rank, emd, regress, siamese, "),
         ("--stages rank,regress --stage_lr 1", "one value for each of the 2 stages rank,regress"),
         ("--stages rank,regress --stage_lr 1,", "got 1"),
         ("--stages rank,regress --stage_lr 1,fast", "--stage_lr 1,fast: argument"),
