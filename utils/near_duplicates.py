@@ -30,6 +30,7 @@ FLAT = 2.0  # standard deviation in grey levels, 0..255, below which a thumbnail
 CROPS = (0.0, 0.025, 0.05)  # of the width or height, on one side
 
 _ROWS, _COLUMNS = 512, 8192  # hashes compared at once: 16 MB
+_PART = 4096  # thumbnails looked at at once: 16 MB
 _BATCH = 512  # pairs registered at once
 
 Pairs = tuple[np.ndarray, np.ndarray]
@@ -38,7 +39,11 @@ Progress = Callable[[int, int], None]
 
 def is_flat(thumbnails: np.ndarray) -> np.ndarray:
     """bool (N,): thumbnails (N, SIDE, SIDE) with nothing to compare."""
-    return thumbnails.std(axis=(1, 2)) < FLAT if len(thumbnails) else np.zeros(0, bool)
+    flat = np.empty(len(thumbnails), bool)
+    for start in range(0, len(thumbnails), _PART):
+        part = thumbnails[start : start + _PART].astype(np.float32)
+        flat[start : start + _PART] = part.std(axis=(1, 2)) < FLAT
+    return flat
 
 
 def signs(thumbnails: np.ndarray) -> np.ndarray:
@@ -46,11 +51,11 @@ def signs(thumbnails: np.ndarray) -> np.ndarray:
     frequencies = _zigzag(64)
     wave = _cosines(int(frequencies.max()) + 1)  # (F, SIDE)
     bits = np.empty((len(thumbnails), 64), np.float32)
-    for start in range(0, len(thumbnails), 4096):
-        part = thumbnails[start : start + 4096].astype(np.float32)
+    for start in range(0, len(thumbnails), _PART):
+        part = thumbnails[start : start + _PART].astype(np.float32)
         spectrum = wave @ part @ wave.T  # (n, F, F): down, across
         chosen = spectrum[:, frequencies[:, 0], frequencies[:, 1]]
-        bits[start : start + 4096] = np.where(chosen > 0, 1, -1)
+        bits[start : start + _PART] = np.where(chosen > 0, 1, -1)
     return bits
 
 
