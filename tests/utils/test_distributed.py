@@ -170,7 +170,16 @@ def test_two_machines_meet_at_the_init_method(worker):
     both = [start_launcher(worker, "collectives", 1, 2, rank, address) for rank in range(2)]
     ends = [process.communicate(timeout=TIMEOUT) for process in both]
     assert [process.returncode for process in both] == [0, 0], ends
-    assert ends == [("", ""), ("", "")]
+    for out, err in ends:
+        assert out == "" and _without_late_store(err) == "", ends
+
+
+def _without_late_store(err: str) -> str:
+    """On a busy machine the first one's store may close before the second has left it, which torch
+    remarks on stderr, with a C++ trace.
+    """
+    first = err.partition("\n")[0]
+    return "" if first.startswith("[W") and "TCPStore.cpp" in first else err
 
 
 def test_an_ordinary_failure_is_exit_1_without_a_traceback(worker):
