@@ -6,20 +6,20 @@ import csv
 import io
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from applications.runtime import Runtime
+from applications.voted import VotedImages
 from config import Config
-from dataloader.ava import BINS, COLUMNS, read_ava
+from dataloader.ava import COLUMNS
 from dataloader.bucket_lines import HEADER
 from dataloader.buckets import bucket_of
 from dataloader.labels import DistributionLabel, ScoreLabel, read_labels
 from utils.files import write_text
 from utils.flag_types import is_number
-
-IMAGES = "images"  # the folder beside AVA.txt
 
 
 def run(config: Config, runtime: Runtime) -> int:
@@ -30,7 +30,7 @@ def run(config: Config, runtime: Runtime) -> int:
     output = Path(config.output) if config.output else None
     if output and output.exists():
         raise ValueError(f"{output}: exists already: take it away, or pass another -o")
-    images, means = _ava(file, runtime) if _is_ava(file) else _labelled(file)
+    images, means = _voted(config, file, runtime) if _is_ava(file) else _labelled(file)
     buckets = bucket_of(means, config.bucket_width)
     folder = output.parent if output else Path()
     text = data_file(
@@ -80,22 +80,21 @@ def _is_ava(file: Path) -> bool:
     return len(fields) == COLUMNS and all(field.isdecimal() for field in fields)
 
 
-def _ava(file: Path, runtime: Runtime) -> tuple[list[Path], np.ndarray]:
-    """(images (M,), means of the votes (M,)); those that images/ does not hold are left out and
-    counted.
+def _voted(config: Config, file: Path, runtime: Runtime) -> tuple[list[Path], np.ndarray]:
+    """(images (M,), means of the votes (M,)) of AVA.txt; images that are not there are left out and
+    counted. They are looked for in --images, else below --data or beside the file.
     """
-    table = read_ava(file)
-    folder = file.parent / IMAGES
-    present = set(os.listdir(folder)) if folder.is_dir() else set()
-    names = [f"{number}.jpg" for number in table.ids]
-    kept = [i for i, name in enumerate(names) if name in present]
-    if not kept:
-        raise ValueError(f"{folder}: none of the images of {file} is there, e.g. {names[0]}")
-    if len(kept) < len(names):
-        runtime.info(f"{file}: {len(names) - len(kept)} of {len(names)} images are not in {folder}")
-    votes = table.votes[kept].astype(np.float64)
-    means = votes @ np.arange(1, BINS + 1) / votes.sum(axis=1)
-    return [folder / names[i] for i in kept], means
+    root = config.data if "data" in config.given else str(file.parent)
+    votes = VotedImages(replace(config, data=root), file)
+    rows = np.flatnonzero(votes.usable)
+    if not len(rows):
+        raise ValueError(
+            f"{votes.folder}: none of the images of {file} is there, e.g. {votes.table.names[0]}"
+        )
+    if left := len(votes.usable) - len(rows):
+        runtime.info(f"{file}: {left} of {len(votes.usable)} images are not in {votes.folder}")
+    probs = votes.table.probs[rows]
+    return list(votes.paths(rows)), probs @ np.arange(1, probs.shape[1] + 1)
 
 
 def _labelled(file: Path) -> tuple[list[Path], np.ndarray]:

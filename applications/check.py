@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +43,9 @@ def run(config: Config, runtime: Runtime) -> int:
     if config.check:
         config = dataclasses.replace(config, data=config.check)
     folder = Path(config.photos or "") if photographs else Path(config.data)
-    if config.output:
-        _keep_apart(folder, Path(config.output))
+    for read in (folder, config.images):
+        if config.output and read:
+            _keep_apart(Path(read), Path(config.output))
     if photographs:
         found = _check_photographs(config, folder)
     elif votes := vote_file(config):
@@ -176,10 +176,8 @@ def _references(
         paths, levels_file = label_paths(file.labels), file.file.parent / LEVELS_FILE
         try:
             levels = read_levels(levels_file, paths, images)
-        except ValueError as error:
-            place = re.fullmatch(r"(?::(\d+))?: (.*)", str(error).removeprefix(str(levels_file)))
-            line, message = place.groups() if place else (None, str(error))
-            faults.append(Fault(levels_file, int(line or 0), 1, message))
+        except LabelError as error:
+            faults += error.faults
             continue
         if levels is not None:
             ids = (level.reference_id for level in levels)

@@ -12,10 +12,11 @@ from typing import Any
 from applications.data import Data, Split, read_data
 from applications.final_figures import Judged, check_fit, final_figures, fits_on_val
 from applications.histograms import baseline_figures, write_histograms
+from applications.judged import Scores
 from applications.ladders import ladder_figures, ladder_tables, write_ladders
 from applications.runtime import Runtime
 from applications.scoring import ScoringOptions, figures, score_images
-from applications.tasks import TASKS, Scores, Task
+from applications.tasks import TASKS, Task
 from applications.views import view_rule
 from applications.weights import load_model
 from config import Config

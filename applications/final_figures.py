@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from applications.data import Data, Split
-from applications.tasks import Opinions, Scores, Task
+from applications.judged import Opinions, Scores
+from applications.tasks import Task
 from config import Config
 from dataloader.batch import Targets
 from dataloader.label_paths import images_root

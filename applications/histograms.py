@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from applications.tasks import Scores
+from applications.judged import Scores
 from dataloader.batch import Targets
 from dataloader.sources import open_source
 from utils import metrics

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from applications.data import Split
-from applications.tasks import Scores
+from applications.judged import Scores
 from dataloader.batch import Targets
 from dataloader.levels import LEVELS_FILE, Level
 from utils.files import write_text

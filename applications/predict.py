@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from applications.judged import Scores
 from applications.runtime import Runtime
 from applications.scoring import ScoringOptions, score_images
-from applications.tasks import Scores
 from applications.views import view_rule
 from applications.weights import load_model
 from config import Config

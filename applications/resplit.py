@@ -52,16 +52,12 @@ def resplit(
         chosen = [label for label, own in zip(labels, names, strict=True) if own == name]
         own = levels and [levels[path] for path in label_paths(chosen)]
         drawn = [config.seed, config.repeats, config.folds, config.repeat, config.split_by, name]
-        text = json_lines(drawn, *(split.sha256 for split in splits.values()))
+        text = "\n".join(map(str, [drawn, *(split.sha256 for split in splits.values())]))
         made[name] = replace(
             first, name=name, targets=task.targets(config, chosen, own), file=f"{how}, {name}",
             sha256=hashlib.sha256(text.encode()).hexdigest(),
         )  # fmt: skip
     return made
-
-
-def json_lines(*parts: object) -> str:
-    return "\n".join(map(str, parts))
 
 
 def part_of(config: Config) -> str:

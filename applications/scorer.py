@@ -12,9 +12,9 @@ import torch
 from PIL import Image
 
 from applications.combinations import check
+from applications.judged import Scores
 from applications.predict import expand, result_rows
 from applications.scoring import ScoringOptions, score_alone
-from applications.tasks import Scores
 from applications.views import view_rule
 from applications.weights import ADOPTED, load_network
 from config import checked_config

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from applications.judged import Scores
 from applications.runtime import Runtime
-from applications.tasks import Scores
 from dataloader.dataset import ViewDataset
 from dataloader.loader import LoadFault, make_loader
 from dataloader.sources import Source

@@ -13,7 +13,7 @@ SUM_TOLERANCE = 0.01 + 1e-9  # two decimals are common, and 0.33 * 3 counts as w
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One mistake; line and column count characters from 1, line 0 means the file as a whole."""
+    """One mistake; line and column count from 1, 0 means the file, or the line, as a whole."""
 
     file: Path
     line: int
@@ -21,8 +21,8 @@ class Fault:
     message: str
 
     def __str__(self) -> str:
-        place = f"{self.file}:{self.line}:{self.column}" if self.line else str(self.file)
-        return f"{place}: {self.message}"
+        places = [str(place) for place in (self.line, self.column) if place]
+        return f"{':'.join([str(self.file), *places])}: {self.message}"
 
 
 class LabelError(ValueError):

@@ -284,9 +284,7 @@ def test_rooms_stay_small():
     lines = {path: len((ROOT / path).read_text(encoding="utf-8").splitlines()) for path in watched}
     # The one list of all flags holds one idea, however many flags there are.
     most = {"config.py": MAX_FLAG_LINES}
-    large = {
-        p: n for p, n in lines.items() if n > most.get(p, MAX_LINES) and room_of(p) != "tests"
-    }
+    large = {p: n for p, n in lines.items() if n > most.get(p, MAX_LINES) and room_of(p) != "tests"}
     assert not large, f"a file over {MAX_LINES} lines usually holds two ideas: {large}"
     assert lines.get("main.py", 0) < MAX_MAIN_LINES
 

@@ -33,6 +33,7 @@ __all__ = [
     "enlarge_to_fit",
     "image_in_memory",
     "list_images",
+    "quiet_pillow",
     "read_image",
     "resize_image",
     "view",
@@ -81,7 +82,7 @@ def read_image(path: PathLike, max_pixels: int = DEFAULT_MAX_PIXELS) -> Image.Im
     processes are fine.
     """
     _check_file(path)
-    with _faults_named(path), _quiet_pillow(), Image.open(path, formats=FORMATS) as image:
+    with _faults_named(path), quiet_pillow(), Image.open(path, formats=FORMATS) as image:
         return _upright_rgb(path, image, max_pixels)
 
 
@@ -91,7 +92,7 @@ def image_in_memory(
     """A Pillow image by the rules of `read_image`, or uint8 (H, W, 3) RGB or (H, W) grey as it is;
     always another image than the given one, RGB. ImageError with `name` in place of a path.
     """
-    with _faults_named(name), _quiet_pillow():
+    with _faults_named(name), quiet_pillow():
         if isinstance(given, Image.Image):
             return _upright_rgb(name, given, max_pixels)
         check_array(given, name)
@@ -158,7 +159,7 @@ def _check_pixels(path: PathLike, size: tuple[int, int], max_pixels: int) -> Non
 
 
 @contextmanager
-def _quiet_pillow() -> Iterator[None]:
+def quiet_pillow() -> Iterator[None]:
     """Pillow's warnings off, and its own size limit, because `max_pixels` decides."""
     limit = Image.MAX_IMAGE_PIXELS
     with warnings.catch_warnings():

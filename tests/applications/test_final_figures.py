@@ -11,7 +11,8 @@ from applications.combinations import check
 from applications.data import Split
 from applications.evaluate import table
 from applications.final_figures import Judged, final_figures, fits_on_val, image_clusters
-from applications.tasks import TASKS, Scores
+from applications.judged import Scores
+from applications.tasks import TASKS
 from config import UsageError, make_config
 from dataloader.batch import DistributionTargets, ScoreTargets
 from dataloader.labels import DistributionLabel, PairLabel, ScoreLabel

@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 
 from applications.evaluate import write_predictions
+from applications.judged import Scores
 from applications.ladders import ladder_figures
-from applications.tasks import Scores
 from dataloader.levels import Level
 from tests.cli import TINY, call, records, run_folders
 from tests.tiny_data import LEVELS, write_data

@@ -52,14 +52,14 @@ def test_ava_by_mean_score(tmp_path):
 def test_images_that_are_not_there_are_counted(tmp_path):
     ava(tmp_path, missing=(7,))
     done = call(tmp_path, "--make_buckets ava/AVA.txt --bucket_width 0.5")
-    assert "1 of 3 images are not in ava/images" in done.err
+    assert "1 of 3 images are not in" in done.err and "ava/images" in done.err
     assert done.out.splitlines() == [
         "file_name label", "ava/images/953619.jpg 11", "ava/images/12.jpg 19",
     ]  # fmt: skip
     for image in (tmp_path / "ava/images").iterdir():
         image.unlink()
     done = call(tmp_path, "--make_buckets ava/AVA.txt", code=1)
-    assert "none of the images" in done.err and "953619.jpg" in done.err
+    assert "none of the images" in done.err and "953619" in done.err
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ def run(folder: Path, words: str) -> subprocess.CompletedProcess:
 
 @pytest.mark.parametrize("device", ["npu", "auto"])
 def test_train_and_evaluate(tmp_path: Path, device: str) -> None:
-    """"auto" finds the card too; the weights are evaluated on the CPU with the same figures."""
+    """ "auto" finds the card too; the weights are evaluated on the CPU with the same figures."""
     write_data(tmp_path / "data", "regress")
     done = run(tmp_path, f"--train --criterion regress --device {device} --epochs 1 {SMALL}")
     assert done.returncode == 0, done.stderr

@@ -1,6 +1,6 @@
 """Mean and standard deviation of a test figure over runs.
 
-    python tests/benchmarks/spread.py FIGURE RUN/results.json ...
+python tests/benchmarks/spread.py FIGURE RUN/results.json ...
 """
 
 import json
