@@ -40,7 +40,7 @@ def ladder_figures(targets: Targets, found: Scores) -> tuple[dict[str, Any], lis
     """(figures of utils/ranking_metrics.py, why some are nan); nothing where no level is known.
     Images of unknown level are left out.
     """
-    columns = _columns(targets.levels or [], found.scores)
+    columns = known_columns(targets.levels or [], found.scores)
     if not len(columns[0]):
         return {}, []
     with warnings.catch_warnings(record=True) as caught:
@@ -77,7 +77,7 @@ def check_monitor(figure: str, val: Split | None) -> None:
         raise ValueError(f"--monitor {figure}: {val.file}: {'; '.join(reasons)}")
 
 
-def _columns(
+def known_columns(
     levels: Sequence[Level], scores: np.ndarray
 ) -> tuple[np.ndarray, list[str], list[str], list[int]]:
     """Scores, references, distortions and levels of the images whose level is known."""
@@ -140,7 +140,7 @@ def write_ladders(
     _write_rows(writer, "all", values["by_level"], values)
     write_text(stem.with_name(f"{stem.name}.csv"), text.getvalue())
     accuracy = {name: figures["ladder_accuracy"] for name, figures in by_distortion.items()}
-    ladders = build_ladders(*_columns(targets.levels, found.scores))
+    ladders = build_ladders(*known_columns(targets.levels, found.scores))
     ladder_picture(ladders, accuracy, stem.with_name(f"{stem.name}.png"), title)
 
 

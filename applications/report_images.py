@@ -1,0 +1,137 @@
+"""Sections of a report that show images: where the model is most wrong, and what it looks at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from applications.quality_maps import map_csv, overlay, quality_map
+from applications.report_parts import Evaluation, Section, name_of, shown
+from dataloader.sources import Source, open_source
+from utils.html_page import Html, download, element, image_uri, zoomable
+from utils.images import ImageError
+
+MOST = 8  # images of a kind
+_SIDE = 1280  # pixels of the longer side, at most
+
+
+def worst_sections(e: Evaluation) -> list[Section]:
+    """Over- and under-rated images where there are opinions, pairs in the wrong order where there
+    are pairs; and images from the lowest score to the highest.
+    """
+    sections = []
+    opinions, labels = e.opinions(), e.targets.all()
+    if opinions is not None:
+        sections.append(_over_and_under(e, opinions.mos.astype(np.float64)))
+    elif "better" in labels:
+        sections += _wrong_pairs(e, labels["better"], labels["worse"])
+    return [*sections, _in_order(e)]
+
+
+def _over_and_under(e: Evaluation, mos: np.ndarray) -> Section:
+    predicted, how = e.in_mos_units()
+    error = predicted - mos
+    over, under = extremes(error)
+    parts = []
+    for title, chosen in (("Rated too high", over), ("Rated too low", under)):
+        captions = [_judged(e, i, predicted[i], mos[i]) for i in chosen]
+        parts += [element("h3", title), _gallery(e, chosen, captions)]
+    why = f"The largest errors, prediction ({how}) less MOS. A click shows the image large."
+    return Section("worst", "Where the model is most wrong", why, tuple(parts))
+
+
+def extremes(error: np.ndarray, most: int = MOST) -> tuple[list[int], list[int]]:
+    """(images whose error is most above 0, most below 0), the largest first."""
+    order = np.argsort(-error, kind="stable")
+    over = [int(i) for i in order[:most] if error[i] > 0]
+    return over, [int(i) for i in order[::-1][:most] if error[i] < 0]
+
+
+def _judged(e: Evaluation, image: int, predicted: float, mos: float) -> list[str]:
+    error = f"{predicted - mos:+.4f}"
+    return [name_of(e.targets.paths[image]), f"{error}: predicted {predicted:.4f}, MOS {mos:.4f}"]
+
+
+def _wrong_pairs(e: Evaluation, better: np.ndarray, worse: np.ndarray) -> list[Section]:
+    ahead = (e.scores[better] - e.scores[worse]).astype(np.float64)
+    order = [int(i) for i in np.argsort(ahead, kind="stable")[:MOST] if ahead[i] < 0]
+    if not order:
+        return []
+    images = [int(i) for pair in order for i in (better[pair], worse[pair])]
+    captions = []
+    for pair in order:
+        for word, i in (("better", better[pair]), ("worse", worse[pair])):
+            name = name_of(e.targets.paths[i])
+            captions.append([name, f"labelled {word}, score {shown(e.scores[i])}"])
+    why = f"Pairs whose worse image scores highest above the better one; {int((ahead < 0).sum())} "
+    why += f"of {len(ahead)} pairs are in the wrong order."
+    body = (_gallery(e, images, captions, "pairs"),)
+    return [Section("worst", "Pairs in the wrong order", why, body)]
+
+
+def _in_order(e: Evaluation) -> Section:
+    order = np.argsort(e.scores, kind="stable")
+    places = np.unique(np.linspace(0, len(order) - 1, min(len(order), MOST)).round().astype(int))
+    chosen = [int(order[place]) for place in places]
+    captions = [
+        [name_of(e.targets.paths[i]), f"score {shown(e.scores[i])}, place {p + 1} from below"]
+        for i, p in zip(chosen, places, strict=True)
+    ]
+    why = f"{len(chosen)} of {len(order)} images, evenly spread in the order of their scores."
+    return Section("order", "From the lowest to the highest score", why,
+                   (_gallery(e, chosen, captions),))  # fmt: skip
+
+
+def _gallery(
+    e: Evaluation, images: Sequence[int], captions: Sequence[Sequence[str]], kind: str = ""
+) -> Html:
+    if not images:
+        return element("p", "None.", class_="soft")
+    figures = [_figure(e, e.targets.paths[i], said) for i, said in zip(images, captions, strict=True)]
+    return element("div", *figures, class_=f"gallery {kind}".strip())
+
+
+def _figure(e: Evaluation, source: Source, caption: Sequence[str]) -> Html:
+    try:
+        image = open_source(source, e.config.max_pixels)
+    except (ImageError, MemoryError):
+        return zoomable("", name_of(source), caption, "no picture")
+    uri, note = image_uri(image, _SIDE)
+    return zoomable(uri, name_of(source), caption, note)
+
+
+def map_section(e: Evaluation) -> list[Section]:
+    """Quality maps of the images that are most wrong, or of the lowest and highest scores."""
+    count = min(e.config.report_maps, len(e.targets.paths))
+    if not count:
+        return []
+    parts: list[Html] = []
+    for image in _mapped(e, count):
+        source = e.targets.paths[image]
+        found = quality_map(e.model, source, e.options.rule, e.options, e.device)
+        uri, note = image_uri(overlay(found), _SIDE)
+        caption = [name_of(source), f"score {shown(float(found.score))}"]
+        file = f"map_{len(parts) + 1}.csv"
+        parts.append(
+            element(
+                "div", zoomable(uri, f"map of {name_of(source)}", caption, note),
+                download(file, map_csv(found), file), class_="map",
+            )  # fmt: skip
+        )
+    why = "By how much the score falls when a part of the image is hidden. What is hidden where the "
+    why += "map is warm lowers the score, where it is cold raises it."
+    body = (element("div", *parts, class_="gallery"),)
+    return [Section("maps", "Where the score comes from", why, body)]
+
+
+def _mapped(e: Evaluation, count: int) -> Iterable[int]:
+    opinions = e.opinions()
+    if opinions is None:
+        order = [int(i) for i in np.argsort(e.scores, kind="stable")]
+        low = (count + 1) // 2
+        return [*order[:low], *order[len(order) - (count - low) :]]
+    over, under = extremes(e.in_mos_units()[0] - opinions.mos.astype(np.float64), count)
+    both = [i for pair in zip(over, under, strict=False) for i in pair]
+    return list(dict.fromkeys([*both, *over, *under]))[:count]

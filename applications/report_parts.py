@@ -1,0 +1,103 @@
+"""What a report is made of: an evaluation, and sections of text, tables, charts and pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from applications.final_figures import Judged
+from applications.judged import Opinions
+from applications.scoring import ScoringOptions
+from applications.tasks import Task
+from config import Config
+from dataloader.batch import Targets
+from dataloader.sources import Source
+from utils.chart import Chart
+from utils.html_page import Html
+from utils.logistic_fit import LogisticFit
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A model judged on one split.
+
+    title: of the page. judged, values: the split with the scores of its images, and its figures as
+    `final_figures` leaves them. val: the images the fits were made on, where not the judged ones.
+    labels: what is known of every split, or why it is not. facts: `run_folder.environment`.
+    run: folder of the training, where it is known.
+    """
+
+    title: str
+    config: Config
+    task: Task
+    judged: Judged
+    values: Mapping[str, Any]
+    val: Judged | None
+    labels: Mapping[str, Targets | str]
+    facts: Mapping[str, Any]
+    weights: Path
+    run: Path | None
+    model: nn.Module
+    options: ScoringOptions
+    device: torch.device
+
+    @property
+    def targets(self) -> Targets:
+        return self.judged.split.targets
+
+    @property
+    def scores(self) -> np.ndarray:
+        return self.judged.found.scores
+
+    def opinions(self) -> Opinions | None:
+        return self.task.opinions(self.targets)
+
+    def fit(self, kind: str) -> LogisticFit | None:
+        """The logistic "4p" or "5p" that `values` were made with; None where there is none."""
+        stored = self.values.get("fits", {}).get(kind)
+        if stored is None:
+            return None
+        return LogisticFit(**{**stored, "parameters": tuple(stored["parameters"])})
+
+    def in_mos_units(self) -> tuple[np.ndarray, str]:
+        """(predictions (N,) that can be compared with the MOS, how they were made)."""
+        fit = self.fit("4p")
+        if fit is None or fit.failed:
+            return self.scores.astype(np.float64), "as they are: there is no 4-parameter fit"
+        where = "these images" if self.val is None else "the images of val/"
+        return fit(self.scores), f"after the 4-parameter fit on {where}"
+
+    @property
+    def remark(self) -> str:
+        """Of fits on the very images that are judged."""
+        return "" if self.val else "fitted on the judged images themselves"
+
+
+@dataclass(frozen=True)
+class Section:
+    """key: its anchor, and the first part of its files' names; title; why: a sentence or two for a
+    person; body: in reading order, neighbouring charts side by side.
+    """
+
+    key: str
+    title: str
+    why: str
+    body: tuple[Html | Chart, ...]
+
+
+def name_of(source: Source) -> str:
+    """What an image is called in a picture."""
+    return Path(source.as_posix()).name
+
+
+def shown(value: Any) -> str:
+    """A figure as the tables say it."""
+    if isinstance(value, float | np.floating):
+        return "nan" if value != value else f"{value:.4f}"
+    return str(value)

@@ -1,0 +1,117 @@
+"""Sections of a report on how the model came about: curves, data card, command, versions."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from applications.report_parts import Evaluation, Section
+from utils.chart import Chart, Line, Upright
+from utils.html_page import Html, element, table
+
+CARD = "data_card.json"  # beside the labels that --prepare writes
+
+
+def curve_section(e: Evaluation) -> list[Section]:
+    records = read_metrics(e.run / "metrics.jsonl") if e.run else []
+    if not records:
+        said = "No metrics.jsonl lies beside the weights: name those of a run folder to see curves."
+        return [Section("curves", "Training", said, ())]
+    best = best_epoch(e.run) if e.run else None
+    figures = dict.fromkeys(
+        name for record in records if record["split"] == "val" for name in record
+    )
+    wanted = ["loss", *(f for f in e.task.figures if f in figures and f != "loss")]
+    charts = [chart for name in wanted if (chart := curve(records, name, best))]
+    charts += [chart for chart in (curve(records, "lr", None),) if chart]
+    why = "Figures of each epoch" + (f"; the best is {best}." if best else ".")
+    return [Section("curves", "Training", why, tuple(charts))]
+
+
+def read_metrics(file: Path) -> list[dict[str, Any]]:
+    """Records of train and val, in order; none where there is no such file. A last line that a kill
+    cut off is left out.
+    """
+    if not file.is_file():
+        return []
+    found = []
+    for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            record = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(record, dict) and record.get("split") in ("train", "val"):
+            found.append(record)
+    return found
+
+
+def best_epoch(run: Path) -> int | None:
+    file = run / "results.json"
+    found = json.loads(file.read_text(encoding="utf-8")).get("best_epoch") if file.is_file() else None
+    return found if isinstance(found, int) else None
+
+
+def curve(records: Sequence[Mapping[str, Any]], name: str, best: int | None) -> Chart | None:
+    """A figure by epoch, of train and of val; None where no record has it."""
+    lines = []
+    for colour, split in enumerate(("train", "val")):
+        known = [r for r in records if r["split"] == split and name in r]
+        if known:
+            epochs = np.array([float(r["epoch"]) for r in known])
+            values = np.array([float("nan") if r[name] is None else r[name] for r in known], float)
+            lines.append(Line(epochs, values, split, colour, dots=len(known) < 40))
+    if not lines:
+        return None
+    marks = (*lines, Upright(float(best), f"best: epoch {best}", 2)) if best else tuple(lines)
+    return Chart(name, "epoch", name, marks)
+
+
+def facts_sections(e: Evaluation) -> list[Section]:
+    sections = []
+    if card := data_card(Path(e.config.data)):
+        rows = [[key, str(value)] for key, value in card.items() if isinstance(value, str | int)]
+        rows += [
+            [f"{file}: SHA-256", str(about.get("sha256", ""))]
+            for file, about in (card.get("files") or {}).items()
+        ]
+        rows += [["note", str(note)] for note in card.get("notes") or ()]
+        why = f"As --prepare wrote it ({CARD})."
+        sections.append(Section("card", "Data card", why, (table(["", ""], rows, numeric=2),)))
+    sections.append(_command(e))
+    return sections
+
+
+def data_card(root: Path) -> dict[str, Any]:
+    try:
+        found = json.loads((root / CARD).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _command(e: Evaluation) -> Section:
+    facts = e.facts
+    rows = [
+        ["weights", str(e.weights)],
+        ["labels", e.judged.split.title],
+        *([f"labels of {name}: SHA-256", digest] for name, digest in facts["labels_sha256"].items()),
+        ["made", str(facts["started"])],
+        ["git revision", str(facts["git_revision"] or "not a checkout")],
+        ["machine", f"{facts['platform']}, {facts['device']}"],
+        ["Python", str(facts["python"])],
+        *([name, version] for name, version in facts["packages"].items()),
+    ]
+    line = element("pre", shlex.join(["python", *facts["command"]]))
+    given = sorted(e.config.given)
+    settings = [[name, str(getattr(e.config, name))] for name in given]
+    body: list[Html | Chart] = [line, table(["", ""], rows, numeric=2)]
+    if settings:
+        inner = table(["flag", "value"], settings, numeric=2)
+        body.append(element("details", element("summary", "Flags that were set"), inner))
+    return Section("command", "How this was made", "The exact command, and what it ran on.",
+                   tuple(body))  # fmt: skip

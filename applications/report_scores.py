@@ -1,0 +1,107 @@
+"""Sections of a report for predictions that have opinions: fit, calibration, residuals, groups."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from applications.final_figures import image_clusters
+from applications.report_parts import Evaluation, Section, name_of, shown
+from utils.calibration import calibration
+from utils.chart import Band, Bars, Chart, Level, Line, Points
+from utils.fit_band import fit_band
+from utils.html_page import Html, element, table
+
+_CURVE = 121  # points of a drawn curve
+_BINS = 24  # of a histogram of residuals
+_NAMES = {"4p": "4-parameter fit", "5p": "5-parameter fit"}
+
+
+def score_sections(e: Evaluation) -> list[Section]:
+    """Nothing where nobody was asked."""
+    opinions = e.opinions()
+    if opinions is None:
+        return []
+    mos = opinions.mos.astype(np.float64)
+    return [_against(e, mos), _calibration(e, mos), _residuals(e, mos)]
+
+
+def _against(e: Evaluation, mos: np.ndarray) -> Section:
+    scores = e.scores.astype(np.float64)
+    titles = tuple(name_of(path) for path in e.targets.paths)
+    marks = [Points(scores, mos, "images", titles)]
+    at = np.linspace(scores.min(), scores.max(), _CURVE)
+    for colour, kind in ((1, "4p"), (2, "5p")):
+        fit = e.fit(kind)
+        if fit is None or fit.failed:
+            continue
+        if kind == "4p":
+            marks.insert(0, Band(at, *_band(e, at), "its 95% interval", colour))
+        marks.append(Line(at, fit(at), _NAMES[kind], colour, dashed=kind == "5p"))
+    chart = Chart("Prediction against MOS", "prediction", "MOS", tuple(marks))
+    why = "Each point is an image. The fits map predictions to the MOS scale before PLCC and RMSE; "
+    why += "the band is the interval of the 4-parameter curve, with images of one reference "
+    why += "counted as one."
+    return Section("fit", "Prediction against MOS", why, (chart, _fits(e)))
+
+
+def _band(e: Evaluation, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    on = e.val or e.judged
+    opinions, fit = e.task.opinions(on.split.targets), e.fit("4p")
+    assert opinions is not None and fit is not None
+    clusters, _ = image_clusters(on.split.targets)
+    return fit_band(fit, on.found.scores, opinions.mos, clusters, at)
+
+
+def _fits(e: Evaluation) -> Html:
+    """Parameters of the fits, where they were made, and what is odd about them."""
+    rows = []
+    for kind, name in _NAMES.items():
+        fit = e.fit(kind)
+        if fit is None:
+            continue
+        said = f"failed: {fit.failed}" if fit.failed else fit.remark or ""
+        made = e.values.get("fit", "")
+        rows.append([name, str(made), str(fit.n), " ".join(f"{p:.6g}" for p in fit.parameters), said])
+    header = ["fit", "made on", "images", "b1 b2 b3 b4 (b5)", "remark"]
+    note = element("p", e.remark, class_="soft") if e.remark else Html("")
+    return Html(table(header, rows, numeric=9) + note)
+
+
+def _calibration(e: Evaluation, mos: np.ndarray) -> Section:
+    predicted, how = e.in_mos_units()
+    found = calibration(predicted, mos)
+    marks = (
+        Band(found.predicted, found.low, found.high, "95% interval of the mean MOS", 1),
+        Line(found.predicted, found.voted, "mean MOS of the group", 1, dots=True),
+    )
+    chart = Chart(
+        "Calibration", "mean prediction of the group", "mean MOS", marks, diagonal=True
+    )
+    rows = [
+        [str(n + 1), str(count), *map(shown, figures)]
+        for n, (count, *figures) in enumerate(
+            zip(found.images, found.predicted, found.voted, found.low, found.high, strict=True)
+        )
+    ]
+    header = ["group", "images", "mean prediction", "mean MOS", "low", "high"]
+    why = f"Images in groups of neighbouring predictions ({how}). On the diagonal, images predicted "
+    why += "3.2 were rated 3.2 on average."
+    return Section("calibration", "Calibration", why, (chart, table(header, rows)))
+
+
+def _residuals(e: Evaluation, mos: np.ndarray) -> Section:
+    predicted, how = e.in_mos_units()
+    rest = predicted - mos
+    titles = tuple(name_of(path) for path in e.targets.paths)
+    over = Chart(
+        "Residuals over MOS", "MOS", "prediction - MOS",
+        (Level(0.0), Points(mos, rest, "images", titles)),
+    )  # fmt: skip
+    edges = np.histogram_bin_edges(rest, _BINS)
+    spread = Chart(
+        "How often", "prediction - MOS", "images",
+        (Bars(edges, np.histogram(rest, edges)[0].astype(np.float64), "images"),),
+    )  # fmt: skip
+    why = f"Prediction ({how}) less MOS. A slope says that the ends of the scale are pulled towards "
+    why += "the middle, which every regression does that does not know better."
+    return Section("residuals", "Residuals", why, (over, spread))
