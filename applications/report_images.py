@@ -10,11 +10,10 @@ import numpy as np
 from applications.quality_maps import map_csv, overlay, quality_map
 from applications.report_parts import Evaluation, Section, name_of, shown
 from dataloader.sources import Source, open_source
-from utils.html_page import Html, download, element, image_uri, zoomable
+from utils.html_page import FULL, Html, download, element, shrunk_uri, zoomable
 from utils.images import ImageError
 
 MOST = 8  # images of a kind
-_SIDE = 1280  # pixels of the longer side, at most
 
 
 def worst_sections(e: Evaluation) -> list[Section]:
@@ -98,7 +97,7 @@ def _figure(e: Evaluation, source: Source, caption: Sequence[str]) -> Html:
         image = open_source(source, e.config.max_pixels)
     except (ImageError, MemoryError):
         return zoomable("", name_of(source), caption, "no picture")
-    uri, note = image_uri(image, _SIDE)
+    uri, note = shrunk_uri(image, FULL)
     return zoomable(uri, name_of(source), caption, note)
 
 
@@ -111,7 +110,7 @@ def map_section(e: Evaluation) -> list[Section]:
     for image in _mapped(e, count):
         source = e.targets.paths[image]
         found = quality_map(e.model, source, e.options.rule, e.options, e.device)
-        uri, note = image_uri(overlay(found), _SIDE)
+        uri, note = shrunk_uri(overlay(found), FULL)
         caption = [name_of(source), f"score {shown(float(found.score))}"]
         file = f"map_{len(parts) + 1}.csv"
         parts.append(

@@ -38,14 +38,15 @@ def _panel(found: Ladders, kind: int, by_distortion: dict) -> Chart:
     name = str(found.distortions[kind])
     own = np.flatnonzero(found.distortion == kind)
     places = np.unique(np.linspace(0, len(own) - 1, min(len(own), _MOST_LINES)).round().astype(int))
-    lines = []
-    for ladder in own[places]:
-        levels, scores = _by_level(found, found.image[found.ladder == ladder])
-        title = str(found.references[found.reference[ladder]])
-        lines.append(Line(levels, scores, title, faint=True))
+    pieces = [_by_level(found, found.image[found.ladder == ladder]) for ladder in own[places]]
+    # One series, broken between photographs: forty names would hide the lines.
+    x, y = (
+        np.concatenate([np.append(piece[part], np.nan) for piece in pieces]) for part in (0, 1)
+    )
     mean = _by_level(found, found.image[found.distortion[found.ladder] == kind])
     title = f"{name}: {shown(by_distortion[name]['ladder_accuracy'])} of pairs in order"
-    return Chart(title, "level", "score", (*lines, Line(*mean, "mean", 1, dots=True)))
+    marks = (Line(x, y, "photographs", 5), Line(*mean, "mean", 1, dots=True))
+    return Chart(title, "level", "score", marks)
 
 
 def _by_level(found: Ladders, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

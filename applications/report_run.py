@@ -14,7 +14,7 @@ from applications.report_parts import Evaluation, Section
 from utils.chart import Chart, Line, Upright
 from utils.html_page import Html, element, table
 
-CARD = "data_card.json"  # beside the labels that --prepare writes
+CARD = "card.json"  # beside the labels that --prepare writes
 
 
 def curve_section(e: Evaluation) -> list[Section]:

@@ -188,6 +188,11 @@ def full_picture(
         image = read_image(path, max_pixels)
     except (ImageError, MemoryError):
         return "", ""
+    return shrunk_uri(image, side)
+
+
+def shrunk_uri(image: Image.Image, side: int = FULL) -> tuple[str, str]:
+    """`full_picture` of an RGB image in memory, which is shrunk in place."""
     width, height = image.size
     image.thumbnail((side, side), Image.Resampling.LANCZOS)
     note = "" if image.size == (width, height) else f"shrunk from {width} x {height}"
