@@ -142,6 +142,10 @@ class Config:
 
     bootstrap: int = flag("data", 1000, "--bootstrap", type=count, metavar="N",
         help="-e and the test after training: resamples behind each 95%% interval; 0: none")
+    no_report: bool = flag("data", False, "--no_report",
+        help="-e and the test after training: no report.html")
+    report_maps: int = flag("data", 4, "--report_maps", type=count, metavar="N",
+        help="report.html: images with a map of where their score comes from")
     fit: str | None = flag("data", None, "--fit", choices=("val", "test"),
         help="images whose scores the logistics of plcc_4p and plcc_5p are fitted on: of val/, or "
         "those that are judged (default: after training val, where there is one; -e: test)")

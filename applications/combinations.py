@@ -13,7 +13,7 @@ NEED_WEIGHTS = {"evaluate": "-e", "test": "--test", "jit": "--jit", "predict": "
 # What -o writes; the other modes write no file of that kind.
 OUTPUT_SUFFIXES = {
     "predict": (".csv", ".json"),
-    "evaluate": (".csv",),
+    "evaluate": (".csv", ".html"),
     "test": (".csv", ".json"),
     "jit": (".pt",),
     "make_buckets": (".txt", ".csv"),

@@ -43,7 +43,7 @@ def run(config: Config, runtime: Runtime) -> int:
         values, scores = evaluate_split(
             task, model, split, options, runtime, runtime.info, payload.get("mean_histogram")
         )
-        values = finish(own, task, model, data, Judged(split, scores), values, options, runtime)
+        values, _ = finish(own, task, model, data, Judged(split, scores), values, options, runtime)
         found[name] = {"images": len(split.targets.paths), **values}
         if runtime.main:
             print(table(values, f"{config.resume} on {split.file}") + "\n")

@@ -14,6 +14,10 @@ from applications.final_figures import Judged, check_fit, final_figures, fits_on
 from applications.histograms import baseline_figures, write_histograms
 from applications.judged import Scores
 from applications.ladders import ladder_figures, ladder_tables, write_ladders
+from applications.report import sections_of, write_report
+from applications.report_parts import Evaluation
+from applications.report_run import labels_of, run_of
+from applications.run_folder import environment
 from applications.runtime import Runtime
 from applications.scoring import ScoringOptions, figures, score_images
 from applications.tasks import TASKS, Task
@@ -29,9 +33,9 @@ LEVEL_COLUMNS = COLUMNS[1:]  # reference_id, distortion, level
 
 
 def run(config: Config, runtime: Runtime) -> int:
-    """Prints the figures of --resume weights on --split; -o FILE.csv keeps the predictions,
-    FILE_ladders.csv and .png where levels are known, and FILE_histograms.csv and .png where labels
-    are histograms.
+    """Prints the figures of --resume weights on --split; -o FILE.csv, or FILE.html, keeps the
+    predictions and the report in both, FILE_ladders.csv and .png where levels are known, and
+    FILE_histograms.csv and .png where labels are histograms.
     """
     config, model, payload = load_model(config, runtime)
     task = TASKS[config.criterion]
@@ -47,12 +51,13 @@ def run(config: Config, runtime: Runtime) -> int:
     )
     learned = payload.get("mean_histogram")
     values, found = evaluate_split(task, model, split, options, runtime, runtime.info, learned)
-    values = finish(config, task, model, data, Judged(split, found), values, options, runtime)
+    judged = Judged(split, found)
+    values, val = finish(config, task, model, data, judged, values, options, runtime)
     if runtime.main:
         tables = [table(values, f"{config.resume} on {split.file}"), *ladder_tables(values)]
         print("\n\n".join(tables))
         if config.output:
-            output = Path(config.output)
+            output = Path(config.output).with_suffix(".csv")
             write_predictions(output, split.targets, found)
             title = f"{split.title}: score against level"
             ladders = output.with_name(f"{output.stem}_ladders")
@@ -60,6 +65,14 @@ def run(config: Config, runtime: Runtime) -> int:
             title = f"{split.title}: predicted and voted histograms"
             histograms = output.with_name(f"{output.stem}_histograms")
             write_histograms(histograms, title, split.targets, found, config.max_pixels)
+            if not config.no_report:
+                evaluation = Evaluation(
+                    f"{split.title}: {Path(config.resume or '').name}", config, task, judged,
+                    values, val, labels_of(config, task, data),
+                    environment(config, data.digests(), runtime),
+                    Path(config.resume or ""), run_of(config), model, options, runtime.device,
+                )  # fmt: skip
+                write_report(output.with_suffix(".html"), evaluation, sections_of(evaluation))
     return 0
 
 
@@ -106,19 +119,21 @@ def finish(
     runtime: Runtime,
     say: Callable[[str], None] | None = None,
     trained: bool = False,
-) -> dict[str, Any]:
-    """`values` with what `final_figures` adds, on the main process; all processes call this."""
+) -> tuple[dict[str, Any], Judged | None]:
+    """(`values` with what `final_figures` adds, on the main process; the validation images that
+    logistics were fitted on, if they were); all processes call this.
+    """
     val = None
     if fits_on_val(config, task, data.splits, trained):
         on = data.splits["val"]
         own = replace(options, features=None)  # those kept are of the images that are judged
         val = Judged(on, score_images(model, on.targets.paths, own, runtime, "scoring val"))
     if not runtime.main:
-        return values
+        return values, val
     values, remarks = final_figures(config, task, judged, values, val)
     for remark in remarks:
         (say or runtime.info)(f"{judged.split.file}: {remark}")
-    return values
+    return values, val
 
 
 def table(values: dict[str, Any], title: str) -> str:

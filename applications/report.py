@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
 
+from utils.chart_svg import svg
+
 from applications.report_groups import group_sections
 from applications.report_images import map_section, worst_sections
 from applications.report_order import histogram_section, ladder_section, split_section
@@ -13,7 +15,6 @@ from applications.report_parts import Evaluation, Section, shown
 from applications.report_run import curve_section, facts_sections
 from applications.report_scores import score_sections
 from utils.chart import Chart, chart_csv
-from utils.chart_svg import svg
 from utils.files import write_text
 from utils.html_page import Html, cell, chart_figure, element, page, table, together
 
@@ -61,7 +62,9 @@ def _figures(e: Evaluation) -> Html:
         rows.append([name, cell(shown(value), value), *ends, made])
     header = ["figure", "value", "low", "high", "fit on"]
     used = [n for n in range(len(header)) if n < 2 or any(row[n] != "" for row in rows)]
-    whole = table([header[n] for n in used], [[row[n] for n in used] for row in rows], sortable=True)
+    whole = table(
+        [header[n] for n in used], [[row[n] for n in used] for row in rows], sortable=True
+    )
     how = e.values.get("bootstrap")
     note = "No intervals were asked for, or there are too few images."
     if how and intervals:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -88,7 +87,9 @@ def _gallery(
 ) -> Html:
     if not images:
         return element("p", "None.", class_="soft")
-    figures = [_figure(e, e.targets.paths[i], said) for i, said in zip(images, captions, strict=True)]
+    figures = [
+        _figure(e, e.targets.paths[i], said) for i, said in zip(images, captions, strict=True)
+    ]
     return element("div", *figures, class_=f"gallery {kind}".strip())
 
 
@@ -115,11 +116,15 @@ def map_section(e: Evaluation) -> list[Section]:
         file = f"map_{len(parts) + 1}.csv"
         parts.append(
             element(
-                "div", zoomable(uri, f"map of {name_of(source)}", caption, note),
-                download(file, map_csv(found), file), class_="map",
+                "div",
+                zoomable(uri, f"map of {name_of(source)}", caption, note),
+                download(file, map_csv(found), file),
+                class_="map",
             )  # fmt: skip
         )
-    why = "By how much the score falls when a part of the image is hidden. What is hidden where the "
+    why = (
+        "By how much the score falls when a part of the image is hidden. What is hidden where the "
+    )
     why += "map is warm lowers the score, where it is cold raises it."
     body = (element("div", *parts, class_="gallery"),)
     return [Section("maps", "Where the score comes from", why, body)]

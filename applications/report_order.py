@@ -28,7 +28,9 @@ def ladder_section(e: Evaluation) -> list[Section]:
         for name, figures in everything.items()
     ]
     header = ["distortion", "ladders", "pair accuracy", "monotone", "L srcc", "D auc", "P"]
-    why = "Level 0 is the photograph, a higher level a stronger distortion: every line should fall. "
+    why = (
+        "Level 0 is the photograph, a higher level a stronger distortion: every line should fall. "
+    )
     why += "A line is a photograph, the strong one their mean."
     body = (table(header, rows, sortable=True), *charts)
     return [Section("ladders", "Score against level", why, body)]
@@ -40,9 +42,7 @@ def _panel(found: Ladders, kind: int, by_distortion: dict) -> Chart:
     places = np.unique(np.linspace(0, len(own) - 1, min(len(own), _MOST_LINES)).round().astype(int))
     pieces = [_by_level(found, found.image[found.ladder == ladder]) for ladder in own[places]]
     # One series, broken between photographs: forty names would hide the lines.
-    x, y = (
-        np.concatenate([np.append(piece[part], np.nan) for piece in pieces]) for part in (0, 1)
-    )
+    x, y = (np.concatenate([np.append(piece[part], np.nan) for piece in pieces]) for part in (0, 1))
     mean = _by_level(found, found.image[found.distortion[found.ladder] == kind])
     title = f"{name}: {shown(by_distortion[name]['ladder_accuracy'])} of pairs in order"
     marks = (Line(x, y, "photographs", 5), Line(*mean, "mean", 1, dots=True))
@@ -111,4 +111,3 @@ def _shares(samples: dict[str, np.ndarray], bins: int = 20) -> Chart:
         for n, (name, values) in enumerate(samples.items())
     )
     return Chart("Scores of every split", "MOS", "share of the images", marks)
-

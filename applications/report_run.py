@@ -10,7 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from applications.data import SPLITS, Data, label_file
 from applications.report_parts import Evaluation, Section
+from applications.tasks import Task
+from applications.vote_files import vote_file
+from config import Config
+from dataloader.batch import Targets
+from dataloader.labels import read_labels
 from utils.chart import Chart, Line, Upright
 from utils.html_page import Html, element, table
 
@@ -52,7 +58,9 @@ def read_metrics(file: Path) -> list[dict[str, Any]]:
 
 def best_epoch(run: Path) -> int | None:
     file = run / "results.json"
-    found = json.loads(file.read_text(encoding="utf-8")).get("best_epoch") if file.is_file() else None
+    found = (
+        json.loads(file.read_text(encoding="utf-8")).get("best_epoch") if file.is_file() else None
+    )
     return found if isinstance(found, int) else None
 
 
@@ -86,6 +94,32 @@ def facts_sections(e: Evaluation) -> list[Section]:
     return sections
 
 
+def labels_of(config: Config, task: Task, data: Data) -> dict[str, Targets | str]:
+    """Labels of every split, or why they are not known; those that were not read for the evaluation
+    are read here. A fault of theirs costs a line of the report, nothing else.
+    """
+    found: dict[str, Targets | str] = {n: split.targets for n, split in data.splits.items()}
+    if config.distort or vote_file(config):
+        return found
+    bins = config.num_classes if task.label_kind == "distributions" else None
+    for name in SPLITS:
+        file = label_file(config, name)
+        if name in found or not file.exists():
+            continue
+        try:
+            labels = read_labels(task.label_kind, file, Path(config.data), bins).labels
+            found[name] = task.targets(config, labels, None)
+        except ValueError as error:
+            found[name] = f"not read: {str(error).splitlines()[0]}"
+    return {name: found[name] for name in (*SPLITS, *found) if name in found}
+
+
+def run_of(config: Config) -> Path | None:
+    """The run folder that --resume weights lie in, if they do."""
+    folder = Path(config.resume or "").parent
+    return folder if (folder / "metrics.jsonl").is_file() else None
+
+
 def data_card(root: Path) -> dict[str, Any]:
     try:
         found = json.loads((root / CARD).read_text(encoding="utf-8"))
@@ -99,7 +133,10 @@ def _command(e: Evaluation) -> Section:
     rows = [
         ["weights", str(e.weights)],
         ["labels", e.judged.split.title],
-        *([f"labels of {name}: SHA-256", digest] for name, digest in facts["labels_sha256"].items()),
+        *(
+            [f"labels of {name}: SHA-256", digest]
+            for name, digest in facts["labels_sha256"].items()
+        ),
         ["made", str(facts["started"])],
         ["git revision", str(facts["git_revision"] or "not a checkout")],
         ["machine", f"{facts['platform']}, {facts['device']}"],

@@ -61,7 +61,9 @@ def _fits(e: Evaluation) -> Html:
             continue
         said = f"failed: {fit.failed}" if fit.failed else fit.remark or ""
         made = e.values.get("fit", "")
-        rows.append([name, str(made), str(fit.n), " ".join(f"{p:.6g}" for p in fit.parameters), said])
+        rows.append(
+            [name, str(made), str(fit.n), " ".join(f"{p:.6g}" for p in fit.parameters), said]
+        )
     header = ["fit", "made on", "images", "b1 b2 b3 b4 (b5)", "remark"]
     note = element("p", e.remark, class_="soft") if e.remark else Html("")
     return Html(table(header, rows, numeric=9) + note)
@@ -74,9 +76,7 @@ def _calibration(e: Evaluation, mos: np.ndarray) -> Section:
         Band(found.predicted, found.low, found.high, "95% interval of the mean MOS", 1),
         Line(found.predicted, found.voted, "mean MOS of the group", 1, dots=True),
     )
-    chart = Chart(
-        "Calibration", "mean prediction of the group", "mean MOS", marks, diagonal=True
-    )
+    chart = Chart("Calibration", "mean prediction of the group", "mean MOS", marks, diagonal=True)
     rows = [
         [str(n + 1), str(count), *map(shown, figures)]
         for n, (count, *figures) in enumerate(
@@ -84,7 +84,9 @@ def _calibration(e: Evaluation, mos: np.ndarray) -> Section:
         )
     ]
     header = ["group", "images", "mean prediction", "mean MOS", "low", "high"]
-    why = f"Images in groups of neighbouring predictions ({how}). On the diagonal, images predicted "
+    why = (
+        f"Images in groups of neighbouring predictions ({how}). On the diagonal, images predicted "
+    )
     why += "3.2 were rated 3.2 on average."
     return Section("calibration", "Calibration", why, (chart, table(header, rows)))
 
@@ -102,6 +104,8 @@ def _residuals(e: Evaluation, mos: np.ndarray) -> Section:
         "How often", "prediction - MOS", "images",
         (Bars(edges, np.histogram(rest, edges)[0].astype(np.float64), "images"),),
     )  # fmt: skip
-    why = f"Prediction ({how}) less MOS. A slope says that the ends of the scale are pulled towards "
+    why = (
+        f"Prediction ({how}) less MOS. A slope says that the ends of the scale are pulled towards "
+    )
     why += "the middle, which every regression does that does not know better."
     return Section("residuals", "Residuals", why, (over, spread))

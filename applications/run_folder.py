@@ -59,6 +59,10 @@ class RunFolder:
     def results(self) -> Path:
         return self.path / "results.json"
 
+    @property
+    def report(self) -> Path:
+        return self.path / "report.html"
+
     def publish(self) -> None:
         """Copies the last and the best weights to the folder of the latest run of each backbone."""
         for file in (self.checkpoint, self.best):

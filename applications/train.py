@@ -12,11 +12,10 @@ from torch import nn
 
 from applications import run_folder
 from applications.data import Data, read_data
-from applications.evaluate import evaluate_split, finish, table, write_predictions
 from applications.features import keep_features
-from applications.final_figures import Judged, check_fit
-from applications.histograms import write_histograms
-from applications.ladders import check_monitor, ladder_tables, write_ladders
+from applications.final_figures import check_fit
+from applications.final_test import test_best
+from applications.ladders import check_monitor
 from applications.rates import optimizer_of, rate_figures
 from applications.run_folder import RunFolder
 from applications.runtime import Runtime
@@ -24,7 +23,7 @@ from applications.scoring import ScoringOptions, score_images
 from applications.tasks import TASKS, branches, monitored
 from applications.trainer import Trainer
 from applications.views import network_size, train_transform, view_rule
-from applications.weights import start_from, weights_of, with_resumed_variant
+from applications.weights import start_from, with_resumed_variant
 from config import Config
 from dataloader.batch import Targets
 from dataloader.loader import BatchPlan, StepDataset
@@ -36,11 +35,10 @@ from models.quality_net import (
     check_training_batch,
 )
 from optim.factory import make_optimizer
-from utils import checkpoint, distributed
+from utils import distributed
 from utils.device import channels_last_helps, describe
-from utils.files import without_nan, write_json, write_text
+from utils.files import write_text
 from utils.logger import Logger
-from utils.row_store import Rows
 from utils.seed import seed_step
 
 CALIBRATION = 256  # training images whose scores give a head its units
@@ -90,7 +88,7 @@ def train(
         runtime.catch_signals()
         kept = keep_features(config, trainer, data) if trainer.cached else {}
         trainer.fit()
-        _test_best(config, runtime, trainer, data, logger, kept.get("test"))
+        test_best(config, runtime, trainer, data, logger, kept.get("test"))
     finally:
         logger.close()
     return folder
@@ -234,56 +232,3 @@ def _begin(trainer: Trainer, folder: RunFolder, logger: Logger, data: Data) -> N
         listed = "".join(f"{bad.path}: {bad.reason}\n" for bad in data.skipped)
         write_text(folder.path / "skipped_images.txt", listed)
     distributed.barrier()
-
-
-def _test_best(
-    config: Config,
-    runtime: Runtime,
-    trainer: Trainer,
-    data: Data,
-    logger: Logger,
-    features: Rows | None,
-) -> None:
-    """The figures of a run are those of its best weights, never of its last ones, in float32."""
-    folder, at = trainer.folder, trainer.position
-    distributed.barrier()
-    payload = checkpoint.load(folder.best)
-    trainer.model.load_state_dict(weights_of(payload))
-    results = {
-        "best_epoch": at.best_epoch,
-        trainer.figure: at.best,
-        "weights": folder.best.name,
-        "val": payload["metrics"],
-    }
-    logger.info(f"best weights: epoch {at.best_epoch}, {folder.best}")
-    if "test" in data.splits:
-        options = ScoringOptions(
-            trainer.options.rule, config.batch_size, config.workers, config.max_pixels,
-            features=features,
-        )  # fmt: skip
-        split = data.splits["test"]
-        values, found = evaluate_split(
-            trainer.task, trainer.model, split, options, runtime, logger.info, trainer.learned
-        )
-        values = finish(
-            config, trainer.task, trainer.model, data, Judged(split, found), values, options,
-            runtime, logger.info, trained=True,
-        )  # fmt: skip
-        logger.info(table(values, f"test: {split.file}"))
-        for line in ladder_tables(values):
-            logger.info(line)
-        # One step further than training went: a continued run drops the record and writes it again.
-        logger.metrics({"step": at.updates + 1, "epoch": at.best_epoch, "split": "test", **values})
-        if runtime.main:
-            write_predictions(folder.path / "predictions_test.csv", split.targets, found)
-            title = f"{folder.path.name}, test: score against level"
-            write_ladders(folder.path / "ladders", title, split.targets, found, values)
-            title = f"{folder.path.name}, test: predicted and voted histograms"
-            stem = folder.path / "histograms"
-            write_histograms(stem, title, split.targets, found, config.max_pixels)
-        results["test"] = values
-    else:
-        logger.info("no test/ split: nothing to test the best weights on")
-    if runtime.main:
-        write_json(folder.results, without_nan(results))
-        folder.publish()

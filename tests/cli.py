@@ -51,6 +51,14 @@ def call(folder: Path, words: str, code: int | None = 0) -> Result:
     return result
 
 
+def refused(folder: Path, words: str, said: str) -> None:
+    """The command line itself is wrong: one line says so, and nothing is written."""
+    before = sorted(folder.rglob("*"))
+    err = call(folder, words, code=2).err
+    assert said in err and err.count("\n") == 1, err
+    assert sorted(folder.rglob("*")) == before
+
+
 def start(folder: Path, words: str) -> subprocess.Popen:
     """Runs the words in a process of their own, warnings as errors, output on pipes."""
     environment = {

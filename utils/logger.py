@@ -9,6 +9,9 @@ import sys
 from pathlib import Path
 from typing import Any, TextIO
 
+import numpy as np
+from PIL import Image
+
 from utils.files import write_text
 
 
@@ -86,17 +89,29 @@ class Logger:
         if self._tensorboard:
             self._draw(plain)
 
-    def _draw(self, plain: dict[str, Any]) -> None:
+    def picture(self, tag: str, picture: Image.Image | Path, step: int) -> None:
+        """A picture, or a file of one, in TensorBoard."""
+        if self._metrics is None or not self._tensorboard:
+            return
+        image = Image.open(picture) if isinstance(picture, Path) else picture
+        pixels = np.asarray(image.convert("RGB"))
+        self._writer().add_image(tag, pixels, step, dataformats="HWC")
+        self._writer().flush()
+
+    def _writer(self) -> Any:
         if self._board is None:
             # Imported here: it takes a second, and only training draws.
             from torch.utils.tensorboard import SummaryWriter
 
             self._board = SummaryWriter(str(self._folder), purge_step=self._purge_step)
+        return self._board
+
+    def _draw(self, plain: dict[str, Any]) -> None:
         prefix = f"{plain['split']}/" if "split" in plain else ""
         for name, value in plain.items():
             if name != "step" and isinstance(value, (int, float)) and not isinstance(value, bool):
-                self._board.add_scalar(prefix + name, value, plain["step"])
-        self._board.flush()
+                self._writer().add_scalar(prefix + name, value, plain["step"])
+        self._writer().flush()
 
     def truncate_after(self, step: int) -> None:
         """Forget the records beyond `step`, the one a continued run was restored to.

@@ -1,0 +1,99 @@
+"""The test after training: figures, predictions, pictures and the report of the best weights."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from utils.chart_png import png
+
+from applications.data import Data
+from applications.evaluate import evaluate_split, finish, table, write_predictions
+from applications.final_figures import Judged
+from applications.histograms import write_histograms
+from applications.ladders import ladder_tables, write_ladders
+from applications.report import charts_of, sections_of, write_report
+from applications.report_parts import Evaluation
+from applications.report_run import labels_of
+from applications.run_folder import RunFolder, environment
+from applications.runtime import Runtime
+from applications.scoring import ScoringOptions
+from applications.trainer import Trainer
+from applications.weights import weights_of
+from config import Config
+from utils import checkpoint, distributed
+from utils.files import without_nan, write_json
+from utils.logger import Logger
+from utils.row_store import Rows
+
+
+def test_best(
+    config: Config,
+    runtime: Runtime,
+    trainer: Trainer,
+    data: Data,
+    logger: Logger,
+    features: Rows | None,
+) -> None:
+    """The figures of a run are those of its best weights, never of its last ones, in float32."""
+    folder, at = trainer.folder, trainer.position
+    distributed.barrier()
+    payload = checkpoint.load(folder.best)
+    trainer.model.load_state_dict(weights_of(payload))
+    results = {
+        "best_epoch": at.best_epoch,
+        trainer.figure: at.best,
+        "weights": folder.best.name,
+        "val": payload["metrics"],
+    }
+    logger.info(f"best weights: epoch {at.best_epoch}, {folder.best}")
+    if "test" in data.splits:
+        options = ScoringOptions(
+            trainer.options.rule, config.batch_size, config.workers, config.max_pixels,
+            features=features,
+        )  # fmt: skip
+        split = data.splits["test"]
+        values, found = evaluate_split(
+            trainer.task, trainer.model, split, options, runtime, logger.info, trainer.learned
+        )
+        judged = Judged(split, found)
+        values, val = finish(
+            config, trainer.task, trainer.model, data, judged, values, options, runtime,
+            logger.info, trained=True,
+        )  # fmt: skip
+        logger.info(table(values, f"test: {split.file}"))
+        for line in ladder_tables(values):
+            logger.info(line)
+        # One step further than training went: a continued run drops the record and writes it again.
+        logger.metrics({"step": at.updates + 1, "epoch": at.best_epoch, "split": "test", **values})
+        if runtime.main:
+            write_predictions(folder.path / "predictions_test.csv", split.targets, found)
+            title = f"{folder.path.name}, test: score against level"
+            write_ladders(folder.path / "ladders", title, split.targets, found, values)
+            title = f"{folder.path.name}, test: predicted and voted histograms"
+            stem = folder.path / "histograms"
+            write_histograms(stem, title, split.targets, found, config.max_pixels)
+        results["test"] = values
+    else:
+        logger.info("no test/ split: nothing to test the best weights on")
+    if runtime.main:
+        write_json(folder.results, without_nan(results))
+        folder.publish()
+        if "test" in data.splits and not config.no_report:
+            options = replace(options, features=None)  # pictures are made from images
+            _report(Evaluation(
+                f"{folder.path.name}, test", config, trainer.task, judged, values, val,
+                labels_of(config, trainer.task, data),
+                environment(config, data.digests(), runtime), folder.best, folder.path,
+                trainer.model, options, runtime.device,
+            ), folder, logger, at.updates + 1)  # fmt: skip
+
+
+def _report(e: Evaluation, folder: RunFolder, logger: Logger, step: int) -> None:
+    """report.html of the run, and its pictures in TensorBoard."""
+    sections = sections_of(e)
+    write_report(folder.report, e, sections)
+    logger.info(f"report: {folder.report}")
+    for tag, chart in charts_of(sections):
+        logger.picture(f"report/{tag}", png(chart), step)
+    for file in sorted(folder.path.glob("*.png")):
+        logger.picture(f"report/{file.stem}", file, step)

@@ -1,0 +1,252 @@
+"""report.html: every number of it recomputed from predictions and labels by SciPy and NumPy."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import special, stats
+
+from tests.cli import TINY, call, run_folders
+from tests.report_reader import ReportReader
+from tests.tiny_data import picture
+
+REFERENCES, LEVELS = 12, 4
+
+
+def rated(root: Path, split: str, seed: int, references: int) -> None:
+    """Ladders of two distortions with opinions that mostly follow the level."""
+    rng = np.random.default_rng(seed)
+    labels, levels = [], ["path,reference_id,distortion,level"]
+    for reference in range(references):
+        for kind in ("noise", "grain"):
+            for level in range(1, LEVELS + 1):
+                name = f"images/{split}{reference}_{kind}{level}.png"
+                file = root / split / name
+                file.parent.mkdir(parents=True, exist_ok=True)
+                picture(rng, 20 * level * (1 if kind == "noise" else 1.4)).save(file)
+                labels.append(f"{name},{5 - level + rng.normal(0, 0.4):.3f}")
+                levels.append(f"{name},{split}{reference},{kind},{level}")
+    (root / split / "label.txt").write_text("\n".join(labels) + "\n")
+    (root / split / "levels.csv").write_text("\n".join(levels) + "\n")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A folder with a run, and an evaluation of its weights fitted on the judged images."""
+    folder = tmp_path_factory.mktemp("report")
+    for seed, (split, references) in enumerate((("train", 4), ("val", 3), ("test", REFERENCES))):
+        rated(folder / "data", split, seed, references)
+    call(folder, f"--train --criterion regress {TINY} --bootstrap 400")
+    call(folder, "-e --resume checkpoints/model_best_resnet10t.pth -o out/e.html --bootstrap 400")
+    return folder
+
+
+def predictions(file: Path) -> dict[str, np.ndarray]:
+    rows = list(csv.DictReader(file.read_text().splitlines()))
+    figures = {k: np.array([float(r[k]) for r in rows]) for k in ("score", "mos")}
+    names = ("path", "reference_id", "distortion", "level")
+    return {**figures, **{k: np.array([r[k] for r in rows]) for k in names}}
+
+
+@pytest.fixture(scope="module", params=["run", "evaluation"])
+def case(request, made):
+    """(report, predictions, stored results or None)."""
+    if request.param == "evaluation":
+        return ReportReader(made / "out/e.html"), predictions(made / "out/e.csv"), None
+    (run,) = run_folders(made)
+    stored = json.loads((run / "results.json").read_text())["test"]
+    return ReportReader(run / "report.html"), predictions(run / "predictions_test.csv"), stored
+
+
+def figures_of(report: ReportReader) -> dict[str, dict[str, str]]:
+    (rows,) = report.tables["figures"]
+    return {row["figure"]: row for row in rows}
+
+
+def said(row: dict[str, str], column: str = "value") -> float:
+    return float(row[column])
+
+
+def four(x, b1, b2, b3, b4):
+    return b2 + (b1 - b2) * special.expit((x - b3) / abs(b4))
+
+
+def five(x, b1, b2, b3, b4, b5):
+    return b1 * (0.5 - 1 / (1 + np.exp(b2 * (x - b3)))) + b4 * x + b5
+
+
+def fits_of(report: ReportReader) -> dict[str, np.ndarray]:
+    (rows,) = report.tables["fit"]
+    return {row["fit"][0]: np.array(row["b1 b2 b3 b4 (b5)"].split(), float) for row in rows}
+
+
+def test_figures(case):
+    report, made, _ = case
+    found, x, y = figures_of(report), made["score"], made["mos"]
+    mapped = {"4p": four(x, *fits_of(report)["4"]), "5p": five(x, *fits_of(report)["5"])}
+    wanted = {
+        "srcc": stats.spearmanr(x, y)[0], "plcc": stats.pearsonr(x, y)[0],
+        "krcc": stats.kendalltau(x, y)[0], "rmse": np.sqrt(np.mean((x - y) ** 2)),
+        "mae": np.mean(np.abs(x - y)),
+        **{f"plcc_{k}": stats.pearsonr(m, y)[0] for k, m in mapped.items()},
+        **{f"rmse_{k}": np.sqrt(np.mean((m - y) ** 2)) for k, m in mapped.items()},
+    }  # fmt: skip
+    for name, value in wanted.items():
+        assert said(found[name]) == pytest.approx(value, abs=2e-4), name
+    assert set(wanted) <= set(found)
+
+
+def test_fits_on_the_judged_images_are_least_squares(made):
+    """No other logistic near it has a smaller error."""
+    report, data = ReportReader(made / "out/e.html"), predictions(made / "out/e.csv")
+    x, y = data["score"], data["mos"]
+    rng = np.random.default_rng(0)
+    for formula, own in ((four, fits_of(report)["4"]), (five, fits_of(report)["5"])):
+        least = np.sum((formula(x, *own) - y) ** 2)
+        for scale in (1e-3, 1e-2, 0.1):
+            for _ in range(100):
+                moved = own * (1 + scale * rng.normal(size=len(own)))
+                assert np.sum((formula(x, *moved) - y) ** 2) >= least * (1 - 1e-6)
+    assert "fitted on the judged images themselves" in (made / "out/e.html").read_text()
+
+
+def test_intervals_are_of_whole_references(case):
+    """An independent bootstrap of references, its standard error on Fisher's scale."""
+    report, made, _ = case
+    names = np.unique(made["reference_id"])
+    members = [np.flatnonzero(made["reference_id"] == name) for name in names]
+    rng = np.random.default_rng(3)
+    resampled = []
+    for _ in range(600):
+        drawn = np.concatenate([members[i] for i in rng.integers(0, len(names), len(names))])
+        resampled.append(np.arctanh(stats.spearmanr(made["score"][drawn], made["mos"][drawn])[0]))
+    row = figures_of(report)["srcc"]
+    half = (np.arctanh(said(row, "high")) - np.arctanh(said(row, "low"))) / 2
+    wanted = stats.t.ppf(0.975, len(names) - 1) * np.std(resampled, ddof=1)
+    assert half == pytest.approx(wanted, rel=0.25)
+
+
+def test_points_and_curves(case):
+    report, made, _ = case
+    points = report.csv("fit_1.csv", "images")
+    assert np.allclose([float(p["x"]) for p in points], made["score"], rtol=1e-6)
+    assert np.allclose([float(p["y"]) for p in points], made["mos"], rtol=1e-6)
+    assert [p["label"] for p in points] == [Path(path).name for path in made["path"]]
+    for name, formula in (("4-parameter fit", four), ("5-parameter fit", five)):
+        curve = report.csv("fit_1.csv", name)
+        x, y = (np.array([float(p[k]) for p in curve]) for k in "xy")
+        assert np.allclose(y, formula(x, *fits_of(report)[name[0]]), rtol=1e-3, atol=1e-3)
+    band = report.csv("fit_1.csv", "its 95% interval")
+    assert all(float(p["low"]) <= float(p["high"]) for p in band) and len(band) == len(curve)
+
+
+def mapped(report, made) -> np.ndarray:
+    return four(made["score"], *fits_of(report)["4"])
+
+
+def test_calibration(case):
+    report, made, _ = case
+    x, y = mapped(report, made), made["mos"]
+    (rows,) = report.tables["calibration"]
+    parts = np.array_split(np.argsort(x, kind="stable"), 10)
+    assert len(rows) == 10
+    for row, part in zip(rows, parts, strict=True):
+        low, high = stats.t.interval(0.95, len(part) - 1, y[part].mean(), stats.sem(y[part]))
+        got = [said(row, k) for k in ("images", "mean prediction", "mean MOS", "low", "high")]
+        assert got == pytest.approx(
+            [len(part), x[part].mean(), y[part].mean(), low, high], abs=2e-3
+        )
+
+
+def test_residuals(case):
+    report, made, _ = case
+    rest = mapped(report, made) - made["mos"]
+    points = report.csv("residuals_1.csv", "images")
+    assert np.allclose([float(p["y"]) for p in points], rest, atol=2e-3)
+    assert sum(float(p["y"]) for p in report.csv("residuals_2.csv", "images")) == len(rest)
+
+
+def test_the_worst_images_are_the_worst(case):
+    report, made, _ = case
+    rest = mapped(report, made) - made["mos"]
+    order = np.argsort(-rest)
+    wanted = [Path(made["path"][i]).name for i in [*order[:8], *order[::-1][:8]]]
+    captions = report.captions["worst"]
+    assert [lines[0] for lines in captions] == wanted
+    errors = [float(lines[1].split(":")[0]) for lines in captions]
+    assert errors == pytest.approx([*rest[order[:8]], *rest[order[::-1][:8]]], abs=2e-3)
+
+
+def test_splits(case, made):
+    report, _, _ = case
+    for row in report.tables["splits"][0]:
+        lines = (made / "data" / row["split"] / "label.txt").read_text().splitlines()
+        mos = np.array([float(line.split(",")[1]) for line in lines])
+        got = [said(row, k) for k in ("images", "lowest MOS", "mean", "highest", "deviation")]
+        wanted = [len(mos), mos.min(), mos.mean(), mos.max(), mos.std()]
+        assert got == pytest.approx(wanted, rel=1e-3)
+        shares = [float(p["y"]) for p in report.csv("splits_1.csv", row["split"])]
+        assert sum(shares) == pytest.approx(1)
+
+
+def test_ladders(case):
+    report, made, _ = case
+    kinds = list(dict.fromkeys(made["distortion"]))
+    for number, kind in enumerate(kinds, start=1):
+        mean = report.csv(f"ladders_{number}.csv", "mean")
+        for point in mean:
+            own = (made["distortion"] == kind) & (made["level"] == f"{float(point['x']):g}")
+            assert float(point["y"]) == pytest.approx(made["score"][own].mean(), rel=1e-5)
+        right = [
+            (a > b) + (a == b) / 2
+            for reference in np.unique(made["reference_id"])
+            for scores in [made["score"][(made["reference_id"] == reference)
+                                         & (made["distortion"] == kind)]]
+            for i, a in enumerate(scores) for b in scores[i + 1 :]
+        ]  # fmt: skip
+        (row,) = [r for r in report.tables["ladders"][0] if r["distortion"] == kind]
+        assert said(row, "pair accuracy") == pytest.approx(np.mean(right), abs=1e-4)
+
+
+def test_groups(case):
+    report, made, _ = case
+    rows = {row["group"]: row for row in report.tables["groups"][0]}
+    for kind in np.unique(made["distortion"]):
+        own = made["distortion"] == kind
+        wanted = stats.spearmanr(made["score"][own], made["mos"][own])[0]
+        assert said(rows[kind], "srcc") == pytest.approx(wanted, abs=1e-4)
+        assert said(rows[kind], "low") <= wanted <= said(rows[kind], "high")
+
+
+def test_curves_of_the_run(made):
+    (run,) = run_folders(made)
+    records = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    for report in (ReportReader(run / "report.html"),):
+        for split in ("train", "val"):
+            wanted = [(r["epoch"], r["loss"]) for r in records if r["split"] == split]
+            got = [(float(p["x"]), float(p["y"])) for p in report.csv("curves_1.csv", split)]
+            assert got == pytest.approx(np.array(wanted).tolist() and wanted, rel=1e-5)
+        best = json.loads((run / "results.json").read_text())["best_epoch"]
+        assert f"the best is {best}" in (run / "report.html").read_text()
+
+
+def test_what_a_report_says_of_itself(case, made):
+    report, _, _ = case
+    text = " ".join(row.get("", "") for row in report.tables["command"][0])
+    assert "torch" in text or report.tables["command"]
+    assert report.sources and all(s.startswith("data:image/") for s in report.sources)
+    assert {"figures", "fit", "calibration", "residuals", "worst", "order", "groups", "ladders",
+            "curves", "splits", "maps", "command"} <= set(report.titles)  # fmt: skip
+    assert len([name for name in report.files if name.startswith("map_")]) == 4
+
+
+def test_without_a_report(made, tmp_path):
+    before = sorted(p.name for p in (made / "out").iterdir())
+    weights = made / "checkpoints/model_best_resnet10t.pth"
+    call(made, f"-e --resume {weights} -o {tmp_path}/n.csv --no_report --bootstrap 0")
+    assert not (tmp_path / "n.html").exists() and (tmp_path / "n.csv").exists()
+    assert sorted(p.name for p in (made / "out").iterdir()) == before
