@@ -1,4 +1,4 @@
-"""Headless Chromium that opens pages of this project; nothing is downloaded, no statistics are sent.
+"""Headless Chromium that opens pages of this project; it downloads nothing and reports to nobody.
 
 The fixture `browser` (tests/conftest.py) is started once per test process, and skips its tests
 where selenium, Chromium or chromedriver is missing.

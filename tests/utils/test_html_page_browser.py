@@ -1,4 +1,4 @@
-"""An interactive page in a real browser: it sorts, opens pictures, fits phones, screens and paper."""
+"""An interactive page in a real browser: it sorts, opens pictures, fits phone, screen and paper."""
 
 from __future__ import annotations
 
@@ -13,12 +13,10 @@ from utils.html_page import (
     Html,
     cell,
     chart_figure,
-    download,
     element,
     full_picture,
     page,
     table,
-    together,
     zoomable,
 )
 
