@@ -4,12 +4,12 @@ STYLE = """
 :root { --ink: #1f2328; --soft: #59636e; --paper: #ffffff; --panel: #f6f8fa; --line: #d1d9e0;
   --bar: #0072b2; --bad: #b42318; --bad-paper: #fef3f2; --warn: #8a5300; --warn-paper: #fff8e6;
   --good: #1a7f37; --good-paper: #eefbf1; --c0: #0072b2; --c1: #d55e00; --c2: #009e73;
-  --c3: #cc79a7; --c4: #e69f00; --c5: #56b4e9; --c6: #1f2328; --c7: #c9b800; }
+  --c3: #cc79a7; --c4: #e69f00; --c5: #56b4e9; --c6: #1f2328; --c7: #e0d42e; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e6edf3; --soft: #9aa4af; --paper: #0d1117;
   --panel: #161b22; --line: #30363d; --bar: #56b4e9; --bad: #ff8a80; --bad-paper: #2d1414;
-  --warn: #f0b34a; --warn-paper: #2a2007; --good: #56d364; --good-paper: #0e2415; --c0: #3d9be0;
-  --c1: #ff7f2a; --c2: #12b88a; --c3: #dd93bb; --c4: #e69f00; --c5: #9ad4f5; --c6: #e6edf3;
-  --c7: #f0e442; } }
+  --warn: #f0b34a; --warn-paper: #2a2007; --good: #56d364; --good-paper: #0e2415; --c0: #2f8fd8;
+  --c1: #dd5c10; --c2: #0aa67a; --c3: #d487b2; --c4: #eba41a; --c5: #8fd0f7; --c6: #ffffff;
+  --c7: #f5ee5a; } }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--paper); color: var(--ink);
   font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
@@ -19,6 +19,9 @@ h2 { font-size: 19px; margin: 40px 0 4px; padding-top: 14px; border-top: 1px sol
 h3 { font-size: 14px; margin: 0 0 8px; overflow-wrap: anywhere; }
 p { margin: 4px 0 12px; max-width: 80ch; }
 a { color: inherit; }
+pre, code { font: 13px/1.5 ui-monospace, SFMono-Regular, Consolas, monospace; }
+pre { margin: 8px 0; padding: 10px 12px; background: var(--panel); border-radius: 6px;
+  white-space: pre-wrap; overflow-wrap: anywhere; }
 .soft, figcaption { color: var(--soft); }
 .soft { font-size: 14px; }
 .tag { display: inline-block; padding: 0 7px; border: 1px solid currentColor; border-radius: 9px;
