@@ -15,6 +15,7 @@ import numpy as np
 
 from applications.data import Data, Split
 from applications.judged import Opinions, Scores
+from applications.ladders import resampled_figures
 from applications.tasks import Task
 from config import Config
 from dataloader.batch import Targets
@@ -58,7 +59,8 @@ def final_figures(
     plcc_4p, rmse_4p, plcc_5p, rmse_5p: after a logistic fitted on `val`, else on the judged images
     themselves; `fit`: the name of the split it was fitted on, `fits`: parameters and what is odd.
     Figures of utils/vote_noise.py, their errors after the 4-parameter fit. `intervals`: figure ->
-    [low, high], 95%, with the fits as they are; `bootstrap`: how they were made.
+    [low, high], 95%, with the fits as they are, figures of ladders among them; `bootstrap`: how
+    they were made.
     """
     targets, scores = judged.split.targets, judged.found.scores
     clusters, unit = image_clusters(targets)
@@ -73,16 +75,18 @@ def final_figures(
         fits = _fits(task, on)
         remarks += [f"{fit.kind} fit: {said}" for fit in fits if (said := fit.failed or fit.remark)]
         more = {**_after_fits(fits, scores, opinions), **_outliers(fits[0], scores, opinions)}
-        figures = {**figures, **more}
+        resolved, power = _resolved(config, scores, opinions, clusters, remarks)
+        figures = {**figures, **more, **power}
         described = {fit.kind: dataclasses.asdict(fit) for fit in fits}
         values = {
             **values,
             **{name: value_of(figure, len(scores)) for name, figure in more.items()},
-            **_resolved(config, scores, opinions, remarks),
+            **resolved,
             "fit": on.split.name,
             "fits": described,
         }
     if config.bootstrap:
+        figures = {**figures, **resampled_figures(targets, judged.found)}
         # What is nan has been explained; an interval of it would be explained again.
         figures = {name: f for name, f in figures.items() if values[name] == values[name]}
         values = {**values, **_intervals(config, figures, clusters, unit, remarks)}
@@ -152,17 +156,19 @@ def _outliers(fit: LogisticFit, scores: np.ndarray, opinions: Opinions) -> dict[
 
 
 def _resolved(
-    config: Config, scores: np.ndarray, opinions: Opinions, remarks: list[str]
-) -> dict[str, float]:
-    """Resolving power; its figures get no interval: they are over pairs of pairs of images."""
+    config: Config, scores: np.ndarray, opinions: Opinions, clusters: np.ndarray, remarks: list[str]
+) -> tuple[dict[str, float], dict[str, Figure]]:
+    """(resolving power, what of it is to be resampled)."""
     if opinions.std is None or opinions.votes is None:
-        return {}
+        return {}, {}
     rng = numpy_generator(config.seed, "resolving power")
+    columns = scores, opinions.mos, opinions.std, opinions.votes
+    pairs = vote_noise.opinion_pairs(*columns, rng)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        found = vote_noise.resolving_power(scores, opinions.mos, opinions.std, opinions.votes, rng)
+        found = vote_noise.resolving_power(pairs)
     remarks += [str(w.message) for w in caught]
-    return found
+    return found, vote_noise.resampled_power(pairs, clusters) if config.bootstrap else {}
 
 
 def _intervals(

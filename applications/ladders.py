@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import warnings
-from collections.abc import Sequence
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,14 @@ import numpy as np
 from applications.data import Split
 from applications.judged import Scores
 from dataloader.batch import Targets
-from dataloader.levels import LEVELS_FILE, Level
+from dataloader.levels import LEVELS_FILE
 from utils.files import write_text
 from utils.ladder_picture import ladder_picture
+from utils.ladder_resamples import resampled_ladders
 from utils.ladders import build_ladders
 from utils.ranking_metrics import FIGURES, ladder_metrics
+from utils.share_figures import Among
+from utils.weighted_figures import Figure
 
 # Columns of the tables: heading, figure.
 _BY_DISTORTION = (
@@ -40,13 +43,21 @@ def ladder_figures(targets: Targets, found: Scores) -> tuple[dict[str, Any], lis
     """(figures of utils/ranking_metrics.py, why some are nan); nothing where no level is known.
     Images of unknown level are left out.
     """
-    columns = known_columns(targets.levels or [], found.scores)
+    columns = known_columns(targets, found.scores)
     if not len(columns[0]):
         return {}, []
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         values = ladder_metrics(*columns)
     return values, [str(w.message) for w in caught]
+
+
+def resampled_figures(targets: Targets, found: Scores) -> dict[str, Figure]:
+    """Those over all distortions, to be resampled by reference; nothing where no level is known."""
+    columns, images = known_columns(targets, found.scores), _known(targets)
+    if not images:
+        return {}
+    return {name: Among(f, images) for name, f in resampled_ladders(*columns).items()}
 
 
 def overall_figures(targets: Targets, found: Scores) -> dict[str, float]:
@@ -77,14 +88,22 @@ def check_monitor(figure: str, val: Split | None) -> None:
         raise ValueError(f"--monitor {figure}: {val.file}: {'; '.join(reasons)}")
 
 
+def _known(targets: Targets) -> list[int]:
+    """Positions of the images whose level is known."""
+    levels = targets.levels or []
+    return [i for i, level in enumerate(levels) if level.level is not None]
+
+
 def known_columns(
-    levels: Sequence[Level], scores: np.ndarray
-) -> tuple[np.ndarray, list[str], list[str], list[int]]:
-    """Scores, references, distortions and levels of the images whose level is known."""
-    known = [i for i, level in enumerate(levels) if level.level is not None]
+    targets: Targets, scores: np.ndarray
+) -> tuple[np.ndarray, list[Hashable], list[str], list[int]]:
+    """Scores, references, distortions and levels of the images whose level is known; an image of no
+    reference is its own.
+    """
+    levels, known = targets.levels or [], _known(targets)
     return (
         scores[known],
-        [levels[i].reference_id for i in known],
+        [levels[i].reference_id or targets.paths[i] for i in known],
         [levels[i].distortion for i in known],
         [levels[i].level or 0 for i in known],
     )
@@ -140,7 +159,7 @@ def write_ladders(
     _write_rows(writer, "all", values["by_level"], values)
     write_text(stem.with_name(f"{stem.name}.csv"), text.getvalue())
     accuracy = {name: figures["ladder_accuracy"] for name, figures in by_distortion.items()}
-    ladders = build_ladders(*known_columns(targets.levels, found.scores))
+    ladders = build_ladders(*known_columns(targets, found.scores))
     ladder_picture(ladders, accuracy, stem.with_name(f"{stem.name}.png"), title)
 
 

@@ -20,7 +20,7 @@ def ladder_section(e: Evaluation) -> list[Section]:
     by_distortion = e.values.get("by_distortion")
     if not by_distortion or e.targets.levels is None:
         return []
-    ladders = build_ladders(*known_columns(e.targets.levels, e.scores))
+    ladders = build_ladders(*known_columns(e.targets, e.scores))
     charts = [_panel(ladders, kind, by_distortion) for kind in range(len(ladders.distortions))]
     everything = {**by_distortion, "all": e.values}
     rows = [

@@ -61,7 +61,7 @@ def ladder_metrics(
     `build_ladders`. 100,000 images take about a second.
     """
     found = build_ladders(scores, references, distortions, levels)
-    tally, reasons = _tally(found), _Reasons()
+    tally, reasons = tally_of(found), _Reasons()
     wins, known = _across(found, tally)
     everything = np.arange(len(found))
     pristine, distorted = found.levels == 0, found.levels > 0
@@ -106,7 +106,7 @@ class _Reasons:
 
 
 @dataclass(frozen=True)
-class _Tally:
+class Tally:
     """Of each ladder (L,): pairs of different levels, how many are won (a tie is half), pairs of
     different scores, pairs SAFE_GAP levels apart and how many of them are won, Spearman's
     correlation. Of each distortion and of each of the K levels that exist, (D, K): pairs with the
@@ -123,7 +123,7 @@ class _Tally:
     step_wins: Floats
 
 
-def _tally(found: Ladders) -> _Tally:
+def tally_of(found: Ladders) -> Tally:
     count, score, level = len(found), found.scores[found.image], found.levels[found.image]
     numbers = np.unique(found.levels)
     shape = (len(found.distortions), len(numbers))
@@ -143,7 +143,7 @@ def _tally(found: Ladders) -> _Tally:
     srcc = _spearman_within(score, level, found.ladder, count)
     pairs, wins, untied, far_pairs, far_wins = sums
     all_steps, won_steps = steps.reshape(2, *shape)
-    return _Tally(pairs, wins, untied, far_pairs, far_wins, srcc, all_steps, won_steps)
+    return Tally(pairs, wins, untied, far_pairs, far_wins, srcc, all_steps, won_steps)
 
 
 def _won(better: Floats, worse: Floats) -> Floats:
@@ -186,7 +186,7 @@ def _centred(values: Floats, group: Ints, count: int) -> Floats:
     return values - mean[group]
 
 
-def _ladder_figures(tally: _Tally, ladders: Ints, reasons: _Reasons, where: Any) -> Figures:
+def _ladder_figures(tally: Tally, ladders: Ints, reasons: _Reasons, where: Any) -> Figures:
     """Pair accuracy, share of monotone ladders and the L-test over the given ladders."""
     used = ladders[tally.pairs[ladders] > 0]
     pairs, wins, untied = tally.pairs[used], tally.wins[used], tally.untied[used]
@@ -238,7 +238,7 @@ def _wins(better: Floats, worse: Floats) -> float:
     return float(both.sum() / 2)
 
 
-def _across(found: Ladders, tally: _Tally) -> tuple[Floats, Floats]:
+def _across(found: Ladders, tally: Tally) -> tuple[Floats, Floats]:
     """(won, all) pairs of the P-test of each distortion (D,)."""
     kinds = len(found.distortions)
     # All pairs far enough apart, less those within a ladder: those of one reference.

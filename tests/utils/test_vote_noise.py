@@ -7,7 +7,12 @@ import pytest
 from scipy import stats
 
 from utils import vote_noise
-from utils.vote_noise import outliers, resolving_power
+from utils.bootstrap import bootstrap, cluster_numbers
+from utils.vote_noise import opinion_pairs, outliers, resampled_power
+
+
+def resolving_power(*columns):
+    return vote_noise.resolving_power(opinion_pairs(*columns))
 
 
 def test_outliers_of_votes_and_of_the_mos():
@@ -99,3 +104,138 @@ def test_of_many_images_some_are_drawn(monkeypatch):
 def test_shapes():
     with pytest.raises(ValueError, match=r"must all be \(N,\)"):
         resolving_power([1.0, 2], [1.0, 2], [1.0], [1.0, 2])
+
+
+def rated(seed, count, decimals=6, noise=0.8):
+    rng = np.random.default_rng(seed)
+    mos, std, votes = rng.uniform(1, 5, count), rng.uniform(0.5, 1.2, count), np.full(count, 20)
+    seen = mos + rng.normal(0, std / np.sqrt(votes))
+    return np.round(mos + rng.normal(0, noise, count), decimals), seen, std, votes
+
+
+def written_out(columns, clusters, times):
+    """The figures of a resample whose images stand there as often as they were drawn: every pair of
+    two clusters between all copies, every pair within a cluster once in each copy, none between
+    copies of one cluster.
+    """
+    copies = [(i, copy) for i in range(len(clusters)) for copy in range(times[clusters[i]])]
+    different, similar = [], []
+    pred, mos, std, votes = columns
+    for a, (i, of_i) in enumerate(copies):
+        for j, of_j in copies[:a]:
+            if i == j or (clusters[i] == clusters[j] and of_i != of_j):
+                continue
+            noise = math.sqrt(std[i] ** 2 / votes[i] + std[j] ** 2 / votes[j])
+            gap, apart = pred[i] - pred[j], mos[i] - mos[j]
+            if abs(apart) > stats.norm.isf(0.025) * noise:
+                different.append(gap * np.sign(apart))
+            else:
+                similar.append(abs(gap))
+    won, gaps = np.array(different), np.array(similar)
+
+    def area(above, below):
+        return np.mean((above[:, None] > below) + 0.5 * (above[:, None] == below))
+
+    return {
+        "auc_different": area(np.abs(won), gaps),
+        "auc_better": area(won, -won),
+        "correct_better": np.mean((won > 0) + 0.5 * (won == 0)),
+    }
+
+
+@pytest.mark.parametrize("decimals", [6, 0])
+@pytest.mark.parametrize("each", [1, 3])
+def test_a_resample_is_its_images_written_out(decimals, each):
+    columns = rated(4, 18, decimals)
+    clusters = np.random.default_rng(0).permutation(np.arange(18) // each)
+    figures = resampled_power(opinion_pairs(*columns), clusters)
+    rng, count = np.random.default_rng(1), 18 // each
+    for _ in range(6):
+        times = np.bincount(rng.integers(0, count, count), minlength=count)
+        expected = written_out(columns, clusters, times)
+        found = {k: f(times[clusters][None].astype(float))[0] for k, f in figures.items()}
+        assert found == pytest.approx(expected)
+    every = {name: f(np.ones((1, 18)))[0] for name, f in figures.items()}
+    whole = resolving_power(*columns)
+    assert every == pytest.approx({name: whole[name] for name in vote_noise.FIGURES})
+
+
+@pytest.mark.parametrize("each", [1, 4])
+def test_first_order_agrees_in_the_interval(each):
+    """Of 200 images the ends of an interval move by less than 5% of its length."""
+    columns, clusters = rated(2, 200, 1), np.arange(200) // each
+    pairs, ends = opinion_pairs(*columns), []
+    for exact in (True, False):
+        figures = resampled_power(pairs, clusters, exact)
+        found = bootstrap(figures, clusters, 300, np.random.default_rng(3))
+        ends.append(np.array([[i.low, i.high] for i in found.values()]))
+        values = {name: i.value for name, i in found.items()}
+        assert values == pytest.approx({k: resolving_power(*columns)[k] for k in values})
+    length = np.diff(ends[0])
+    assert 0 < np.abs(ends[0] - ends[1]).max() and (np.abs(ends[0] - ends[1]) < 0.05 * length).all()
+
+
+def test_of_few_images_every_resample_is_counted(monkeypatch):
+    columns = rated(5, 20)
+    counts = np.random.default_rng(0).multinomial(20, np.full(20, 0.05), 4).astype(float)
+    for limit, exact in ((190, True), (189, False)):
+        monkeypatch.setattr(vote_noise, "EXACT_PAIRS", limit)
+        chosen, counted = (
+            resampled_power(opinion_pairs(*columns), np.arange(20), wanted)
+            for wanted in (None, True)
+        )
+        same = [np.allclose(chosen[name](counts), counted[name](counts)) for name in counted]
+        assert all(same) if exact else not any(same)
+
+
+def test_drawn_images_and_missing_kinds_of_pairs(monkeypatch):
+    """Of more than MOST_IMAGES the counts of those that were drawn decide, gaps among the numbers
+    of their clusters or not.
+    """
+    monkeypatch.setattr(vote_noise, "MOST_IMAGES", 30)
+    columns, clusters = rated(6, 90), cluster_numbers([i // 2 for i in range(90)])
+    pairs = opinion_pairs(*columns, np.random.default_rng(0))
+    counts = np.random.default_rng(1).integers(0, 3, 45)[clusters][None].astype(float)
+    drawn = [values[pairs.kept] for values in columns]
+    alone = resampled_power(opinion_pairs(*drawn), clusters[pairs.kept])
+    for name, figure in resampled_power(pairs, clusters).items():
+        assert figure(counts) == alone[name](counts[:, pairs.kept])
+    mos, std = np.arange(6.0), np.ones(6)
+    apart = resampled_power(opinion_pairs(mos, mos, std, np.full(6, 50)), np.arange(6))
+    assert set(apart) == {"auc_better", "correct_better"}
+    assert not resampled_power(opinion_pairs(mos, mos, std, np.full(6, 0.01)), np.arange(6))
+    assert not resampled_power(opinion_pairs(mos * np.nan, mos, std, std), np.arange(6))
+
+
+def test_a_model_that_is_always_right_has_no_spread():
+    mos = np.arange(40.0)
+    for exact in (True, False):
+        pairs = opinion_pairs(mos, mos, np.ones(40), np.full(40, 4))
+        figures = resampled_power(pairs, np.arange(40), exact)
+        counts = np.random.default_rng(0).multinomial(40, np.full(40, 0.025), 5).astype(float)
+        assert (figures["correct_better"](counts) == 1).all()
+        assert (figures["auc_better"](counts) == 1).all()
+
+
+@pytest.mark.parametrize("each", [1, 4])
+def test_coverage(each):
+    """95% of intervals hold the truth, up to what 150 simulations can tell (3 standard errors)."""
+    runs, count, hits = 150, 80, dict.fromkeys(vote_noise.FIGURES, 0)
+    rng = np.random.default_rng(8)
+
+    def sample(clusters):
+        owner = np.repeat(np.arange(clusters), each)
+        mos = rng.uniform(1, 5, clusters)[owner] / 2 + rng.uniform(1, 5, len(owner)) / 2
+        error = rng.normal(0, 0.4, clusters)[owner] + rng.normal(0, 0.4, len(owner))
+        std, votes = np.ones(len(owner)), np.full(len(owner), 20)
+        return owner, (mos + error, mos + rng.normal(0, std / np.sqrt(votes)), std, votes)
+
+    _, many = sample(vote_noise.MOST_IMAGES // each)
+    truth = resolving_power(*many)
+    for _ in range(runs):
+        owner, columns = sample(count // each)
+        found = bootstrap(resampled_power(opinion_pairs(*columns), owner), owner, 200, rng)
+        for name, interval in found.items():
+            hits[name] += interval.low <= truth[name] <= interval.high
+    for name, number in hits.items():
+        assert 0.95 - 0.055 <= number / runs <= 1, (name, number / runs)

@@ -1,0 +1,187 @@
+"""Shares of things won, of many resamples at once: of sums, of images, and of pairs of pairs.
+
+Figures as in utils/weighted_figures.py: counts (B, N) of images in, (B,) out. A pair of images is
+drawn as `PairMean` says: count x count for images of two clusters, as often as their cluster for
+images of one.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import special
+
+from utils.weighted_figures import Figure, Floats
+
+Ints = NDArray[np.int64]
+
+_AT_ONCE = 1 << 20  # entries of resamples in memory
+
+
+class Ratio:
+    """Sum of `above` (N,) over sum of `below` (N,), both by image; nan where `below` sums to 0."""
+
+    def __init__(self, above: ArrayLike, below: ArrayLike, scale: str = "share") -> None:
+        self._above = np.asarray(above, dtype=np.float64)
+        self._below = np.asarray(below, dtype=np.float64)
+        self.scale = scale
+
+    def __call__(self, counts: Floats) -> Floats:
+        return divided(counts @ self._above, counts @ self._below)
+
+
+class Among:
+    """A figure of some of the images only: `images`, positions (n,)."""
+
+    def __init__(self, figure: Figure, images: ArrayLike) -> None:
+        self._figure, self._images = figure, np.asarray(images, dtype=np.int64)
+        self.scale = figure.scale
+
+    def __call__(self, counts: Floats) -> Floats:
+        return self._figure(np.take(counts, self._images, axis=1))
+
+
+class FirstOrderShare:
+    """won / (won + lost) to first order around counts of 1, in log odds, where it spreads evenly:
+    log(won / lost) + sum_i (c_i - 1) (won_i / won - lost_i / lost).
+
+    won, lost: the sums with every image once; won_of, lost_of (N,): their derivatives by each
+    image's count, at 1. For sums of products of counts, which would take every pair, or every pair
+    of pairs, of every resample.
+    """
+
+    scale = "share"
+
+    def __init__(self, won: float, lost: float, won_of: Floats, lost_of: Floats) -> None:
+        self._won, self._lost, self._rise = won, lost, np.zeros(len(won_of))
+        if won > 0 and lost > 0:
+            self._rise = won_of / won - lost_of / lost
+
+    def __call__(self, counts: Floats) -> Floats:
+        if not (self._won > 0 and self._lost > 0):  # all won, all lost, or nothing to win
+            share = divided(np.array([self._won]), np.array([self._won + self._lost]))
+            return np.repeat(share, len(counts))
+        odds = np.log(self._won / self._lost) + (counts - 1) @ self._rise
+        return np.asarray(special.expit(odds), dtype=np.float64)
+
+
+class PairWeights:
+    """How often pairs of images first, second (P,) are drawn; cluster: of every image (N,)."""
+
+    def __init__(self, first: Ints, second: Ints, cluster: ArrayLike) -> None:
+        owner = np.asarray(cluster, dtype=np.int64)
+        self.first, self.second = first, second
+        self.apart = owner[first] != owner[second]
+        self._images = len(owner)
+
+    def __call__(self, counts: Floats) -> Floats:
+        """(B, P)."""
+        weight = np.take(counts, self.first, axis=1)
+        weight *= np.where(self.apart, np.take(counts, self.second, axis=1), 1.0)
+        return weight
+
+    def derivative(self, values: Floats) -> Floats:
+        """(N,): of sum_p weight_p values_p by each image's count, at counts of 1.
+
+        A pair of one cluster is drawn as often as its first image; counts of a cluster are equal,
+        so it does not matter which of its images a derivative is written to.
+        """
+        found = np.zeros(self._images)
+        found += np.bincount(self.first, values, self._images)
+        found += np.bincount(self.second, values * self.apart, self._images)
+        return found
+
+
+class PairArea:
+    """ROC area of values of pairs: the share of (above, below), a pair of images each, whose first
+    has the larger value; a tie is half.
+
+    above (A,), below (C,): values; above_pairs, below_pairs: which pairs of `weights` they are of.
+    exact: every resample is counted, B x (A + C) steps; else to first order, after one sort.
+    """
+
+    scale = "share"
+
+    def __init__(
+        self,
+        weights: PairWeights,
+        above: Floats,
+        above_pairs: Ints,
+        below: Floats,
+        below_pairs: Ints,
+        exact: bool,
+    ) -> None:
+        self._weights, self._near = weights, None
+        if not exact:
+            self._near = _near(weights, above, above_pairs, below, below_pairs)
+            return
+        order = np.argsort(np.concatenate([above, below]), kind="stable")
+        self._values = np.concatenate([above, below])[order]
+        self._pairs = np.concatenate([above_pairs, below_pairs])[order]
+        self._is_above = order < len(above)
+
+    def __call__(self, counts: Floats) -> Floats:
+        if self._near is not None:
+            return self._near(counts)
+        rows = max(1, _AT_ONCE // max(len(self._pairs), 1))
+        parts = [self._exactly(counts[at : at + rows]) for at in range(0, len(counts), rows)]
+        return np.concatenate(parts) if parts else np.empty(0)
+
+    def _exactly(self, counts: Floats) -> Floats:
+        drawn = np.take(self._weights(counts), self._pairs, axis=1)
+        return weighted_area(drawn, self._is_above, self._values)
+
+
+def weighted_area(drawn: Floats, is_above: NDArray[np.bool_], values: Floats) -> Floats:
+    """ROC area (B,) of entries in rising order of values (E,), drawn (B, E) times each: share of
+    (above, other) with the larger value above, a tie is half. nan without one of them.
+    """
+    above, below = drawn * is_above, drawn * ~is_above
+    starts = starts_of(values)
+    if len(starts) < len(values):
+        above, below = (np.add.reduceat(part, starts, axis=1) for part in (above, below))
+    beaten = np.cumsum(below, axis=1)
+    beaten -= 0.5 * below
+    won = np.einsum("be,be->b", above, beaten)
+    return divided(won, above.sum(axis=1) * below.sum(axis=1))
+
+
+def starts_of(ordered: Floats) -> Ints:
+    """(K,): where each new value begins among sorted ones (E,)."""
+    new = np.ones(len(ordered), dtype=bool)
+    new[1:] = ordered[1:] != ordered[:-1]
+    return np.flatnonzero(new)
+
+
+def wins_over(values: Floats, others: Floats) -> Floats:
+    """How many of `others` each of `values` is above, a tie as half: by sorting."""
+    ordered = np.sort(others)
+    both = np.searchsorted(ordered, values, "left") + np.searchsorted(ordered, values, "right")
+    return both / 2
+
+
+def divided(above: Floats, below: Floats) -> Floats:
+    """above / below (B,); nan where below is not above 0."""
+    safe = np.where(below > 0, below, 1.0)
+    return np.where(below > 0, above / safe, np.nan)
+
+
+def _near(
+    weights: PairWeights, above: Floats, above_pairs: Ints, below: Floats, below_pairs: Ints
+) -> FirstOrderShare:
+    won = wins_over(above, below)  # of each above
+    spared = len(above) - wins_over(below, above)  # of each below: how many are above it
+    pairs = len(weights.first)
+
+    def slope(of_above: Floats, of_below: Floats) -> Floats:
+        both = np.zeros(pairs)
+        both += np.bincount(above_pairs, of_above, pairs)
+        both += np.bincount(below_pairs, of_below, pairs)
+        return weights.derivative(both)
+
+    return FirstOrderShare(
+        float(won.sum()),
+        float((len(below) - won).sum()),
+        slope(won, spared),
+        slope(len(below) - won, len(above) - spared),
+    )
