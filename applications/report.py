@@ -6,15 +6,14 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
 
-from utils.chart_svg import svg
-
 from applications.report_groups import group_sections
 from applications.report_images import map_section, worst_sections
 from applications.report_order import histogram_section, ladder_section, split_section
-from applications.report_parts import Evaluation, Section, shown
+from applications.report_parts import Beside, Evaluation, Section, shown
 from applications.report_run import curve_section, facts_sections
 from applications.report_scores import score_sections
 from utils.chart import Chart, chart_csv
+from utils.chart_svg import svg
 from utils.files import write_text
 from utils.html_page import Html, cell, chart_figure, element, page, table, together
 
@@ -78,16 +77,16 @@ def _figures(e: Evaluation) -> Html:
 def _section(section: Section) -> Html:
     parts = [
         element("div", *(figure for _, figure in group), class_="grid")
-        if charts
+        if in_grid
         else together(*(part for part, _ in group))
-        for charts, group in _drawn(section)
+        for in_grid, group in _drawn(section)
     ]
     heading = element("h2", section.title, id=section.key)
     return together(heading, element("p", section.why, class_="soft"), *parts)
 
 
 def _drawn(section: Section) -> Iterator[tuple[bool, list[tuple[Html | Chart, Html]]]]:
-    """(whether they are charts, [(part, as markup)]) of neighbouring parts of one kind."""
+    """(whether they share a grid, [(part, as markup)]) of neighbouring parts of one kind."""
     number, made = 0, []
     for part in section.body:
         figure = part if isinstance(part, Html) else Html("")
@@ -95,8 +94,8 @@ def _drawn(section: Section) -> Iterator[tuple[bool, list[tuple[Html | Chart, Ht
             number += 1
             figure = chart_figure(svg(part), f"{section.key}_{number}.csv", chart_csv(part))
         made.append((part, figure))
-    for charts, group in groupby(made, key=lambda pair: isinstance(pair[0], Chart)):
-        yield charts, list(group)
+    for in_grid, group in groupby(made, key=lambda pair: isinstance(pair[0], Chart | Beside)):
+        yield in_grid, list(group)
 
 
 def charts_of(sections: Iterable[Section]) -> Iterator[tuple[str, Chart]]:

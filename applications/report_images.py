@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from applications.quality_maps import map_csv, overlay, quality_map
 from applications.report_parts import Evaluation, Section, name_of, shown
 from dataloader.sources import Source, open_source
 from utils.html_page import FULL, Html, download, element, shrunk_uri, zoomable
@@ -57,15 +56,18 @@ def _wrong_pairs(e: Evaluation, better: np.ndarray, worse: np.ndarray) -> list[S
     order = [int(i) for i in np.argsort(ahead, kind="stable")[:MOST] if ahead[i] < 0]
     if not order:
         return []
-    images = [int(i) for pair in order for i in (better[pair], worse[pair])]
-    captions = []
+    groups = []
     for pair in order:
-        for word, i in (("better", better[pair]), ("worse", worse[pair])):
-            name = name_of(e.targets.paths[i])
-            captions.append([name, f"labelled {word}, score {shown(e.scores[i])}"])
+        images = [int(better[pair]), int(worse[pair])]
+        captions = [
+            [name_of(e.targets.paths[i]), f"labelled {word}, score {shown(e.scores[i])}"]
+            for word, i in zip(("better", "worse"), images, strict=True)
+        ]
+        heading = element("h3", f"wrong by {-ahead[pair]:.4f}")
+        groups.append(element("div", heading, _gallery(e, images, captions), class_="group"))
     why = f"Pairs whose worse image scores highest above the better one; {int((ahead < 0).sum())} "
     why += f"of {len(ahead)} pairs are in the wrong order."
-    body = (_gallery(e, images, captions, "pairs"),)
+    body = (element("div", *groups, class_="groups"),)
     return [Section("worst", "Pairs in the wrong order", why, body)]
 
 
@@ -82,15 +84,13 @@ def _in_order(e: Evaluation) -> Section:
                    (_gallery(e, chosen, captions),))  # fmt: skip
 
 
-def _gallery(
-    e: Evaluation, images: Sequence[int], captions: Sequence[Sequence[str]], kind: str = ""
-) -> Html:
+def _gallery(e: Evaluation, images: Sequence[int], captions: Sequence[Sequence[str]]) -> Html:
     if not images:
         return element("p", "None.", class_="soft")
     figures = [
         _figure(e, e.targets.paths[i], said) for i, said in zip(images, captions, strict=True)
     ]
-    return element("div", *figures, class_=f"gallery {kind}".strip())
+    return element("div", *figures, class_="pictures")
 
 
 def _figure(e: Evaluation, source: Source, caption: Sequence[str]) -> Html:
@@ -107,6 +107,8 @@ def map_section(e: Evaluation) -> list[Section]:
     count = min(e.config.report_maps, len(e.targets.paths))
     if not count:
         return []
+    from applications.quality_maps import map_csv, overlay, quality_map
+
     parts: list[Html] = []
     for image in _mapped(e, count):
         source = e.targets.paths[image]
@@ -126,7 +128,7 @@ def map_section(e: Evaluation) -> list[Section]:
         "By how much the score falls when a part of the image is hidden. What is hidden where the "
     )
     why += "map is warm lowers the score, where it is cold raises it."
-    body = (element("div", *parts, class_="gallery"),)
+    body = (element("div", *parts, class_="pictures large"),)
     return [Section("maps", "Where the score comes from", why, body)]
 
 

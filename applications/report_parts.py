@@ -79,6 +79,12 @@ class Evaluation:
         return "" if self.val else "fitted on the judged images themselves"
 
 
+class Beside(Html):
+    """Markup that stands in a column of its own beside a chart."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True)
 class Section:
     """key: its anchor, and the first part of its files' names; title; why: a sentence or two for a

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from applications.final_figures import image_clusters
-from applications.report_parts import Evaluation, Section, name_of, shown
+from applications.report_parts import Beside, Evaluation, Section, name_of, shown
 from utils.calibration import calibration
 from utils.chart import Band, Bars, Chart, Level, Line, Points
 from utils.fit_band import fit_band
@@ -34,14 +34,15 @@ def _against(e: Evaluation, mos: np.ndarray) -> Section:
         fit = e.fit(kind)
         if fit is None or fit.failed:
             continue
-        if kind == "4p":
-            marks.insert(0, Band(at, *_band(e, at), "its 95% interval", colour))
+        low, high = _band(e, at)
+        if kind == "4p" and np.isfinite(low).all():
+            marks.insert(0, Band(at, low, high, "95% interval of the 4-parameter fit", colour))
         marks.append(Line(at, fit(at), _NAMES[kind], colour, dashed=kind == "5p"))
     chart = Chart("Prediction against MOS", "prediction", "MOS", tuple(marks))
     why = "Each point is an image. The fits map predictions to the MOS scale before PLCC and RMSE; "
     why += "the band is the interval of the 4-parameter curve, with images of one reference "
-    why += "counted as one."
-    return Section("fit", "Prediction against MOS", why, (chart, _fits(e)))
+    why += "counted as one (there is none below 5 references)."
+    return Section("fit", "Prediction against MOS", why, (chart, Beside(_fits(e))))
 
 
 def _band(e: Evaluation, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -66,7 +67,7 @@ def _fits(e: Evaluation) -> Html:
         )
     header = ["fit", "made on", "images", "b1 b2 b3 b4 (b5)", "remark"]
     note = element("p", e.remark, class_="soft") if e.remark else Html("")
-    return Html(table(header, rows, numeric=9) + note)
+    return element("div", table(header, rows, numeric=9), note)
 
 
 def _calibration(e: Evaluation, mos: np.ndarray) -> Section:
@@ -88,7 +89,7 @@ def _calibration(e: Evaluation, mos: np.ndarray) -> Section:
         f"Images in groups of neighbouring predictions ({how}). On the diagonal, images predicted "
     )
     why += "3.2 were rated 3.2 on average."
-    return Section("calibration", "Calibration", why, (chart, table(header, rows)))
+    return Section("calibration", "Calibration", why, (chart, Beside(table(header, rows))))
 
 
 def _residuals(e: Evaluation, mos: np.ndarray) -> Section:

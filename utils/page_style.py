@@ -24,6 +24,7 @@ pre { margin: 8px 0; padding: 10px 12px; background: var(--panel); border-radius
   white-space: pre-wrap; overflow-wrap: anywhere; }
 .soft, figcaption { color: var(--soft); }
 .soft { font-size: 14px; }
+nav { display: flex; flex-wrap: wrap; gap: 2px 16px; margin: 12px 0; font-size: 14px; }
 .tag { display: inline-block; padding: 0 7px; border: 1px solid currentColor; border-radius: 9px;
   font-size: 12px; line-height: 18px; white-space: nowrap; margin-right: 6px; }
 .bad { color: var(--bad); } .warn { color: var(--warn); } .good { color: var(--good); }
@@ -50,6 +51,8 @@ figcaption { font-size: 13px; }
   break-inside: avoid; }
 .pictures { display: grid; gap: 12px;
   grid-template-columns: repeat(auto-fill, minmax(150px, 1fr)); }
+.pictures.large { grid-template-columns: repeat(auto-fill, minmax(min(100%, 320px), 1fr)); }
+.large .picture img { height: 260px; }
 .picture { margin: 0; min-width: 0; break-inside: avoid; }
 .picture img, .none { display: block; width: 100%; height: 130px; object-fit: contain;
   background: var(--panel); border-radius: 4px; }

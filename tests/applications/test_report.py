@@ -38,7 +38,7 @@ def rated(root: Path, split: str, seed: int, references: int) -> None:
 def made(tmp_path_factory):
     """A folder with a run, and an evaluation of its weights fitted on the judged images."""
     folder = tmp_path_factory.mktemp("report")
-    for seed, (split, references) in enumerate((("train", 4), ("val", 3), ("test", REFERENCES))):
+    for seed, (split, references) in enumerate((("train", 4), ("val", 5), ("test", REFERENCES))):
         rated(folder / "data", split, seed, references)
     call(folder, f"--train --criterion regress {TINY} --bootstrap 400")
     call(folder, "-e --resume checkpoints/model_best_resnet10t.pth -o out/e.html --bootstrap 400")
@@ -140,8 +140,8 @@ def test_points_and_curves(case):
         curve = report.csv("fit_1.csv", name)
         x, y = (np.array([float(p[k]) for p in curve]) for k in "xy")
         assert np.allclose(y, formula(x, *fits_of(report)[name[0]]), rtol=1e-3, atol=1e-3)
-    band = report.csv("fit_1.csv", "its 95% interval")
-    assert all(float(p["low"]) <= float(p["high"]) for p in band) and len(band) == len(curve)
+    band = report.csv("fit_1.csv", "95% interval of the 4-parameter fit")
+    assert all(float(p["low"]) < float(p["high"]) for p in band) and len(band) == len(curve)
 
 
 def mapped(report, made) -> np.ndarray:

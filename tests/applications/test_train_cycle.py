@@ -97,7 +97,8 @@ def test_files_of_a_run(trained):
     assert names == {
         "config.json", "environment.json", "log.txt", "metrics.jsonl", "results.json",
         "manifest.json", "checkpoint_resnet10t.pth", "model_best_resnet10t.pth",
-        "first_batch.png", "predictions_test.csv", "report.html", *PICTURES.get(trained.criterion, ()),
+        "first_batch.png", "predictions_test.csv", "report.html",
+        *PICTURES.get(trained.criterion, ()),
     }  # fmt: skip
     latest = {p.name for p in (trained.folder / "checkpoints").iterdir()}
     assert {"checkpoint_resnet10t.pth", "model_best_resnet10t.pth", "manifest.json"} <= latest
