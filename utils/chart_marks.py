@@ -34,6 +34,7 @@ from utils.chart_axes import (
 from utils.chart_shapes import Area, Box, Dots, Shape, Stroke, cut_area, cut_line
 
 MOST_POINTS = 5000  # of all scatters together, and of each line
+MOST_STRONG = 8  # lines; of more, those without a name are thin
 _ORDER = (Band, Bars, Points, Level, Upright, Line, Ranges)  # what lies lower first
 
 
@@ -45,6 +46,7 @@ def mark_shapes(chart: Chart, x: Axis, y: Axis) -> list[Shape]:
     """All marks, from the lowest to the uppermost."""
     scatter = every(_points(chart), MOST_POINTS)
     filled = sum(isinstance(mark, Bars) and not mark.outline for mark in chart.marks)
+    many = sum(isinstance(mark, Line) for mark in chart.marks) > MOST_STRONG
     forest = [mark for mark in chart.marks if isinstance(mark, Ranges)]
     shown = {label: row for row, label in enumerate(thinned(rows(chart)))}
     shapes: list[Shape] = []
@@ -52,7 +54,7 @@ def mark_shapes(chart: Chart, x: Axis, y: Axis) -> list[Shape]:
         if isinstance(mark, Points):
             shapes += _scatter(mark, x, y, scatter, _points(chart))
         elif isinstance(mark, Line):
-            shapes += _line(mark, x, y)
+            shapes += _line(mark, x, y, 1.2 if many and not mark.name else 2.2)
         elif isinstance(mark, Band):
             shapes += _band(mark, x, y)
         elif isinstance(mark, Bars):
@@ -89,14 +91,14 @@ def _scatter(mark: Points, x: Axis, y: Axis, nth: int, total: int) -> list[Shape
     return [Dots(points, colour(mark), radius, opacity, titles)]
 
 
-def _line(mark: Line, x: Axis, y: Axis) -> Iterator[Shape]:
+def _line(mark: Line, x: Axis, y: Axis, width: float) -> Iterator[Shape]:
     kept = drawable(mark.x, mark.y)
     nth = every(int(kept.sum()), MOST_POINTS)
     for run in runs(kept):
         points = _sparse(_placed(x, y, mark.x[run], mark.y[run]), nth)
         if len(points) > 1:
             for part in cut_line(points, _box(x, y)):
-                yield Stroke(part, colour(mark), 2.2, mark.dashed)
+                yield Stroke(part, colour(mark), width, mark.dashed)
         if mark.dots or len(points) == 1:  # a lone epoch would not be seen
             inside = x.holds(mark.x[run]) & y.holds(mark.y[run])
             dots = _sparse(_placed(x, y, mark.x[run], mark.y[run])[inside], nth)
