@@ -314,6 +314,10 @@ class Config:
         help="--predict, --test: .csv or .json; -e: .csv; --jit: the .pt file; --check: .json, and "
         ".html beside it; --make_buckets: .txt or .csv; --import_keras: the .pth file")
     sort: bool = flag("out", False, "--sort", help="--predict: best first")
+    maps: str | None = flag("out", None, "--maps", metavar="DIR",
+        help="--predict: for each image NAME_map.png and .csv in DIR: where its score comes from")
+    map_way: str = flag("out", "occlusion", "--map_way", choices=("occlusion", "gradcam"),
+        help="--maps: hide one part after the other, or Grad-CAM (networks with feature maps)")
     print_freq: int = flag("out", 10, "-p", "--print_freq", type=positive, metavar="STEPS",
         help="steps between lines of progress in a file")
     logdir: str = flag("out", "runs", "--logdir", metavar="DIR",

@@ -66,6 +66,8 @@ def _mode(c: Config) -> Iterator[Rule]:
         wrong = Path(c.output).suffix not in known
         yield wrong, f"--output {c.output}: must end in {' or '.join(known)}"
     yield c.sort and mode != "predict", "--sort: only with --predict"
+    yield c.maps is not None and mode != "predict", f"--maps {c.maps}: only with --predict"
+    yield c.maps is None and c.map_way != Config.map_way, f"--map_way {c.map_way} needs --maps DIR"
     yield (
         c.no_check and c.bad_images == "skip" and (bool(c.distort) or vote_file(c) is None),
         "--bad_images skip needs the check before epoch 1: leave out --no_check",

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from applications.judged import Scores
+from applications.map_files import check_way, plan_maps, write_maps
 from applications.runtime import Runtime
 from applications.scoring import ScoringOptions, score_images
 from applications.views import view_rule
@@ -25,9 +26,13 @@ from utils.metrics import distribution_std
 
 
 def run(config: Config, runtime: Runtime) -> int:
-    """A table on stdout, with --sort best first; -o FILE.csv or FILE.json in place of it."""
+    """A table on stdout, with --sort best first; -o FILE.csv or FILE.json in place of it. With
+    --maps also a quality map of each image.
+    """
     paths = find_images(config.predict)
+    maps = plan_maps(config, paths)
     config, model, _ = load_model(config, runtime)
+    check_way(config, model)
     options = ScoringOptions(
         view_rule(config), config.batch_size, config.workers, config.max_pixels, config.amp or "off"
     )
@@ -41,6 +46,7 @@ def run(config: Config, runtime: Runtime) -> int:
         text = as_json(rows) if Path(config.output).suffix == ".json" else as_csv(rows)
         write_text(Path(config.output), text)
         runtime.info(f"{len(rows)} scores written to {config.output}")
+    write_maps(config, model, paths, maps, options, runtime)
     return 0
 
 

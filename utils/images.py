@@ -29,10 +29,12 @@ __all__ = [
     "READABLE_EXTENSIONS",
     "ImageError",
     "ViewRule",
+    "centre_box",
     "check_array",
     "enlarge_to_fit",
     "image_in_memory",
     "list_images",
+    "padded_box",
     "quiet_pillow",
     "read_image",
     "resize_image",
@@ -219,18 +221,32 @@ def resize_image(image: Image.Image, rule: ViewRule) -> Image.Image:
     if rule.resize == "squash":
         return image.resize((width, height), _filter(rule.interpolation))
     if rule.resize == "crop":
-        scale = min(image.width / width, image.height / height)
-        left = max(0.0, (image.width - width * scale) / 2)  # rounding may fall below 0
-        top = max(0.0, (image.height - height * scale) / 2)
-        box = (left, top, image.width - left, image.height - top)
+        box = centre_box(image.size, rule)
         return image.resize((width, height), _filter(rule.interpolation), box=box)
-    scale = min(width / image.width, height / image.height)
-    inner_width = min(width, max(1, round(image.width * scale)))
-    inner_height = min(height, max(1, round(image.height * scale)))
-    inner = image.resize((inner_width, inner_height), _filter(rule.interpolation))
+    left, top, right, bottom = padded_box(image.size, rule)
+    inner = image.resize((right - left, bottom - top), _filter(rule.interpolation))
     canvas = Image.new("RGB", (width, height), PAD_GREY)
-    canvas.paste(inner, ((width - inner_width) // 2, (height - inner_height) // 2))
+    canvas.paste(inner, (left, top))
     return canvas
+
+
+def centre_box(size: tuple[int, int], rule: ViewRule) -> tuple[float, float, float, float]:
+    """(left, top, right, bottom) of what "crop" takes of an image of (width, height)."""
+    height, width = rule.image_size
+    scale = min(size[0] / width, size[1] / height)
+    left = max(0.0, (size[0] - width * scale) / 2)  # rounding may fall below 0
+    top = max(0.0, (size[1] - height * scale) / 2)
+    return left, top, size[0] - left, size[1] - top
+
+
+def padded_box(size: tuple[int, int], rule: ViewRule) -> tuple[int, int, int, int]:
+    """(left, top, right, bottom) on the grey of "pad" of an image of (width, height)."""
+    height, width = rule.image_size
+    scale = min(width / size[0], height / size[1])
+    inner_width = min(width, max(1, round(size[0] * scale)))
+    inner_height = min(height, max(1, round(size[1] * scale)))
+    left, top = (width - inner_width) // 2, (height - inner_height) // 2
+    return left, top, left + inner_width, top + inner_height
 
 
 def _filter(interpolation: str) -> Image.Resampling:
