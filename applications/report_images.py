@@ -6,12 +6,13 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from applications.quality_maps import map_csv, overlay, quality_map
 from applications.report_parts import Evaluation, Section, name_of, shown
 from dataloader.sources import Source, open_source
 from utils.html_page import FULL, Html, download, element, shrunk_uri, zoomable
 from utils.images import ImageError
 
-MOST = 8  # images of a kind
+MOST = 12  # images of a kind
 
 
 def worst_sections(e: Evaluation) -> list[Section]:
@@ -107,8 +108,6 @@ def map_section(e: Evaluation) -> list[Section]:
     count = min(e.config.report_maps, len(e.targets.paths))
     if not count:
         return []
-    from applications.quality_maps import map_csv, overlay, quality_map
-
     parts: list[Html] = []
     for image in _mapped(e, count):
         source = e.targets.paths[image]
@@ -124,10 +123,8 @@ def map_section(e: Evaluation) -> list[Section]:
                 class_="map",
             )  # fmt: skip
         )
-    why = (
-        "By how much the score falls when a part of the image is hidden. What is hidden where the "
-    )
-    why += "map is warm lowers the score, where it is cold raises it."
+    why = "By how much the score falls when a part of the image is hidden: blue where the score "
+    why += "comes from, orange where it is lowered."
     body = (element("div", *parts, class_="pictures large"),)
     return [Section("maps", "Where the score comes from", why, body)]
 

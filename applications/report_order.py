@@ -21,7 +21,12 @@ def ladder_section(e: Evaluation) -> list[Section]:
     if not by_distortion or e.targets.levels is None:
         return []
     ladders = build_ladders(*known_columns(e.targets, e.scores))
-    charts = [_panel(ladders, kind, by_distortion) for kind in range(len(ladders.distortions))]
+    # One scale for all panels: a steep line is steeper than another.
+    known = ladders.scores[np.isfinite(ladders.scores)]
+    ends = (float(known.min()), float(known.max())) if len(known) else None
+    charts = [
+        _panel(ladders, kind, by_distortion, ends) for kind in range(len(ladders.distortions))
+    ]
     everything = {**by_distortion, "all": e.values}
     rows = [
         [str(name), str(figures["n_ladders"]), *(shown(figures[f]) for f in _FIGURES)]
@@ -36,7 +41,9 @@ def ladder_section(e: Evaluation) -> list[Section]:
     return [Section("ladders", "Score against level", why, body)]
 
 
-def _panel(found: Ladders, kind: int, by_distortion: dict) -> Chart:
+def _panel(
+    found: Ladders, kind: int, by_distortion: dict, ends: tuple[float, float] | None
+) -> Chart:
     name = str(found.distortions[kind])
     own = np.flatnonzero(found.distortion == kind)
     places = np.unique(np.linspace(0, len(own) - 1, min(len(own), _MOST_LINES)).round().astype(int))
@@ -46,7 +53,7 @@ def _panel(found: Ladders, kind: int, by_distortion: dict) -> Chart:
     mean = _by_level(found, found.image[found.distortion[found.ladder] == kind])
     title = f"{name}: {shown(by_distortion[name]['ladder_accuracy'])} of pairs in order"
     marks = (Line(x, y, "photographs", 5), Line(*mean, "mean", 1, dots=True))
-    return Chart(title, "level", "score", marks)
+    return Chart(title, "level", "score", marks, y_range=ends)
 
 
 def _by_level(found: Ladders, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

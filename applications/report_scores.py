@@ -13,7 +13,7 @@ from utils.html_page import Html, element, table
 
 _CURVE = 121  # points of a drawn curve
 _BINS = 24  # of a histogram of residuals
-_NAMES = {"4p": "4-parameter fit", "5p": "5-parameter fit"}
+_NAMES = {"4p": "4-parameter fit", "5p": "5-parameter fit"}  # "4p" in the figures' names
 
 
 def score_sections(e: Evaluation) -> list[Section]:
@@ -56,16 +56,15 @@ def _band(e: Evaluation, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _fits(e: Evaluation) -> Html:
     """Parameters of the fits, where they were made, and what is odd about them."""
     rows = []
-    for kind, name in _NAMES.items():
+    for kind in _NAMES:
         fit = e.fit(kind)
         if fit is None:
             continue
         said = f"failed: {fit.failed}" if fit.failed else fit.remark or ""
-        made = e.values.get("fit", "")
-        rows.append(
-            [name, str(made), str(fit.n), " ".join(f"{p:.6g}" for p in fit.parameters), said]
-        )
-    header = ["fit", "made on", "images", "b1 b2 b3 b4 (b5)", "remark"]
+        made = str(e.values.get("fit", ""))
+        parameters = " ".join(f"{value:.6g}" for value in fit.parameters)
+        rows.append([kind, made, str(fit.n), parameters, said])
+    header = ["fit", "on", "images", "b1 b2 b3 b4 (b5)", "remark"]
     note = element("p", e.remark, class_="soft") if e.remark else Html("")
     return element("div", table(header, rows, numeric=9), note)
 

@@ -50,7 +50,7 @@ class ReportReader(HTMLParser):
             self.files[known["download"]] = base64.b64decode(data).decode()
         if tag == "svg":
             self.drawings.append(known.get("aria-label", ""))
-        if tag == "img":
+        if tag == "img" and "src" in known:  # the dialog's image has none before a click
             self.sources.append(known["src"])
         if tag == "figcaption":
             self.captions.setdefault(self._section, []).append([])

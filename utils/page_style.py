@@ -51,6 +51,7 @@ figcaption { font-size: 13px; }
   break-inside: avoid; }
 .pictures { display: grid; gap: 12px;
   grid-template-columns: repeat(auto-fill, minmax(150px, 1fr)); }
+.pictures + h3 { margin-top: 18px; }
 .pictures.large { grid-template-columns: repeat(auto-fill, minmax(min(100%, 320px), 1fr)); }
 .large .picture img { height: 260px; }
 .picture { margin: 0; min-width: 0; break-inside: avoid; }

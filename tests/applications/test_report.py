@@ -174,11 +174,11 @@ def test_the_worst_images_are_the_worst(case):
     report, made, _ = case
     rest = mapped(report, made) - made["mos"]
     order = np.argsort(-rest)
-    wanted = [Path(made["path"][i]).name for i in [*order[:8], *order[::-1][:8]]]
+    wanted = [Path(made["path"][i]).name for i in [*order[:12], *order[::-1][:12]]]
     captions = report.captions["worst"]
     assert [lines[0] for lines in captions] == wanted
     errors = [float(lines[1].split(":")[0]) for lines in captions]
-    assert errors == pytest.approx([*rest[order[:8]], *rest[order[::-1][:8]]], abs=2e-3)
+    assert errors == pytest.approx([*rest[order[:12]], *rest[order[::-1][:12]]], abs=2e-3)
 
 
 def test_splits(case, made):
