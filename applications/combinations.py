@@ -14,7 +14,7 @@ NEED_WEIGHTS = {"evaluate": "-e", "test": "--test", "jit": "--jit", "predict": "
 OUTPUT_SUFFIXES = {
     "predict": (".csv", ".json"),
     "evaluate": (".csv", ".html"),
-    "test": (".csv", ".json"),
+    "test": (".csv", ".json", ".html"),
     "jit": (".pt",),
     "make_buckets": (".txt", ".csv"),
     "import_keras": (".pth",),

@@ -11,12 +11,17 @@ from typing import Any
 from applications.data import read_data
 from applications.evaluate import evaluate_split, finish, judged_splits, table
 from applications.final_figures import Judged, check_fit
+from applications.report_cross import cross_page
+from applications.report_parts import Evaluation
+from applications.report_run import run_of
+from applications.run_folder import environment
 from applications.runtime import Runtime
 from applications.scoring import ScoringOptions
 from applications.tasks import TASKS
 from applications.views import view_rule
 from applications.weights import load_model
 from config import Config
+from models.quality_net import QualityNet
 from utils.files import without_nan, write_json, write_text
 
 SHOWN = (
@@ -26,32 +31,50 @@ SHOWN = (
 
 def run(config: Config, runtime: Runtime) -> int:
     """Prints the figures of --resume weights on --split of each data set, and a table of all; -o
-    FILE.csv or FILE.json keeps them.
+    FILE.csv, FILE.json or FILE.html keeps them, with FILE.html beside the first two.
     """
     config, model, payload = load_model(config, runtime)
+    found: dict[str, Evaluation] = {}
+    for name in config.test:
+        checked = config.no_check or config.bad_images == "stop"
+        own = replace(config, data=name, no_check=checked)
+        e = found[name] = _evaluated(own, model, payload, runtime)
+        if runtime.main:
+            print(table(dict(e.values), f"{config.resume} on {e.judged.split.file}") + "\n")
+    if runtime.main:
+        figures = {name: {"images": len(e.scores), **e.values} for name, e in found.items()}
+        print(cross_table(figures))
+        if config.output:
+            _write(Path(config.output), config.split, figures)
+            if not config.no_report:
+                page = cross_page(
+                    f"{Path(config.resume or '').name} on {len(found)} data sets", found
+                )
+                write_text(Path(config.output).with_suffix(".html"), page)
+    return 0
+
+
+def _evaluated(
+    config: Config, model: QualityNet, payload: dict[str, Any], runtime: Runtime
+) -> Evaluation:
+    """The model on one data set, with a fit of its own."""
     task = TASKS[config.criterion]
     options = ScoringOptions(
         view_rule(config), config.batch_size, config.workers, config.max_pixels, config.amp or "off"
     )
-    found: dict[str, dict[str, Any]] = {}
-    for name in config.test:
-        checked = config.no_check or config.bad_images == "stop"
-        own = replace(config, data=name, no_check=checked)
-        data = read_data(own, task, runtime, judged_splits(own))
-        check_fit(own, data)
-        split = data.splits[config.split]
-        values, scores = evaluate_split(
-            task, model, split, options, runtime, runtime.info, payload.get("mean_histogram")
-        )
-        values, _ = finish(own, task, model, data, Judged(split, scores), values, options, runtime)
-        found[name] = {"images": len(split.targets.paths), **values}
-        if runtime.main:
-            print(table(values, f"{config.resume} on {split.file}") + "\n")
-    if runtime.main:
-        print(cross_table(found))
-        if config.output:
-            _write(Path(config.output), config.split, found)
-    return 0
+    data = read_data(config, task, runtime, judged_splits(config))
+    check_fit(config, data)
+    split = data.splits[config.split]
+    values, scores = evaluate_split(
+        task, model, split, options, runtime, runtime.info, payload.get("mean_histogram")
+    )
+    judged = Judged(split, scores)
+    values, val = finish(config, task, model, data, judged, values, options, runtime)
+    return Evaluation(
+        split.title, config, task, judged, values, val, {config.split: split.targets},
+        environment(config, data.digests(), runtime), Path(config.resume or ""), run_of(config),
+        model, options, runtime.device,
+    )  # fmt: skip
 
 
 def cross_table(found: dict[str, dict[str, Any]]) -> str:
@@ -70,7 +93,8 @@ def cross_table(found: dict[str, dict[str, Any]]) -> str:
 
 
 def _write(file: Path, split: str, found: dict[str, dict[str, Any]]) -> None:
-    if file.suffix == ".json":
+    if file.suffix != ".csv":
+        file = file.with_suffix(".json")
         write_json(file, without_nan({"split": split, "data": found}))
         return
     rows = []

@@ -43,7 +43,7 @@ def report_page(e: Evaluation, sections: list[Section]) -> Html:
         element("p", about, class_="soft"),
         element("nav", *links, aria_label="sections"),
         _figures(e),
-        *(_section(section) for section in sections),
+        *(section_html(section) for section in sections),
         interactive=True,
     )
 
@@ -74,7 +74,7 @@ def _figures(e: Evaluation) -> Html:
     )
 
 
-def _section(section: Section) -> Html:
+def section_html(section: Section) -> Html:
     parts = [
         element("div", *(figure for _, figure in group), class_="grid")
         if in_grid

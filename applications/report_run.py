@@ -90,7 +90,7 @@ def facts_sections(e: Evaluation) -> list[Section]:
         rows += [["note", str(note)] for note in card.get("notes") or ()]
         why = f"As --prepare wrote it ({CARD})."
         sections.append(Section("card", "Data card", why, (table(["", ""], rows, numeric=2),)))
-    sections.append(_command(e))
+    sections.append(command_section(e))
     return sections
 
 
@@ -128,7 +128,7 @@ def data_card(root: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _command(e: Evaluation) -> Section:
+def command_section(e: Evaluation) -> Section:
     facts = e.facts
     rows = [
         ["weights", str(e.weights)],

@@ -25,7 +25,8 @@ def score_sections(e: Evaluation) -> list[Section]:
     return [_against(e, mos), _calibration(e, mos), _residuals(e, mos)]
 
 
-def _against(e: Evaluation, mos: np.ndarray) -> Section:
+def against_mos(e: Evaluation, mos: np.ndarray, title: str) -> Chart:
+    """Predictions, both fits, and the interval of the first one where it exists."""
     scores = e.scores.astype(np.float64)
     titles = tuple(name_of(path) for path in e.targets.paths)
     marks = [Points(scores, mos, "images", titles)]
@@ -38,7 +39,11 @@ def _against(e: Evaluation, mos: np.ndarray) -> Section:
         if kind == "4p" and np.isfinite(low).all():
             marks.insert(0, Band(at, low, high, "95% interval of the 4-parameter fit", colour))
         marks.append(Line(at, fit(at), _NAMES[kind], colour, dashed=kind == "5p"))
-    chart = Chart("Prediction against MOS", "prediction", "MOS", tuple(marks))
+    return Chart(title, "prediction", "MOS", tuple(marks))
+
+
+def _against(e: Evaluation, mos: np.ndarray) -> Section:
+    chart = against_mos(e, mos, "Prediction against MOS")
     why = "Each point is an image. The fits map predictions to the MOS scale before PLCC and RMSE; "
     why += "the band is the interval of the 4-parameter curve, with images of one reference "
     why += "counted as one (there is none below 5 references)."

@@ -250,3 +250,22 @@ def test_without_a_report(made, tmp_path):
     call(made, f"-e --resume {weights} -o {tmp_path}/n.csv --no_report --bootstrap 0")
     assert not (tmp_path / "n.html").exists() and (tmp_path / "n.csv").exists()
     assert sorted(p.name for p in (made / "out").iterdir()) == before
+
+
+def test_several_data_sets_on_one_page(made):
+    rated(made / "other", "test", 7, 6)
+    weights = "checkpoints/model_best_resnet10t.pth"
+    call(made, f"--test data other --resume {weights} --bootstrap 400 -o out/all.csv")
+    page = ReportReader(made / "out/all.html")
+    rows = list(csv.DictReader((made / "out/all.csv").read_text().splitlines()))
+    assert [row["data set"] for row in page.tables["figures"][0]] == ["data", "other"]
+    drawn = page.csv("intervals_1.csv")
+    assert [row["label"] for row in drawn] == ["data", "other"]
+    for row, shown_row, point in zip(rows, page.tables["figures"][0], drawn, strict=True):
+        assert said(shown_row, "srcc") == pytest.approx(float(row["srcc"]), abs=1e-4)
+        got = [float(point[k]) for k in ("x", "low", "high")]
+        assert got == pytest.approx([float(row[k]) for k in ("srcc", "srcc_low", "srcc_high")])
+    assert len(page.csv("fit_2.csv", "images")) == 6 * 2 * LEVELS
+    call(made, f"--test data other --resume {weights} --bootstrap 0 -o out/more.html")
+    stored = json.loads((made / "out/more.json").read_text())["data"]
+    assert stored.keys() == {"data", "other"} and (made / "out/more.html").exists()
