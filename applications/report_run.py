@@ -65,7 +65,7 @@ def best_epoch(run: Path) -> int | None:
 
 
 def curve(records: Sequence[Mapping[str, Any]], name: str, best: int | None) -> Chart | None:
-    """A figure by epoch, of train and of val; None where no record has it."""
+    """A figure by epoch, of train and of val; None where no more than one epoch has it."""
     lines = []
     for colour, split in enumerate(("train", "val")):
         known = [r for r in records if r["split"] == split and name in r]
@@ -73,7 +73,7 @@ def curve(records: Sequence[Mapping[str, Any]], name: str, best: int | None) -> 
             epochs = np.array([float(r["epoch"]) for r in known])
             values = np.array([float("nan") if r[name] is None else r[name] for r in known], float)
             lines.append(Line(epochs, values, split, colour, dots=len(known) < 40))
-    if not lines:
+    if max((len(line.x) for line in lines), default=0) < 2:
         return None
     marks = (*lines, Upright(float(best), f"best: epoch {best}", 2)) if best else tuple(lines)
     return Chart(name, "epoch", name, marks)

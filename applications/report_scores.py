@@ -70,6 +70,8 @@ def _fits(e: Evaluation) -> Html:
         parameters = " ".join(f"{value:.6g}" for value in fit.parameters)
         rows.append([kind, made, str(fit.n), parameters, said])
     header = ["fit", "on", "images", "b1 b2 b3 b4 (b5)", "remark"]
+    if not any(row[-1] for row in rows):
+        header, rows = header[:-1], [row[:-1] for row in rows]
     note = element("p", e.remark, class_="soft") if e.remark else Html("")
     return element("div", table(header, rows, numeric=9), note)
 
