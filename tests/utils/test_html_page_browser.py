@@ -63,7 +63,7 @@ def sample(folder, rows: int = 60, pictures: int = 12, interactive: bool = True)
     shown.append(zoomable("", "gone.png", ["gone.png"]))
     body += [element("div", *shown, class_="pictures"), element("h2", "Images")]
     body += [table(header, [[*line, ""] for line in lines], sortable=True, caption="All images")]
-    hidden = table(["flag", "value"], [["--data", LONG], ["--seed", "1"]], sortable=True)
+    hidden = table(["flag", "value"], [["--data", LONG], ["--seed", "1"]], 2, sortable=True)
     command = element("pre", f"python main.py --train --data {LONG} --criterion regress")
     body += [element("details", element("summary", "The exact command"), command, hidden)]
     return page("Sample", *body, interactive=interactive)
