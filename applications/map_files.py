@@ -1,4 +1,4 @@
-"""--predict --maps DIR: a picture and a table of each quality map, in a folder of their own."""
+"""--predict --maps DIR: picture and table of each image's quality map, in a folder apart."""
 
 from __future__ import annotations
 
