@@ -159,8 +159,8 @@ def fitting_ticks(
         found = axis_ticks(axis.low, axis.high, most, whole)
         labels = tick_labels(found)
         if len(found) < 2 or np.min(np.abs(np.diff(axis.place(np.array(found))))) >= room(labels):
-            break
-    return found, labels
+            return found, labels
+    return found[:1], labels[:1]
 
 
 def tick_labels(found: Sequence[float]) -> list[str]:

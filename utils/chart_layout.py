@@ -32,7 +32,7 @@ _EDGE, _LINE = 12.0, 19.0  # margin; a line of text
 _ROW, _FURTHER = 20.0, 9.0  # a row of a forest plot, and what each mark but the first adds to it
 _LOWEST = 0.5  # of the height at least for the plot, whatever stands above and below
 _NAMES = 0.46  # of the width at most for the labels of a forest plot
-_APART = (14, 32)  # least space between the labels of the x axis; between ticks of the y axis
+_APART = (14, 24)  # least space between the labels of the x axis; between ticks of the y axis
 
 
 @dataclass(frozen=True)

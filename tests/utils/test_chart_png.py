@@ -104,7 +104,7 @@ def test_a_forest_plot_grows_with_its_rows():
         (Points([], []), Line([1], [math.nan]), Bars([0], [])),
         (Points([math.nan, 1], [1, 1]), Line([2], [2], "a", 1, True, True)),
         (Ranges(["a"], [math.nan], [0], [1], "b"),),
-        (Line([0, 1, 1, 2], [1e300, -1e300, math.inf, 0], "huge \udcff 名", 0, dashed=True),),
+        (Line([0, 1, 1, 2], [1e300, -1e300, math.inf, 0], "a\nb \udcff 名", 0, dashed=True),),
     ],
 )
 def test_whatever_cannot_be_drawn_is_drawn_without(marks):
@@ -122,3 +122,9 @@ def test_labels_are_written():
     assert dark[: top - 5].any() and dark[bottom + 5 :, left:right].any()
     rows, columns = np.nonzero(dark[top:bottom, : left - 3])
     assert len(rows) and np.ptp(rows) > 2 * np.ptp(columns)
+
+
+def test_what_cannot_be_printed_is_written_as_an_escape():
+    line = [0, 1], [0, 1]
+    made = [Chart("t", "x", "y", (Line(*line, name),)) for name in ("a\nb\x1b", "a\\nb\\x1b")]
+    np.testing.assert_array_equal(*map(pixels, made))
