@@ -36,7 +36,7 @@ def test_every_name_is_text():
         assert "id" not in given and not any(name.startswith("on") for name in given)
         assert "<img" not in seen.markup and "url(" not in seen.markup
         assert seen.root.get("aria-label").count(HOSTILE) >= 3
-    words = "".join(Seen(chart).root.itertext())
+    words = "".join(Seen(chart, width=900).root.itertext())
     assert words.count(HOSTILE) == 11  # a title, two axes, six names, a point, a bar
 
 
