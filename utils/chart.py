@@ -23,7 +23,7 @@ CSV_HEADER = ("series", "x", "y", "low", "high", "label")
 
 @dataclass(frozen=True, eq=False)
 class Points:
-    """A scatter. x, y: (N,). titles: N lines of text, each said when the pointer rests on its
+    """A scatter. x, y: (N,). titles: N texts of one line, each said when the pointer rests on its
     point, or none.
     """
 

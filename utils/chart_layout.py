@@ -23,15 +23,16 @@ from utils.chart_axes import (
     tick_labels,
 )
 from utils.chart_legend import legend
-from utils.chart_marks import diagonal, mark_shapes, notes
+from utils.chart_marks import diagonal, mark_shapes
+from utils.chart_notes import notes
 from utils.chart_shapes import Drawing, Shape, Stroke, Text
 from utils.chart_text import SMALL, TEXT, TITLE_LINE, Fonts, fitted, length, titled, wrapped
 
 _EDGE, _LINE = 12.0, 19.0  # margin; a line of text
 _ROW, _FURTHER = 20.0, 9.0  # a row of a forest plot, and what each mark but the first adds to it
-_LOWEST = 130.0  # of a plot, whatever stands above and below
+_LOWEST = 0.5  # of the height at least for the plot, whatever stands above and below
 _NAMES = 0.46  # of the width at most for the labels of a forest plot
-_APART = (14, 32)  # least space between the labels of the x axis; between ticks of the y axis
+_APART = (14, 24)  # least space between the labels of the x axis; between ticks of the y axis
 
 
 @dataclass(frozen=True)
@@ -54,11 +55,11 @@ def draw(chart: Chart, width: float, height: float, fonts: Fonts) -> Drawing:
     title = titled(chart.title, _EDGE, 6, room, fonts)
     top = 10 + TITLE_LINE * len(title)
     names, high = legend(chart, _EDGE, top, room, fonts)
-    top += high + 8
+    top += high + 10
     said = notes(chart, x_range, y_range)
     remarks = [line for note in said for line in wrapped(note, SMALL, room, fonts)]
     below = 6 + _LINE * (1 + bool(chart.x_label) + len(remarks)) + 8
-    bottom = max(height - below, top + _least(chart, len(labels)))
+    bottom = max(height - below, top + _least(chart, len(labels), height))
     ends = (top, bottom) if labels else (bottom, top)  # the first row stands on top
     y, left = _upwards(chart, Axis(*y_range, *ends), labels, width, fonts)
     x = _across(chart, Axis(*x_range, left, width - _EDGE - 2), bottom, width, fonts)
@@ -75,10 +76,10 @@ def draw(chart: Chart, width: float, height: float, fonts: Fonts) -> Drawing:
     return Drawing(width, round(bottom + below), tuple(shapes))
 
 
-def _least(chart: Chart, labels: int) -> float:
+def _least(chart: Chart, labels: int, height: float) -> float:
     """The least height of the plot."""
     forest = sum(isinstance(mark, Ranges) for mark in chart.marks)
-    return max(_LOWEST, labels * (_ROW + _FURTHER * (forest - 1)))
+    return max(_LOWEST * height, labels * (_ROW + _FURTHER * (forest - 1)))
 
 
 def _any(chart: Chart) -> bool:

@@ -66,7 +66,8 @@ class Text:
     bold: bool = False
 
 
-Shape = Stroke | Area | Dots | Text
+Figure = Stroke | Area | Dots
+Shape = Figure | Text
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,8 @@ def svg(chart: Chart, width: float = 520, height: float = 340) -> Html:
 def _words(chart: Chart) -> str:
     """The chart in words, for those who cannot see it."""
     names = dict.fromkeys(mark.name for mark in chart.marks if mark.name)
-    said = [chart.title, f"{chart.y_label} over {chart.x_label}", ", ".join(names)]
+    axes = " over ".join(filter(None, (chart.y_label, chart.x_label)))
+    said = [chart.title, axes, ", ".join(names)]
     return "; ".join(part for part in said if part)
 
 
@@ -46,14 +47,14 @@ class _Width:
 
 
 def _wide(letter: str) -> float:
-    """In units of the size; DejaVu Sans, the widest of the usual fonts, has these or less."""
-    if unicodedata.east_asian_width(letter) in "WF":
+    """In units of the size. Of DejaVu Sans, the widest of the usual fonts, ASCII has these or less;
+    of others, letters of other scripts are guessed.
+    """
+    if letter in "mwMW@%…&+=<>^~#" or unicodedata.east_asian_width(letter) in "WF":
         return 1.02
-    if letter in "ijlI.,:;'|!()[] ft/-":
+    if letter in "ijlI.,:;'|!()[] ft/\\-":
         return 0.4
-    if letter in "mwMW@%":
-        return 0.97
-    return 0.73 if letter.isupper() else 0.63
+    return 0.79 if letter.isupper() else 0.64
 
 
 def _shape(shape: Shape) -> Html:
@@ -63,8 +64,7 @@ def _shape(shape: Shape) -> Html:
         return element("path", d=_path(shape.points), style=f"stroke:{_shade(shape)};{style}")
     if isinstance(shape, Area):
         title = [element("title", shape.title)] if shape.title else []
-        path = _path(shape.points) + "Z" if len(shape.points) else ""
-        return element("path", *title, d=path, style=_fill(shape))
+        return element("path", *title, d=_path(shape.points) + "Z", style=_fill(shape))
     if isinstance(shape, Dots):
         return element("g", *_circles(shape), style=_fill(shape))
     return _text(shape)
