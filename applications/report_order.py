@@ -52,7 +52,7 @@ def _panel(
     x, y = (np.concatenate([np.append(piece[part], np.nan) for piece in pieces]) for part in (0, 1))
     mean = _by_level(found, found.image[found.distortion[found.ladder] == kind])
     title = f"{name}: {shown(by_distortion[name]['ladder_accuracy'])} of pairs in order"
-    marks = (Line(x, y, "photographs", 5), Line(*mean, "mean", 1, dots=True))
+    marks = (Line(x, y, "photographs", 5, thin=True), Line(*mean, "mean", 1, dots=True))
     return Chart(title, "level", "score", marks, y_range=ends)
 
 

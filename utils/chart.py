@@ -42,7 +42,8 @@ class Points:
 @dataclass(frozen=True, eq=False)
 class Line:
     """x, y: (N,), joined in their order. A place that is not finite breaks the line; where both x
-    and y are nan, the break is meant, and not counted as a value that is missing.
+    and y are nan, the break is meant, and not counted as a value that is missing. thin: one of many
+    about a strong one.
     """
 
     x: Floats
@@ -51,6 +52,7 @@ class Line:
     colour: int = 0
     dashed: bool = False
     dots: bool = False
+    thin: bool = False
 
     def __post_init__(self) -> None:
         _arrays(self, "x", "y")

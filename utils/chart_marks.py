@@ -32,7 +32,6 @@ from utils.chart_axes import (
 from utils.chart_shapes import Area, Box, Dots, Figure, Stroke, cut_area, cut_line
 
 MOST_POINTS = 5000  # of all scatters together, and of each line
-MOST_STRONG = 8  # lines; of more, those without a name are thin
 # Up to so many points: their radius, their opacity. Where many lie, the crowd is darker.
 _DOTS = ((30, 4.4, 0.8), (300, 3.6, 0.7), (1500, 2.8, 0.5), (math.inf, 2.2, 0.35))
 _ORDER = (Band, Bars, Points, Level, Upright, Line, Ranges)  # what lies lower first
@@ -46,7 +45,6 @@ def mark_shapes(chart: Chart, x: Axis, y: Axis) -> list[Figure]:
     """All marks, from the lowest to the uppermost."""
     scatter = every(scattered(chart), MOST_POINTS)
     filled = sum(isinstance(mark, Bars) and not mark.outline for mark in chart.marks)
-    many = sum(isinstance(mark, Line) for mark in chart.marks) > MOST_STRONG
     forest = [mark for mark in chart.marks if isinstance(mark, Ranges)]
     shown = {label: row for row, label in enumerate(thinned(rows(chart)))}
     shapes: list[Figure] = []
@@ -54,7 +52,7 @@ def mark_shapes(chart: Chart, x: Axis, y: Axis) -> list[Figure]:
         if isinstance(mark, Points):
             shapes += _scatter(mark, x, y, scatter, scattered(chart))
         elif isinstance(mark, Line):
-            shapes += _line(mark, x, y, 1.2 if many and not mark.name else 2.2)
+            shapes += _line(mark, x, y, 1.2 if mark.thin else 2.2)
         elif isinstance(mark, Band):
             shapes += _band(mark, x, y)
         elif isinstance(mark, Bars):

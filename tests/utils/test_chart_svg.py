@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
 from tests.chart_reader import TENTH, Seen, close
 from utils.chart import Band, Bars, Chart, Level, Line, Points, Ranges, Upright
+from utils.chart_svg import svg
 
 
 @pytest.mark.parametrize("scale", [1.0, -3e-7, 4e9])
@@ -138,3 +141,10 @@ def area(points):
     """Of a polygon (N, 2), by Gauss's formula."""
     x, y = points.T
     return abs(float(np.sum(x * np.roll(y, -1) - y * np.roll(x, -1)))) / 2
+
+
+def test_a_thin_line_is_thinner():
+    x, y = np.array([0.0, 1.0]), np.array([0.0, 1.0])
+    drawn = svg(Chart("t", "x", "y", (Line(x, y, "a"), Line(x, y + 1, "b", thin=True))))
+    widths = [float(w) for w in re.findall(r'stroke-width[=:]"?([0-9.]+)', drawn)]
+    assert {2.2, 1.2} <= set(widths)
