@@ -89,7 +89,7 @@ def facts_sections(e: Evaluation) -> list[Section]:
         ]
         rows += [["note", str(note)] for note in card.get("notes") or ()]
         why = f"As --prepare wrote it ({CARD})."
-        sections.append(Section("card", "Data card", why, (table(["", ""], rows, numeric=2),)))
+        sections.append(Section("card", "Data card", why, (table(["what", ""], rows, numeric=2),)))
     sections.append(command_section(e))
     return sections
 
@@ -146,7 +146,7 @@ def command_section(e: Evaluation) -> Section:
     line = element("pre", shlex.join(["python", *facts["command"]]))
     given = sorted(e.config.given)
     settings = [[name, str(getattr(e.config, name))] for name in given]
-    body: list[Html | Chart] = [line, table(["", ""], rows, numeric=2)]
+    body: list[Html | Chart] = [line, table(["what", ""], rows, numeric=2)]
     if settings:
         inner = table(["flag", "value"], settings, numeric=2)
         body.append(element("details", element("summary", "Flags that were set"), inner))

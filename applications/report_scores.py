@@ -67,7 +67,7 @@ def _fits(e: Evaluation) -> Html:
             continue
         said = f"failed: {fit.failed}" if fit.failed else fit.remark or ""
         made = str(e.values.get("fit", ""))
-        parameters = " ".join(f"{value:.6g}" for value in fit.parameters)
+        parameters = " ".join(f"{value:.10g}" for value in fit.parameters)
         rows.append([kind, made, str(fit.n), parameters, said])
     header = ["fit", "on", "images", "b1 b2 b3 b4 (b5)", "remark"]
     if not any(row[-1] for row in rows):
