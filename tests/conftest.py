@@ -10,6 +10,8 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import pytest  # noqa: E402
 import torch  # noqa: E402
 
+from tests.browser import browser, browser_of_session  # noqa: E402, F401
+
 torch.set_num_threads(1)
 
 

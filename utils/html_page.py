@@ -1,16 +1,20 @@
-"""Self-contained HTML pages: elements that escape, thumbnails inside the file, one style.
+"""Self-contained HTML pages: elements that escape, pictures inside the file, one style.
 
-A page loads nothing and runs no script, and says so to the browser (a content security policy). It
-follows the reader's light or dark setting, fits a phone, and prints in black on white.
+A page loads nothing, and says so to the browser (a content security policy). It runs no script, or
+the one of utils/page_script.py, which the policy names by its hash. It follows the reader's light
+or dark setting, fits a phone, and prints in black on white.
 """
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import html
 import io
+import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -18,10 +22,14 @@ from PIL import Image
 
 from utils.check_images import map_files
 from utils.images import DEFAULT_MAX_PIXELS, ImageError, read_image
+from utils.page_script import SCRIPT
+from utils.page_style import STYLE
 
 THUMBNAIL = 192  # pixels of the longer side; shown at half of it or more
+FULL = 1280
 _VOID = ("meta", "img", "br", "hr")
-_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'"
+_NO_VALUE = ("", "-", "\u2013", "\u2014", "n/a")  # what stands in a table in place of a number
 
 
 class Html(str):
@@ -35,6 +43,8 @@ def printable(text: str | os.PathLike[str]) -> str:
     name can be any bytes, and must not turn a terminal's or a page's text round.
     """
     whole = os.fspath(text).encode("utf-8", "backslashreplace").decode("utf-8")
+    if whole.isprintable():  # a data URI of a megabyte is not looked at letter by letter
+        return whole
     shown = (c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in whole)
     return "".join(shown)
 
@@ -63,18 +73,76 @@ def _attribute(name: str, value: str | int | bool | None) -> str:
     return f" {key}" if value is True else f' {key}="{together(str(value))}"'
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[str]], numeric: int = 1) -> Html:
-    """A table that scrolls by itself on a narrow screen; columns from `numeric` on are figures."""
-    head = element("tr", *(element("th", h, scope="col") for h in header))
+@dataclass(frozen=True)
+class Cell:
+    """A table's cell with what it is sorted by; key: "" counts as no value, None as the text."""
+
+    text: str
+    key: str | None = None
+
+
+def cell(text: str, value: float | str | None = None) -> Cell:
+    """A cell that shows one thing and is sorted by another: text "0.91 [0.88, 0.94]", value 0.91.
+
+    A nan sorts last in either direction; None sorts by the text, as a bare string does.
+    """
+    return Cell(text, None if value is None else _key(value))
+
+
+def _key(value: float | str) -> str:
+    if isinstance(value, str):
+        return value
+    if math.isfinite(value):
+        return f"{value:.17g}"
+    return "" if math.isnan(value) else f"{'-' * (value < 0)}Infinity"  # as JavaScript writes it
+
+
+def _numeric_key(text: str) -> str | None:
+    """The key of a figure as tables show it: 1,234 or 5.6% or -0.7; None where it is no number."""
+    plain = text.strip().replace(",", "").replace("\u2212", "-").removesuffix("%")
+    if plain in _NO_VALUE:
+        return ""
+    try:
+        return _key(float(plain))
+    except ValueError:
+        return None
+
+
+def table(
+    header: Sequence[str],
+    rows: Iterable[Sequence[str | Cell]],
+    numeric: int = 1,
+    sortable: bool = False,
+    caption: str | None = None,
+) -> Html:
+    """A table that scrolls by itself on a narrow screen; columns from `numeric` on are figures.
+
+    sortable: a click on a header sorts, a second one turns the order round (on an interactive
+    page): figures as numbers, other columns as text, cells without a value last.
+    """
+    head = element("tr", *(_header(name, sortable) for name in header))
     body = [
-        element(
-            "tr",
-            *(element("td", c, class_="n" if i >= numeric else None) for i, c in enumerate(row)),
-        )
+        element("tr", *(_cell(c, i >= numeric, sortable) for i, c in enumerate(row)))
         for row in rows
     ]
-    whole = element("table", element("thead", head), element("tbody", *body))
+    said = element("caption", caption) if caption else Html("")
+    whole = element("table", said, element("thead", head), element("tbody", *body))
     return element("div", whole, class_="wide")
+
+
+def _header(name: str, sortable: bool) -> Html:
+    if sortable and name:
+        name = element("button", name, type="button", disabled=True)
+    return element("th", name, scope="col")
+
+
+def _cell(given: str | Cell, figure: bool, sortable: bool) -> Html:
+    shown = given if isinstance(given, Cell) else Cell(given)
+    key = shown.key
+    if key is None and figure:
+        key = _numeric_key(shown.text)
+    mark = "n" if figure else None
+    return element("td", shown.text, class_=mark, data_v=key if sortable else None)
 
 
 def bars(
@@ -107,8 +175,29 @@ def thumbnail(path: Path, max_pixels: int = DEFAULT_MAX_PIXELS, side: int = THUM
     except (ImageError, MemoryError):
         return ""
     image.thumbnail((side, side), Image.Resampling.BOX)
+    return image_uri(image, 78)
+
+
+def full_picture(
+    path: Path, max_pixels: int = DEFAULT_MAX_PIXELS, side: int = FULL
+) -> tuple[str, str]:
+    """A data URI of the image, its longer side at most `side` pixels, and "shrunk from 4000 x 3000"
+    where it was larger, else "". ("", "") where it cannot be read.
+    """
+    try:
+        image = read_image(path, max_pixels)
+    except (ImageError, MemoryError):
+        return "", ""
+    width, height = image.size
+    image.thumbnail((side, side), Image.Resampling.LANCZOS)
+    note = "" if image.size == (width, height) else f"shrunk from {width} x {height}"
+    return image_uri(image, 85), note
+
+
+def image_uri(image: Image.Image, quality: int) -> str:
+    """An RGB image as a data URI, JPEG."""
     packed = io.BytesIO()
-    image.save(packed, "JPEG", quality=78)
+    image.save(packed, "JPEG", quality=quality)
     return "data:image/jpeg;base64," + base64.b64encode(packed.getvalue()).decode("ascii")
 
 
@@ -123,87 +212,67 @@ def thumbnails(
 
 def picture(path: Path, caption: Sequence[str], images: Mapping[Path, str]) -> Html:
     """An image with lines of text below; a grey field in place of one that cannot be shown."""
-    address = images.get(path, "")
-    shown = (
-        element("img", src=Html(address), alt=path.name, loading="lazy")
-        if address
-        else element("div", "no picture", class_="none")
-    )
+    return _figure(_shown(images.get(path, ""), path.name), caption)
+
+
+def zoomable(src: str, alt: str, caption: Sequence[str], note: str = "") -> Html:
+    """A small image with lines of text and a note below; on an interactive page a click opens it in
+    full size. src: a data URI, which the file holds once; "" leaves a grey field.
+    """
+    shown = _shown(src, alt)
+    if src:
+        name = {"aria_label": f"Enlarge {alt}".strip(), "aria_haspopup": "dialog"}
+        shown = element("button", shown, type="button", disabled=True, **name)
+    return _figure(shown, [*caption, note] if note else caption)
+
+
+def _shown(src: str, alt: str) -> Html:
+    if src:
+        return element("img", src=src, alt=alt, loading="lazy")
+    return element("div", "no picture", class_="none")
+
+
+def _figure(shown: Html, caption: Sequence[str]) -> Html:
     lines = [element("div", element("bdi", line)) for line in caption]
     return element("figure", shown, element("figcaption", *lines), class_="picture")
 
 
-def page(title: str, *body: str) -> Html:
-    """A whole document."""
+def download(name: str, text: str, label: str) -> Html:
+    """A link that saves the text, a csv, under the name; the text is inside the page."""
+    data = base64.b64encode(text.encode("utf-8", "backslashreplace")).decode("ascii")
+    address = f"data:text/csv;base64,{data}"
+    return element("a", label, download=name, href=address, class_="download")
+
+
+def chart_figure(svg: Html, csv_name: str, csv_text: str, note: str = "") -> Html:
+    """A chart, below it a link to the numbers that it draws and a note."""
+    parts = [element("span", note), Html(" ")] if note else []
+    below = element("figcaption", *parts, download(csv_name, csv_text, csv_name))
+    return element("figure", svg, below, class_="plot")
+
+
+def page(title: str, *body: str, interactive: bool = False) -> Html:
+    """A whole document; interactive: with the script that sorts tables and opens pictures."""
+    policy, live = _POLICY, Html("")
+    if interactive:
+        digest = hashlib.sha256(SCRIPT.encode()).digest()
+        policy += f"; script-src 'sha256-{base64.b64encode(digest).decode('ascii')}'"
+        live = together(_dialog(), element("script", Html(SCRIPT)))
     head = element(
         "head",
         element("meta", charset="utf-8"),
-        element("meta", http_equiv="Content-Security-Policy", content=_POLICY),
+        element("meta", http_equiv="Content-Security-Policy", content=policy),
         element("meta", name="viewport", content="width=device-width, initial-scale=1"),
         element("meta", name="color-scheme", content="light dark"),
         element("title", title),
         element("style", Html(STYLE)),
     )
-    whole = element("html", head, element("body", element("main", *body)), lang="en")
+    whole = element("html", head, element("body", element("main", *body), live), lang="en")
     return Html(f"<!DOCTYPE html>\n{whole}\n")
 
 
-STYLE = """
-:root { --ink: #1f2328; --soft: #59636e; --paper: #ffffff; --panel: #f6f8fa; --line: #d1d9e0;
-  --bar: #0072b2; --bad: #b42318; --bad-paper: #fef3f2; --warn: #8a5300; --warn-paper: #fff8e6;
-  --good: #1a7f37; --good-paper: #eefbf1; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e6edf3; --soft: #9aa4af; --paper: #0d1117;
-  --panel: #161b22; --line: #30363d; --bar: #56b4e9; --bad: #ff8a80; --bad-paper: #2d1414;
-  --warn: #f0b34a; --warn-paper: #2a2007; --good: #56d364; --good-paper: #0e2415; } }
-* { box-sizing: border-box; }
-body { margin: 0; background: var(--paper); color: var(--ink);
-  font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
-main { max-width: 1200px; margin: 0 auto; padding: 24px 20px 64px; }
-h1 { font-size: 26px; line-height: 1.25; margin: 0 0 4px; overflow-wrap: anywhere; }
-h2 { font-size: 19px; margin: 40px 0 4px; padding-top: 14px; border-top: 1px solid var(--line); }
-h3 { font-size: 14px; margin: 0 0 8px; overflow-wrap: anywhere; }
-p { margin: 4px 0 12px; max-width: 80ch; }
-a { color: inherit; }
-.soft, figcaption { color: var(--soft); }
-.soft { font-size: 14px; }
-.tag { display: inline-block; padding: 0 7px; border: 1px solid currentColor; border-radius: 9px;
-  font-size: 12px; line-height: 18px; white-space: nowrap; margin-right: 6px; }
-.bad { color: var(--bad); } .warn { color: var(--warn); } .good { color: var(--good); }
-.verdict { padding: 10px 14px; border-left: 5px solid currentColor; border-radius: 4px;
-  margin: 16px 0; font-weight: 600; }
-.verdict.bad { background: var(--bad-paper); } .verdict.warn { background: var(--warn-paper); }
-.verdict.good { background: var(--good-paper); }
-.wide { overflow-x: auto; margin: 8px 0 16px; }
-table { border-collapse: collapse; font-size: 14px; min-width: 320px; }
-th, td { text-align: left; padding: 5px 14px 5px 0; border-bottom: 1px solid var(--line);
-  vertical-align: top; overflow-wrap: anywhere; }
-th { font-weight: 600; white-space: nowrap; }
-td.n { font-variant-numeric: tabular-nums; white-space: nowrap; }
-.charts { display: grid; gap: 16px; margin: 8px 0;
-  grid-template-columns: repeat(auto-fill, minmax(240px, 1fr)); }
-.chart { margin: 0; padding: 10px 12px; background: var(--panel); border-radius: 6px; }
-.chart svg { display: block; width: 100%; height: 90px; fill: var(--bar); margin-top: 6px; }
-.ends { display: flex; justify-content: space-between; font-size: 12px; color: var(--soft);
-  border-top: 1px solid var(--line); }
-figcaption { font-size: 13px; }
-.groups { display: grid; gap: 12px; align-items: start; margin: 10px 0;
-  grid-template-columns: repeat(auto-fill, minmax(min(100%, 520px), 1fr)); }
-.group { border: 1px solid var(--line); border-radius: 6px; padding: 10px 12px; min-width: 0;
-  break-inside: avoid; }
-.pictures { display: grid; gap: 12px;
-  grid-template-columns: repeat(auto-fill, minmax(150px, 1fr)); }
-.picture { margin: 0; min-width: 0; break-inside: avoid; }
-.picture img, .none { display: block; width: 100%; height: 130px; object-fit: contain;
-  background: var(--panel); border-radius: 4px; }
-.none { line-height: 130px; text-align: center; color: var(--soft); font-size: 13px; }
-.picture figcaption { margin-top: 4px; font-size: 12px; line-height: 1.4;
-  overflow-wrap: anywhere; }
-.picture figcaption div:first-child { color: var(--ink); }
-.more { color: var(--soft); font-style: italic; }
-@media (max-width: 600px) { main { padding: 16px 14px 40px; }
-  .pictures { grid-template-columns: repeat(2, minmax(0, 1fr)); } h1 { font-size: 22px; } }
-@media print { :root { --ink: #000; --soft: #444; --paper: #fff; --panel: #fff; --line: #bbb;
-  --bar: #333; --bad: #900; --warn: #640; --good: #040; --bad-paper: #fff; --warn-paper: #fff;
-  --good-paper: #fff; } main { max-width: none; padding: 0; } h2 { break-after: avoid; }
-  .picture img, .none { height: 100px; } }
-"""
+def _dialog() -> Html:
+    """Where pictures open; the script fills it."""
+    close = element("button", "\u00d7", type="button", aria_label="Close", class_="close")
+    inner = element("div", close, element("img", alt=""), element("div", class_="said"))
+    return element("dialog", inner, class_="zoom", aria_label="Picture in full size")

@@ -13,13 +13,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from utils.chart import COLOURS
 from utils.files import write_atomic
 from utils.images import read_image
 from utils.metrics import plcc, srcc
 
 _INK, _GREY, _PAPER, _FRAME = "#1f2328", "#656d76", "#ffffff", "#d0d7de"
-# Colours that stay apart for colour-blind eyes (Okabe and Ito).
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#f0e442")
 _MARKERS = "os^Dvp*X"
 _MARGIN, _GAP = 24, 14  # pixels
 _TITLE, _TEXT = 26, 15  # font sizes, pixels
@@ -55,7 +54,7 @@ def scatter_picture(
             predictions[chosen],
             s=34,
             marker=_MARKERS[number % len(_MARKERS)],
-            color=_COLOURS[number % len(_COLOURS)],
+            color=COLOURS[number % len(COLOURS)],
             alpha=0.75,
             linewidths=0,
             label=kind,
