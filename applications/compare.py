@@ -10,9 +10,9 @@ from applications.check import keep_apart
 from applications.compare_disagreement import disagreements
 from applications.compare_figures import judge
 from applications.compare_images import match
-from applications.compare_result import Found, as_json
 from applications.compare_page import comparison_page
 from applications.compare_pairs import read_pairs
+from applications.compare_result import Found, as_json
 from applications.compare_runs import ComparedRun, read_runs
 from applications.compare_settings import differences
 from applications.compare_tables import lines

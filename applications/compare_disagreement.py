@@ -14,8 +14,8 @@ from utils.disagreement import furthest_apart, opposed_pairs, share_opposed, sta
 
 MOST = 10  # pairs, and images, of every two runs
 RULE = (
-    "scores in units of each run's own spread (standard deviation over these images); a pair counts "
-    "by the smaller of the two runs' leads, and each image stands in one pair at most"
+    "scores in units of each run's own spread (standard deviation over these images); a pair "
+    "counts by the smaller of the two runs' leads, and each image stands in one pair at most"
 )
 
 
@@ -32,7 +32,7 @@ class OpposedImages:
     right: str | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Disagreement:
     """Of two runs. share: of all pairs of images, ordered in opposite ways; images: places, the
     largest difference of standardised scores first; z: standardised scores (N,) by run.
@@ -57,9 +57,7 @@ def disagreements(matched: Matched, pairs: Pairs | None) -> list[Disagreement]:
         for pair in opposed_pairs(one, two, MOST):
             order = _order(matched, lines, pair.a, pair.b)
             right = {1: first, -1: second}.get(order)
-            opposed.append(
-                OpposedImages(pair.a, pair.b, pair.lead_first, pair.lead_second, right)
-            )
+            opposed.append(OpposedImages(pair.a, pair.b, pair.lead_first, pair.lead_second, right))
         share, images = share_opposed(one, two), furthest_apart(one, two, MOST)
         found.append(Disagreement(first, second, share, opposed, images, z))
     return found

@@ -109,13 +109,9 @@ def _intervals(
     config: Config, figures: dict[str, Named], clusters: np.ndarray
 ) -> dict[str, dict[str, tuple[float, float, float]]]:
     flat = {f"{run}: {name}": f for run, own in figures.items() for name, f in own.items()}
-    found = bootstrap(
-        flat, clusters, config.bootstrap, numpy_generator(config.seed, "bootstrap")
-    )
+    found = bootstrap(flat, clusters, config.bootstrap, numpy_generator(config.seed, "bootstrap"))
     shown = {key: (i.value, i.low, i.high) for key, i in found.items()}
-    return {
-        run: {name: shown[f"{run}: {name}"] for name in own} for run, own in figures.items()
-    }
+    return {run: {name: shown[f"{run}: {name}"] for name in own} for run, own in figures.items()}
 
 
 def _clusters(matched: Matched, pairs: Pairs | None) -> tuple[np.ndarray, str]:
@@ -143,9 +139,7 @@ def _of_scores(matched: Matched, scores: np.ndarray) -> Named:
     return found
 
 
-def _beyond_scores(
-    matched: Matched, name: str, pairs: Pairs | None, clusters: np.ndarray
-) -> Named:
+def _beyond_scores(matched: Matched, name: str, pairs: Pairs | None, clusters: np.ndarray) -> Named:
     """Figures of histograms, of pairs, and of ladders."""
     scores, figures = matched.scores[name], {}
     found = Scores(scores, matched.probs.get(name))

@@ -1,4 +1,4 @@
-"""The test images of several runs, matched: one order, one set of labels, the scores of each run."""
+"""The test images of several runs, matched: one order, one set of labels, scores of each run."""
 
 from __future__ import annotations
 

@@ -65,7 +65,9 @@ def read_pairs(matched: Matched, runtime: Runtime) -> tuple[Pairs | None, list[s
 def _of_run(run: ComparedRun, matched: Matched, runtime: Runtime) -> Pairs:
     config = make_config(set_fields(read_config(str(run.path / "config.json"))))
     moved = {
-        name: os.path.join(run.folder, value) for name in _PLACES if (value := getattr(config, name))
+        name: os.path.join(run.folder, value)
+        for name in _PLACES
+        if (value := getattr(config, name))
     }
     # Every image was decoded when it was scored.
     config = replace(config, **moved, no_check=True, bad_images="stop")

@@ -17,6 +17,8 @@ from applications.compare_runs import ComparedRun
 from applications.compare_settings import Difference
 from utils.files import without_nan
 
+MOST_SHOWN = 10  # pairs of runs whose disagreement is shown; FILE.json has all
+
 
 @dataclass(frozen=True)
 class Found:
@@ -36,6 +38,11 @@ class Found:
     def letters(self) -> dict[str, str]:
         """A, B, C, ... by the run's name, which may be too long for a table."""
         return dict(zip((run.name for run in self.runs), ascii_uppercase, strict=False))
+
+    def most_apart(self) -> list[Disagreement]:
+        """Those that are shown: all, or the MOST_SHOWN that order most pairs differently."""
+        ranked = sorted(self.disagreements, key=lambda one: -one.share)[:MOST_SHOWN]
+        return [one for one in self.disagreements if one in ranked]
 
     def described(self) -> str:
         """The images and their labels, in a sentence."""

@@ -13,7 +13,9 @@ from config import CONTINUE_FLAGS, MODES, Config
 # Beside what may change when a run goes on: flags about files, which no figure depends on.
 _NO_EFFECT = CONTINUE_FLAGS | {"logdir", "output", "save_every", "no_check", "stage_of"}
 _NOT_SHOWN = {*MODES, "config"}
-UNKNOWN = "?"  # of a run without a configuration, or one that was written before there was such a flag
+UNKNOWN = (
+    "?"  # of a run without a configuration, or one that was written before there was such a flag
+)
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ def lines(found: Found) -> Iterator[str]:
     if found.judged.rows:
         yield ""
         yield from _significance(found)
-    for one in found.disagreements:
+    for one in found.most_apart():
         yield ""
         yield from _disagreement(found, one)
     yield ""
@@ -87,9 +87,7 @@ def _settings(found: Found) -> Iterator[str]:
         return
     yield ""
     header = ["configuration", *found.letters.values()]
-    rows = [
-        [_short(one.name), *map(_short, one.values)] for one in found.settings if one.matters
-    ]
+    rows = [[_short(one.name), *map(_short, one.values)] for one in found.settings if one.matters]
     yield from aligned([header, *rows], left=len(header))
     other = [printable(one.name) for one in found.settings if not one.matters]
     if other:

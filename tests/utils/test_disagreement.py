@@ -54,9 +54,10 @@ def test_the_same_order_in_other_units_is_no_disagreement():
     assert opposed_pairs(scores, np.exp(scores)) == []
     assert opposed_pairs(scores, np.full(4, 0.1)) == []
     assert share_opposed(scores, np.exp(scores)) == 0
-    assert furthest_apart(scores, 10 * scores + 3) == [] or max(
-        np.abs(standardised(scores) - standardised(10 * scores + 3))
-    ) < 1e-12
+    assert (
+        furthest_apart(scores, 10 * scores + 3) == []
+        or max(np.abs(standardised(scores) - standardised(10 * scores + 3))) < 1e-12
+    )
 
 
 def test_one_odd_image_does_not_fill_the_list():
@@ -72,7 +73,9 @@ def test_one_odd_image_does_not_fill_the_list():
 def test_share_is_that_of_a_loop(levels):
     rng = np.random.default_rng(levels)
     x, y = rng.integers(0, levels, 30).astype(float), rng.integers(0, levels, 30).astype(float)
-    signs = [np.sign(x[i] - x[j]) * np.sign(y[i] - y[j]) for i, j in itertools.combinations(range(30), 2)]
+    signs = [
+        np.sign(x[i] - x[j]) * np.sign(y[i] - y[j]) for i, j in itertools.combinations(range(30), 2)
+    ]
     assert share_opposed(x, y) == pytest.approx(np.mean(np.array(signs) < 0))
     assert math.isnan(share_opposed([1.0], [2.0]))
 
