@@ -34,8 +34,9 @@ def run(config: Config, runtime: Runtime) -> int:
     pairs, why = read_pairs(matched, runtime)
     judged = judge(config, matched, pairs)
     found = Found(
-        matched, judged, differences(runs), disagreements(matched, pairs), (*why, *judged.remarks)
-    )
+        matched, judged, differences(runs), disagreements(matched, pairs),
+        (*why, *judged.remarks), pairs.sources if pairs else (),
+    )  # fmt: skip
     for line in lines(found):
         print(line)
     if output:

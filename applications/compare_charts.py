@@ -54,7 +54,7 @@ def figure_charts(found: Found) -> list[Described]:
     for number, (run, letter) in enumerate(found.letters.items()):
         rows = np.array([judged.figures[run][name] for name in names])
         own.append(Ranges(names, *rows.T, name=letter, colour=number % _COLOURS))
-    note = "Whether two runs differ is not seen here: their errors are alike. See the differences."
+    note = "Two of these may overlap although the runs differ: see the differences."
     charts = [("figures.csv", Chart("Figures, 95% intervals", "", "", tuple(own)), note)]
     pairs = dict.fromkeys((row.first, row.second) for row in judged.rows)
     differences: list[Mark] = [Upright(0.0)]
@@ -75,11 +75,13 @@ def score_chart(found: Found, one: Disagreement) -> Described:
     """Standardised scores of one run against those of another."""
     first, second = found.letters[one.first], found.letters[one.second]
     x, y = one.z[one.first], one.z[one.second]
-    names = found.matched.names
-    listed = sorted({place for pair in one.pairs for place in (pair.a, pair.b)})
-    marks = (
-        Points(x, y, "all images", names),
-        Points(x[listed], y[listed], "in the pairs below", [names[i] for i in listed], colour=1),
+    names = np.array(found.matched.names, dtype=object)
+    listed = np.zeros(len(x), dtype=bool)
+    listed[[place for pair in one.pairs for place in (pair.a, pair.b)]] = True
+    marks = tuple(
+        Points(x[kept], y[kept], name, names[kept].tolist(), colour)
+        for name, kept, colour in (("other images", ~listed, 0), ("in the pairs below", listed, 1))
+        if kept.any()
     )
     title = f"Scores of {first} and {second}"
     chart = Chart(title, f"{first}, deviations", f"{second}, deviations", marks, diagonal=True)

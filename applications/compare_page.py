@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import shlex
-from functools import partial
-from pathlib import Path
 
 from applications.compare_charts import curve_charts, drawn, figure_charts, score_chart
 from applications.compare_disagreement import RULE, Disagreement, OpposedImages
 from applications.compare_figures import better_of
+from applications.compare_images import Matched
+from applications.compare_pictures import pictures
 from applications.compare_result import Found
 from applications.compare_tables import interval, number, p_value, verdict
-from utils.check_images import map_files
 from utils.compare_models import Comparison
 from utils.html_page import (
     Cell,
     Html,
     cell,
     element,
-    full_picture,
     page,
     table,
     together,
     zoomable,
 )
 
-_SIDE = 512  # pixels of a picture's longer side: two are looked at beside each other
 _MOST_VERDICTS = 6
 
 
@@ -41,17 +38,8 @@ class _Page:
         self.found, self.matched, self.json_name = found, found.matched, json_name
         self.letters = found.letters
         self.shown = found.most_apart()
-        self.pictures, self.missing = self._read(workers, max_pixels)
-
-    def _read(self, workers: int | None, max_pixels: int) -> tuple[dict[int, tuple[str, str]], int]:
-        """(picture and note of each image that is shown, how many cannot be read)."""
-        places = {place for one in self.shown for place in _places(one)}
-        files = {place: _existing(self.matched.files[place]) for place in sorted(places)}
-        known = {place: file for place, file in files.items() if file is not None}
-        read = partial(full_picture, max_pixels=max_pixels, side=_SIDE)
-        made = dict(zip(known, map_files(read, list(known.values()), workers), strict=True))
-        lost = sum(1 for place in files if not made.get(place, ("", ""))[0])
-        return made, lost
+        places = [place for one in self.shown for place in _places(one)]
+        self.pictures = pictures(found, places, workers, max_pixels)
 
     def build(self) -> Html:
         title = "Comparison: " + ", ".join(self.letters)
@@ -191,7 +179,7 @@ class _Page:
         if pair.right is not None:
             tag = element("span", f"{self.letters[pair.right]} is right", class_="tag good")
         pictures = (self._picture(one, place) for place in (pair.a, pair.b))
-        shown = element("div", *pictures, class_="pictures")
+        shown = element("div", *pictures, class_="pair")
         return element("div", element("h3", tag, said), shown, class_="group")
 
     def _picture(self, one: Disagreement, place: int) -> Html:
@@ -200,20 +188,18 @@ class _Page:
             score, z = self.matched.scores[name][place], one.z[name][place]
             caption.append(f"{self.letters[name]}: {score:.4g} ({z:+.2f})")
         if self.matched.opinion is not None:
-            caption.append(f"label {self.matched.opinion[place]:.4g}")
+            caption.append(f"{_word(self.matched)} {self.matched.opinion[place]:.4g}")
         elif self.matched.levels is not None:
             level = self.matched.levels[place]
             caption.append(f"{level.distortion}, level {level.level}" if level.level else "level 0")
-        src, note = self.pictures.get(place, ("", ""))
+        src, note = self.pictures[place]
         return zoomable(src, self.matched.names[place], caption, note)
 
     def _method(self) -> Html:
         said = [*self.found.method(), *self.found.remarks]
-        if self.missing:
-            said.append(
-                f"{self.missing} image(s) cannot be shown: they lie elsewhere now, or were made "
-                "while they were scored"
-            )
+        missing = sum(1 for src, _ in self.pictures.values() if not src)
+        if missing:
+            said.append(f"{missing} image(s) cannot be shown: they do not lie there any more")
         left = len(self.found.disagreements) - len(self.shown)
         if left:
             said.append(f"{left} more pairs of runs, which agree better: see {self.json_name}")
@@ -221,12 +207,15 @@ class _Page:
         return together(element("h2", "How this was made"), element("ul", *items))
 
 
+def _word(matched: Matched) -> str:
+    """What people's opinion of an image is called."""
+    if matched.labels.votes is not None:
+        return "mean vote"
+    return "MOS" if matched.labels.mos is not None else "bucket"
+
+
 def _places(one: Disagreement) -> list[int]:
     return [*(place for pair in one.pairs for place in (pair.a, pair.b)), *one.images]
-
-
-def _existing(files: tuple[Path, ...]) -> Path | None:
-    return next((file for file in files if file.is_file()), None)
 
 
 def _p(value: float) -> Cell:

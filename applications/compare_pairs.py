@@ -19,6 +19,7 @@ from applications.run_folder import set_fields
 from applications.runtime import Runtime
 from applications.tasks import TASKS
 from config import make_config, read_config
+from dataloader.sources import Source
 from utils.weighted_figures import Figure
 
 _PLACES = ("data", "images", "labels", "photos", "test_list")
@@ -28,12 +29,13 @@ _OF_IMAGES = ("better", "worse", "first", "second")  # targets that are places o
 @dataclass(frozen=True)
 class Pairs:
     """targets: of a test split, their images as places among the matched ones; measure: figures of
-    scores, as the task has them; source: the run whose labels these are.
+    scores, as the task has them; sources: of the matched images (N), some of which may be on no
+    disk.
     """
 
     targets: dict[str, np.ndarray]
     measure: Callable[[dict[str, np.ndarray], Scores, np.ndarray], dict[str, Figure]]
-    source: str
+    sources: tuple[Source, ...]
 
     def lines(self) -> set[tuple[int, int]]:
         """(better, worse) of every line that says which image is better."""
@@ -80,8 +82,8 @@ def _of_run(run: ComparedRun, matched: Matched, runtime: Runtime) -> Pairs:
     known = {_key(run, images[row]): i for i, row in enumerate(rows)}
     own = [_key(run, path) for path in split.targets.paths]
     missing = [path for path in own if path not in known]
-    if missing:
-        raise ValueError(f"{split.file}: {missing[0]} has no prediction")
+    if missing or len(own) != len(known):
+        raise ValueError(f"{split.file}: its images are not those of the predictions")
     positions = np.array([known[path] for path in own], dtype=np.int64)
     targets = dict(split.targets.all())
     for name in _OF_IMAGES:
@@ -89,7 +91,8 @@ def _of_run(run: ComparedRun, matched: Matched, runtime: Runtime) -> Pairs:
             targets[name] = positions[targets[name]]
     if matched.labels.bucket is not None:
         targets["bucket"] = matched.labels.bucket  # in the order of the matched images
-    return Pairs(targets, task.resampled, run.name)
+    sources = dict(zip(positions.tolist(), split.targets.paths, strict=True))
+    return Pairs(targets, task.resampled, tuple(sources[i] for i in range(len(sources))))
 
 
 def _key(run: ComparedRun, image: object) -> str:

@@ -15,6 +15,7 @@ from applications.compare_figures import Judgement, better_of
 from applications.compare_images import Matched
 from applications.compare_runs import ComparedRun
 from applications.compare_settings import Difference
+from dataloader.sources import Source
 from utils.files import without_nan
 
 MOST_SHOWN = 10  # pairs of runs whose disagreement is shown; FILE.json has all
@@ -22,13 +23,16 @@ MOST_SHOWN = 10  # pairs of runs whose disagreement is shown; FILE.json has all
 
 @dataclass(frozen=True)
 class Found:
-    """settings: in what the runs differ; remarks: what a reader has to know of the figures."""
+    """settings: in what the runs differ; remarks: what a reader has to know of the figures;
+    sources: of the matched images (N), where the labels were read once more, else nothing.
+    """
 
     matched: Matched
     judged: Judgement
     settings: list[Difference]
     disagreements: list[Disagreement]
     remarks: Sequence[str]
+    sources: Sequence[Source] = ()
 
     @property
     def runs(self) -> tuple[ComparedRun, ...]:
@@ -62,6 +66,7 @@ class Found:
                 f"{drawn['drawn']}, the same ones for all runs; p_holm: corrected for the number "
                 "of pairs of runs (Holm), figure by figure"
             )
+        if any(row.williams_p == row.williams_p for row in self.judged.rows):
             said.append(
                 "Williams' and Steiger's tests take images for independent; with several images "
                 "of one reference they find too much"

@@ -57,6 +57,8 @@ figcaption { font-size: 13px; }
 .picture figcaption { margin-top: 4px; font-size: 12px; line-height: 1.4;
   overflow-wrap: anywhere; }
 .picture figcaption div:first-child { color: var(--ink); }
+.pair { display: grid; gap: 12px; grid-template-columns: repeat(2, minmax(0, 1fr)); }
+.pair .picture img, .pair .none { height: 200px; } .pair .none { line-height: 200px; }
 .more { color: var(--soft); font-style: italic; }
 button { font: inherit; color: inherit; background: none; border: 0; padding: 0; }
 button:enabled { cursor: pointer; }
