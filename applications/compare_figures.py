@@ -17,7 +17,7 @@ from applications.compare_images import Matched
 from applications.compare_pairs import Pairs
 from applications.compare_runs import PREDICTIONS, ComparedRun
 from applications.judged import Scores, resampled_emd
-from applications.tasks import DIRECTIONS
+from applications.tasks import DIRECTIONS, SCORE_FIGURES
 from config import Config
 from dataloader.pairs import linked
 from utils.bootstrap import bootstrap, cluster_numbers
@@ -31,6 +31,7 @@ SIGNIFICANT = 0.05
 # Of labels without units: only how far the orders agree.
 _OF_ORDER = ("srcc", "krcc")
 Named = dict[str, Figure]
+Places = tuple[np.ndarray, np.ndarray]  # of the better and the worse image of pairs, (P,) each
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,8 @@ def judge(config: Config, matched: Matched, pairs: Pairs | None) -> Judgement:
     remarks: list[str] = []
     clusters, unit = _clusters(matched, pairs)
     opinion, fit = matched.opinion, None
-    more = {name: _beyond_scores(matched, name, pairs, clusters) for name in matched.scores}
+    ladders = ladder_pairs(matched)
+    more = {name: _more(matched, name, pairs, ladders, clusters) for name in matched.scores}
     if opinion is not None and matched.labels.bucket is None:
         fits, fit = _fits(matched)
         for name, own in fits.items():
@@ -75,10 +77,9 @@ def judge(config: Config, matched: Matched, pairs: Pairs | None) -> Judgement:
     rows: list[Comparison] = []
     with _heard(remarks):
         if opinion is not None:
-            kept = list(next(iter(figures.values())))
             rng = numpy_generator(config.seed, "bootstrap")
             found = compare_scores(matched.scores, opinion, clusters, config.bootstrap, rng)
-            rows += [row for row in found if row.figure in kept]
+            rows += [row for row in found if row.figure in _names(matched)]
         if any(more.values()):
             rng = numpy_generator(config.seed, "bootstrap")
             rows += compare_figures(more, clusters, config.bootstrap, rng)
@@ -134,13 +135,17 @@ def _of_scores(matched: Matched, scores: np.ndarray) -> Named:
     if matched.opinion is None:
         return {}
     found = score_figures(scores, matched.opinion)
-    if matched.labels.bucket is not None:
-        return {name: found[name] for name in _OF_ORDER}
-    return found
+    return {name: found[name] for name in _names(matched)}
 
 
-def _beyond_scores(matched: Matched, name: str, pairs: Pairs | None, clusters: np.ndarray) -> Named:
-    """Figures of histograms, of pairs, and of ladders."""
+def _names(matched: Matched) -> tuple[str, ...]:
+    return SCORE_FIGURES if matched.labels.bucket is None else _OF_ORDER
+
+
+def _more(
+    matched: Matched, name: str, pairs: Pairs | None, ladders: Places, clusters: np.ndarray
+) -> Named:
+    """Figures of histograms, of pairs, and of ladders, but those of `_of_scores`."""
     scores, figures = matched.scores[name], {}
     found = Scores(scores, matched.probs.get(name))
     votes = matched.labels.votes
@@ -149,14 +154,15 @@ def _beyond_scores(matched: Matched, name: str, pairs: Pairs | None, clusters: n
         figures |= resampled_emd({"probs": votes}, found, clusters)
     if pairs is not None:
         figures |= pairs.measure(pairs.targets, found, clusters)
-    better, worse = ladder_pairs(matched)
+    better, worse = ladders
     if len(better):
         ahead = np.sign(scores[better] - scores[worse])
         figures["ladder_accuracy"] = PairMean((ahead + 1) / 2, better, worse, clusters)
-    return {name: f for name, f in figures.items() if name not in _of_scores(matched, scores)}
+    known = () if matched.opinion is None else _names(matched)
+    return {name: figure for name, figure in figures.items() if name not in known}
 
 
-def ladder_pairs(matched: Matched) -> tuple[np.ndarray, np.ndarray]:
+def ladder_pairs(matched: Matched) -> Places:
     """(better (P,), worse (P,)): every two images of a ladder with different levels, as
     `ladder_accuracy` of utils/ranking_metrics.py counts them.
     """

@@ -13,6 +13,7 @@ from applications.compare_runs import ComparedRun, Predictions
 from dataloader.label_paths import Resolver, images_root
 from dataloader.levels import Level
 from utils.bootstrap import cluster_numbers
+from utils.metrics import moments_of_votes
 
 _SAME = 1e-5  # of a label's size: what two spellings of one float32 may differ by
 _ROOTS = ("data", "images", "photos")  # flags that name where images lie
@@ -67,8 +68,7 @@ def match(runs: Sequence[ComparedRun]) -> Matched:
         how=how,
         names=tuple(map(str, names)),
         files=tuple(
-            tuple(dict.fromkeys(run.folder / path for run, path in zip(runs, paths, strict=True)))
-            for paths in zip(*(one.images for one in tested), strict=True)
+            _files(runs, images) for images in zip(*(one.images for one in tested), strict=True)
         ),
         scores={run.name: one.scores for run, one in zip(runs, tested, strict=True)},
         probs={
@@ -83,10 +83,16 @@ def match(runs: Sequence[ComparedRun]) -> Matched:
     )
 
 
+def _files(runs: Sequence[ComparedRun], images: Sequence[str]) -> tuple[Path, ...]:
+    """Where one image may lie, by all runs; runs move, so relative paths count from here, too."""
+    places = [run.folder / image for run, image in zip(runs, images, strict=True)]
+    return tuple(dict.fromkeys([*places, *map(Path, images)]))
+
+
 def opinion_of(labels: Predictions) -> np.ndarray | None:
+    """What people said of each image (N,), higher is better; None where the file does not know."""
     if labels.votes is not None:
-        bins = np.arange(1, labels.votes.shape[1] + 1)
-        return labels.votes @ bins / labels.votes.sum(axis=1)
+        return moments_of_votes(labels.votes)[0]  # as an evaluation has it, ties included
     return labels.mos if labels.mos is not None else labels.bucket
 
 

@@ -50,11 +50,10 @@ class Found:
 
     def described(self) -> str:
         """The images and their labels, in a sentence."""
-        matched = self.matched
-        return (
-            f"{len(matched.names):,} test images, matched {matched.how}; labels: "
-            f"{matched.labels.kind}"
-        )
+        matched, kind = self.matched, self.matched.labels.kind
+        if matched.opinion is None and self.sources:
+            kind = "pairs"
+        return f"{len(matched.names):,} test images, matched {matched.how}; labels: {kind}"
 
     def method(self) -> list[str]:
         """How the figures were made."""

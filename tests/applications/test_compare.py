@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import hashlib
+import io
 import itertools
 import json
 import math
@@ -15,7 +17,9 @@ import pytest
 from PIL import Image
 from scipy import stats
 
+from applications.compare_pictures import _picture
 from applications.compare_runs import distinct_names
+from dataloader.sources import DistortedPhoto
 from tests.cli import TINY, call, run_folders
 from tests.html_reader import Reader
 from tests.run_folders import write_csv, write_run
@@ -570,6 +574,22 @@ def test_the_page_in_a_browser(tmp_path, browser):
     browser.find(".picture button").click()
     assert browser.run("return document.querySelector('dialog').open")
     assert browser.messages() == []
+
+
+def test_a_photograph_that_was_distorted_in_memory_is_shown_as_it_was_scored(tmp_path):
+    photo = tmp_path / "photo.png"
+    pixels = np.random.default_rng(0).integers(0, 255, (120, 160, 3), dtype=np.uint8)
+    Image.fromarray(pixels).resize((640, 480)).save(photo)
+    shown = {}
+    for level in (0, 5):
+        source = DistortedPhoto(photo, "photo", ("gaussian_blur",), 0, level, 7)
+        uri, note = _picture(source, 10**8)
+        assert note == "shrunk from 640 x 480"
+        shown[level] = np.asarray(Image.open(io.BytesIO(base64.b64decode(uri.split(",")[1]))))
+        assert shown[level].shape == (384, 512, 3)
+    assert shown[5].std() < 0.7 * shown[0].std()  # blurred
+    gone = DistortedPhoto(tmp_path / "gone.png", "gone", ("gaussian_blur",), 0, 1, 7)
+    assert _picture(gone, 10**8) == ("", "")
 
 
 # ---- the command line
