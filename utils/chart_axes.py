@@ -31,8 +31,10 @@ class Axis:
     end: float
 
     def place(self, values: Floats | float) -> Floats:
-        share = (np.asarray(values, np.float64) - self.low) / (self.high - self.low)
-        return self.start + share * (self.end - self.start)
+        with np.errstate(over="ignore"):
+            share = (np.asarray(values, np.float64) - self.low) / (self.high - self.low)
+        # What lies further off than this is cut all the same, and cutting can count with it.
+        return self.start + np.clip(share, -1e7, 1e7) * (self.end - self.start)
 
     def holds(self, values: Floats | float) -> Bools:
         values = np.asarray(values, np.float64)
@@ -72,24 +74,6 @@ def reach(mark: Mark) -> tuple[Floats, Floats]:
     at = np.atleast_1d(np.float64(mark.x if isinstance(mark, Upright) else mark.y))
     at, none = at[drawable(at)], np.empty(0)
     return (at, none) if isinstance(mark, Upright) else (none, at)
-
-
-def missing(mark: Mark) -> int:
-    """How many places of a mark cannot be drawn. A break of a line or band (all of it nan) is meant
-    to be none; an interval that is not known (nan) is none either, an infinite one is.
-    """
-    if isinstance(mark, Points):
-        return int((~drawable(mark.x, mark.y)).sum())
-    if isinstance(mark, Line | Band):
-        arrays = (mark.x, mark.y) if isinstance(mark, Line) else (mark.x, mark.low, mark.high)
-        break_ = np.logical_and.reduce([np.isnan(array) for array in arrays])
-        return int((~drawable(*arrays) & ~break_).sum())
-    if isinstance(mark, Bars):
-        return int((~drawable(mark.edges[:-1], mark.edges[1:], mark.heights)).sum())
-    if isinstance(mark, Ranges):
-        kept, unknown = drawable(mark.values), np.isnan(mark.lows) | np.isnan(mark.highs)
-        return int((~kept).sum() + (kept & ~unknown & ~drawable(mark.lows, mark.highs)).sum())
-    return int(not drawable(mark.x if isinstance(mark, Upright) else mark.y))
 
 
 def rows(chart: Chart) -> list[str]:

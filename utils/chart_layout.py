@@ -4,16 +4,15 @@ is then drawn with.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from utils.chart import Band, Bars, Chart, Level, Mark, Points, Ranges, Upright
+from utils.chart import Bars, Chart, Floats, Ranges
 from utils.chart_axes import (
     MOST_TICKS,
     Axis,
-    Range,
     axis_ticks,
     fitting_ticks,
     is_whole,
@@ -23,23 +22,26 @@ from utils.chart_axes import (
     thinned,
     tick_labels,
 )
-from utils.chart_marks import colour, diagonal, mark_shapes, notes
-from utils.chart_shapes import Area, Dots, Drawing, Shape, Stroke, Text
-from utils.report import shorten
+from utils.chart_legend import legend
+from utils.chart_marks import diagonal, mark_shapes
+from utils.chart_notes import notes
+from utils.chart_shapes import Drawing, Shape, Stroke, Text
+from utils.chart_text import SMALL, TEXT, TITLE_LINE, Fonts, fitted, length, titled, wrapped
 
-TITLE, TEXT, SMALL = 17.0, 14.0, 13.0
-_EDGE, _LINE, _ENTRY = 12.0, 19.0, 22.0  # margin; line of text; line of the legend
-_SWATCH, _GAP, _APART = 24.0, 7.0, 18.0  # of the legend: sign, space to its name, to the next
-_ROW, _BESIDE = 20.0, 9.0  # a row of a forest plot, and what each further mark adds
-_LOWEST = 130.0  # of a plot, whatever stands above and below
-_NAMES = 0.42  # of the width at most for the labels of a forest plot
-
-
-class Font(Protocol):
-    def getlength(self, text: str) -> float: ...
+_EDGE, _LINE = 12.0, 19.0  # margin; a line of text
+_ROW, _FURTHER = 20.0, 9.0  # a row of a forest plot, and what each mark but the first adds to it
+_LOWEST = 0.5  # of the height at least for the plot, whatever stands above and below
+_NAMES = 0.46  # of the width at most for the labels of a forest plot
+_APART = (14, 32)  # least space between the labels of the x axis; between ticks of the y axis
 
 
-Fonts = Callable[[float], Font]
+@dataclass(frozen=True)
+class _Side:
+    """An axis with what is written along it."""
+
+    axis: Axis
+    texts: list[Text]
+    places: list[float]  # pixels of its ticks
 
 
 def draw(chart: Chart, width: float, height: float, fonts: Fonts) -> Drawing:
@@ -47,205 +49,105 @@ def draw(chart: Chart, width: float, height: float, fonts: Fonts) -> Drawing:
 
     fonts: gives a font of a size, which tells how wide a text is.
     """
+    room, labels = width - 2 * _EDGE, thinned(rows(chart))
     x_range, y_range = ranges(chart)
-    labels = thinned(rows(chart))
-    room = width - 2 * _EDGE
-    above, top = _head(chart, room, fonts)
-    said = [line for note in notes(chart, x_range, y_range) for line in _wrap(note, room, fonts)]
-    below = 6 + _LINE + (_LINE if chart.x_label else 0) + _LINE * len(said) + 8
-    forest = sum(isinstance(mark, Ranges) for mark in chart.marks)
-    tall = len(labels) * (_ROW + _BESIDE * max(0, forest - 1)) if labels else _LOWEST
-    bottom = max(height - below, top + max(tall, _LOWEST))
-    y = Axis(-0.5, len(labels) - 0.5, top, bottom) if labels else Axis(*y_range, bottom, top)
-    beside, left = _beside(chart, y, labels, width, fonts)
-    x, ticks, words = _across(chart, x_range, left, width, fonts)
-    shapes: list[Shape] = [*above, *beside, *_grid(chart, x, y, ticks, beside)]
-    shapes += _below(chart, x, bottom, ticks, words, fonts)
-    for number, line in enumerate(said):
-        line_y = bottom + below - 8 - _LINE * (len(said) - number - 0.5)
-        shapes.append(Text(_EDGE, line_y, line, SMALL))
-    if chart.diagonal and not labels:
-        shapes += diagonal(x, y)
-    shapes += mark_shapes(chart, x, y)
+    y_range = (-0.5, len(labels) - 0.5) if labels else y_range
+    title = titled(chart.title, _EDGE, 6, room, fonts)
+    top = 10 + TITLE_LINE * len(title)
+    names, high = legend(chart, _EDGE, top, room, fonts)
+    top += high + 10
+    said = notes(chart, x_range, y_range)
+    remarks = [line for note in said for line in wrapped(note, SMALL, room, fonts)]
+    below = 6 + _LINE * (1 + bool(chart.x_label) + len(remarks)) + 8
+    bottom = max(height - below, top + _least(chart, len(labels), height))
+    ends = (top, bottom) if labels else (bottom, top)  # the first row stands on top
+    y, left = _upwards(chart, Axis(*y_range, *ends), labels, width, fonts)
+    x = _across(chart, Axis(*x_range, left, width - _EDGE - 2), bottom, width, fonts)
+    shapes: list[Shape] = [*title, *names, *_grid(chart, x, y), *y.texts, *x.texts]
+    for number, line in enumerate(reversed(remarks)):
+        middle = bottom + below - 8 - _LINE * (number + 0.5)
+        shapes.append(Text(_EDGE, middle, line, SMALL))
     if not _any(chart):
-        shapes.append(Text((x.start + x.end) / 2, (top + bottom) / 2, "no values", TEXT, "middle"))
+        middle = (x.axis.start + x.axis.end) / 2
+        shapes.append(Text(middle, (top + bottom) / 2, "no values", TEXT, "middle"))
+    elif chart.diagonal and not labels:
+        shapes += diagonal(x.axis, y.axis)
+    shapes += mark_shapes(chart, x.axis, y.axis)
     return Drawing(width, round(bottom + below), tuple(shapes))
+
+
+def _least(chart: Chart, labels: int, height: float) -> float:
+    """The least height of the plot."""
+    forest = sum(isinstance(mark, Ranges) for mark in chart.marks)
+    return max(_LOWEST * height, labels * (_ROW + _FURTHER * (forest - 1)))
 
 
 def _any(chart: Chart) -> bool:
     return any(part.size for mark in chart.marks for part in reach(mark))
 
 
-# ---- above
+def _values(chart: Chart, side: int) -> Floats:
+    """All that reach along x (0) or y (1)."""
+    return np.concatenate([reach(mark)[side] for mark in chart.marks] or [np.empty(0)])
 
 
-def _head(chart: Chart, room: float, fonts: Fonts) -> tuple[list[Shape], float]:
-    """Title and legend, and where the plot begins."""
-    shapes: list[Shape] = []
-    top = 6.0
-    if chart.title:
-        title = _fit(chart.title, TITLE, room / 1.08, fonts)  # bold letters are wider
-        whole = chart.title if title != chart.title else ""
-        shapes.append(Text(_EDGE, top + 12, title, TITLE, colour="ink", whole=whole, bold=True))
-        top += 26
-    across, line = 0.0, 0
-    for name, marks in _entries(chart):
-        shown = _fit(name, TEXT, room - _SWATCH - _GAP, fonts)
-        wide = _SWATCH + _GAP + fonts(TEXT).getlength(shown)
-        if across and across + wide > room:
-            across, line = 0.0, line + 1
-        left, middle = _EDGE + across, top + (line + 0.5) * _ENTRY
-        for mark in marks:
-            shapes += _sign(mark, left, middle)
-        whole = name if shown != name else ""
-        shapes.append(Text(left + _SWATCH + _GAP, middle, shown, TEXT, whole=whole))
-        across += wide + _APART
-    return shapes, top + (line + 1) * _ENTRY * bool(across) + 10
-
-
-def _entries(chart: Chart) -> list[tuple[str, list[Mark | None]]]:
-    """Names with their marks; None is the diagonal. Marks of one name and colour share an entry."""
-    found: dict[tuple[str, int], list[Mark | None]] = {}
-    for mark in chart.marks:
-        if mark.name:
-            found.setdefault((mark.name, mark.colour), []).append(mark)
-    if chart.diagonal:
-        found["y = x", -1] = [None]
-    return [(name, marks) for (name, _), marks in found.items()]
-
-
-def _sign(mark: Mark | None, left: float, middle: float) -> list[Shape]:
-    """What stands before a name."""
-    flat = np.array([[left, middle], [left + _SWATCH, middle]])
-    centre = np.array([[left + _SWATCH / 2, middle]])
-    if mark is None:
-        return [Stroke(flat, "soft", 1.2)]
-    shade = colour(mark)
-    if isinstance(mark, Points):
-        return [Dots(centre, shade, 4.2, 0.8)]
-    if isinstance(mark, Band):
-        return [Area(_block(left, middle), shade, 0.3)]
-    if isinstance(mark, Bars):
-        corners = _block(left, middle)
-        if mark.outline:
-            return [Stroke(np.concatenate([corners, corners[:1]]), shade, 2.2)]
-        return [Area(corners, shade, 0.7)]
-    if isinstance(mark, Ranges):
-        return [Stroke(flat, shade, 2.0), Dots(centre, shade, 4.2)]
-    if isinstance(mark, Upright):
-        ends = centre + np.array([[0.0, -8.0], [0.0, 8.0]])
-        return [Stroke(ends, shade, 1.7, dashed=True)]
-    if isinstance(mark, Level):
-        return [Stroke(flat, shade, 1.7, dashed=True)]
-    dots = [Dots(centre, shade, 3.4)] if mark.dots else []
-    return [Stroke(flat, shade, 2.2, mark.dashed), *dots]
-
-
-def _block(left: float, middle: float) -> np.ndarray:
-    right, top, bottom = left + _SWATCH, middle - 5, middle + 5
-    return np.array([[left + 2, top], [right - 2, top], [right - 2, bottom], [left + 2, bottom]])
-
-
-# ---- beside and below
-
-
-def _beside(
-    chart: Chart, y: Axis, labels: Sequence[str], width: float, fonts: Fonts
-) -> tuple[list[Shape], float]:
-    """Labels of the y axis, and where the plot begins."""
-    places: list[float] = [float(row) for row in range(len(labels))]
-    shown, whole = list(labels), [""] * len(labels)
+def _upwards(
+    chart: Chart, axis: Axis, labels: Sequence[str], width: float, fonts: Fonts
+) -> tuple[_Side, float]:
+    """The y axis, and where the plot begins beside it."""
+    ticks: list[float] = []
+    words: list[str] = []
     if labels:
-        shown = [_fit(label, TEXT, _NAMES * width, fonts) for label in labels]
-        whole = [a if a != b else "" for a, b in zip(labels, shown, strict=True)]
+        ticks, words = [float(row) for row in range(len(labels))], list(labels)
     elif _any(chart) or chart.y_range:
-        values = np.concatenate([reach(mark)[1] for mark in chart.marks] or [np.empty(0)])
-        most = int(np.clip(abs(y.start - y.end) // 32, 3, MOST_TICKS))
-        places = axis_ticks(y.low, y.high, most, is_whole(values))
-        shown, whole = tick_labels(places), [""] * len(places)
-    names = _EDGE + (_LINE + 4 if chart.y_label else 0)
-    left = names + max((fonts(TEXT).getlength(word) for word in shown), default=0) + 8
-    shapes: list[Shape] = [
-        Text(left - 8, float(y.place(place)), word, TEXT, "end", whole=all_of_it)
-        for place, word, all_of_it in zip(places, shown, whole, strict=True)
-    ]
+        most = int(np.clip(abs(axis.start - axis.end) // _APART[1], 3, MOST_TICKS))
+        ticks = axis_ticks(axis.low, axis.high, most, is_whole(_values(chart, 1)))
+        words = tick_labels(ticks)
+    places = axis.place(np.array(ticks)).tolist()
+    texts = [Text(0, at, word, TEXT, "end") for at, word in zip(places, words, strict=True)]
+    texts = [fitted(text, _NAMES * width, fonts) for text in texts]
+    left = _EDGE + (_LINE + 5 if chart.y_label else 0) + 8
+    left += max((length(text.words, fonts) for text in texts), default=0)
+    texts = [Text(left - 8, t.y, t.words, TEXT, "end", whole=t.whole) for t in texts]
     if chart.y_label:
-        room, middle = abs(y.start - y.end), (y.start + y.end) / 2
-        words = _fit(chart.y_label, TEXT, room, fonts)
-        left_out = chart.y_label if words != chart.y_label else ""
-        shapes.append(Text(_EDGE + 8, middle, words, TEXT, "middle", "ink", left_out, upwards=True))
-    return shapes, left
+        middle, room = (axis.start + axis.end) / 2, abs(axis.start - axis.end)
+        label = Text(_EDGE + 8, middle, chart.y_label, TEXT, "middle", "ink", upwards=True)
+        texts.append(fitted(label, room, fonts))
+    return _Side(axis, texts, places), left
 
 
-def _across(
-    chart: Chart, x_range: Range, left: float, width: float, fonts: Fonts
-) -> tuple[Axis, list[float], list[str]]:
-    """The x axis with its ticks and their labels, none of which leaves the picture."""
-    values = np.concatenate([reach(mark)[0] for mark in chart.marks] or [np.empty(0)])
-    bars = any(isinstance(mark, Bars) for mark in chart.marks)
-    x = Axis(*x_range, left, width - _EDGE - 2)
-    if not _any(chart) and not chart.x_range:
-        return x, [], []
-    whole = is_whole(values) and not bars
-
-    def room(labels: list[str]) -> float:
-        return max(map(fonts(TEXT).getlength, labels)) + 14
-
-    found, words = fitting_ticks(x, whole, room)
-    if found:
-        over = float(x.place(found[-1])) + fonts(TEXT).getlength(words[-1]) / 2 - (width - 4)
-        x = Axis(*x_range, left, x.end - max(0.0, over))
-    return x, found, words
-
-
-def _grid(
-    chart: Chart, x: Axis, y: Axis, ticks: Sequence[float], beside: Sequence[Shape]
-) -> list[Shape]:
-    """Pale lines at the ticks, upright ones where places along x are read too; then the axes."""
-    top, bottom = min(y.start, y.end), max(y.start, y.end)
-    shapes: list[Shape] = [
-        Stroke(np.array([[x.start, mark.y], [x.end, mark.y]]), "line")
-        for mark in beside
-        if isinstance(mark, Text) and not mark.upwards
-    ]
-    if not any(isinstance(mark, Bars) for mark in chart.marks):
-        places = (float(x.place(tick)) for tick in ticks)
-        shapes += [Stroke(np.array([[place, top], [place, bottom]]), "line") for place in places]
-    corner = np.array([[x.start, top], [x.start, bottom], [x.end, bottom]])
-    return [*shapes, Stroke(corner, "soft", 1.2)]
-
-
-def _below(
-    chart: Chart,
-    x: Axis,
-    bottom: float,
-    ticks: Sequence[float],
-    words: Sequence[str],
-    fonts: Fonts,
-) -> list[Shape]:
-    shapes: list[Shape] = []
-    for tick, word in zip(ticks, words, strict=True):
-        at = float(x.place(tick))
-        shapes.append(Stroke(np.array([[at, bottom], [at, bottom + 4]]), "soft", 1.2))
-        shapes.append(Text(at, bottom + 14, word, TEXT, "middle"))
+def _across(chart: Chart, axis: Axis, bottom: float, width: float, fonts: Fonts) -> _Side:
+    """The x axis, made shorter where the label of its last tick would leave the picture."""
+    ticks: list[float] = []
+    words: list[str] = []
+    if _any(chart) or chart.x_range:
+        bars = any(isinstance(mark, Bars) for mark in chart.marks)
+        whole = is_whole(_values(chart, 0)) and not bars
+        ticks, words = fitting_ticks(axis, whole, lambda labels: _room(labels, fonts))
+    if ticks:
+        over = float(axis.place(ticks[-1])) + length(words[-1], fonts) / 2 - (width - 3)
+        axis = Axis(axis.low, axis.high, axis.start, axis.end - max(0.0, over))
+    places = axis.place(np.array(ticks)).tolist()
+    down = bottom + 6 + _LINE / 2
+    texts = [Text(at, down, word, TEXT, "middle") for at, word in zip(places, words, strict=True)]
     if chart.x_label:
-        shown = _fit(chart.x_label, TEXT, x.end - x.start, fonts)
-        whole = chart.x_label if shown != chart.x_label else ""
-        middle = (x.start + x.end) / 2
-        shapes.append(Text(middle, bottom + 6 + 1.5 * _LINE, shown, TEXT, "middle", "ink", whole))
-    return shapes
+        middle = (axis.start + axis.end) / 2
+        label = Text(middle, down + _LINE, chart.x_label, TEXT, "middle", "ink")
+        texts.append(fitted(label, axis.end - axis.start, fonts))
+    return _Side(axis, texts, places)
 
 
-def _fit(words: str, size: float, room: float, fonts: Fonts) -> str:
-    return shorten(words, fonts(size), int(room))
+def _room(labels: Sequence[str], fonts: Fonts) -> float:
+    return max(length(label, fonts) for label in labels) + _APART[0]
 
 
-def _wrap(words: str, room: float, fonts: Fonts) -> list[str]:
-    lines = [""]
-    for word in words.split():
-        longer = f"{lines[-1]} {word}".strip()
-        if lines[-1] and fonts(SMALL).getlength(longer) > room:
-            lines.append(word)
-        else:
-            lines[-1] = longer
-    return lines
+def _grid(chart: Chart, x: _Side, y: _Side) -> list[Shape]:
+    """Pale lines at the ticks, upright ones where there are no bars; then the axes."""
+    left, right = x.axis.start, x.axis.end
+    top, bottom = sorted((y.axis.start, y.axis.end))
+    shapes: list[Shape] = [Stroke(np.array([[left, at], [right, at]]), "line") for at in y.places]
+    if not any(isinstance(mark, Bars) for mark in chart.marks):
+        shapes += [Stroke(np.array([[at, top], [at, bottom]]), "line") for at in x.places]
+    shapes += [Stroke(np.array([[at, bottom], [at, bottom + 4]]), "soft", 1.2) for at in x.places]
+    corner = np.array([[left, top], [left, bottom], [right, bottom]])
+    return [*shapes, Stroke(corner, "soft", 1.2)]

@@ -1,7 +1,8 @@
-"""The marks of a chart as shapes within its axes, and what has to be said about those left out."""
+"""The marks of a chart as shapes within its axes."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -20,20 +21,20 @@ from utils.chart import (
     Upright,
 )
 from utils.chart_axes import (
-    MOST_ROWS,
     Axis,
     Bools,
-    Range,
     drawable,
     every,
-    missing,
     rows,
     runs,
     thinned,
 )
-from utils.chart_shapes import Area, Box, Dots, Shape, Stroke, cut_area, cut_line
+from utils.chart_shapes import Area, Box, Dots, Figure, Stroke, cut_area, cut_line
 
 MOST_POINTS = 5000  # of all scatters together, and of each line
+MOST_STRONG = 8  # lines; of more, those without a name are thin
+# Up to so many points: their radius, their opacity. Where many lie, the crowd is darker.
+_DOTS = ((30, 4.4, 0.8), (300, 3.6, 0.7), (1500, 2.8, 0.5), (math.inf, 2.2, 0.35))
 _ORDER = (Band, Bars, Points, Level, Upright, Line, Ranges)  # what lies lower first
 
 
@@ -41,35 +42,31 @@ def colour(mark: Mark) -> str:
     return f"c{mark.colour % len(COLOURS)}"
 
 
-def mark_shapes(chart: Chart, x: Axis, y: Axis) -> list[Shape]:
+def mark_shapes(chart: Chart, x: Axis, y: Axis) -> list[Figure]:
     """All marks, from the lowest to the uppermost."""
-    scatter = every(_points(chart), MOST_POINTS)
+    scatter = every(scattered(chart), MOST_POINTS)
     filled = sum(isinstance(mark, Bars) and not mark.outline for mark in chart.marks)
+    many = sum(isinstance(mark, Line) for mark in chart.marks) > MOST_STRONG
     forest = [mark for mark in chart.marks if isinstance(mark, Ranges)]
     shown = {label: row for row, label in enumerate(thinned(rows(chart)))}
-    shapes: list[Shape] = []
+    shapes: list[Figure] = []
     for mark in sorted(chart.marks, key=lambda mark: _ORDER.index(type(mark))):
         if isinstance(mark, Points):
-            shapes += _scatter(mark, x, y, scatter, _points(chart))
+            shapes += _scatter(mark, x, y, scatter, scattered(chart))
         elif isinstance(mark, Line):
-            shapes += _line(mark, x, y)
+            shapes += _line(mark, x, y, 1.2 if many and not mark.name else 2.2)
         elif isinstance(mark, Band):
             shapes += _band(mark, x, y)
         elif isinstance(mark, Bars):
             shapes += _steps(mark, x, y) if mark.outline else _bars(mark, x, y, filled)
         elif isinstance(mark, Ranges):
             shapes += _forest(mark, x, y, shown, forest.index(mark), len(forest))
-        elif isinstance(mark, Upright):
-            if x.holds(mark.x):
-                ends = [[float(x.place(mark.x)), y.start], [float(x.place(mark.x)), y.end]]
-                shapes.append(Stroke(np.array(ends), colour(mark), 1.7, dashed=True))
-        elif y.holds(mark.y):
-            ends = [[x.start, float(y.place(mark.y))], [x.end, float(y.place(mark.y))]]
-            shapes.append(Stroke(np.array(ends), colour(mark), 1.7, dashed=True))
-    return shapes
+        else:
+            shapes += _straight(mark, x, y)
+    return [shape for shape in shapes if len(shape.points)]
 
 
-def diagonal(x: Axis, y: Axis) -> list[Shape]:
+def diagonal(x: Axis, y: Axis) -> list[Figure]:
     """y = x, as far as both axes reach."""
     low, high = max(x.low, y.low), min(x.high, y.high)
     if low >= high:
@@ -81,32 +78,30 @@ def diagonal(x: Axis, y: Axis) -> list[Shape]:
 # ---- one mark
 
 
-def _scatter(mark: Points, x: Axis, y: Axis, nth: int, total: int) -> list[Shape]:
-    chosen = np.flatnonzero(_seen(mark, x, y))[::nth]
+def _scatter(mark: Points, x: Axis, y: Axis, nth: int, total: int) -> list[Figure]:
+    chosen = np.flatnonzero(seen(mark, x, y))[::nth]
     titles = [mark.titles[i] for i in chosen] if mark.titles else ()
-    radius, opacity = (3.6, 0.7) if total <= 300 else (2.8, 0.5) if total <= 1500 else (2.2, 0.35)
+    _, radius, opacity = next(size for size in _DOTS if total <= size[0])
     points = _placed(x, y, mark.x[chosen], mark.y[chosen])
     return [Dots(points, colour(mark), radius, opacity, titles)]
 
 
-def _line(mark: Line, x: Axis, y: Axis) -> Iterator[Shape]:
-    kept = drawable(mark.x, mark.y)
-    nth = every(int(kept.sum()), MOST_POINTS)
-    for run in runs(kept):
+def _line(mark: Line, x: Axis, y: Axis, width: float) -> Iterator[Figure]:
+    nth = every(len(mark.x), MOST_POINTS)
+    for run in runs(drawable(mark.x, mark.y)):
         points = _sparse(_placed(x, y, mark.x[run], mark.y[run]), nth)
         if len(points) > 1:
             for part in cut_line(points, _box(x, y)):
-                yield Stroke(part, colour(mark), 2.2, mark.dashed)
+                yield Stroke(part, colour(mark), width, mark.dashed)
         if mark.dots or len(points) == 1:  # a lone epoch would not be seen
             inside = x.holds(mark.x[run]) & y.holds(mark.y[run])
             dots = _sparse(_placed(x, y, mark.x[run], mark.y[run])[inside], nth)
             yield Dots(dots, colour(mark), 3.4)
 
 
-def _band(mark: Band, x: Axis, y: Axis) -> Iterator[Shape]:
-    kept = drawable(mark.x, mark.low, mark.high)
-    nth = every(int(kept.sum()), MOST_POINTS)
-    for run in runs(kept):
+def _band(mark: Band, x: Axis, y: Axis) -> Iterator[Figure]:
+    nth = every(len(mark.x), MOST_POINTS)
+    for run in runs(drawable(mark.x, mark.low, mark.high)):
         low = _sparse(_placed(x, y, mark.x[run], mark.low[run]), nth)
         high = _sparse(_placed(x, y, mark.x[run], mark.high[run]), nth)
         if len(low) == 1:
@@ -116,9 +111,9 @@ def _band(mark: Band, x: Axis, y: Axis) -> Iterator[Shape]:
             yield Area(outline, colour(mark), 0.2)
 
 
-def _bars(mark: Bars, x: Axis, y: Axis, filled: int) -> Iterator[Shape]:
+def _bars(mark: Bars, x: Axis, y: Axis, filled: int) -> Iterator[Figure]:
     base, prefix = float(_within(y, 0.0)), f"{mark.name}: " if mark.name else ""
-    for i in np.flatnonzero(_seen(mark, x, y)):
+    for i in np.flatnonzero(seen(mark, x, y)):
         first, last, height = mark.edges[i], mark.edges[i + 1], mark.heights[i]
         left, right = sorted(x.place(_within(x, np.array([first, last]))).tolist())
         gap = 0.5 if right - left > 4 else 0.0  # so that neighbours are told apart
@@ -129,7 +124,7 @@ def _bars(mark: Bars, x: Axis, y: Axis, filled: int) -> Iterator[Shape]:
         yield Area(np.array(corners), colour(mark), 0.85 if filled < 2 else 0.45, title)
 
 
-def _steps(mark: Bars, x: Axis, y: Axis) -> Iterator[Shape]:
+def _steps(mark: Bars, x: Axis, y: Axis) -> Iterator[Figure]:
     for run in runs(drawable(mark.edges[:-1], mark.edges[1:], mark.heights)):
         edges, heights = mark.edges[run.start : run.stop + 1], mark.heights[run]
         up = np.concatenate([[0.0], np.repeat(heights, 2), [0.0]])
@@ -139,7 +134,7 @@ def _steps(mark: Bars, x: Axis, y: Axis) -> Iterator[Shape]:
 
 def _forest(
     mark: Ranges, x: Axis, y: Axis, shown: dict[str, int], place: int, count: int
-) -> Iterator[Shape]:
+) -> Iterator[Figure]:
     """place: which of `count` marks this is; they stand a little above each other in a row."""
     pitch = abs(float(y.place(1.0) - y.place(0.0)))
     aside = (place - (count - 1) / 2) * min(9.0, 0.8 * pitch / count)
@@ -157,7 +152,20 @@ def _forest(
     yield Dots(np.array(dots).reshape(-1, 2), colour(mark), 4.2)
 
 
-def _interval(mark: Ranges, x: Axis, at: float, low: float, high: float) -> Iterator[Shape]:
+def _straight(mark: Upright | Level, x: Axis, y: Axis) -> Iterator[Figure]:
+    """From one side of the plot to the other."""
+    if isinstance(mark, Upright) and x.holds(mark.x):
+        at = float(x.place(mark.x))
+        ends = np.array([[at, y.start], [at, y.end]])
+    elif isinstance(mark, Level) and y.holds(mark.y):
+        at = float(y.place(mark.y))
+        ends = np.array([[x.start, at], [x.end, at]])
+    else:
+        return
+    yield Stroke(ends, colour(mark), 1.7, dashed=True)
+
+
+def _interval(mark: Ranges, x: Axis, at: float, low: float, high: float) -> Iterator[Figure]:
     """A line with a cap at each end that lies within the axis."""
     low, high = min(low, high), max(low, high)
     if high < x.low or low > x.high:
@@ -169,64 +177,15 @@ def _interval(mark: Ranges, x: Axis, at: float, low: float, high: float) -> Iter
             yield Stroke(np.array([[pixel, at - 4], [pixel, at + 4]]), colour(mark), 2.0)
 
 
-# ---- what is left out
-
-
-def notes(chart: Chart, x: Range, y: Range) -> list[str]:
-    """What is said under a chart: values that are missing, beyond its axes, or thinned out."""
-    said = []
-    count = sum(map(missing, chart.marks))
-    if count:
-        said.append(f"{_values(count)} not finite {_are(count)} not drawn")
-    across, up = Axis(*x, 0, 1), Axis(*y, 0, 1)
-    count = sum(_beyond(mark, across, up) for mark in chart.marks)
-    if count:
-        said.append(f"{count:,} value{'s' * (count != 1)} beyond the axes {_are(count)} not drawn")
-    said += _sparsely(_points(chart), MOST_POINTS, "points")
-    lines = [int(drawable(m.x, m.y).sum()) for m in chart.marks if isinstance(m, Line)]
-    said += _sparsely(max(lines, default=0), MOST_POINTS, "points of a line")
-    said += _sparsely(len(rows(chart)), MOST_ROWS, "rows")
-    return said
-
-
-def _values(count: int) -> str:
-    return f"{count:,} values that are" if count != 1 else "1 value that is"
-
-
-def _are(count: int) -> str:
-    return "are" if count != 1 else "is"
-
-
-def _sparsely(total: int, most: int, what: str) -> list[str]:
-    nth = every(total, most)
-    ending = {2: "nd", 3: "rd"}.get(nth % 10 if nth % 100 not in (12, 13) else 0, "th")
-    ending = "st" if nth % 10 == 1 and nth % 100 != 11 else ending
-    return [f"every {nth:,}{ending} of {total:,} {what} is drawn"] if nth > 1 else []
-
-
-def _beyond(mark: Mark, x: Axis, y: Axis) -> int:
-    if isinstance(mark, Band):
-        return 0
-    if isinstance(mark, Upright | Level):
-        at, axis = (mark.x, x) if isinstance(mark, Upright) else (mark.y, y)
-        return int(drawable(at) & ~axis.holds(at))
-    if isinstance(mark, Ranges):
-        return int((drawable(mark.values) & ~x.holds(mark.values)).sum())
-    if isinstance(mark, Bars):
-        there = drawable(mark.edges[:-1], mark.edges[1:], mark.heights)
-        return int((there & ~_seen(mark, x, y)).sum())
-    return int((drawable(mark.x, mark.y) & ~(x.holds(mark.x) & y.holds(mark.y))).sum())
-
-
 # ---- geometry
 
 
-def _points(chart: Chart) -> int:
+def scattered(chart: Chart) -> int:
     """How many points of scatters could be drawn."""
     return sum(int(drawable(m.x, m.y).sum()) for m in chart.marks if isinstance(m, Points))
 
 
-def _seen(mark: Points | Bars, x: Axis, y: Axis) -> Bools:
+def seen(mark: Points | Bars, x: Axis, y: Axis) -> Bools:
     """(N,): the points within the axes; the bars of which some part is."""
     if isinstance(mark, Points):
         return drawable(mark.x, mark.y) & x.holds(mark.x) & y.holds(mark.y)

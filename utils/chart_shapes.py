@@ -9,14 +9,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from utils.chart import Floats
+from utils.chart import COLOURS, Floats
+
+# What the names of colours stand for on a light page; --ink, --soft, --line as utils/html_page.py.
+SHADES = {"ink": "#1f2328", "soft": "#59636e", "line": "#d1d9e0"}
+SHADES.update({f"c{number}": shade for number, shade in enumerate(COLOURS)})
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom
 
 
 @dataclass(frozen=True, eq=False)
 class Stroke:
-    """points: (N, 2), joined. colour: "ink", "soft", "line", or "c0" to "c7"."""
+    """points: (N, 2), joined. colour: a name of SHADES."""
 
     points: Floats
     colour: str
@@ -62,7 +66,8 @@ class Text:
     bold: bool = False
 
 
-Shape = Stroke | Area | Dots | Text
+Figure = Stroke | Area | Dots
+Shape = Figure | Text
 
 
 @dataclass(frozen=True)

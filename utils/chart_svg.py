@@ -6,13 +6,11 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from utils.chart import COLOURS, Chart, Floats
+from utils.chart import Chart, Floats
 from utils.chart_layout import draw
-from utils.chart_shapes import Area, Dots, Shape, Stroke, Text
+from utils.chart_shapes import SHADES, Area, Dots, Shape, Stroke, Text
 from utils.html_page import Html, element
 
-_SHADES = {"ink": "#1f2328", "soft": "#59636e", "line": "#d1d9e0"}
-_SHADES.update({f"c{number}": shade for number, shade in enumerate(COLOURS)})
 _ROOT = "display:block;width:100%;height:auto;font-family:system-ui,sans-serif"
 
 
@@ -48,13 +46,14 @@ class _Width:
 
 
 def _wide(letter: str) -> float:
+    """In units of the size; DejaVu Sans, the widest of the usual fonts, has these or less."""
     if unicodedata.east_asian_width(letter) in "WF":
         return 1.02
-    if letter in "ijlI.,:;'|!()[] ft":
-        return 0.36
+    if letter in "ijlI.,:;'|!()[] ft/-":
+        return 0.4
     if letter in "mwMW@%":
-        return 0.92
-    return 0.7 if letter.isupper() else 0.58
+        return 0.97
+    return 0.73 if letter.isupper() else 0.63
 
 
 def _shape(shape: Shape) -> Html:
@@ -102,7 +101,7 @@ def _fill(shape: Area | Dots) -> str:
 
 
 def _shade(shape: Shape) -> str:
-    return f"var(--{shape.colour},{_SHADES[shape.colour]})"
+    return f"var(--{shape.colour},{SHADES[shape.colour]})"
 
 
 def _path(points: Floats) -> str:

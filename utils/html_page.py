@@ -26,7 +26,7 @@ from utils.page_script import SCRIPT
 from utils.page_style import STYLE
 
 THUMBNAIL = 192  # pixels of the longer side; shown at half of it or more
-FULL = 1280
+FULL = 1280  # of a picture that opens
 _VOID = ("meta", "img", "br", "hr")
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'"
 _NO_VALUE = ("", "-", "\u2013", "\u2014", "n/a")  # what stands in a table in place of a number

@@ -9,6 +9,7 @@ import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -182,7 +183,13 @@ def _cell(
         draw.text(place, shorten(text, font, side), fill=colour, font=font)
 
 
-def shorten(text: str, font: ImageFont.ImageFont, width: int) -> str:
+class Font(Protocol):
+    """What tells how wide a text is, as Pillow's fonts do."""
+
+    def getlength(self, text: str) -> float: ...
+
+
+def shorten(text: str, font: Font, width: int) -> str:
     """The text with its middle left out, so that it is at most `width` pixels wide."""
     if font.getlength(text) <= width:
         return text

@@ -63,7 +63,7 @@ def sample(folder, rows: int = 60, pictures: int = 12, interactive: bool = True)
     shown.append(zoomable("", "gone.png", ["gone.png"]))
     body += [element("div", *shown, class_="pictures"), element("h2", "Images")]
     body += [table(header, [[*line, ""] for line in lines], sortable=True, caption="All images")]
-    hidden = table(["flag", "value"], [["--data", LONG], ["--seed", "1"]], sortable=True)
+    hidden = table(["flag", "value"], [["--data", LONG], ["--seed", "1"]], 2, sortable=True)
     command = element("pre", f"python main.py --train --data {LONG} --criterion regress")
     body += [element("details", element("summary", "The exact command"), command, hidden)]
     return page("Sample", *body, interactive=interactive)
@@ -173,7 +173,7 @@ def test_a_picture_opens_in_full_size_and_closes(opened):
     assert opened.find("dialog").text.split("\n")[1:] == [
         "image12.png", "score 0", "shrunk from 1600 x 400",
     ]  # fmt: skip
-    assert ("dialog", "image12.png") in opened.controls()
+    assert {("dialog", "image12.png"), ("button", "Close")} <= set(opened.controls())
     opened.press(Keys.ESCAPE)
     assert not opened.run(OPEN)
     assert opened.run("return document.activeElement === arguments[0]", button)
@@ -244,15 +244,28 @@ def test_light_and_dark(opened):
 
 
 def test_paper_shows_the_details_and_no_buttons(opened):
+    light = colours(opened)
     opened.media("print", scheme="dark")
     visible = "return document.querySelector(arguments[0]).checkVisibility()"
     assert opened.run(visible, "details pre") and opened.run(visible, "details td")
     assert not opened.run(visible, ".download") and opened.run(visible, ".picture img")
-    assert colours(opened)[:2] == [(0, 0, 0), (255, 255, 255)]
+    ink, paper, _, *lines = colours(opened)
+    assert (ink, paper) == ((0, 0, 0), (255, 255, 255)) and lines == light[3:]
+    assert opened.overflow() == 0
     content = "return getComputedStyle(document.querySelector('th button'), '::after').content"
     assert opened.run(content) == "none"
     opened.media()
     assert not opened.run(visible, "details pre") and opened.run(visible, ".download")
+
+
+def test_details_open_for_the_printer_where_the_style_alone_would_not_do(opened):
+    opened.run("const d = document.querySelector('details'); d.before(d.cloneNode(true))")
+    opened.run("document.querySelector('details').open = true")
+    state = "return [...document.querySelectorAll('details')].map((d) => d.open)"
+    opened.run("dispatchEvent(new Event('beforeprint'))")
+    assert opened.run(state) == [True, True]
+    opened.run("dispatchEvent(new Event('afterprint'))")
+    assert opened.run(state) == [True, False]
 
 
 def test_every_control_has_a_name_of_its_own(opened):
@@ -260,6 +273,7 @@ def test_every_control_has_a_name_of_its_own(opened):
     controls = opened.controls()
     buttons = [name for role, name in controls if role == "button"]
     assert len(buttons) == 12 + 4 + 2 and len(set(buttons)) == len(buttons) and all(buttons)
+    assert "score" in buttons and f"Enlarge {ARABIC}" in buttons  # the arrow is not read out
     links = [name for role, name in controls if role == "link"]
     assert links == [f"chart_{n}.csv" for n in range(4)]
 
