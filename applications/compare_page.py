@@ -56,14 +56,16 @@ class _Page:
         """One line for every two runs, about the first figure."""
         rows = self.found.judged.rows
         rows = [row for row in rows if row.figure == rows[0].figure]
-        boxes = [self._said(row) for row in rows[:_MOST_VERDICTS] if row.p_holm == row.p_holm]
+        boxes = [self._said(row) for row in rows[:_MOST_VERDICTS]]
         return together(*boxes)
 
     def _said(self, row: Comparison) -> Html:
         first, second = self.letters[row.first], self.letters[row.second]
         figures = f"{first} - {second} = {row.difference:+.4f} {interval(row.low, row.high)}"
         better = better_of(row)
-        if better is None:
+        if row.p_holm != row.p_holm:
+            said, kind = f"{row.figure}: {first} and {second} cannot be tested", "warn"
+        elif better is None:
             said, kind = f"{row.figure}: no difference of {first} and {second} is shown", "warn"
         else:
             other = second if better == row.first else first

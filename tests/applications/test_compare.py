@@ -19,6 +19,8 @@ from scipy import stats
 
 from applications.compare_pictures import _picture
 from applications.compare_runs import distinct_names
+from dataloader.buckets import BucketTargets
+from dataloader.labels import read_labels
 from dataloader.sources import DistortedPhoto
 from tests.cli import TINY, call, run_folders
 from tests.html_reader import Reader
@@ -240,7 +242,8 @@ def test_pairs_come_from_the_label_file_that_a_run_was_tested_on(tmp_path):
     root, images, scores, digest = rank_data(tmp_path / "ranked")
     for name, own in scores.items():
         facts = {"folder": str(tmp_path), "labels_sha256": {"test": digest}}
-        columns = {"path": images, "score": own}
+        order = np.random.default_rng(len(facts["folder"])).permutation(24)  # not the label file's
+        columns = {"path": np.array(images)[order], "score": own[order]}
         write_run(tmp_path / name, columns, facts, criterion="rank", data="ranked")
     found = compared(tmp_path, "good poor")
     for name, own in scores.items():
@@ -261,6 +264,30 @@ def test_pairs_come_from_the_label_file_that_a_run_was_tested_on(tmp_path):
     found = compared(tmp_path, "good poor")
     assert found["figures"] == {"good": {}, "poor": {}} and found["significance"] == []
     assert sum("has changed since" in remark for remark in found["remarks"]) == 2
+
+
+def test_buckets_have_an_order_and_the_pairs_of_their_label_file(tmp_path):
+    _, images, scores, _ = rank_data(tmp_path / "ranked")
+    file = tmp_path / "ranked/test/label.txt"
+    bucket = 5 - np.tile([0, 1, 2], 8)
+    lines = [f"{Path(i).name} {b}\n" for i, b in zip(images, bucket, strict=True)]
+    file.write_text("".join(["file_name label\n", *lines]))
+    order = np.random.default_rng(0).permutation(24)
+    for name, own in scores.items():
+        digest = hashlib.sha256(file.read_bytes()).hexdigest()
+        facts = {"folder": str(tmp_path), "labels_sha256": {"test": digest}}
+        columns = {"path": np.array(images)[order], "score": own[order], "bucket": bucket[order]}
+        write_run(tmp_path / name, columns, facts, criterion="siamese", data="ranked")
+    found = compared(tmp_path, "good poor")
+    targets = BucketTargets(read_labels("buckets", file, tmp_path / "ranked").labels).all()
+    for name, own in scores.items():
+        figures = found["figures"][name]
+        assert figures.keys() == {"srcc", "krcc", "same_bucket_accuracy"}
+        assert figures["srcc"]["value"] == pytest.approx(stats.spearmanr(own, bucket)[0])
+        near = np.abs(own[targets["first"]] - own[targets["second"]]) < 0.5
+        accuracy = np.mean(near == targets["same"])
+        assert figures["same_bucket_accuracy"]["value"] == pytest.approx(accuracy)
+    assert {row["figure"] for row in found["significance"]} == figures.keys()
 
 
 def test_levels_in_the_files_give_the_accuracy_on_ladders(tmp_path):
