@@ -28,7 +28,7 @@ WORDING = Wording(
     },
     usage="python main.py [--train | -e | --test DATA ... | --jit | --predict PATH ... | --check | "
     "--generate SET | --prepare NAME | --make_buckets FILE | --import_keras FILE | "
-    "--continue RUN_DIR] [flags]",
+    "--compare RUN RUN ... | --continue RUN_DIR] [flags]",
     description="Train, evaluate and export no-reference image-quality models.",
     epilog="Long flags may be written with hyphens or underscores. Exit codes: 0 done; 1 something "
     "is wrong with data or files; 2 with the command line; 130 and 143: stopped by SIGINT or "
@@ -44,7 +44,7 @@ CRITERIONS = {
 }  # fmt: skip
 MODES = (
     "train", "evaluate", "test", "jit", "predict", "check", "generate", "prepare", "make_buckets",
-    "import_keras", "continue_run",
+    "import_keras", "compare", "continue_run",
 )  # fmt: skip
 # What may change when a run goes on: nothing that its result depends on.
 CONTINUE_FLAGS = frozenset(
@@ -83,6 +83,9 @@ class Config:
     import_keras: str | None = flag("mode", None, "--import_keras", metavar="FILE",
         help="turn weights of Keras (.h5, .hdf5) into a checkpoint: MobileNet, "
         "InceptionResNetV2, NASNet mobile")
+    compare: tuple[str, ...] = flag("mode", (), "--compare", nargs="+", metavar="RUN",
+        help="differences of two or more runs tested on the same images: run folders, or "
+        "predictions of -e -o FILE.csv")
     continue_run: str | None = flag("mode", None, "--continue", metavar="RUN_DIR",
         help="go on with an interrupted run, bit for bit")
     config: str | None = flag("mode", None, "--config", metavar="FILE",
@@ -141,7 +144,8 @@ class Config:
         help="whole photographs kept for test (--distort, --generate)")
 
     bootstrap: int = flag("data", 1000, "--bootstrap", type=count, metavar="N",
-        help="-e and the test after training: resamples behind each 95%% interval; 0: none")
+        help="-e, --compare and the test after training: resamples behind each 95%% interval; 0: "
+        "none")
     no_report: bool = flag("data", False, "--no_report",
         help="-e and the test after training: no report.html")
     report_maps: int = flag("data", 4, "--report_maps", type=count, metavar="N",
@@ -311,8 +315,9 @@ class Config:
         help="torch's CPU threads")
 
     output: str | None = flag("out", None, "-o", "--output", metavar="FILE",
-        help="--predict, --test: .csv or .json; -e: .csv; --jit: the .pt file; --check: .json, and "
-        ".html beside it; --make_buckets: .txt or .csv; --import_keras: the .pth file")
+        help="--predict: .csv or .json; -e: .csv and .html; --test: .csv or .json, and .html; "
+        "--jit: the .pt file; --check, --compare: .json and .html; --make_buckets: .txt or .csv; "
+        "--import_keras: the .pth file")
     sort: bool = flag("out", False, "--sort", help="--predict: best first")
     maps: str | None = flag("out", None, "--maps", metavar="DIR",
         help="--predict: for each image NAME_map.png and .csv in DIR: where its score comes from")

@@ -34,4 +34,5 @@ APPLICATIONS = {
     "prepare": Application("applications.prepare"),
     "make_buckets": Application("applications.buckets"),
     "import_keras": Application("applications.import_keras"),
+    "compare": Application("applications.compare"),
 }

@@ -45,7 +45,7 @@ def run(config: Config, runtime: Runtime) -> int:
     folder = Path(config.photos or "") if photographs else Path(config.data)
     for read in (folder, config.images):
         if config.output and read:
-            _keep_apart(Path(read), Path(config.output))
+            keep_apart(Path(read), Path(config.output))
     if photographs:
         found = _check_photographs(config, folder)
     elif votes := vote_file(config):
@@ -66,7 +66,7 @@ def run(config: Config, runtime: Runtime) -> int:
     return found.exit_code
 
 
-def _keep_apart(folder: Path, output: Path) -> None:
+def keep_apart(folder: Path, output: Path) -> None:
     inside, top = output.resolve(), folder.resolve()
     if top in inside.parents:
         raise ValueError(

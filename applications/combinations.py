@@ -19,10 +19,12 @@ OUTPUT_SUFFIXES = {
     "make_buckets": (".txt", ".csv"),
     "import_keras": (".pth",),
     "check": (".json", ".html"),
+    "compare": (".html", ".json"),
 }
 JOINT = ("emd+rank", "emd+siamese")
 # Of a generated ladder, below the photograph itself: as far as two images of it can be apart.
 MOST_LEVELS = 5
+MOST_RUNS = 26  # of --compare, which calls them A to Z
 Rule = tuple[bool, str]
 
 
@@ -36,7 +38,7 @@ def check(c: Config) -> None:
             except UsageError as error:
                 raise UsageError(f"stage {stage.config.stage_of}: {error}") from None
         return
-    _hold(c, _mode, _several, _prepare, _votes, _photographs, _stages)
+    _hold(c, _mode, _several, _compare, _prepare, _votes, _photographs, _stages)
     _hold(c, _numbers, _view, _model, _features, _processes)
     if fault := TASK_RULES[c.criterion](c):
         raise UsageError(fault)
@@ -61,7 +63,7 @@ def _mode(c: Config) -> Iterator[Rule]:
         yield (
             not known,
             f"--output {c.output}: only with -e, --test, --predict, --jit, --check, "
-            "--make_buckets or --import_keras",
+            "--compare, --make_buckets or --import_keras",
         )
         wrong = Path(c.output).suffix not in known
         yield wrong, f"--output {c.output}: must end in {' or '.join(known)}"
@@ -180,6 +182,17 @@ def _several(c: Config) -> Iterator[Rule]:
             parts is not None and getattr(c, name) is not None,
             f"{given[0] if given else ''} and --{name} cannot go together: leave one out",
         )
+
+
+def _compare(c: Config) -> Iterator[Rule]:
+    if not c.compare:
+        return
+    yield len(c.compare) < 2, f"--compare {c.compare[0]}: name two runs or more"
+    yield len(c.compare) > MOST_RUNS, f"--compare: at most {MOST_RUNS} runs, not {len(c.compare)}"
+    said = sorted({"data", "criterion", "resume", "split", "label_name", "fit"} & c.given)
+    flags = ", ".join(f"--{name}" for name in said)
+    yield bool(said), f"--compare: leave out {flags}: the runs were tested, and say on what"
+    yield c.bootstrap == 0, "--bootstrap 0: --compare needs resamples for its intervals and p"
 
 
 def _stages(c: Config) -> Iterator[Rule]:

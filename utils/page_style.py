@@ -17,7 +17,7 @@ main { max-width: 1200px; margin: 0 auto; padding: 24px 20px 64px; }
 h1 { font-size: 26px; line-height: 1.25; margin: 0 0 4px; overflow-wrap: anywhere; }
 h2 { font-size: 19px; margin: 40px 0 4px; padding-top: 14px; border-top: 1px solid var(--line); }
 h3 { font-size: 14px; margin: 0 0 8px; overflow-wrap: anywhere; }
-p { margin: 4px 0 12px; max-width: 80ch; }
+p { margin: 4px 0 12px; max-width: 80ch; overflow-wrap: anywhere; }
 a { color: inherit; }
 pre, code { font: 13px/1.5 ui-monospace, SFMono-Regular, Consolas, monospace; }
 pre { margin: 8px 0; padding: 10px 12px; background: var(--panel); border-radius: 6px;
@@ -62,6 +62,8 @@ figcaption { font-size: 13px; }
 .picture figcaption { margin-top: 4px; font-size: 12px; line-height: 1.4;
   overflow-wrap: anywhere; }
 .picture figcaption div:first-child { color: var(--ink); }
+.pair { display: grid; gap: 12px; grid-template-columns: repeat(2, minmax(0, 1fr)); }
+.pair .picture img, .pair .none { height: 200px; } .pair .none { line-height: 200px; }
 .more { color: var(--soft); font-style: italic; }
 button { font: inherit; color: inherit; background: none; border: 0; padding: 0; }
 button:enabled { cursor: pointer; }
