@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -94,7 +95,8 @@ def _check_apart(folder: Path, words: Sequence[str], paths: Sequence[Path]) -> N
     image, nor any below them. An image right in the working directory forbids only that itself.
     """
     place, here = folder.resolve(), Path.cwd().resolve()
-    named = {Path(word).resolve() for word in words if Path(word).is_dir()}
+    meant = [Path(match) for word in words for match in (word, *glob.glob(word, recursive=True))]
+    named = {path.resolve() for path in meant if path.is_dir()}
     holding = {parent for p in paths for parent in (p.parent.resolve(), p.resolve().parent)}
     for home in sorted(named | holding):
         below = place.is_relative_to(home) and (home in named or home != here)

@@ -15,7 +15,8 @@ from torch import nn
 
 from applications.scoring import ScoringOptions, to_input
 from dataloader.sources import Source, open_source
-from models.grad_cam import evaluating, grad_cam
+from models.evaluating import evaluating
+from models.grad_cam import grad_cam
 from utils.images import ViewRule
 from utils.occlusion import Cells, Occlusion, divided, overlaps
 from utils.pooling import pool_scores

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from models.backbone import run_without_data
+from models.evaluating import evaluating
 from models.quality_net import QualityNet
 
 
@@ -82,18 +83,6 @@ def grad_cam(model: QualityNet, images: Tensor) -> Tensor:
     places = (1, 2) if wanted.channels_last else (2, 3)
     weights = slopes.mean(places, keepdim=True)
     return (weights * kept[0].detach()).sum(3 if wanted.channels_last else 1).float()
-
-
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode, and then each module's own mode again."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training
 
 
 @contextmanager

@@ -144,6 +144,8 @@ def test_help_is_quick_and_imports_no_torch():
         ("-e --resume x -o y.json", "must end in .csv"),
         ("--jit --resume x -o y.json", "must end in .pt"),
         ("-e --resume x --sort", "--sort: only with --predict"),
+        ("-e --resume x --maps m", "--maps m: only with --predict"),
+        ("--predict a --resume x --map_way gradcam", "--map_way gradcam needs --maps DIR"),
         ("--train -o y.csv", "only with -e, --test, --predict, --jit, --check"),
         ("--check -o y.csv", "must end in .json or .html"),
         ("--compare a", "--compare a: name two runs or more"),

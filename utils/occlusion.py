@@ -5,8 +5,11 @@ They cover the part with grey. To a quality model a grey patch is a fault of its
 included: it lowers the score wherever it lies. So does the mean colour, which is foreign to most
 places. Here a part is blurred until only its brightness and colour are left, and fades into its
 surroundings. That adds no edge and no colour, and hides nothing where there is nothing to hide: a
-flat part stays as it is, and its fall is 0. What remains of the fault: a model that punishes blur
-finds some in every detailed part. Cells of one map can be compared; a fall is no share of a score.
+flat part stays as it is, and its fall is 0. Measured with a small ranking network, 8 photographs:
+the falls of flat cells (standard deviation of grey below 4 of 255) are 0.81 of those of detailed
+ones (above 20) with grey, 0.61 with the mean colour and 0.04 with blur. What remains: a model that
+punishes blur finds some in every detailed part. Cells of one map can be compared; a fall is no
+share of a score.
 """
 
 from __future__ import annotations
@@ -55,15 +58,17 @@ def divided(box: Box, down: int, across: int) -> Cells:
 
 
 def overlaps(borders: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """(n, m): by how many pixels each of n intervals overlaps each of m, from their borders."""
+    """(n, m): by how many pixels each of n intervals overlaps each of m, from their borders. Less
+    than a millionth of a pixel is rounding.
+    """
     first = np.maximum(borders[:-1, None], others[None, :-1])
     last = np.minimum(borders[1:, None], others[None, 1:])
-    return np.maximum(last - first, 0)
+    return np.where(last - first > 1e-6, last - first, 0)
 
 
 class Occlusion:
-    """The image of a frame with one cell hidden at a time, about `CELLS` of them, or as many of a
-    quarter of a view.
+    """The image of a frame with one cell hidden at a time: about `CELLS` cells, more where these
+    would be larger than a quarter of a view.
 
     A cell is hidden in the frame, before views are cut, so all views that see it see it hidden. Its
     weights fall from 1 to 0 over half a cell across each border, and those of all cells add up to 1

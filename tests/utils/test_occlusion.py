@@ -39,6 +39,8 @@ def test_weights_fade_across_borders_and_add_up_to_one(borders):
 def test_overlaps_of_intervals():
     found = overlaps(np.array([0.0, 2, 5]), np.array([1.0, 4, 4.5, 9]))
     assert found.tolist() == [[1, 0, 0], [2, 0.5, 0.5]]
+    borders = np.linspace(0, 1, 11) * 3  # 0.1 * 3 is no number of the computer's
+    assert np.count_nonzero(overlaps(borders, np.arange(11) * 0.3)) == 10
 
 
 @pytest.mark.parametrize(
