@@ -15,7 +15,9 @@ from applications.judged import Scores
 from applications.ladders import ladder_figures
 from applications.tasks import TASKS
 from config import UsageError, make_config
-from dataloader.batch import DistributionTargets, ScoreTargets
+from dataloader.batch import DistributionTargets, RelatedDistributions, ScoreTargets
+from dataloader.buckets import BucketedDistributions, BucketTargets
+from dataloader.label_records import BucketLabel
 from dataloader.labels import DistributionLabel, PairLabel, ScoreLabel
 from dataloader.levels import Level
 from dataloader.pairs import PairTargets
@@ -146,6 +148,29 @@ def test_votes_allow_outliers_and_resolving_power():
         low, high = values["intervals"][name]
         assert 0.4 < low < values[name] < high < 1
     assert values["intervals"]["emd_r1"][0] < values["emd_r1"] < values["intervals"]["emd_r1"][1]
+
+
+def relabelled(task, rows):
+    if task == "emd+rank":
+        return RelatedDistributions(rows)
+    if task == "emd+siamese":
+        return BucketedDistributions(rows, None, 1.0)
+    return BucketTargets([BucketLabel(row.path, int(np.argmax(row.probs)), 0) for row in rows])
+
+
+@pytest.mark.parametrize("task", ["emd+rank", "emd+siamese", "siamese"])
+def test_every_figure_of_the_other_tasks_has_an_interval(task):
+    on, votes = voted(0)
+    rows = [
+        DistributionLabel(p, tuple(v / v.sum()), 0, int(v.sum()))
+        for p, v in zip(PATHS, votes, strict=True)
+    ]
+    values, _ = finished(task, judged(relabelled(task, rows), on.found, "test"))
+    for name in TASKS[task].figures[:-1]:  # all but the loss
+        low, high = values["intervals"][name]
+        assert low < values[name] < high
+        figure = TASKS[task].resampled(relabelled(task, rows).all(), on.found, np.arange(40))[name]
+        assert figure(np.ones((1, 40))) == pytest.approx([values[name]])
 
 
 def test_mean_scores_with_a_std_csv(tmp_path):
