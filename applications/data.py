@@ -34,7 +34,7 @@ HOLD_OUT = {"val": "--val_size N", "test": "--test_list FILE"}  # of rows of a v
 @dataclass(frozen=True)
 class Split:
     """targets: labels as arrays; file: where they came from, in words where that is no label file;
-    sha256: of all that they depend on.
+    sha256: of all that they depend on; pooled: label files that it was drawn from together.
     """
 
     name: str
@@ -42,6 +42,12 @@ class Split:
     file: Path | str
     num_classes: int | None
     sha256: str
+    pooled: tuple[Path, ...] = ()
+
+    @property
+    def label_files(self) -> tuple[Path, ...]:
+        """Those that its labels stand in; none where they were made."""
+        return (self.file,) if isinstance(self.file, Path) else self.pooled
 
     @property
     def title(self) -> str:

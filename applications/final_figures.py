@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -114,11 +114,13 @@ def _with_spread(opinions: Opinions, split: Split, remarks: list[str]) -> Opinio
     """With the deviations of std.csv, for labels that have none of their own. A fault of that file
     costs a figure, not the evaluation.
     """
-    if opinions.std is not None or not isinstance(split.file, Path):
+    folders = [file.parent for file in split.label_files]
+    if opinions.std is not None or not folders:
         return opinions
-    folder = split.file.parent
+    paths = cast(Sequence[Path], split.targets.paths)  # those of label files are paths
     try:
-        found = read_spread(folder / SPREAD_FILE, split.targets.paths, images_root(folder.parent))
+        files = [folder / SPREAD_FILE for folder in folders]
+        found = read_spread(files, paths, images_root(folders[0].parent))
     except ValueError as error:
         remarks.append(f"no outlier ratio: {error}")
         return opinions

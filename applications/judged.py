@@ -10,7 +10,16 @@ import numpy as np
 
 from dataloader.batch import Targets
 from utils import metrics
-from utils.weighted_figures import Figure, Mean, PairMean, Pearson, Spearman, score_figures
+from utils.weighted_figures import (
+    Figure,
+    Kendall,
+    Mean,
+    OrderShare,
+    PairMean,
+    Pearson,
+    Spearman,
+    score_figures,
+)
 
 
 @dataclass(frozen=True)
@@ -60,6 +69,15 @@ def resampled_emd(
     }
 
 
+def resampled_joint(
+    targets: dict[str, np.ndarray], found: Scores, clusters: np.ndarray
+) -> dict[str, Figure]:
+    mean = metrics.distribution_mean(found.probs)
+    voted_mean = metrics.distribution_mean(targets["probs"])
+    order: dict[str, Figure] = {"pair_accuracy": OrderShare(mean, voted_mean)}
+    return order | resampled_emd(targets, found, clusters)
+
+
 def resampled_siamese(
     targets: dict[str, np.ndarray], found: Scores, clusters: np.ndarray
 ) -> dict[str, Figure]:
@@ -68,6 +86,7 @@ def resampled_siamese(
     return {
         "same_bucket_accuracy": PairMean(right.astype(np.float64), first, second, clusters),
         "srcc": Spearman(found.scores, targets["bucket"]),
+        "krcc": Kendall(found.scores, targets["bucket"]),
     }
 
 

@@ -55,6 +55,7 @@ def resplit(
         text = "\n".join(map(str, [drawn, *(split.sha256 for split in splits.values())]))
         made[name] = replace(
             first, name=name, targets=task.targets(config, chosen, own), file=f"{how}, {name}",
+            pooled=tuple(file.file for file in files.values()),
             sha256=hashlib.sha256(text.encode()).hexdigest(),
         )  # fmt: skip
     return made

@@ -15,6 +15,7 @@ from applications.judged import (
     Opinions,
     Scores,
     resampled_emd,
+    resampled_joint,
     resampled_rank,
     resampled_siamese,
     voted,
@@ -211,7 +212,10 @@ _EMD = Task(
     "bins 1..K", resampled_emd, voted,
     lambda config, images, probs, votes: DistributionTargets.of_images(images, probs, votes),
 )  # fmt: skip
-_BOTH = replace(_EMD, measure=_measure_joint, figures=("pair_accuracy", *_EMD.figures))
+_BOTH = replace(
+    _EMD, measure=_measure_joint, resampled=resampled_joint,
+    figures=("pair_accuracy", *_EMD.figures),
+)  # fmt: skip
 
 TASKS = {
     "rank": Task(

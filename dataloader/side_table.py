@@ -21,11 +21,42 @@ def read_side_table(
     images: Path | None = None,
 ) -> list[T] | None:
     """What `parse` makes of the cells behind the path of each of `paths`, in their order; None
-    where there is no such file.
+    where there is no such file. LabelError as by `read_side_rows`, or names an image that no row
+    names.
+    """
+    return read_side_tables([file], columns, parse, paths, images)
+
+
+def read_side_tables(
+    files: Sequence[Path],
+    columns: Sequence[str],
+    parse: Callable[[list[str]], T],
+    paths: Sequence[Path],
+    images: Path | None = None,
+) -> list[T] | None:
+    """As `read_side_table`, of images that several files name between them."""
+    found: dict[str, T] = {}
+    for rows in (tables := [read_side_rows(file, columns, parse, images) for file in files]):
+        found |= rows or {}
+    if all(rows is None for rows in tables):
+        return None
+    missing = [path for path in paths if str(path) not in found]
+    if missing:
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        exists = next(file for file, rows in zip(files, tables, strict=True) if rows is not None)
+        raise _fault(exists, 0, f"no row for {missing[0]}{more}: add it, or take the file away")
+    return [found[str(path)] for path in paths]
+
+
+def read_side_rows(
+    file: Path, columns: Sequence[str], parse: Callable[[list[str]], T], images: Path | None = None
+) -> dict[str, T] | None:
+    """What `parse` makes of the cells behind each path, by absolute path; None where there is no
+    such file.
 
     columns: the header, the path first. parse: ValueError says what is wrong with a row. Paths in
     the file are relative to its folder or to `images` (see label_paths.images_root), or absolute.
-    LabelError names the line of the first row that cannot be meant, or an image that no row names.
+    LabelError names the line of the first row that cannot be meant.
     """
     try:
         text = file.read_text(encoding="utf-8-sig")
@@ -47,11 +78,7 @@ def read_side_table(
             raise _fault(file, rows.line_num, str(error)) from None
         for folder in folders:
             found[os.path.normpath(os.path.join(folder, row[0]))] = value
-    missing = [path for path in paths if str(path) not in found]
-    if missing:
-        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        raise _fault(file, 0, f"no row for {missing[0]}{more}: add it, or take the file away")
-    return [found[str(path)] for path in paths]
+    return found
 
 
 def _fault(file: Path, line: int, message: str) -> LabelError:

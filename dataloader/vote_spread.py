@@ -8,19 +8,19 @@ from pathlib import Path
 
 import numpy as np
 
-from dataloader.side_table import read_side_table
+from dataloader.side_table import read_side_tables
 
 SPREAD_FILE = "std.csv"
 COLUMNS = ("path", "std", "votes")
 
 
 def read_spread(
-    file: Path, paths: Sequence[Path], images: Path | None = None
+    files: Sequence[Path], paths: Sequence[Path], images: Path | None = None
 ) -> tuple[np.ndarray, np.ndarray | None] | None:
-    """(std (M,), votes (M,) or None where a number is not given) of `paths`; None where there is no
-    such file. LabelError as by `read_side_table`.
+    """(std (M,), votes (M,) or None where a number is not given) of `paths`, which the files name
+    between them; None where there is no such file. LabelError as by `read_side_table`.
     """
-    found = read_side_table(file, COLUMNS, _figures, paths, images)
+    found = read_side_tables(files, COLUMNS, _figures, paths, images)
     if found is None:
         return None
     std, votes = np.array(found, dtype=np.float64).reshape(-1, 2).T

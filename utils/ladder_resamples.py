@@ -87,6 +87,8 @@ class _Separability:
 class _Threshold(_Separability):
     """Accuracy at the best threshold of each resample, mean of both classes."""
 
+    scale = "best"
+
     def __call__(self, counts: Floats) -> Floats:
         drawn = np.take(counts, self._order, axis=1)
         good, bad = drawn * self._pristine, drawn * ~self._pristine

@@ -20,12 +20,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special, stats
 
-from utils.share_figures import Among, FirstOrderShare, PairArea, PairWeights
+from utils.share_figures import Among, FirstOrderShare, PairArea, PairWeights, pairs_way
 from utils.weighted_figures import Figure, Floats, PairMean
 
 FIGURES = ("auc_different", "auc_better", "correct_better")
 MOST_IMAGES = 2000  # two million pairs; of more images as many are drawn
-EXACT_PAIRS = 20_000  # of 200 images: more are resampled to first order
 
 
 def outliers(error: ArrayLike, std: ArrayLike, votes: ArrayLike | None = None) -> NDArray[np.bool_]:
@@ -110,17 +109,16 @@ def resolving_power(pairs: OpinionPairs) -> dict[str, float]:
 
 
 def resampled_power(
-    pairs: OpinionPairs, clusters: ArrayLike, exact: bool | None = None
+    pairs: OpinionPairs, clusters: ArrayLike, way: str | None = None
 ) -> dict[str, Figure]:
     """FIGURES of `resolving_power` that exist, to be resampled. clusters: (N,) of all images.
 
     Two copies of an image, or of a cluster, are no pair: they would be similar pairs with equal
-    scores, which no set of distinct images has. Up to EXACT_PAIRS every resample is counted, beyond
-    to first order (utils/share_figures.py), which moves the ends of an interval by less than 5% of
-    its length.
+    scores, which no set of distinct images has. way: of PairArea, else one that is fast enough; it
+    moves the ends of an interval by less than 10% of its length, mostly by 1%.
     """
     owner = np.unique(np.asarray(clusters)[pairs.kept], return_inverse=True)[1].reshape(-1)
-    exact = len(pairs.first) <= EXACT_PAIRS if exact is None else exact
+    way = way or pairs_way(len(pairs.first), int(owner.max(initial=-1)) + 1)
     weights = PairWeights(pairs.first, pairs.second, owner)
     different, similar = np.flatnonzero(pairs.different), np.flatnonzero(~pairs.different)
     if not len(different):
@@ -130,9 +128,9 @@ def resampled_power(
     share[different] = _shares(won)
     lost = pairs.different - share
     figures: dict[str, Figure] = {
-        "auc_better": PairArea(weights, won, different, -won, different, exact)
+        "auc_better": PairArea(weights, won, different, -won, different, way)
     }
-    if exact:
+    if way != "near":
         ends = pairs.first[different], pairs.second[different]
         figures["correct_better"] = PairMean(_shares(won), *ends, owner)
     else:
@@ -140,7 +138,7 @@ def resampled_power(
         figures["correct_better"] = FirstOrderShare(float(share.sum()), float(lost.sum()), *slopes)
     if len(similar):
         figures["auc_different"] = PairArea(
-            weights, size[different], different, size[similar], similar, exact
+            weights, size[different], different, size[similar], similar, way
         )
     return {name: Among(figure, pairs.kept) for name, figure in figures.items()}
 

@@ -26,7 +26,8 @@ _ROUNDING = 1e-13
 
 class Figure(Protocol):
     """scale: what kind of number it is, which decides where its spread is even: "correlation"
-    (-1..1), "error" (above 0), "share" (0..1) or "difference".
+    (-1..1), "error" (above 0), "share" (0..1), "best" (a share at the best of some thresholds,
+    chosen anew in every resample, so that it comes out too high) or "difference".
     """
 
     scale: str
@@ -214,14 +215,31 @@ class Kendall:
         self._rows = np.stack(rows, axis=1)  # (N, 3): A1 of the three forms
 
     def __call__(self, counts: Floats) -> Floats:
+        balance, pairs_x, pairs_y = self.forms(counts)
+        return _correlation(balance, pairs_x, pairs_y, np.ones_like(balance), np.ones_like(balance))
+
+    def forms(self, counts: Floats) -> tuple[Floats, Floats, Floats]:
+        """(S, D_x, D_y), (B,) each."""
         if self._exact:
             whole = counts.astype(np.float32)
             balance = np.einsum("bn,bn->b", (whole @ self._signs).astype(np.float64), counts)
             square = counts.sum(axis=1) ** 2
             pairs_x, pairs_y = (square - (g.sizes(counts) ** 2).sum(1) for g in (self._x, self._y))
-        else:
-            balance, pairs_x, pairs_y = (2 * (counts @ self._rows) - self._rows.sum(axis=0)).T
-        return _correlation(balance, pairs_x, pairs_y, np.ones_like(balance), np.ones_like(balance))
+            return balance, pairs_x, pairs_y
+        balance, pairs_x, pairs_y = (2 * (counts @ self._rows) - self._rows.sum(axis=0)).T
+        return balance, pairs_x, pairs_y
+
+
+class OrderShare(Kendall):
+    """Share of all pairs of images whose y (N,) differ that x (N,) puts in the same order; a tie of
+    x is half. As exact as Kendall's tau.
+    """
+
+    scale = "share"
+
+    def __call__(self, counts: Floats) -> Floats:
+        balance, _, pairs = self.forms(counts)
+        return 0.5 + 0.5 * _ratio(balance, pairs)
 
 
 class _Nothing:

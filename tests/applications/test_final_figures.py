@@ -12,14 +12,19 @@ from applications.data import Split
 from applications.evaluate import table
 from applications.final_figures import Judged, final_figures, fits_on_val, image_clusters
 from applications.judged import Scores
+from applications.ladders import ladder_figures
 from applications.tasks import TASKS
 from config import UsageError, make_config
-from dataloader.batch import DistributionTargets, ScoreTargets
+from dataloader.batch import DistributionTargets, RelatedDistributions, ScoreTargets
+from dataloader.buckets import BucketedDistributions, BucketTargets
+from dataloader.label_records import BucketLabel
 from dataloader.labels import DistributionLabel, PairLabel, ScoreLabel
 from dataloader.levels import Level
 from dataloader.pairs import PairTargets
+from utils import vote_noise
 from utils.logistic_fit import fit_logistic
 from utils.metrics import distribution_metrics, pair_metrics, score_metrics
+from utils.ranking_metrics import FIGURES as LADDER_FIGURES
 
 PATHS = [Path(f"{i:02}.png") for i in range(40)]
 REFERENCES = [Level(f"photo{i // 4}", "blur", i % 4) for i in range(40)]
@@ -55,6 +60,7 @@ def judged(targets, scores, name):
 def finished(task, on, val=None, **flags):
     config = make_config({"criterion": task, "bootstrap": 200, **flags})
     measured = TASKS[task].measure(on.split.targets.all(), on.found)
+    measured |= ladder_figures(on.split.targets, on.found)[0]
     return final_figures(config, TASKS[task], on, measured, val)
 
 
@@ -96,7 +102,8 @@ def test_intervals_are_of_references_where_they_are_known():
     assert (grouped["bootstrap"]["drawn"], grouped["bootstrap"]["count"]) == ("references", 10)
     assert one["intervals"] != grouped["intervals"]
     names = {"srcc", "plcc", "krcc", "rmse", "mae", "plcc_4p", "rmse_4p", "plcc_5p", "rmse_5p"}
-    assert one["intervals"].keys() == grouped["intervals"].keys() == names
+    assert one["intervals"].keys() == names
+    assert grouped["intervals"].keys() == {*names, *LADDER_FIGURES}
     for name, (low, high) in one["intervals"].items():
         assert low < one[name] < high
     printed = table(grouped, "title").splitlines()
@@ -135,10 +142,35 @@ def test_votes_allow_outliers_and_resolving_power():
     assert 0.5 < values["correct_better"] <= values["auc_better"] < 1
     shown = distribution_metrics(on.found.probs, on.split.targets.all()["probs"])
     assert shown.items() <= values.items()
-    assert {"emd_r1", "emd_r2", "std_srcc", "std_plcc", "srcc", "outlier_ratio_se"} <= values[
-        "intervals"
-    ].keys()
+    names = {"emd_r1", "emd_r2", "std_srcc", "std_plcc", "srcc", "outlier_ratio_se"}
+    assert {*names, *vote_noise.FIGURES} <= values["intervals"].keys()
+    for name in vote_noise.FIGURES:
+        low, high = values["intervals"][name]
+        assert 0.4 < low < values[name] < high < 1
     assert values["intervals"]["emd_r1"][0] < values["emd_r1"] < values["intervals"]["emd_r1"][1]
+
+
+def relabelled(task, rows):
+    if task == "emd+rank":
+        return RelatedDistributions(rows)
+    if task == "emd+siamese":
+        return BucketedDistributions(rows, None, 1.0)
+    return BucketTargets([BucketLabel(row.path, int(np.argmax(row.probs)), 0) for row in rows])
+
+
+@pytest.mark.parametrize("task", ["emd+rank", "emd+siamese", "siamese"])
+def test_every_figure_of_the_other_tasks_has_an_interval(task):
+    on, votes = voted(0)
+    rows = [
+        DistributionLabel(p, tuple(v / v.sum()), 0, int(v.sum()))
+        for p, v in zip(PATHS, votes, strict=True)
+    ]
+    values, _ = finished(task, judged(relabelled(task, rows), on.found, "test"))
+    for name in TASKS[task].figures[:-1]:  # all but the loss
+        low, high = values["intervals"][name]
+        assert low < values[name] < high
+        figure = TASKS[task].resampled(relabelled(task, rows).all(), on.found, np.arange(40))[name]
+        assert figure(np.ones((1, 40))) == pytest.approx([values[name]])
 
 
 def test_mean_scores_with_a_std_csv(tmp_path):

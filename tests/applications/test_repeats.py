@@ -13,6 +13,8 @@ import pytest
 from applications.combinations import check
 from applications.cross_test import cross_table
 from applications.data import Split
+from applications.final_figures import Judged, final_figures
+from applications.judged import Scores
 from applications.repeats import statistics_of, summary_table
 from applications.resplit import resplit
 from applications.tasks import TASKS
@@ -21,14 +23,15 @@ from dataloader.labels import LabelFile, PairLabel, ScoreLabel, label_paths
 from dataloader.levels import Level
 from tests.cli import TINY, call, run_folders
 from tests.tiny_data import write_data
+from utils.logistic_fit import fit_logistic
 
 
-def pooled(task, labels_by_split, level_of, **flags):
+def pooled(task, labels_by_split, level_of, root=Path("data"), **flags):
     """resplit of labels that are in several files; level_of: path -> Level, or None."""
     config = make_config({"criterion": task, **flags})
     files, splits = {}, {}
     for name, labels in labels_by_split.items():
-        file = Path(f"data/{name}/label.txt")
+        file = root / name / "label.txt"
         files[name] = LabelFile(file, "", labels, None, ())
         levels = level_of and [level_of(path) for path in label_paths(labels)]
         targets = TASKS[task].targets(config, labels, levels)
@@ -49,6 +52,38 @@ RATED = {
     "train": [ScoreLabel(path, float(int(path.stem)), 0) for path in images(60)],
     "test": [ScoreLabel(path, float(int(path.stem)), 0) for path in images(80)[60:]],
 }
+
+
+def test_a_run_finds_the_deviations_of_its_images(tmp_path):
+    """They stand in several std.csv, one beside each label file."""
+    rng = np.random.default_rng(0)
+    std = {path.name: rng.uniform(0.5, 12) for path in images(80)}
+    rated = {}
+    for name, labels in RATED.items():
+        folder = tmp_path / name
+        folder.mkdir()
+        rated[name] = [ScoreLabel(folder / label.path, label.mos, 0) for label in labels]
+        rows = [f"{label.path.name},{std[label.path.name]}," for label in rated[name]]
+        (folder / "std.csv").write_text("\n".join(["path,std,votes", *rows]), encoding="utf-8")
+    config = make_config({"criterion": "regress", "bootstrap": 0})
+
+    def figures():
+        test = pooled("regress", rated, photo, tmp_path, repeats=1, repeat=1)["test"]
+        mos = test.targets.all()["mos"]
+        scores = mos + np.random.default_rng(1).normal(0, 6, len(mos)).astype(np.float32)
+        on = Judged(test, Scores(scores, None))
+        assert {path.parent.name for path in test.targets.paths} == {"train", "test"}
+        known = np.array([std[path.name] for path in test.targets.paths])
+        share = np.mean(np.abs(fit_logistic("4p", scores, mos)(scores) - mos) > 2 * known)
+        return *final_figures(config, TASKS["regress"], on, {}, None), share
+
+    values, remarks, share = figures()
+    assert 0 < values["outlier_ratio_std"] == share < 1
+    assert not any("outlier" in remark for remark in remarks)
+    (tmp_path / "train" / "std.csv").unlink()
+    values, remarks, _ = figures()
+    assert "outlier_ratio_std" not in values and values["rmse_4p"] > 0
+    assert remarks[0].startswith(f"no outlier ratio: {tmp_path / 'test' / 'std.csv'}: no row for")
 
 
 def photographs(split):

@@ -19,19 +19,32 @@ def test_rows_are_found_by_their_paths(tmp_path):
     far = tmp_path / "far"
     file = written(tmp_path, f"b.png,0.5,20\nx/a.png,0,7\n{far}/c.png,1.25,3\nunused.png,1,1\n")
     paths = [tmp_path / "x" / "a.png", far / "c.png", tmp_path / "b.png"]
-    std, votes = read_spread(file, paths)
+    std, votes = read_spread([file], paths)
     assert std.tolist() == [0, 1.25, 0.5] and votes.tolist() == [7, 3, 20]
-    std, _ = read_spread(file, [far / "b.png"], images=far)
+    std, _ = read_spread([file], [far / "b.png"], images=far)
     assert std.tolist() == [0.5]
 
 
+def test_images_of_several_files(tmp_path):
+    """One that is not there is no fault, unless it should have named an image."""
+    for name in ("train", "test"):
+        (tmp_path / name).mkdir()
+    one = written(tmp_path / "train", "a,1,5\nb,2,6\n")
+    files = [one, tmp_path / "val" / "std.csv", written(tmp_path / "test", "a,3,7\n")]
+    std, votes = read_spread(files, [tmp_path / "test" / "a", tmp_path / "train" / "b"])
+    assert std.tolist() == [3, 2] and votes.tolist() == [7, 6]
+    with pytest.raises(ValueError, match="train/std.csv: no row for .*val/x and 1 more"):
+        read_spread(files, [tmp_path / "val" / "x", one.parent / "b", tmp_path / "val" / "y"])
+    assert read_spread(files[1:2], [tmp_path / "val" / "x"]) is None
+
+
 def test_votes_that_are_not_all_given_are_none(tmp_path):
-    std, votes = read_spread(written(tmp_path, "a,1,5\nb,2,\n"), [tmp_path / "b", tmp_path / "a"])
+    std, votes = read_spread([written(tmp_path, "a,1,5\nb,2,\n")], [tmp_path / "b", tmp_path / "a"])
     assert std.tolist() == [2, 1] and votes is None
 
 
 def test_no_file_is_no_deviations(tmp_path):
-    assert read_spread(tmp_path / "std.csv", [tmp_path / "a"]) is None
+    assert read_spread([tmp_path / "std.csv"], [tmp_path / "a"]) is None
 
 
 @pytest.mark.parametrize(
@@ -49,12 +62,12 @@ def test_no_file_is_no_deviations(tmp_path):
 )
 def test_a_wrong_row_is_named(tmp_path, rows, said):
     with pytest.raises(ValueError, match=said):
-        read_spread(written(tmp_path, rows), [tmp_path / "a"])
+        read_spread([written(tmp_path, rows)], [tmp_path / "a"])
 
 
 def test_a_wrong_file_is_named(tmp_path):
     with pytest.raises(ValueError, match="std.csv:1: the header must be path,std,votes"):
-        read_spread(written(tmp_path, "a,1,5\n", header=""), [tmp_path / "a"])
+        read_spread([written(tmp_path, "a,1,5\n", header="")], [tmp_path / "a"])
     (tmp_path / "std.csv").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ValueError, match="cannot be read"):
-        read_spread(tmp_path / "std.csv", [tmp_path / "a"])
+        read_spread([tmp_path / "std.csv"], [tmp_path / "a"])

@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import special, stats
 
 from utils.bootstrap import bootstrap, cluster_numbers, draws, interval_of
 from utils.weighted_figures import Kendall, Mean, Pearson, RootMean, Spearman
@@ -159,3 +159,15 @@ def test_a_wider_tail_for_fewer_clusters():
     assert few[1] / many[1] == pytest.approx(
         stats.t.ppf(0.975, 4) / stats.t.ppf(0.975, 499) * np.sqrt(5 / 4 / (500 / 499))
     )
+
+
+def test_a_share_at_the_best_threshold_is_moved_by_its_bias():
+    """Resamples that lie above the figure say how far the figure lies above the truth."""
+    resamples = special.expit(rng().normal(0.9, 0.2, 4000))
+    value = special.expit(0.8)
+    plain, moved = (
+        special.logit(interval_of(scale, value, resamples, 40)[0][:2])
+        for scale in ("share", "best")
+    )
+    assert plain.mean() == pytest.approx(0.8) and moved.mean() == pytest.approx(0.7, abs=0.01)
+    assert np.ptp(moved) == pytest.approx(np.ptp(plain))

@@ -6,9 +6,11 @@ from scipy import stats
 
 from utils import weighted_figures
 from utils.kendall import balances
+from utils.order_metrics import order_metrics
 from utils.weighted_figures import (
     Kendall,
     Mean,
+    OrderShare,
     PairMean,
     Pearson,
     RootMean,
@@ -128,3 +130,17 @@ def test_values_that_are_not_finite_have_no_figure():
     figures = score_figures([1.0, 2.0, np.nan], [1.0, 2.0, 3.0])
     assert all(np.isnan(figure(np.ones((2, 3)))).all() for figure in figures.values())
     assert set(figures) == set(score_figures([1.0, 2.0], [1.0, 2.0]))
+
+
+@pytest.mark.parametrize("decimals", [8, 0])
+def test_the_share_of_pairs_in_order_is_order_metrics(decimals):
+    """order_metrics of the drawn images, whose copies tie in y and are no pair."""
+    rng = np.random.default_rng(6)
+    x = np.round(2 * rng.normal(size=30), decimals)
+    y = np.round(x + rng.normal(size=30), decimals)
+    index, counts = drawn(30, 20)
+    expected = [order_metrics(x[row], y[row])["pair_accuracy"] for row in index]
+    assert OrderShare(x, y)(counts) == pytest.approx(expected)
+    near = OrderShare(x, y, exact=False)(np.ones((1, 30)))
+    assert near == pytest.approx([order_metrics(x, y)["pair_accuracy"]])
+    assert np.isnan(OrderShare(x, np.ones(30))(counts)).all()
