@@ -17,6 +17,7 @@ from utils.chart_svg import svg
 from utils.files import write_text
 from utils.html_page import Html, cell, chart_figure, element, page, table, together
 
+WIDTH, HEIGHT = 440, 310  # of a chart, in units of its text: legible on a phone
 # In the order of the page.
 PARTS = (
     score_sections, worst_sections, group_sections, ladder_section, histogram_section,
@@ -92,7 +93,9 @@ def _drawn(section: Section) -> Iterator[tuple[bool, list[tuple[Html | Chart, Ht
         figure = part if isinstance(part, Html) else Html("")
         if isinstance(part, Chart):
             number += 1
-            figure = chart_figure(svg(part), f"{section.key}_{number}.csv", chart_csv(part))
+            figure = chart_figure(
+                svg(part, WIDTH, HEIGHT), f"{section.key}_{number}.csv", chart_csv(part)
+            )
         made.append((part, figure))
     for in_grid, group in groupby(made, key=lambda pair: isinstance(pair[0], Chart | Beside)):
         yield in_grid, list(group)
