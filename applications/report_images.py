@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -36,8 +38,20 @@ def _over_and_under(e: Evaluation, mos: np.ndarray) -> Section:
     for title, chosen in (("Rated too high", over), ("Rated too low", under)):
         captions = [_judged(e, i, predicted[i], mos[i]) for i in chosen]
         parts += [element("h3", title), _gallery(e, chosen, captions)]
+    parts.append(element("p", download("errors.csv", _errors(e, predicted, mos), "errors.csv")))
     why = f"The largest errors, prediction ({how}) less MOS. A click shows the image large."
     return Section("worst", "Where the model is most wrong", why, tuple(parts))
+
+
+def _errors(e: Evaluation, predicted: np.ndarray, mos: np.ndarray) -> str:
+    """Every image, from the one that is rated highest above its MOS to the lowest, as a csv."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["path", "score", "prediction", "mos", "error"])
+    for i in np.argsort(mos - predicted, kind="stable"):
+        figures = (e.scores[i], predicted[i], mos[i], predicted[i] - mos[i])
+        writer.writerow([e.targets.paths[i].as_posix(), *(f"{value:.9g}" for value in figures)])
+    return text.getvalue()
 
 
 def extremes(error: np.ndarray, most: int = MOST) -> tuple[list[int], list[int]]:

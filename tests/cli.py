@@ -20,8 +20,8 @@ import main
 ROOT = Path(__file__).resolve().parents[1]
 # A network that trains in a second; a test adds what it is about.
 TINY = (
-    "--arch resnet10t --image_size 40 56 --warmup 0 -b 4 -j 0 -g 0 --threads 1 --amp off --epochs 2 "
-    "--report_maps 0"
+    "--arch resnet10t --image_size 40 56 --warmup 0 -b 4 -j 0 -g 0 --threads 1 --amp off "
+    "--epochs 2 --report_maps 0"
 )
 
 

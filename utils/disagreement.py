@@ -53,7 +53,8 @@ def opposed_pairs(first: ArrayLike, second: ArrayLike, most: int = 10) -> list[O
     u, v = standardised(first), -standardised(second)
     if u.shape != v.shape:
         raise ValueError(f"scores {u.shape} and {v.shape}: must be of the same images")
-    left, found = np.arange(len(u)), []
+    left = np.arange(len(u))
+    found: list[OpposedPair] = []
     while len(found) < most and len(left) > 1:
         a, b = _strongest(u[left], v[left])
         lead_first, lead_second = u[left[a]] - u[left[b]], v[left[a]] - v[left[b]]
