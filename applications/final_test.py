@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from utils.chart_png import png
-
 from applications.data import Data
 from applications.evaluate import evaluate_split, finish, table, write_predictions
 from applications.final_figures import Judged
@@ -14,13 +12,14 @@ from applications.ladders import ladder_tables, write_ladders
 from applications.report import charts_of, sections_of, write_report
 from applications.report_parts import Evaluation
 from applications.report_run import labels_of
-from applications.run_folder import RunFolder, environment
+from applications.run_folder import RunFolder
 from applications.runtime import Runtime
 from applications.scoring import ScoringOptions
 from applications.trainer import Trainer
 from applications.weights import weights_of
 from config import Config
 from utils import checkpoint, distributed
+from utils.chart_png import png
 from utils.files import without_nan, write_json
 from utils.logger import Logger
 from utils.row_store import Rows
@@ -82,9 +81,8 @@ def test_best(
             options = replace(options, features=None)  # pictures are made from images
             _report(Evaluation(
                 f"{folder.path.name}, test", config, trainer.task, judged, values, val,
-                labels_of(config, trainer.task, data),
-                environment(config, data.digests(), runtime), folder.best, folder.path,
-                trainer.model, options, runtime.device,
+                labels_of(config, trainer.task, data), folder.stored_facts(), folder.best,
+                folder.path, trainer.model, options, runtime.device,
             ), folder, logger, at.updates + 1)  # fmt: skip
 
 

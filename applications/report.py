@@ -58,7 +58,7 @@ def _figures(e: Evaluation) -> Html:
         if isinstance(value, dict) or name == "fit":
             continue
         ends = [cell(shown(end), end) for end in intervals.get(name, ())] or ["", ""]
-        made = f"fit: {fit}" if fit and name[-2:] in fits else ""
+        made = str(fit) if fit and name[-2:] in fits else ""
         rows.append([name, cell(shown(value), value), *ends, made])
     header = ["figure", "value", "low", "high", "fit on"]
     used = [n for n in range(len(header)) if n < 2 or any(row[n] != "" for row in rows)]

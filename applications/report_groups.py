@@ -10,7 +10,7 @@ from applications.final_figures import image_clusters
 from applications.group_figures import GroupRow, group_figures
 from applications.report_parts import Beside, Evaluation, Section, shown
 from utils.chart import Chart, Ranges
-from utils.html_page import Html, cell, table
+from utils.html_page import Html, cell, element, table
 from utils.seed import numpy_generator
 
 _TITLES = {"distortion": "By distortion", "reference": "By reference"}
@@ -25,8 +25,11 @@ def group_sections(e: Evaluation) -> list[Section]:
     parts: list[Html | Chart] = []
     for kind, title in _TITLES.items():
         own = [row for row in rows if row.kind == kind]
-        if own:
+        if any(row.value == row.value for row in own):
             parts += [_chart(title, own), Beside(_table(kind, own))]
+        elif own:
+            said = f"{title}: {len(own)}, none with a figure of its own: {own[0].reason}."
+            parts.append(Beside(element("p", said, class_="soft")))
     if not parts:
         return []
     why = "The figure within each part, with its 95% interval. The ends of a scale are easier to "

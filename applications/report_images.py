@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from applications.quality_maps import map_csv, overlay, quality_map
-from applications.report_parts import Evaluation, Section, name_of, shown
+from applications.report_parts import MOST_DRAWN, Evaluation, Section, name_of, shown
 from dataloader.sources import Source, open_source
 from utils.html_page import FULL, Html, download, element, shrunk_uri, zoomable
 from utils.images import ImageError
@@ -44,11 +44,16 @@ def _over_and_under(e: Evaluation, mos: np.ndarray) -> Section:
 
 
 def _errors(e: Evaluation, predicted: np.ndarray, mos: np.ndarray) -> str:
-    """Every image, from the one that is rated highest above its MOS to the lowest, as a csv."""
+    """Images from the one that is rated highest above its MOS to the lowest, as a csv: all, or of
+    very many as many from either end as charts draw.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["path", "score", "prediction", "mos", "error"])
-    for i in np.argsort(mos - predicted, kind="stable"):
+    order = np.argsort(mos - predicted, kind="stable")
+    if len(order) > MOST_DRAWN:
+        order = np.concatenate([order[: MOST_DRAWN // 2], order[-(MOST_DRAWN // 2) :]])
+    for i in order:
         figures = (e.scores[i], predicted[i], mos[i], predicted[i] - mos[i])
         writer.writerow([e.targets.paths[i].as_posix(), *(f"{value:.9g}" for value in figures)])
     return text.getvalue()

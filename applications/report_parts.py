@@ -22,6 +22,8 @@ from utils.chart import Chart
 from utils.html_page import Html
 from utils.logistic_fit import LogisticFit
 
+MOST_DRAWN = 20_000  # images: a page of some megabytes
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -72,6 +74,11 @@ class Evaluation:
             return self.scores.astype(np.float64), "as they are: there is no 4-parameter fit"
         where = "these images" if self.val is None else "the images of val/"
         return fit(self.scores), f"after the 4-parameter fit on {where}"
+
+    def drawn(self) -> np.ndarray:
+        """Images that stand in charts, and so in their csv: all, or every n-th of very many."""
+        count = len(self.scores)
+        return np.unique(np.linspace(0, count - 1, min(count, MOST_DRAWN)).round().astype(np.int64))
 
     @property
     def remark(self) -> str:

@@ -27,9 +27,9 @@ def score_sections(e: Evaluation) -> list[Section]:
 
 def against_mos(e: Evaluation, mos: np.ndarray, title: str) -> Chart:
     """Predictions, both fits, and the interval of the first one where it exists."""
-    scores = e.scores.astype(np.float64)
-    titles = tuple(name_of(path) for path in e.targets.paths)
-    marks = [Points(scores, mos, "images", titles)]
+    scores, drawn = e.scores.astype(np.float64), e.drawn()
+    titles = tuple(name_of(e.targets.paths[i]) for i in drawn)
+    marks = [Points(scores[drawn], mos[drawn], _counted(e), titles)]
     at = np.linspace(scores.min(), scores.max(), _CURVE)
     for colour, kind in ((1, "4p"), (2, "5p")):
         fit = e.fit(kind)
@@ -48,6 +48,12 @@ def _against(e: Evaluation, mos: np.ndarray) -> Section:
     why += "the band is the interval of the 4-parameter curve, with images of one reference "
     why += "counted as one (there is none below 5 references)."
     return Section("fit", "Prediction against MOS", why, (chart, Beside(_fits(e))))
+
+
+def _counted(e: Evaluation) -> str:
+    """The name of a series of images."""
+    drawn = len(e.drawn())
+    return "images" if drawn == len(e.scores) else f"{drawn:,} of {len(e.scores):,} images"
 
 
 def _band(e: Evaluation, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -101,10 +107,11 @@ def _calibration(e: Evaluation, mos: np.ndarray) -> Section:
 def _residuals(e: Evaluation, mos: np.ndarray) -> Section:
     predicted, how = e.in_mos_units()
     rest = predicted - mos
-    titles = tuple(name_of(path) for path in e.targets.paths)
+    drawn = e.drawn()
+    titles = tuple(name_of(e.targets.paths[i]) for i in drawn)
     over = Chart(
         "Residuals over MOS", "MOS", "prediction - MOS",
-        (Level(0.0), Points(mos, rest, "images", titles)),
+        (Level(0.0), Points(mos[drawn], rest[drawn], _counted(e), titles)),
     )  # fmt: skip
     edges = np.histogram_bin_edges(rest, _BINS)
     spread = Chart(

@@ -77,6 +77,10 @@ class RunFolder:
     def stored_config(self) -> dict[str, Any]:
         return json.loads((self.path / "config.json").read_text(encoding="utf-8"))
 
+    def stored_facts(self) -> dict[str, Any]:
+        """`environment` of the call that began the run."""
+        return json.loads((self.path / "environment.json").read_text(encoding="utf-8"))
+
 
 def file_arch(arch: str) -> str:
     """The backbone's name as files carry it: as spelled, without separators."""
@@ -190,7 +194,7 @@ def set_fields(stored: dict[str, Any]) -> dict[str, Any]:
 
 def check_labels(folder: RunFolder, labels: dict[str, str], what: str = "labels") -> None:
     """A run goes on with the labels, or photographs, it began with, or not at all."""
-    facts = json.loads((folder.path / "environment.json").read_text(encoding="utf-8"))
+    facts = folder.stored_facts()
     for split, digest in facts["labels_sha256"].items():
         if labels.get(split) != digest:
             raise ValueError(
@@ -201,7 +205,7 @@ def check_labels(folder: RunFolder, labels: dict[str, str], what: str = "labels"
 
 def check_processes(folder: RunFolder, runtime: Runtime) -> None:
     """The order of the data depends on the number of processes."""
-    facts = json.loads((folder.path / "environment.json").read_text(encoding="utf-8"))
+    facts = folder.stored_facts()
     if facts["processes"] != runtime.world.size:
         raise ValueError(
             f"{folder.path}: began with {facts['processes']} process(es), now "

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import importlib
 import io
 import json
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from scipy import special, stats
 
 from tests.cli import TINY, call, run_folders
 from tests.report_reader import ReportReader
-from tests.tiny_data import picture
+from tests.tiny_data import picture, write_data
 
 REFERENCES, LEVELS = 12, 4
 
@@ -322,6 +324,64 @@ def test_several_data_sets_on_one_page(several, made):
     call(made, f"--test data other --resume {weights} --bootstrap 0 -o several/more.html")
     stored = json.loads((several / "more.json").read_text())["data"]
     assert stored.keys() == {"data", "other"} and (several / "more.html").exists()
+
+
+def test_a_part_of_many_images(made, monkeypatch):
+    for part in ("applications.report_parts", "applications.report_images"):
+        monkeypatch.setattr(importlib.import_module(part), "MOST_DRAWN", 20)
+    call(made, "-e --resume checkpoints/model_best_resnet10t.pth -o many/e.csv --report_maps 0")
+    report, found = ReportReader(made / "many/e.html"), predictions(made / "many/e.csv")
+    assert len(report.csv("fit_1.csv", f"20 of {len(found['mos'])} images")) == 20
+    rest = np.sort(mapped(report, found) - found["mos"])[::-1]
+    listed = [float(r["error"]) for r in csv.DictReader(io.StringIO(report.files["errors.csv"]))]
+    assert np.allclose(listed, [*rest[:10], *rest[-10:]], atol=2e-3)
+
+
+def test_wrong_pairs_of_a_ranking(tmp_path):
+    write_data(tmp_path / "data", "rank")
+    call(tmp_path, f"--train --criterion rank {TINY} --bootstrap 0 --epochs 1 --report_maps 2")
+    (run,) = run_folders(tmp_path)
+    rows = csv.DictReader((run / "predictions_test.csv").read_text().splitlines())
+    scores = {Path(row["path"]).name: float(row["score"]) for row in rows}
+    lines = (tmp_path / "data/test/label.txt").read_text().splitlines()
+    leads = {line: np.subtract(*(scores[Path(n).name] for n in line.split(","))) for line in lines}
+    wrong = sorted((line for line in lines if leads[line] < 0), key=leads.get)
+    report = ReportReader(run / "report.html")
+    assert len(report.captions.get("worst", [])) == 2 * min(len(wrong), 12)
+    shown = [lines[0] for lines in report.captions.get("worst", [])]
+    assert shown == [Path(n).name for line in wrong[:12] for n in line.split(",")]
+    assert "fit" not in report.titles and len(report.captions["maps"]) == 2
+    lowest = min(scores, key=scores.get)
+    assert report.captions["order"][0][0] == lowest == report.captions["maps"][0][0]
+
+
+def test_histograms(tmp_path):
+    write_data(tmp_path / "data", "emd")
+    call(tmp_path, f"--train --criterion emd {TINY} --bootstrap 0 --epochs 1")
+    (run,) = run_folders(tmp_path)
+    rows = list(csv.DictReader((run / "predictions_test.csv").read_text().splitlines()))
+    table = {k: np.array([[float(r[f"{k}{n}"]) for n in range(1, 6)] for r in rows]) for k in "pt"}
+    distance = np.abs(np.cumsum(table["p"] - table["t"], axis=1)).mean(axis=1)
+    report = ReportReader(run / "report.html")
+    for series, key in (("predicted", "p"), ("voted", "t")):
+        mean = [float(r["y"]) for r in report.csv("histograms_1.csv", series)]
+        assert np.allclose(mean, table[key].mean(axis=0), atol=1e-6)
+        for place, i in enumerate(np.argsort(distance, kind="stable"), start=2):
+            one = [float(r["y"]) for r in report.csv(f"histograms_{place}.csv", series)]
+            assert np.allclose(one, table[key][i], atol=1e-6)
+    names = [Path(rows[i]["path"]).name for i in np.argsort(distance, kind="stable")]
+    titles = [title for title in report.drawings if ": EMD" in title]
+    assert all(name in title for name, title in zip(names, titles, strict=True))
+
+
+def test_a_fault_in_another_split_costs_a_line(made):
+    folder = made / "faulty"
+    shutil.copytree(made / "data", folder / "data")
+    (folder / "data/train/label.txt").write_text("nothing\n")
+    weights = made / "checkpoints/model_best_resnet10t.pth"
+    call(folder, f"-e --resume {weights} -o e.html --bootstrap 0 --report_maps 0")
+    rows = {row["split"]: row for row in ReportReader(folder / "e.html").tables["splits"][0]}
+    assert "label.txt:1" in rows["train"]["remark"] and rows["val"]["images"] == "40"
 
 
 # ---- in a browser
