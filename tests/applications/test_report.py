@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from scipy import special, stats
 
 from tests.cli import TINY, call, run_folders
@@ -372,6 +373,20 @@ def test_histograms(tmp_path):
     names = [Path(rows[i]["path"]).name for i in np.argsort(distance, kind="stable")]
     titles = [title for title in report.drawings if ": EMD" in title]
     assert all(name in title for name, title in zip(names, titles, strict=True))
+
+
+def test_pictures_land_in_tensorboard(made):
+    from tensorboard.backend.event_processing.event_accumulator import IMAGES, EventAccumulator
+
+    (run,) = run_folders(made)
+    board = EventAccumulator(str(run), size_guidance={IMAGES: 0})
+    board.Reload()
+    tags = set(board.Tags()["images"])
+    assert {"report/fit/1", "report/residuals/2", "report/ladders/1", "report/ladders"} <= tags
+    assert "report/first_batch" in tags
+    (event,) = board.Images("report/fit/1")
+    picture = np.asarray(Image.open(io.BytesIO(event.encoded_image_string)))
+    assert picture.shape == (420, 640, 3) and len(np.unique(picture.reshape(-1, 3), axis=0)) > 20
 
 
 def test_a_fault_in_another_split_costs_a_line(made):
