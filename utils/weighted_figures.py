@@ -26,8 +26,8 @@ _ROUNDING = 1e-13
 
 class Figure(Protocol):
     """scale: what kind of number it is, which decides where its spread is even: "correlation"
-    (-1..1), "error" (above 0), "share" (0..1), "best" (a share at the best of some thresholds,
-    chosen anew in every resample, so that it comes out too high) or "difference".
+    (-1..1), "error" (above 0), "share" (0..1), "best" (0.5..1, a share at the best of some
+    thresholds, chosen anew in every resample, so that it comes out too high) or "difference".
     """
 
     scale: str

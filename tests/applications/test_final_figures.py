@@ -93,6 +93,11 @@ def test_a_failed_fit_is_said_and_printed():
     lines = [line.split() for line in table(values, "title").splitlines()]
     assert ["plcc_4p", "nan", "fit:", "failed"] in lines
     assert "plcc_4p" not in values["intervals"] and "plcc" in values["intervals"]
+    on, _ = voted(0)
+    flat = judged(on.split.targets, Scores(np.full(40, 2.0), on.found.probs), "val")
+    values, _ = finished("emd", on, flat)  # no error after the fit is an outlier, or is none
+    for name in ("outlier_ratio_std", "outlier_ratio_se"):
+        assert math.isnan(values[name]) and name not in values["intervals"]
 
 
 def test_intervals_are_of_references_where_they_are_known():
