@@ -83,6 +83,7 @@ def test_the_fit_is_of_val_where_that_is_given_and_marked():
     printed = table(given, "title").splitlines()
     assert next(line for line in printed if line.startswith("plcc_4p")).endswith("fit: val")
     assert not any("fit" in line for line in printed if line.startswith(("plcc ", "srcc")))
+    assert [line.split()[0] for line in printed if line.endswith("  raw")] == ["plcc", "rmse"]
 
 
 def test_a_failed_fit_is_said_and_printed():
