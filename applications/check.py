@@ -202,11 +202,11 @@ def _deviations(
     """The rows of each split's std.csv that are of its images, where scores have one; its faults
     join `faults`.
     """
+    if TASKS[config.criterion].label_kind != "scores":
+        return {}
     found = {}
     images = images_root(Path(config.data)) if files else None
     for name, file in files.items():
-        if TASKS[config.criterion].label_kind != "scores":
-            continue
         try:
             rows = spread_rows(file.file.parent / SPREAD_FILE, images)
         except LabelError as error:
