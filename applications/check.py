@@ -17,7 +17,12 @@ from applications.tasks import TASKS
 from applications.vote_files import refuse_flags, vote_file
 from applications.voted import NO_FILE, VotedImages
 from config import Config
-from dataloader.label_figures import image_scores, label_figures, vote_figures
+from dataloader.label_figures import (
+    image_scores,
+    label_figures,
+    spread_figures,
+    vote_figures,
+)
 from dataloader.label_paths import images_root
 from dataloader.labels import (
     Fault,
@@ -28,11 +33,14 @@ from dataloader.labels import (
     read_labels,
 )
 from dataloader.levels import LEVELS_FILE, read_levels
+from dataloader.vote_spread import SPREAD_FILE, spread_rows
 from utils.data_generate.distortions import SMALLEST_SIDE
 from utils.data_generate.photos import find_photos
 from utils.files import write_json, write_text
 from utils.html_page import printable
 from utils.image_facts import ImageFacts
+
+Spreads = list[tuple[float, float]]  # (std, votes) of images, votes nan where not known
 
 
 def run(config: Config, runtime: Runtime) -> int:
@@ -138,9 +146,10 @@ def _check_data(config: Config) -> Findings:
     except LabelError as error:
         faults += error.faults
     references = _references(config, files, faults)
+    figures = _figures(files, _deviations(config, files, faults))
     for name, file in files.items():
         print(f"{name}: {len(file.labels)} lines")
-        for note in file.notes:
+        for note in figures[name]["notes"]:
             print(f"  {note}")
     if faults:
         print(LabelError(faults))
@@ -152,7 +161,7 @@ def _check_data(config: Config) -> Findings:
         for path in label_paths(file.labels):
             owners[path] = (*owners.get(path, ()), name)
     seen = inspect(config, decode(config, owners), owners, files, references)
-    return Findings(config.data, _figures(files), seen, faults, image_scores(files), unread)
+    return Findings(config.data, figures, seen, faults, image_scores(files), unread)
 
 
 def _read(config: Config, kind: str, names: list[str]) -> tuple[dict[str, LabelFile], list[Fault]]:
@@ -169,7 +178,9 @@ def _read(config: Config, kind: str, names: list[str]) -> tuple[dict[str, LabelF
 def _references(
     config: Config, files: dict[str, LabelFile], faults: list[Fault]
 ) -> dict[str, dict[Path, str]]:
-    """The reference_id of each image, of the splits with a levels.csv; its faults join `faults`."""
+    """The reference_id of each image that has one, of the splits with a levels.csv; its faults join
+    `faults`.
+    """
     found = {}
     images = images_root(Path(config.data)) if files else None
     for name, file in files.items():
@@ -180,20 +191,51 @@ def _references(
             faults += error.faults
             continue
         if levels is not None:
-            ids = (level.reference_id for level in levels)
-            found[name] = dict(zip(paths, ids, strict=True))
+            named = zip(paths, levels, strict=True)
+            found[name] = {path: level.reference_id for path, level in named if level.reference_id}
     return found
 
 
-def _figures(files: dict[str, LabelFile]) -> dict[str, dict[str, Any]]:
+def _deviations(
+    config: Config, files: dict[str, LabelFile], faults: list[Fault]
+) -> dict[str, Spreads]:
+    """The rows of each split's std.csv that are of its images, where scores have one; its faults
+    join `faults`.
+    """
+    if TASKS[config.criterion].label_kind != "scores":
+        return {}
+    found = {}
+    images = images_root(Path(config.data)) if files else None
+    for name, file in files.items():
+        try:
+            rows = spread_rows(file.file.parent / SPREAD_FILE, images)
+        except LabelError as error:
+            faults += error.faults
+            continue
+        if rows is not None:
+            own = label_paths(file.labels)
+            found[name] = [rows[str(path)] for path in own if str(path) in rows]
+    return found
+
+
+def _without_deviation(file: LabelFile, rows: Spreads | None) -> list[str]:
+    """A note where std.csv leaves images out: no fault, but it costs the outlier ratio."""
+    count = len(label_paths(file.labels))
+    if rows is None or len(rows) == count:
+        return []
+    return [f"{SPREAD_FILE}: no row for {count - len(rows)} of {count} images: no outlier ratio"]
+
+
+def _figures(files: dict[str, LabelFile], spreads: dict[str, Spreads]) -> dict[str, dict[str, Any]]:
     figures = label_figures(files)
     return {
         name: {
             "file": printable(file.file),
             "lines": len(file.labels),
             "images": len(label_paths(file.labels)),
-            "notes": list(file.notes),
+            "notes": [*file.notes, *_without_deviation(file, spreads.get(name))],
             **figures[name],
+            **spread_figures(spreads.get(name, [])),
         }
         for name, file in files.items()
     }

@@ -14,7 +14,7 @@ from dataloader.datasets.ladders import agreement
 from dataloader.datasets.records import Reading, Record
 from dataloader.datasets.table import DATA_SETS
 
-SHOWN = 20  # of missing and surplus files
+SHOWN = 20  # of missing and surplus files; card.json names all
 _IMAGES = {
     "source": "labels name images relative to the source",
     "absolute": "labels name images by absolute paths",
@@ -99,7 +99,7 @@ def _file(file: str, kind: str, text: str) -> dict[str, Any]:
 
 
 def _names(names: Sequence[str]) -> dict[str, Any]:
-    return {"count": len(names), "first": list(names[:SHOWN])}
+    return {"count": len(names), "names": list(names)}
 
 
 def _outside(scale: tuple[float, float] | None, records: Sequence[Record]) -> list[str]:
@@ -129,11 +129,11 @@ def _problems(card: Mapping[str, Any]) -> list[str]:
     lines = []
     what = {"missing": "image(s) of the list are missing", "surplus": "image(s) stand in no list"}
     for key, words in what.items():
-        names = card[key]["first"]
+        names = card[key]["names"][:SHOWN]
         if names:
             lines += [f"{card[key]['count']} {words}:", *(f"  {name}" for name in names)]
         if card[key]["count"] > len(names):
-            lines.append(f"  ... and {card[key]['count'] - len(names)} more")
+            lines.append(f"  ... and {card[key]['count'] - len(names)} more, named in card.json")
     lines += [f"left out: {count} ({reason})" for reason, count in card["left_out"].items()]
     return lines + [f"note: {note}" for note in card["notes"]]
 

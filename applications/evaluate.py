@@ -29,6 +29,7 @@ from dataloader.levels import COLUMNS
 from models.quality_net import QualityNet
 from utils.files import write_text
 
+RAW = ("plcc", "rmse")  # figures that exist after a fit as well
 LEVEL_COLUMNS = COLUMNS[1:]  # reference_id, distortion, level
 
 
@@ -138,7 +139,7 @@ def finish(
 
 def table(values: dict[str, Any], title: str) -> str:
     """Aligned columns for a person, of what is a single figure: name, value, 95% interval, and
-    where a fit comes from; last, what was resampled.
+    where a fit comes from, or that there is none; last, what was resampled.
     """
     single = {k: v for k, v in values.items() if not isinstance(v, dict)}
     intervals, fit = values.get("intervals", {}), single.pop("fit", None)
@@ -148,6 +149,8 @@ def table(values: dict[str, Any], title: str) -> str:
         cells = [f"{name:{width}}", f"{value:.4f}" if isinstance(value, float) else f"{value}"]
         if name in intervals:
             cells.append("[{:.4f}, {:.4f}]".format(*intervals[name]))
+        if fit and name in RAW:
+            cells.append("raw")
         if fit and (kind := name[-2:]) in values["fits"]:
             cells.append("fit: failed" if values["fits"][kind]["failed"] else f"fit: {fit}")
         rows.append("  ".join(cells))

@@ -145,16 +145,16 @@ def _after_fits(
 
 
 def _outliers(fit: LogisticFit, scores: np.ndarray, opinions: Opinions) -> dict[str, Figure]:
-    if opinions.std is None or fit.failed:
+    """Errors after a fit that failed are nan, and so is their share."""
+    if opinions.std is None:
         return {}
     error = fit(scores) - opinions.mos
-    figures: dict[str, Figure] = {
-        "outlier_ratio_std": Mean(vote_noise.outliers(error, opinions.std), "share")
-    }
+    found = {"outlier_ratio_std": vote_noise.outliers(error, opinions.std)}
     if opinions.votes is not None:
-        beyond = vote_noise.outliers(error, opinions.std, opinions.votes)
-        figures["outlier_ratio_se"] = Mean(beyond, "share")
-    return figures
+        found["outlier_ratio_se"] = vote_noise.outliers(error, opinions.std, opinions.votes)
+    return {
+        name: Mean(np.where(np.isnan(error), np.nan, far), "share") for name, far in found.items()
+    }
 
 
 def _resolved(

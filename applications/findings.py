@@ -44,11 +44,9 @@ class Findings:
         found = []
         if self.seen.bad and not self.labelled:
             found = [f"{len(self.seen.bad)} unusable photograph(s)"]
-        elif self.label_faults or self.seen.bad:
-            found = [
-                f"{len(self.label_faults)} label fault(s)",
-                f"{len(self.seen.bad)} unreadable image(s)",
-            ]
+        else:
+            found = [f"{len(self.label_faults)} label fault(s)"] if self.label_faults else []
+            found += [f"{len(self.seen.bad)} unreadable image(s)"] if self.seen.bad else []
         if leaks:
             near = leaks - pixels
             kinds = f"{pixels} exact, {near} near"

@@ -228,7 +228,7 @@ def _charts(name: str, figures: dict[str, Any]) -> list[Html]:
         names = [f"{a:.4g} to {b:.4g}" for a, b in pairwise(edges)]
         ends = (f"{edges[0]:.4g}", f"{edges[-1]:.4g}")
         charts.append(bars(f"{name}: images by score", counts, names, ends))
-    if votes := figures.get("votes"):
-        names = [str(score) for score in range(1, len(votes["by_bin"]) + 1)]
-        charts.append(bars(f"{name}: votes by score", votes["by_bin"], names))
+    if by_bin := figures.get("votes", {}).get("by_bin"):
+        names = [str(score) for score in range(1, len(by_bin) + 1)]
+        charts.append(bars(f"{name}: votes by score", by_bin, names))
     return charts

@@ -98,19 +98,23 @@ def _begun(parent: Path, number: int) -> Path | None:
 
 def _summarise(parent: Path, finished: list[tuple[Config, RunFolder]]) -> None:
     results = [json.loads(f.results.read_text(encoding="utf-8")) for _, f in finished]
-    tests = [result["test"] for result in results]
-    names = [name for name, value in tests[0].items() if isinstance(value, float) or value is None]
-    figures = {name: [test.get(name) for test in tests] for name in names}
+    figures = figures_of([result["test"] for result in results])
     summary = {name: statistics_of(values) for name, values in figures.items()}
     rows = [
         {"run": folder.path.name, "part": part_of(config), "best_epoch": result["best_epoch"]}
-        | {name: figures[name][i] for name in names}
+        | {name: values[i] for name, values in figures.items()}
         for i, ((config, folder), result) in enumerate(zip(finished, results, strict=True))
     ]
     write_json(parent / SUMMARY, {"figures": summary, "runs": rows})
     write_text(parent / "summary.csv", _csv(rows, summary))
     with closing(Logger(parent, tensorboard=False)) as logger:
         logger.info(summary_table(summary, len(finished)))
+
+
+def figures_of(tests: list[dict[str, Any]]) -> dict[str, list[float | None]]:
+    """The values of every figure that a run has, None of runs without it."""
+    numbers = (k for test in tests for k, v in test.items() if isinstance(v, float) or v is None)
+    return {name: [test.get(name) for test in tests] for name in dict.fromkeys(numbers)}
 
 
 def statistics_of(values: list[float | None]) -> dict[str, Any]:

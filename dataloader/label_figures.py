@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -51,6 +51,12 @@ def vote_figures(probs: np.ndarray, votes: np.ndarray | None, rows: np.ndarray) 
     counts = None if votes is None else votes[rows]
     edges = np.linspace(1, probs.shape[1], BINS + 1)
     return {"scores": _scores(scores, edges), **_votes(probs, counts)}
+
+
+def spread_figures(rows: Sequence[tuple[float, float]]) -> dict[str, Any]:
+    """Of images with (std, votes): the votes of each, where they are known."""
+    votes = np.array([votes for _, votes in rows if votes == votes])
+    return {"votes": {"lines": len(votes), "per_image": _spread(votes)}} if len(votes) else {}
 
 
 def _figures(file: LabelFile, edges: np.ndarray | None) -> dict[str, Any]:

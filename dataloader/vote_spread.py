@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dataloader.side_table import read_side_tables
+from dataloader.side_table import read_side_rows, read_side_tables
 
 SPREAD_FILE = "std.csv"
 COLUMNS = ("path", "std", "votes")
@@ -25,6 +25,13 @@ def read_spread(
         return None
     std, votes = np.array(found, dtype=np.float64).reshape(-1, 2).T
     return std, None if np.isnan(votes).any() else votes
+
+
+def spread_rows(file: Path, images: Path | None = None) -> dict[str, tuple[float, float]] | None:
+    """(std, votes) by absolute path, votes nan where they are not given; None where there is no
+    such file. LabelError as by `read_side_rows`.
+    """
+    return read_side_rows(file, COLUMNS, _figures, images)
 
 
 def _figures(cells: list[str]) -> tuple[float, float]:

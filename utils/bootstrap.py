@@ -154,6 +154,7 @@ def interval_of(
             centre = 2 * centre - moved.mean()
         error = float(np.std(moved, ddof=1))
         low, high = back(centre + np.array([-tail, tail]) * error)
+        low = max(low, 0.5) if scale == "best" else low
         if low <= value <= high:
             return (float(low), float(high), error * _grown(count)), None
     # At the end of its scale (a correlation of 1, a share of 0) a figure has no standard error

@@ -18,12 +18,11 @@ from utils.ranking_metrics import SAFE_GAP, Tally, tally_of
 from utils.share_figures import (
     FirstOrderShare,
     Ratio,
-    divided,
     starts_of,
     weighted_area,
     wins_over,
 )
-from utils.weighted_figures import Figure
+from utils.weighted_figures import Figure, divided
 
 EXACT_REFERENCES = 300  # of more the P-test is taken to first order
 

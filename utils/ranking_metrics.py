@@ -36,6 +36,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from utils.ladders import Floats, Ints, Ladders, build_ladders
+from utils.share_figures import wins_over
 
 Figures = dict[str, Any]
 
@@ -228,14 +229,7 @@ def _separability(pristine: Floats, distorted: Floats, reasons: _Reasons, where:
 def _auc(better: Floats, worse: Floats) -> float:
     """Share of pairs, one of each, in the right order; a tie is half. nan without pairs."""
     pairs = len(better) * len(worse)
-    return _wins(better, worse) / pairs if pairs else math.nan
-
-
-def _wins(better: Floats, worse: Floats) -> float:
-    """Number of pairs, one of each, in the right order, a tie as half: by sorting, not by pairs."""
-    ordered = np.sort(worse)
-    both = np.searchsorted(ordered, better, "left") + np.searchsorted(ordered, better, "right")
-    return float(both.sum() / 2)
+    return float(wins_over(better, worse).sum()) / pairs if pairs else math.nan
 
 
 def _across(found: Ladders, tally: Tally) -> tuple[Floats, Floats]:
@@ -251,7 +245,7 @@ def _across(found: Ladders, tally: Tally) -> tuple[Floats, Floats]:
         score, level = found.scores[image], found.levels[image]
         for low in np.unique(level):
             better, worse = score[level <= low - SAFE_GAP], score[level == low]
-            wins[kind] += _wins(better, worse)
+            wins[kind] += wins_over(better, worse).sum()
             pairs[kind] += len(better) * len(worse)
     return wins, pairs
 

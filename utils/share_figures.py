@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-from utils.weighted_figures import Figure, Floats
+from utils.weighted_figures import Figure, Floats, divided
 
 Ints = NDArray[np.int64]
 
@@ -159,8 +159,7 @@ class _Together:
         codes, group = np.unique(
             np.minimum(*ends) * clusters + np.maximum(*ends), return_inverse=True
         )
-        self._first, self._second = np.divmod(codes, clusters)
-        self._apart = self._first != self._second
+        self._weights = PairWeights(*np.divmod(codes, clusters), np.arange(clusters))
         self._image = np.unique(weights.owner, return_index=True)[1]
         edges = _edges(above, below)
         self._sums = []  # above and below (C, K): pairs of each group in each bin
@@ -173,11 +172,10 @@ class _Together:
             self._sums.append(cells.reshape(len(codes), -1).astype(np.float32))
 
     def __call__(self, counts: Floats) -> Floats:
-        drawn = np.take(counts, self._image, axis=1)
-        weight = np.take(drawn, self._first, axis=1)
-        weight *= np.where(self._apart, np.take(drawn, self._second, axis=1), 1.0)
-        few = weight.astype(np.float32)  # as fast again, and seven digits
-        return _area(*((few @ sums).astype(np.float64) for sums in self._sums))
+        weight = self._weights(np.take(counts, self._image, axis=1))
+        short = weight.astype(np.float32)  # as fast again, and seven digits
+        above, below = ((short @ sums).astype(np.float64) for sums in self._sums)
+        return _area(above, below)
 
 
 def _edges(above: Floats, below: Floats) -> Floats:
@@ -228,12 +226,6 @@ def wins_over(values: Floats, others: Floats) -> Floats:
     ordered = np.sort(others)
     both = np.searchsorted(ordered, values, "left") + np.searchsorted(ordered, values, "right")
     return both / 2
-
-
-def divided(above: Floats, below: Floats) -> Floats:
-    """above / below (B,); nan where below is not above 0."""
-    safe = np.where(below > 0, below, 1.0)
-    return np.where(below > 0, above / safe, np.nan)
 
 
 def _near(

@@ -26,8 +26,8 @@ _ROUNDING = 1e-13
 
 class Figure(Protocol):
     """scale: what kind of number it is, which decides where its spread is even: "correlation"
-    (-1..1), "error" (above 0), "share" (0..1), "best" (a share at the best of some thresholds,
-    chosen anew in every resample, so that it comes out too high) or "difference".
+    (-1..1), "error" (above 0), "share" (0..1), "best" (0.5..1, a share at the best of some
+    thresholds, chosen anew in every resample, so that it comes out too high) or "difference".
     """
 
     scale: str
@@ -39,7 +39,7 @@ def _values(values: ArrayLike) -> Floats:
     return np.asarray(values, dtype=np.float64)
 
 
-def _ratio(above: Floats, below: Floats) -> Floats:
+def divided(above: Floats, below: Floats) -> Floats:
     """above / below (B,); nan where below is not above 0."""
     safe = np.where(below > 0, below, 1.0)
     return np.where(below > 0, above / safe, np.nan)
@@ -52,7 +52,7 @@ class Mean:
         self._values, self.scale = _values(values), scale
 
     def __call__(self, counts: Floats) -> Floats:
-        return _ratio(counts @ self._values, counts.sum(axis=1))
+        return divided(counts @ self._values, counts.sum(axis=1))
 
 
 class RootMean:
@@ -101,7 +101,7 @@ class PairMean:
         weight = np.take(drawn, self._first, axis=1)
         if self._apart.any():
             weight *= np.where(self._apart, np.take(drawn, self._second, axis=1), 1.0)
-        return _ratio(weight @ self._sums, weight @ self._sizes)
+        return divided(weight @ self._sums, weight @ self._sizes)
 
 
 class Pearson:
@@ -239,7 +239,7 @@ class OrderShare(Kendall):
 
     def __call__(self, counts: Floats) -> Floats:
         balance, _, pairs = self.forms(counts)
-        return 0.5 + 0.5 * _ratio(balance, pairs)
+        return 0.5 + 0.5 * divided(balance, pairs)
 
 
 class _Nothing:

@@ -197,6 +197,40 @@ def test_versions_of_a_reference(tmp_path):
     assert not found["shared_references"] and len(leak["images"]) == 4
 
 
+def test_images_of_no_reference_are_not_of_one(tmp_path):
+    """An empty reference_id in two splits is no shared reference, and hides no copy."""
+    train = split(tmp_path, "train", {"photo.png": small_photo("rocket", 200)})
+    test = split(tmp_path, "test", {"near.jpg": packed(small_photo("rocket", 200), "JPEG")})
+    for folder in (train, test):
+        own = [path.name for path in sorted(folder.glob("*.*")) if path.suffix != ".txt"]
+        write_levels(folder, dict.fromkeys(own, ("", 1)))
+    found = checked(tmp_path, code=1)
+    (leak,) = found["near_duplicates"]
+    assert leak["leak"] and not found["shared_references"]
+
+
+def test_deviations_and_their_votes(tmp_path):
+    """Rows that cannot be meant are faults; images without a row are a note."""
+    train = split(tmp_path, "train", {})
+    test = split(tmp_path, "test", {})
+    rows = "path,std,votes\ntrain0.png,0.5,12\ntrain1.png,0.4,30\ntrain2.png,0.3,\n"
+    (train / "std.csv").write_text(rows, encoding="utf-8")
+    found = checked(tmp_path)
+    votes = found["splits"]["train"]["votes"]
+    assert votes == {"lines": 2, "per_image": {"min": 12, "median": 21, "max": 30}}
+    assert "votes" not in found["splits"]["test"] and not found["splits"]["train"]["notes"]
+    assert "12 to 30, median 21" in found["page"]
+    (test / "std.csv").write_text("path,std,votes\ntest0.png,0.5,\n", encoding="utf-8")
+    found = checked(tmp_path)
+    (note,) = found["splits"]["test"]["notes"]
+    assert note == "std.csv: no row for 2 of 3 images: no outlier ratio" and note in found["said"]
+    (test / "std.csv").write_text("path,std,votes\ntest0.png,-1,\n", encoding="utf-8")
+    found = checked(tmp_path, code=1)
+    (fault,) = found["label_faults"]
+    assert fault["line"] == 2 and fault["file"].endswith("std.csv") and "std must be" in str(fault)
+    assert found["faults"] == ["1 label fault(s)"]
+
+
 def test_faults_of_levels_are_told(tmp_path):
     train = split(tmp_path, "train", {})
     write_levels(train, {"train0.png": ("a", 0), "train1.png": ("b", 1)})

@@ -83,6 +83,7 @@ def test_the_fit_is_of_val_where_that_is_given_and_marked():
     printed = table(given, "title").splitlines()
     assert next(line for line in printed if line.startswith("plcc_4p")).endswith("fit: val")
     assert not any("fit" in line for line in printed if line.startswith(("plcc ", "srcc")))
+    assert [line.split()[0] for line in printed if line.endswith("  raw")] == ["plcc", "rmse"]
 
 
 def test_a_failed_fit_is_said_and_printed():
@@ -93,6 +94,11 @@ def test_a_failed_fit_is_said_and_printed():
     lines = [line.split() for line in table(values, "title").splitlines()]
     assert ["plcc_4p", "nan", "fit:", "failed"] in lines
     assert "plcc_4p" not in values["intervals"] and "plcc" in values["intervals"]
+    on, _ = voted(0)
+    flat = judged(on.split.targets, Scores(np.full(40, 2.0), on.found.probs), "val")
+    values, _ = finished("emd", on, flat)  # no error after the fit is an outlier, or is none
+    for name in ("outlier_ratio_std", "outlier_ratio_se"):
+        assert math.isnan(values[name]) and name not in values["intervals"]
 
 
 def test_intervals_are_of_references_where_they_are_known():

@@ -15,7 +15,7 @@ from PIL import Image
 
 from applications.evaluate import write_predictions
 from applications.judged import Scores
-from applications.ladders import ladder_figures
+from applications.ladders import ladder_figures, resampled_figures
 from dataloader.levels import Level
 from tests.cli import TINY, call, records, run_folders
 from tests.tiny_data import LEVELS, write_data
@@ -210,3 +210,37 @@ def test_images_of_unknown_level_take_no_part_in_the_figures() -> None:
     assert found["n_ladder_pairs"] == 3 and list(found["by_distortion"]) == ["blur"]
     unknown = SimpleNamespace(levels=mixed.levels[::4])
     assert ladder_figures(unknown, Scores(scores[:2], None)) == ({}, [])
+
+
+def test_an_image_of_no_reference_is_in_no_ladder_of_another() -> None:
+    """Both would be of the reference ""; the P-test, between references, may compare them."""
+    paths = [Path(f"{n}.png") for n in range(3)]
+    levels = [Level("", "blur", n + 1) for n in range(3)]
+    targets = SimpleNamespace(levels=levels, paths=paths)
+    found, _ = ladder_figures(targets, Scores(np.array([3.0, 2.0, 1.0]), None))
+    assert found["n_ladder_pairs"] == 0 and math.isnan(found["ladder_accuracy"])
+    assert (found["n_p_test_pairs"], found["p_test"]) == (1, 1)
+
+
+def test_resampled_figures_are_of_the_images_of_known_level() -> None:
+    """Counts are of all images; those of an unknown level do not matter."""
+    levels = [Level(f"p{n // 4}", "blur", n % 4 or None) for n in range(32)]
+    targets = SimpleNamespace(levels=levels, paths=[Path(f"{n}.png") for n in range(32)])
+    found = Scores(np.random.default_rng(0).normal(size=32), None)
+    figures = resampled_figures(targets, found)
+    values, _ = ladder_figures(targets, found)
+    assert set(figures) == set(FIGURES)
+    counts = np.where(np.arange(32) % 4, 1.0, 7.0)[None]
+    for name, figure in figures.items():
+        assert figure(counts) == pytest.approx([values[name]], nan_ok=True)
+    twice = np.repeat([[2.0, 0, 1, 0, 0, 0, 0, 1]], 4, axis=1)
+    kept = [n for n in range(32) if twice[0, n]]
+    again = [n for n in range(32) for _ in range(int(twice[0, n]))]
+    won = [
+        float(found.scores[a] > found.scores[b])
+        for a in again
+        for b in kept
+        if a // 4 == b // 4 and 0 < a % 4 < b % 4
+    ]
+    assert figures["ladder_accuracy"](twice) == pytest.approx([np.mean(won)])
+    assert resampled_figures(SimpleNamespace(levels=None, paths=[]), found) == {}

@@ -169,20 +169,21 @@ def test_the_seed_draws_the_split_and_an_official_one_only_when_asked(tmp_path: 
     assert official != drawn
 
 
-def test_missing_and_surplus_files_are_named_up_to_twenty(tmp_path: Path) -> None:
+def test_missing_and_surplus_files_are_named(tmp_path: Path) -> None:
+    """Up to twenty for a person, all of them in card.json."""
     trees.kadid(tmp_path / "source")
-    for path in (
-        sorted((tmp_path / "source/images").glob("I0[12]_*_0[23].png"))
-        + sorted((tmp_path / "source/images").glob("I03_*_0[123].png"))[:9]
-    ):
+    gone = sorted((tmp_path / "source/images").glob("I0[12]_*_0[23].png"))
+    gone += sorted((tmp_path / "source/images").glob("I03_*_0[123].png"))[:9]
+    for path in gone:
         path.unlink()
     trees.touch(tmp_path / "source", "images/I99.png")
     out = make(tmp_path, "kadid10k").out
     assert "25 image(s) of the list are missing:\n  images/I01_01_02.png\n" in out
-    assert "  ... and 5 more\n" in out and out.count("\n  images/I0") == 20
+    assert "  ... and 5 more, named in card.json\n" in out and out.count("\n  images/I0") == 20
     assert "1 image(s) stand in no list:\n  images/I99.png\n" in out
     card = card_of(tmp_path)
-    assert card["missing"]["count"] == 25 and len(card["missing"]["first"]) == 20
+    assert card["missing"] == {"count": 25, "names": [f"images/{path.name}" for path in gone]}
+    assert card["surplus"] == {"count": 1, "names": ["images/I99.png"]}
     assert card["rated"] == {"found": 48 - 25, "published": 10125}
     assert "images/I99.png" in (tmp_path / "OUT/card.md").read_text()
 

@@ -15,7 +15,7 @@ from applications.cross_test import cross_table
 from applications.data import Split
 from applications.final_figures import Judged, final_figures
 from applications.judged import Scores
-from applications.repeats import statistics_of, summary_table
+from applications.repeats import figures_of, statistics_of, summary_table
 from applications.resplit import resplit
 from applications.tasks import TASKS
 from config import UsageError, make_config
@@ -146,6 +146,11 @@ def test_pairs_stay_together():
         owner = {path: name for name, split in made.items() for path in split.targets.paths}
         assert len(owner) == 80 and sum(len(split.targets) for split in made.values()) == 61
         assert all(owner[label.better] == owner[label.worse] for label in [*labels, joined])
+
+
+def test_figures_that_the_first_run_lacks_are_kept():
+    tests = [{"srcc": 0.5, "n": 3, "fit": "val"}, {"srcc": None, "outlier_ratio_std": 0.25, "n": 3}]
+    assert figures_of(tests) == {"srcc": [0.5, None], "outlier_ratio_std": [None, 0.25]}
 
 
 def test_statistics_are_those_of_pythons_library():

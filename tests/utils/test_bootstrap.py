@@ -171,3 +171,5 @@ def test_a_share_at_the_best_threshold_is_moved_by_its_bias():
     )
     assert plain.mean() == pytest.approx(0.8) and moved.mean() == pytest.approx(0.7, abs=0.01)
     assert np.ptp(moved) == pytest.approx(np.ptp(plain))
+    low, high, _ = interval_of("best", 0.52, special.expit(rng().normal(0.1, 0.1, 999)), 40)[0]
+    assert low == 0.5 < 0.52 < high
