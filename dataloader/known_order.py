@@ -36,7 +36,8 @@ class KnownOrder:
 
     def __init__(self, levels: Sequence[Level], across: int = 0) -> None:
         self.across = across
-        references = [level.reference_id for level in levels]
+        # An image of no reference is a version of nothing but itself.
+        references = [level.reference_id or f"\0{n}" for n, level in enumerate(levels)]
         distortions = [level.distortion for level in levels]
         self.reference = np.unique(references, return_inverse=True)[1].reshape(-1)  # (M,)
         self.distortion = np.unique(distortions, return_inverse=True)[1].reshape(-1)  # (M,)

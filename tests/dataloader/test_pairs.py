@@ -30,6 +30,7 @@ def random_ladders(seed: int) -> tuple[list[PairLabel], list[Level]]:
         kinds += [Level(reference, distortion, int(n)) for n in rng.integers(1, 6, 4)]
     kinds += [Level("a", "none", 0), Level("b", "none", 0), Level("b", "jpeg", 0)]
     kinds += [Level("a", "jpeg", None), Level("c", "blur", None)]
+    kinds += [Level("", "jpeg", 1), Level("", "jpeg", 4), Level("", "none", 0)]  # of no reference
     images = [Path(f"{i}.png") for i in rng.permutation(len(kinds))]
     two = [rng.choice(len(kinds), 2, replace=False) for _ in range(60)]
     chain = [(i, i + 1) for i in range(len(kinds) - 1)]  # every image has a line
@@ -51,7 +52,8 @@ def is_above(a: Level, b: Level, across: int = 0) -> bool:
         return False
     if a.level >= b.level or not (a.level == 0 or a.distortion == b.distortion):
         return False
-    return a.reference_id == b.reference_id or 0 < across <= b.level - a.level
+    one_reference = a.reference_id != "" and a.reference_id == b.reference_id
+    return one_reference or 0 < across <= b.level - a.level
 
 
 def expected_pairs(labels, levels, lines, paths, across) -> dict[tuple[Path, Path], int]:
