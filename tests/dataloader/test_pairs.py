@@ -132,7 +132,7 @@ def test_lines_of_a_ladder_are_a_group():
     labels, levels = random_ladders(2)
     targets = PairTargets(labels, levels)
     groups = targets.groups()
-    ladder = [(levels[w].reference_id, levels[w].distortion) for w in targets.worse]
+    ladder = [(levels[w].reference_id or w, levels[w].distortion) for w in targets.worse]
     for a, b in itertools.combinations(range(len(labels)), 2):
         assert (groups[a] == groups[b]) == (ladder[a] == ladder[b])
 
