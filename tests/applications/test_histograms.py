@@ -143,7 +143,7 @@ def test_evaluation_draws_beside_its_predictions(trained, tmp_path):
     words = f"-e --data {data} --resume {trained.run / BEST} -j 0 -g 0"
     call(tmp_path, f"{words} --split val -o e.csv")
     names = {path.name for path in tmp_path.iterdir()}
-    assert names == {"e.csv", "e_histograms.csv", "e_histograms.png"}
+    assert names == {"e.csv", "e.html", "e_histograms.csv", "e_histograms.png"}
 
 
 def test_votes_on_one_side_of_the_cut_are_said(trained, tmp_path):
