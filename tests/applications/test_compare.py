@@ -228,7 +228,7 @@ def rank_data(folder: Path, shift: int = 0) -> tuple[Path, list[str], dict[str, 
     (test / "label.txt").write_text("\n".join(lines) + "\n")
     rng = np.random.default_rng(2)
     right = -np.tile([0.0, 1, 2], 8)
-    scores = {"good": right + rng.normal(0, 0.3, 24), "poor": right + rng.normal(0, 3, 24)}
+    scores = {"good": right + rng.normal(0, 0.3, 24), "poor": rng.normal(0, 3, 24) - right}
     return folder, images, scores, hashlib.sha256((test / "label.txt").read_bytes()).hexdigest()
 
 
@@ -242,7 +242,7 @@ def test_pairs_come_from_the_label_file_that_a_run_was_tested_on(tmp_path):
     root, images, scores, digest = rank_data(tmp_path / "ranked")
     for name, own in scores.items():
         facts = {"folder": str(tmp_path), "labels_sha256": {"test": digest}}
-        order = np.random.default_rng(len(facts["folder"])).permutation(24)  # not the label file's
+        order = np.random.default_rng(5).permutation(24)  # not the label file's
         columns = {"path": np.array(images)[order], "score": own[order]}
         write_run(tmp_path / name, columns, facts, criterion="rank", data="ranked")
     found = compared(tmp_path, "good poor")
