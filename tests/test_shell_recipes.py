@@ -153,7 +153,7 @@ def test_nima_from_imagenet_weights(tmp_path: Path, environment: dict[str, str])
     (tmp_path / "pretrained").mkdir()
     state = timm.create_model("resnet10t").state_dict()
     save_file(state, tmp_path / "pretrained" / "resnet10t.safetensors")
-    small = ["--data", "AVA", *"--val_size 3 --epochs 1 -b 4 -j 0 --threads 1 --report_maps 0".split()]
+    small = ["--data", "AVA", *"--val_size 3 --epochs 1 -b 4 -j 0 --threads 1 --no_report".split()]
     size = "--crop_from 72 --crop_size 64 --image_size 64".split()
     arguments = [*small, *size, "--arch", "resnet10t"]
     first = recipe("nima_ava.sh", arguments, tmp_path, environment)

@@ -29,7 +29,8 @@ from utils.row_store import RowStore
 
 LAST, BEST = "checkpoint_test_efficientnet.pth", "model_best_test_efficientnet.pth"
 COMMON = (
-    "--train --arch test_efficientnet --image_size 32 --warmup 0 -b 4 -j 0 -g 0 --threads 1 --report_maps 0 "
+    "--train --arch test_efficientnet --image_size 32 --warmup 0 -b 4 -j 0 -g 0 --threads 1 "
+    "--no_report "
     "--amp off --epochs 3 --dropout 0.5 --lr 1e-2 --no_check --schedule constant"
 )
 FROZEN = f"{COMMON} --freeze backbone"

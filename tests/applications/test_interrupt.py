@@ -24,7 +24,7 @@ TIMING = ("data_wait",)
 WORDS = (
     "--train --criterion rank --arch test_efficientnet --image_size 32 --crop random "
     "--crop_from 40 --dropout 0.5 --ema 0.8 --epochs 6 --warmup 1 -b 3 --save_every 1 "
-    "--threads 1 --report_maps 0 -g 0 --amp off"
+    "--threads 1 --no_report -g 0 --amp off"
 )
 KILLS = 10
 

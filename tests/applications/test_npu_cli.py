@@ -14,7 +14,7 @@ from tests import npu_emulator
 from tests.tiny_data import write_data
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-SMALL = "--arch resnet10t --image_size 40 56 -b 6 -j 0 --threads 1 --report_maps 0"
+SMALL = "--arch resnet10t --image_size 40 56 -b 6 -j 0 --threads 1 --no_report"
 
 
 def run(folder: Path, words: str) -> subprocess.CompletedProcess:

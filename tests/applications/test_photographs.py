@@ -22,7 +22,7 @@ from utils.data_generate.distortions import distortions_of
 
 ARCH = "test_efficientnet"
 ON_THE_FLY = "--photos photos --distort basic --val_photos 1 --test_photos 1"
-VIEW = "--crop random --crop_size 32 --test_crops 1 -g 0 --threads 1 --report_maps 0 --amp off"
+VIEW = "--crop random --crop_size 32 --test_crops 1 -g 0 --threads 1 --no_report --amp off"
 WORDS = (
     f"--train {ON_THE_FLY} --arch {ARCH} {VIEW} --ladders 1 --epochs 2 --warmup 0 -b 20 "
     "--seed 3 --save_every 1 --dropout 0.3"
@@ -116,7 +116,7 @@ def test_evaluation_holds_out_what_training_did(trained, tmp_path):
     """Without --seed: the draw of the weights' own run is used, so no photograph leaks."""
     folder, _ = trained
     (run,) = run_folders(folder)
-    words = f"-e --resume {BEST} --photos photos --distort basic -b 20 -g 0 --threads 1 --report_maps 0 -j 0"
+    words = f"-e --resume {BEST} --photos photos --distort basic -b 20 -g 0 --threads 1 -j 0"
     done = call(folder, f"{words} -o {tmp_path}/e.csv")
     asked, wanted = table(tmp_path / "e.csv"), table(run / "predictions_test.csv")
     assert list(asked) == list(wanted) and asked == pytest.approx(wanted, abs=1e-6)
@@ -221,7 +221,7 @@ def test_combinations_that_cannot_be_meant(words, said):
 
 
 def test_a_regression_model_cannot_be_asked_for_an_order(trained, tmp_path):
-    words = f"-e --resume {BEST} {ON_THE_FLY} --criterion regress -g 0 --threads 1 --report_maps 0"
+    words = f"-e --resume {BEST} {ON_THE_FLY} --criterion regress -g 0 --threads 1"
     assert "use --criterion rank" in call(trained[0], words, 1).err
 
 

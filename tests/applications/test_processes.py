@@ -14,7 +14,7 @@ from utils import checkpoint
 
 WORDS = (
     "--arch test_vit --image_size 32 --criterion regress --epochs 2 --warmup 0 -b 3 -j 0 --lr 1e-2 "
-    "--opt sgd --momentum 0 --dropout 0 --threads 1 --report_maps 0 --amp off --no_check"
+    "--opt sgd --momentum 0 --dropout 0 --threads 1 --no_report --amp off --no_check"
 )
 
 

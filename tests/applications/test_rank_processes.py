@@ -18,7 +18,7 @@ from tests.tiny_data import write_data
 
 WORDS = (
     "--train --arch test_vit --image_size 32 --epochs 1 --warmup 0 -j 0 --lr 1e-2 "
-    "--opt sgd --momentum 0 --dropout 0 --threads 1 --report_maps 0 --amp off --no_check --device cpu"
+    "--opt sgd --momentum 0 --dropout 0 --threads 1 --no_report --amp off --no_check --device cpu"
 )
 
 

@@ -25,7 +25,9 @@ from tests.cli import call, finish, records, refused, run_folders, start, start_
 from tests.tiny_data import write_data
 from utils import checkpoint
 
-COMMON = "--arch test_efficientnet --dropout 0.5 --warmup 0 --threads 1 --report_maps 0 -g 0 --amp off -j 0"
+COMMON = (
+    "--arch test_efficientnet --dropout 0.5 --warmup 0 --threads 1 --no_report -g 0 --amp off -j 0"
+)
 FIRST = "--data ranked --criterion rank --epochs 2 --lr 3e-3 --image_size 32 -b 4 --save_every 1"
 SECOND = (
     "--data rated --label_name mos.txt --criterion regress --epochs 3 --lr 1e-3 --freeze blocks.1 "
@@ -346,7 +348,8 @@ def test_a_fault_of_a_later_stage_stops_the_first(folder, spoil, flags, said):
 
 VIT = (
     "--arch test_vit --image_size 32 --criterion regress --warmup 0 -j 0 --lr 1e-2 --opt sgd "
-    "--momentum 0 --dropout 0 --threads 1 --report_maps 0 --amp off --no_check --data rated --label_name mos.txt"
+    "--momentum 0 --dropout 0 --threads 1 --no_report --amp off --no_check --data rated "
+    "--label_name mos.txt"
 )
 
 
