@@ -46,7 +46,10 @@ DEMO = "cd demos && python image_assessment.py"
 
 SMALL = "--image_size 64"
 # sgd without momentum keeps no state: Vgg16 has 134 million weights.
-SHORT = f"{SMALL} --epochs 1 -j 0 -b 2 --lr 1e-4 --opt sgd --momentum 0 --threads 1 --amp off --no_report"
+SHORT = (
+    f"{SMALL} --epochs 1 -j 0 -b 2 --lr 1e-4 --opt sgd --momentum 0 --threads 1 --amp off "
+    "--no_report"
+)
 
 
 def lines(block: str) -> list[str]:
