@@ -52,13 +52,13 @@ def _table(kind: str, rows: Sequence[GroupRow]) -> Html:
     lines = [
         [
             row.name,
+            row.reason,
             str(row.images),
             *(cell(shown(value), value) for value in (row.value, row.low, row.high)),
-            row.reason,
         ]
         for row in rows
     ]
-    header = [kind, "images", figure, "low", "high", "remark"]
-    if not any(row.reason for row in rows):
-        header, lines = header[:-1], [line[:-1] for line in lines]
-    return table(header, lines, sortable=True)
+    header = [kind, "remark", "images", figure, "low", "high"]
+    if any(row.reason for row in rows):
+        return table(header, lines, numeric=2, sortable=True)
+    return table([kind, *header[2:]], [[line[0], *line[2:]] for line in lines], sortable=True)

@@ -44,18 +44,25 @@ def _over_and_under(e: Evaluation, mos: np.ndarray) -> Section:
 
 
 def _errors(e: Evaluation, predicted: np.ndarray, mos: np.ndarray) -> str:
-    """Images from the one that is rated highest above its MOS to the lowest, as a csv: all, or of
-    very many as many from either end as charts draw.
-    """
+    """Images from the one that is rated highest above its MOS to the lowest, as a csv."""
+    rows = []
+    for i in _ends(np.argsort(mos - predicted, kind="stable")):
+        figures = (e.scores[i], predicted[i], mos[i], predicted[i] - mos[i])
+        rows.append([e.targets.paths[i].as_posix(), *(f"{value:.9g}" for value in figures)])
+    return _csv(["path", "score", "prediction", "mos", "error"], rows)
+
+
+def _ends(order: np.ndarray) -> np.ndarray:
+    """All of an order, or of very many as many from either end as charts draw."""
+    half = MOST_DRAWN // 2
+    return order if len(order) <= MOST_DRAWN else np.concatenate([order[:half], order[-half:]])
+
+
+def _csv(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["path", "score", "prediction", "mos", "error"])
-    order = np.argsort(mos - predicted, kind="stable")
-    if len(order) > MOST_DRAWN:
-        order = np.concatenate([order[: MOST_DRAWN // 2], order[-(MOST_DRAWN // 2) :]])
-    for i in order:
-        figures = (e.scores[i], predicted[i], mos[i], predicted[i] - mos[i])
-        writer.writerow([e.targets.paths[i].as_posix(), *(f"{value:.9g}" for value in figures)])
+    writer.writerow(header)
+    writer.writerows(rows)
     return text.getvalue()
 
 
@@ -73,7 +80,7 @@ def _judged(e: Evaluation, image: int, predicted: float, mos: float) -> list[str
 
 def _wrong_pairs(e: Evaluation, better: np.ndarray, worse: np.ndarray) -> list[Section]:
     ahead = (e.scores[better] - e.scores[worse]).astype(np.float64)
-    order = [int(i) for i in np.argsort(ahead, kind="stable")[:MOST] if ahead[i] < 0]
+    order = _without_repeats(np.argsort(ahead, kind="stable"), ahead, better, worse)
     if not order:
         return []
     groups = []
@@ -84,11 +91,34 @@ def _wrong_pairs(e: Evaluation, better: np.ndarray, worse: np.ndarray) -> list[S
             for word, i in zip(("better", "worse"), images, strict=True)
         ]
         heading = element("h3", f"wrong by {-ahead[pair]:.4f}")
-        groups.append(element("div", heading, _gallery(e, images, captions), class_="group"))
-    why = f"Pairs whose worse image scores highest above the better one; {int((ahead < 0).sum())} "
-    why += f"of {len(ahead)} pairs are in the wrong order."
-    body = (element("div", *groups, class_="groups"),)
+        groups.append(
+            element("div", heading, _gallery(e, images, captions, "pair"), class_="group")
+        )
+    why = f"{int((ahead < 0).sum())} of {len(ahead)} pairs are in the wrong order; these by most. "
+    why += "Each image stands in one of them at most, or one odd image would fill the list."
+    rows = [
+        [*(e.targets.paths[end[i]].as_posix() for end in (better, worse)), f"{ahead[i]:.9g}"]
+        for i in _ends(np.argsort(ahead, kind="stable"))
+    ]
+    listed = download("pairs.csv", _csv(["better", "worse", "lead"], rows), "pairs.csv")
+    body = (element("div", *groups, class_="groups"), element("p", listed))
     return [Section("worst", "Pairs in the wrong order", why, body)]
+
+
+def _without_repeats(
+    order: np.ndarray, ahead: np.ndarray, better: np.ndarray, worse: np.ndarray
+) -> list[int]:
+    """The first pairs in the wrong order, each image in one of them at most."""
+    found: list[int] = []
+    seen: set[int] = set()
+    for pair in map(int, order):
+        images = {int(better[pair]), int(worse[pair])}
+        if len(found) == MOST or not ahead[pair] < 0:
+            break
+        if seen.isdisjoint(images):
+            found.append(pair)
+            seen |= images
+    return found
 
 
 def _in_order(e: Evaluation) -> Section:
@@ -99,18 +129,25 @@ def _in_order(e: Evaluation) -> Section:
         [name_of(e.targets.paths[i]), f"score {shown(e.scores[i])}, place {p + 1} from below"]
         for i, p in zip(chosen, places, strict=True)
     ]
+    rows = [[e.targets.paths[i].as_posix(), f"{e.scores[i]:.9g}"] for i in _ends(order)]
+    listed = download("scores.csv", _csv(["path", "score"], rows), "scores.csv")
     why = f"{len(chosen)} of {len(order)} images, evenly spread in the order of their scores."
-    return Section("order", "From the lowest to the highest score", why,
-                   (_gallery(e, chosen, captions),))  # fmt: skip
+    body = (_gallery(e, chosen, captions), element("p", listed))
+    return Section("order", "From the lowest to the highest score", why, body)
 
 
-def _gallery(e: Evaluation, images: Sequence[int], captions: Sequence[Sequence[str]]) -> Html:
+def _gallery(
+    e: Evaluation,
+    images: Sequence[int],
+    captions: Sequence[Sequence[str]],
+    kind: str = "pictures",
+) -> Html:
     if not images:
         return element("p", "None.", class_="soft")
     figures = [
         _figure(e, e.targets.paths[i], said) for i, said in zip(images, captions, strict=True)
     ]
-    return element("div", *figures, class_="pictures")
+    return element("div", *figures, class_=kind)
 
 
 def _figure(e: Evaluation, source: Source, caption: Sequence[str]) -> Html:

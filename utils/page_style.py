@@ -77,7 +77,8 @@ th[aria-sort="descending"] button:enabled::after { content: " \\2193"; content: 
   color: var(--ink); }
 .picture button { display: block; width: 100%; }
 .picture button:enabled { cursor: zoom-in; }
-.grid { display: grid; gap: 16px; margin: 10px 0; grid-template-columns: minmax(0, 1fr); }
+.grid { display: grid; gap: 16px; margin: 10px 0; align-items: start;
+  grid-template-columns: minmax(0, 1fr); }
 @media (min-width: 800px) { .grid { grid-template-columns: repeat(2, minmax(0, 1fr)); } }
 .plot { margin: 0; padding: 10px 12px; border: 1px solid var(--line); border-radius: 6px;
   min-width: 0; break-inside: avoid; }

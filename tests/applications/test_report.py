@@ -346,11 +346,20 @@ def test_wrong_pairs_of_a_ranking(tmp_path):
     scores = {Path(row["path"]).name: float(row["score"]) for row in rows}
     lines = (tmp_path / "data/test/label.txt").read_text().splitlines()
     leads = {line: np.subtract(*(scores[Path(n).name] for n in line.split(","))) for line in lines}
-    wrong = sorted((line for line in lines if leads[line] < 0), key=leads.get)
+    wrong, seen = [], set()
+    for line in sorted((line for line in lines if leads[line] < 0), key=leads.get):
+        if seen.isdisjoint(line.split(",")):  # each image once
+            wrong.append(line)
+            seen.update(line.split(","))
     report = ReportReader(run / "report.html")
     assert len(report.captions.get("worst", [])) == 2 * min(len(wrong), 12)
     shown = [lines[0] for lines in report.captions.get("worst", [])]
     assert shown == [Path(n).name for line in wrong[:12] for n in line.split(",")]
+    listed = list(csv.DictReader(io.StringIO(report.files["pairs.csv"])))
+    leading = sorted(leads.values())
+    assert np.allclose([float(row["lead"]) for row in listed], leading, atol=1e-6)
+    in_order = [float(r["score"]) for r in csv.DictReader(io.StringIO(report.files["scores.csv"]))]
+    assert np.allclose(in_order, sorted(scores.values()))
     assert "fit" not in report.titles and len(report.captions["maps"]) == 2
     lowest = min(scores, key=scores.get)
     assert report.captions["order"][0][0] == lowest == report.captions["maps"][0][0]
