@@ -408,6 +408,23 @@ def test_a_fault_in_another_split_costs_a_line(made):
     assert "label.txt:1" in rows["train"]["remark"] and rows["val"]["images"] == "40"
 
 
+@pytest.mark.parametrize("scores", [[3.0], [2.0, 2.0, 2.0], [1.0, 2.0]])
+def test_splits_that_say_little(made, tmp_path, scores):
+    """One image, equal opinions, fewer images than a fit has parameters: a page, not a crash."""
+    for n, _ in enumerate(scores):
+        file = tmp_path / f"data/test/{n}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        picture(np.random.default_rng(n), 10 * n).save(file)
+    lines = "".join(f"{n}.png,{score}\n" for n, score in enumerate(scores))
+    (tmp_path / "data/test/label.txt").write_text(lines)
+    weights = made / "checkpoints/model_best_resnet10t.pth"
+    call(tmp_path, f"-e --resume {weights} -o e.html --report_maps 1")
+    report = ReportReader(tmp_path / "e.html")
+    assert "failed" in " ".join(row["remark"] for row in report.tables["fit"][0])
+    assert len(report.csv("fit_1.csv", "images")) == len(scores)
+    assert len(report.captions["maps"]) == 1
+
+
 # ---- in a browser
 
 
