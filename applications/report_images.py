@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from applications.quality_maps import map_csv, overlay, quality_map
-from applications.report_parts import MOST_DRAWN, Evaluation, Section, name_of, shown
+from applications.report_parts import MOST_DRAWN, Evaluation, Section, shown
 from dataloader.sources import Source, open_source
 from utils.html_page import FULL, Html, download, element, shrunk_uri, zoomable
 from utils.images import ImageError
@@ -75,7 +75,7 @@ def extremes(error: np.ndarray, most: int = MOST) -> tuple[list[int], list[int]]
 
 def _judged(e: Evaluation, image: int, predicted: float, mos: float) -> list[str]:
     error = f"{predicted - mos:+.4f}"
-    return [name_of(e.targets.paths[image]), f"{error}: predicted {predicted:.4f}, MOS {mos:.4f}"]
+    return [e.names[image], f"{error}: predicted {predicted:.4f}, MOS {mos:.4f}"]
 
 
 def _wrong_pairs(e: Evaluation, better: np.ndarray, worse: np.ndarray) -> list[Section]:
@@ -87,7 +87,7 @@ def _wrong_pairs(e: Evaluation, better: np.ndarray, worse: np.ndarray) -> list[S
     for pair in order:
         images = [int(better[pair]), int(worse[pair])]
         captions = [
-            [name_of(e.targets.paths[i]), f"labelled {word}, score {shown(e.scores[i])}"]
+            [e.names[i], f"labelled {word}, score {shown(e.scores[i])}"]
             for word, i in zip(("better", "worse"), images, strict=True)
         ]
         heading = element("h3", f"wrong by {-ahead[pair]:.4f}")
@@ -126,7 +126,7 @@ def _in_order(e: Evaluation) -> Section:
     places = np.unique(np.linspace(0, len(order) - 1, min(len(order), MOST)).round().astype(int))
     chosen = [int(order[place]) for place in places]
     captions = [
-        [name_of(e.targets.paths[i]), f"score {shown(e.scores[i])}, place {p + 1} from below"]
+        [e.names[i], f"score {shown(e.scores[i])}, place {p + 1} from below"]
         for i, p in zip(chosen, places, strict=True)
     ]
     rows = [[e.targets.paths[i].as_posix(), f"{e.scores[i]:.9g}"] for i in _ends(order)]
@@ -154,9 +154,9 @@ def _figure(e: Evaluation, source: Source, caption: Sequence[str]) -> Html:
     try:
         image = open_source(source, e.config.max_pixels)
     except (ImageError, MemoryError):
-        return zoomable("", name_of(source), caption, "no picture")
+        return zoomable("", caption[0], caption, "no picture")
     uri, note = shrunk_uri(image, FULL)
-    return zoomable(uri, name_of(source), caption, note)
+    return zoomable(uri, caption[0], caption, note)
 
 
 def map_section(e: Evaluation) -> list[Section]:
@@ -169,12 +169,12 @@ def map_section(e: Evaluation) -> list[Section]:
         source = e.targets.paths[image]
         found = quality_map(e.model, source, e.options.rule, e.options, e.device)
         uri, note = shrunk_uri(overlay(found), FULL)
-        caption = [name_of(source), f"score {shown(float(found.score))}"]
+        caption = [e.names[image], f"score {shown(float(found.score))}"]
         file = f"map_{len(parts) + 1}.csv"
         parts.append(
             element(
                 "div",
-                zoomable(uri, f"map of {name_of(source)}", caption, note),
+                zoomable(uri, f"map of {caption[0]}", caption, note),
                 download(file, map_csv(found), file),
                 class_="map",
             )  # fmt: skip

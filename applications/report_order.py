@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from applications.ladders import known_columns
-from applications.report_parts import Evaluation, Section, name_of, shown
+from applications.report_parts import Evaluation, Section, shown
 from utils import metrics
 from utils.chart import Bars, Chart, Line
 from utils.histogram_picture import evenly_spread
@@ -70,7 +70,7 @@ def histogram_section(e: Evaluation) -> list[Section]:
     chosen, places = evenly_spread(distances)
     charts = [_two(f"Mean of {len(votes)} images", probs.mean(axis=0), votes.mean(axis=0))]
     for i, place in zip(chosen, places, strict=True):
-        title = f"{place + 1}. {name_of(e.targets.paths[i])}: EMD {distances[i]:.4f}"
+        title = f"{place + 1}. {e.names[i]}: EMD {distances[i]:.4f}"
         charts.append(_two(title, probs[i], votes[i]))
     why = f"{len(chosen)} of {len(distances)} images, from the smallest EMD (r = 1) to the largest."
     return [Section("histograms", "Predicted and voted histograms", why, tuple(charts))]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cached_property
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -17,7 +19,6 @@ from applications.scoring import ScoringOptions
 from applications.tasks import Task
 from config import Config
 from dataloader.batch import Targets
-from dataloader.sources import Source
 from utils.chart import Chart
 from utils.html_page import Html
 from utils.logistic_fit import LogisticFit
@@ -56,6 +57,16 @@ class Evaluation:
     @property
     def scores(self) -> np.ndarray:
         return self.judged.found.scores
+
+    @cached_property
+    def names(self) -> list[str]:
+        """What each image is called: its file name, with its folders where names repeat."""
+        whole = [PurePosixPath(path.as_posix()) for path in self.targets.paths]
+        short = [path.name for path in whole]
+        if len(set(short)) == len(short):
+            return short
+        shared = len(os.path.commonprefix([path.parts[:-1] for path in whole]))
+        return ["/".join(path.parts[shared:]) for path in whole]
 
     def opinions(self) -> Opinions | None:
         return self.task.opinions(self.targets)
@@ -102,11 +113,6 @@ class Section:
     title: str
     why: str
     body: tuple[Html | Chart, ...]
-
-
-def name_of(source: Source) -> str:
-    """What an image is called in a picture."""
-    return Path(source.as_posix()).name
 
 
 def shown(value: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from applications.final_figures import image_clusters
-from applications.report_parts import Beside, Evaluation, Section, name_of, shown
+from applications.report_parts import Beside, Evaluation, Section, shown
 from utils.calibration import calibration
 from utils.chart import Band, Bars, Chart, Level, Line, Points
 from utils.fit_band import fit_band
@@ -28,7 +28,7 @@ def score_sections(e: Evaluation) -> list[Section]:
 def against_mos(e: Evaluation, mos: np.ndarray, title: str) -> Chart:
     """Predictions, both fits, and the interval of the first one where it exists."""
     scores, drawn = e.scores.astype(np.float64), e.drawn()
-    titles = tuple(name_of(e.targets.paths[i]) for i in drawn)
+    titles = tuple(e.names[i] for i in drawn)
     marks = [Points(scores[drawn], mos[drawn], _counted(e), titles)]
     at = np.linspace(scores.min(), scores.max(), _CURVE)
     for colour, kind in ((1, "4p"), (2, "5p")):
@@ -66,20 +66,17 @@ def _band(e: Evaluation, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _fits(e: Evaluation) -> Html:
     """Parameters of the fits, where they were made, and what is odd about them."""
-    rows = []
-    for kind in _NAMES:
-        fit = e.fit(kind)
-        if fit is None:
-            continue
-        said = f"failed: {fit.failed}" if fit.failed else fit.remark or ""
-        made = str(e.values.get("fit", ""))
-        parameters = " ".join(f"{value:.10g}" for value in fit.parameters)
-        rows.append([kind, made, str(fit.n), parameters, said])
-    header = ["fit", "on", "images", "b1 b2 b3 b4 (b5)", "remark"]
-    if not any(row[-1] for row in rows):
-        header, rows = header[:-1], [row[:-1] for row in rows]
-    note = element("p", e.remark, class_="soft") if e.remark else Html("")
-    return element("div", table(header, rows, numeric=9), note)
+    fits = {kind: fit for kind in _NAMES if (fit := e.fit(kind))}
+    rows = [["fitted on", *(str(e.values.get("fit", "")) for _ in fits)]]
+    rows.append(["images", *(str(fit.n) for fit in fits.values())])
+    for n in range(max((len(fit.parameters) for fit in fits.values()), default=0)):
+        values = (fit.parameters[n : n + 1] for fit in fits.values())
+        rows.append([f"b{n + 1}", *("".join(f"{v:.10g}" for v in value) for value in values)])
+    said = {kind: f"failed: {f.failed}" if f.failed else f.remark for kind, f in fits.items()}
+    notes = [f"{kind}: {text}." for kind, text in said.items() if text]
+    notes += [f"Both were {e.remark}."] if e.remark else []
+    lines = (element("p", note, class_="soft") for note in notes)
+    return element("div", table(["", *fits], rows), *lines)
 
 
 def _calibration(e: Evaluation, mos: np.ndarray) -> Section:
@@ -108,7 +105,7 @@ def _residuals(e: Evaluation, mos: np.ndarray) -> Section:
     predicted, how = e.in_mos_units()
     rest = predicted - mos
     drawn = e.drawn()
-    titles = tuple(name_of(e.targets.paths[i]) for i in drawn)
+    titles = tuple(e.names[i] for i in drawn)
     over = Chart(
         "Residuals over MOS", "MOS", "prediction - MOS",
         (Level(0.0), Points(mos[drawn], rest[drawn], _counted(e), titles)),
