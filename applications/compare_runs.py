@@ -17,6 +17,7 @@ import numpy as np
 
 from applications.tasks import TASKS
 from dataloader.levels import COLUMNS, Level
+from utils.logger import read_metrics
 
 PREDICTIONS = "predictions_test.csv"
 # The points of a curve: epochs (N,) and values (N,).
@@ -151,18 +152,8 @@ def _json(file: Path) -> dict[str, Any] | None:
 
 def _curves(file: Path, monitor: str | None) -> dict[str, Curve]:
     """`train loss`, `val loss` and `val FIGURE` over the epochs, those that there are."""
-    try:
-        lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
-    except FileNotFoundError:
-        return {}
     points: dict[str, dict[int, float]] = {}
-    for line in lines:
-        try:
-            record = json.loads(line)
-        except ValueError:  # the line that a killed run was writing
-            continue
-        if not isinstance(record, dict) or record.get("split") not in ("train", "val"):
-            continue
+    for record in read_metrics(file):
         for figure in ("loss", monitor) if record["split"] == "val" else ("loss",):
             if figure in record:
                 value = record[figure]

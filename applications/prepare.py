@@ -17,7 +17,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from applications.data_card import data_card, markdown, summary
+from applications.data_card import CARD_FILE, data_card, markdown, summary
 from applications.runtime import Runtime
 from config import Config
 from dataloader.datasets.dividing import divide
@@ -29,7 +29,6 @@ from dataloader.datasets.table import DATA_SETS, data_set_name
 from dataloader.label_paths import IMAGES_ROOT_FILE
 from utils.files import write_json, write_text
 
-CARD_FILE = "card"
 LINKS = "images"  # folder of symbolic links inside a split
 
 

@@ -47,19 +47,13 @@ def _panel(
     name = str(found.distortions[kind])
     own = np.flatnonzero(found.distortion == kind)
     places = np.unique(np.linspace(0, len(own) - 1, min(len(own), _MOST_LINES)).round().astype(int))
-    pieces = [_by_level(found, found.image[found.ladder == ladder]) for ladder in own[places]]
+    pieces = [found.by_level(found.image[found.ladder == ladder]) for ladder in own[places]]
     # One series, broken between photographs: forty names would hide the lines.
     x, y = (np.concatenate([np.append(piece[part], np.nan) for piece in pieces]) for part in (0, 1))
-    mean = _by_level(found, found.image[found.distortion[found.ladder] == kind])
+    mean = found.by_level(found.image[found.distortion[found.ladder] == kind])
     title = f"{name}: {shown(by_distortion[name]['ladder_accuracy'])} of pairs in order"
     marks = (Line(x, y, "photographs", 5, thin=True), Line(*mean, "mean", 1, dots=True))
     return Chart(title, "level", "score", marks, y_range=ends)
-
-
-def _by_level(found: Ladders, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    levels, place = np.unique(found.levels[image], return_inverse=True)
-    sums = np.bincount(place.reshape(-1), found.scores[image])
-    return levels.astype(np.float64), sums / np.bincount(place.reshape(-1))
 
 
 def histogram_section(e: Evaluation) -> list[Section]:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from applications.data import SPLITS, Data, label_file
+from applications.data_card import CARD_FILE
 from applications.report_parts import Evaluation, Section
 from applications.tasks import Task
 from applications.vote_files import vote_file
@@ -19,8 +20,7 @@ from dataloader.batch import Targets
 from dataloader.labels import read_labels
 from utils.chart import Chart, Line, Upright
 from utils.html_page import Html, element, table
-
-CARD = "card.json"  # beside the labels that --prepare writes
+from utils.logger import read_metrics
 
 
 def curve_section(e: Evaluation) -> list[Section]:
@@ -34,26 +34,10 @@ def curve_section(e: Evaluation) -> list[Section]:
     )
     wanted = ["loss", *(f for f in e.task.figures if f in figures and f != "loss")]
     charts = [chart for name in wanted if (chart := curve(records, name, best))]
-    charts += [chart for chart in (curve(records, "lr", None),) if chart]
+    rates = dict.fromkeys(name for r in records for name in r if name.split("_")[0] == "lr")
+    charts += [chart for name in rates if (chart := curve(records, name, None))]
     why = "Figures of each epoch" + (f"; the best is {best}." if best else ".")
     return [Section("curves", "Training", why, tuple(charts))]
-
-
-def read_metrics(file: Path) -> list[dict[str, Any]]:
-    """Records of train and val, in order; none where there is no such file. A last line that a kill
-    cut off is left out.
-    """
-    if not file.is_file():
-        return []
-    found = []
-    for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
-        try:
-            record = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(record, dict) and record.get("split") in ("train", "val"):
-            found.append(record)
-    return found
 
 
 def best_epoch(run: Path) -> int | None:
@@ -80,18 +64,24 @@ def curve(records: Sequence[Mapping[str, Any]], name: str, best: int | None) -> 
 
 
 def facts_sections(e: Evaluation) -> list[Section]:
-    sections = []
-    if card := data_card(Path(e.config.data)):
+    return [*_card(e), command_section(e)]
+
+
+def _card(e: Evaluation) -> list[Section]:
+    """What --prepare wrote beside the labels, if it did; distorted photographs have none."""
+    file = Path(e.config.data) / f"{CARD_FILE}.json"
+    if e.config.distort or not file.is_file():
+        return []
+    try:
+        card = json.loads(file.read_text(encoding="utf-8"))
         rows = [[key, str(value)] for key, value in card.items() if isinstance(value, str | int)]
-        rows += [
-            [f"{file}: SHA-256", str(about.get("sha256", ""))]
-            for file, about in (card.get("files") or {}).items()
-        ]
+        files = (card.get("files") or {}).items()
+        rows += [[f"{name}: SHA-256", str(about.get("sha256", ""))] for name, about in files]
         rows += [["note", str(note)] for note in card.get("notes") or ()]
-        why = f"As --prepare wrote it ({CARD})."
-        sections.append(Section("card", "Data card", why, (table(["what", ""], rows, numeric=2),)))
-    sections.append(command_section(e))
-    return sections
+    except (ValueError, AttributeError):  # no JSON, or of another shape: somebody else's file
+        return [Section("card", "Data card", f"{file} is none that --prepare wrote.", ())]
+    why = f"As --prepare wrote it ({file.name})."
+    return [Section("card", "Data card", why, (table(["what", ""], rows, numeric=2),))]
 
 
 def labels_of(config: Config, task: Task, data: Data) -> dict[str, Targets | str]:
@@ -118,14 +108,6 @@ def run_of(config: Config) -> Path | None:
     """The run folder that --resume weights lie in, if they do."""
     folder = Path(config.resume or "").parent
     return folder if (folder / "metrics.jsonl").is_file() else None
-
-
-def data_card(root: Path) -> dict[str, Any]:
-    try:
-        found = json.loads((root / CARD).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def command_section(e: Evaluation) -> Section:

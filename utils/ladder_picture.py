@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from utils.files import write_atomic
-from utils.ladders import Floats, Ints, Ladders
+from utils.ladders import Floats, Ladders
 from utils.report import shorten
 
 _INK, _GREY, _PAPER, _GRID = "#1f2328", "#656d76", "#ffffff", "#e6e9ed"
@@ -94,20 +94,12 @@ def _lines(found: Ladders, kind: int) -> list[Line]:
     starts = np.searchsorted(found.ladder, ladders, "left")
     stops = np.searchsorted(found.ladder, ladders, "right")
     return [
-        _by_level(found, found.image[starts[i] : stops[i]])
-        for i in _every(len(ladders), _MOST_LINES)
+        found.by_level(found.image[starts[i] : stops[i]]) for i in _every(len(ladders), _MOST_LINES)
     ]
 
 
 def _mean(found: Ladders, kind: int) -> Line:
-    return _by_level(found, found.image[found.distortion[found.ladder] == kind])
-
-
-def _by_level(found: Ladders, image: Ints) -> Line:
-    levels, place = np.unique(found.levels[image], return_inverse=True)
-    place = place.reshape(-1)
-    sums = np.bincount(place, found.scores[image])
-    return levels.astype(np.float64), sums / np.bincount(place)
+    return found.by_level(found.image[found.distortion[found.ladder] == kind])
 
 
 def _scale(lines: Sequence[Line]) -> _Scale:

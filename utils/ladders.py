@@ -38,6 +38,12 @@ class Ladders:
     def __len__(self) -> int:
         return len(self.reference)
 
+    def by_level(self, image: Ints) -> tuple[Floats, Floats]:
+        """(levels in order, mean score at each) of some of the M images."""
+        levels, place = np.unique(self.levels[image], return_inverse=True)
+        sums = np.bincount(place.reshape(-1), self.scores[image])
+        return levels.astype(np.float64), sums / np.bincount(place.reshape(-1))
+
     def pairs(self) -> Iterator[tuple[Ints, Ints]]:
         """Every two rows of every ladder once, as (rows, other rows) with levels that do not fall.
 

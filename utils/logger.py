@@ -31,6 +31,23 @@ def _plain(value: Any) -> Any:
     return number
 
 
+def read_metrics(file: Path) -> list[dict[str, Any]]:
+    """The records of train and val in metrics.jsonl, in order; none where there is no such file.
+    The line that a killed run was writing is left out.
+    """
+    if not file.is_file():
+        return []
+    found = []
+    for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            record = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(record, dict) and record.get("split") in ("train", "val"):
+            found.append(record)
+    return found
+
+
 def _kept(line: str, step: int) -> bool:
     try:
         record = json.loads(line)

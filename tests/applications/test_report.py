@@ -67,6 +67,12 @@ class Case:
     made: dict[str, np.ndarray]
     root: Path
 
+    def made_worst(self) -> tuple[list[str], list[str]]:
+        """Names of the images, from the one rated most above its MOS, and from the other end."""
+        rest = mapped(self.report, self.made) - self.made["mos"]
+        names = [Path(self.made["path"][i]).name for i in np.argsort(-rest, kind="stable")]
+        return names, names[::-1]
+
 
 @pytest.fixture(scope="module", params=["run", "evaluation", "rated photographs"])
 def case(request, tmp_path_factory):
@@ -296,6 +302,9 @@ def test_what_a_report_says_of_itself(case):
     some = {"groups", "ladders"} if "level" in case.made else set()
     assert always | some | {"maps", "command"} == set(report.titles)
     assert len([name for name in report.files if name.startswith("map_")]) == 4
+    too_high, too_low = case.made_worst()
+    mapped_names = [lines[0] for lines in report.captions["maps"]]
+    assert mapped_names == [too_high[0], too_low[0], too_high[1], too_low[1]]
 
 
 def test_without_a_report(made, tmp_path):
@@ -410,6 +419,19 @@ def test_a_fault_in_another_split_costs_a_line(made):
     call(folder, f"-e --resume {weights} -o e.html --bootstrap 0 --report_maps 0")
     rows = {row["split"]: row for row in ReportReader(folder / "e.html").tables["splits"][0]}
     assert "label.txt:1" in rows["train"]["remark"] and rows["val"]["images"] == "40"
+
+
+def test_a_data_card_is_shown_and_a_strange_one_is_said(made, tmp_path):
+    shutil.copytree(made / "data", tmp_path / "data")
+    card = {"title": "A set", "files": {"test/label.txt": {"sha256": "ab12"}}, "notes": ["odd"]}
+    words = f"-e --resume {made / 'checkpoints/model_best_resnet10t.pth'} -o e.html --bootstrap 0"
+    (tmp_path / "data/card.json").write_text(json.dumps(card))
+    call(tmp_path, f"{words} --report_maps 0")
+    rows = [list(row.values()) for row in ReportReader(tmp_path / "e.html").tables["card"][0]]
+    assert rows == [["title", "A set"], ["test/label.txt: SHA-256", "ab12"], ["note", "odd"]]
+    (tmp_path / "data/card.json").write_text("[1]")
+    call(tmp_path, f"{words} --report_maps 0")
+    assert "none that --prepare wrote" in (tmp_path / "e.html").read_text()
 
 
 @pytest.mark.parametrize("scores", [[3.0], [2.0, 2.0, 2.0], [1.0, 2.0]])
