@@ -16,8 +16,9 @@ from utils.images import ImageError, ViewRule, view
 class ViewDataset(Dataset):
     """item b -> (uint8 (n, V, 3, H, W), indices (n,)) of the b-th group of images, or LoadFault.
 
-    V is the number of views (crops) per image. Where the rule leaves images at their own size, a
-    group is one image.
+    V is the number of views (crops) per image. A group has at most batch_size views, for it is the
+    views that fill the memory: 16 crops of each of 64 images would be 1024 at once. It has one
+    image at least, and only one where the rule leaves images at their own size.
     """
 
     def __init__(
@@ -30,7 +31,7 @@ class ViewDataset(Dataset):
     ) -> None:
         self.paths, self.rule, self.max_pixels = paths, rule, max_pixels
         own_size = rule.resize == "native" and rule.crops == 0
-        size = 1 if own_size else batch_size
+        size = 1 if own_size else max(1, batch_size // max(1, rule.crops))
         mine = list(range(len(paths)) if indices is None else indices)
         self.groups = [mine[i : i + size] for i in range(0, len(mine), size)]
 
