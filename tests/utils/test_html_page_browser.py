@@ -285,7 +285,8 @@ def test_the_numbers_behind_a_chart_are_saved_as_they_are(opened, tmp_path):
     opened.driver.execute_cdp_cmd("Browser.setDownloadBehavior", where)
     opened.find(".download").click()
     path = tmp_path / "chart_0.csv"
-    WebDriverWait(opened.driver, 60).until(lambda _: path.exists())
+    # The browser creates the file before it writes into it.
+    WebDriverWait(opened.driver, 60).until(lambda _: path.exists() and path.stat().st_size)
     assert path.read_bytes() == CSV.encode()
 
 
