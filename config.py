@@ -228,7 +228,7 @@ class Config:
         help="epochs between validations; the last epoch always has one")
     batch_size: int = flag("optim", 32, "-b", "--batch_size", type=positive, metavar="N",
         help="label lines per process and step; rank with levels.csv learns from all pairs of "
-        "their images")
+        "their images; in scoring, images or crops at once")
     accumulate: int = flag("optim", 1, "--accumulate", type=positive, metavar="N",
         help="steps whose gradients make one update")
     lr: float = flag("optim", 1e-3, "--lr", "--learning_rate", type=number,

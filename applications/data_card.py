@@ -14,7 +14,6 @@ from dataloader.datasets.ladders import agreement
 from dataloader.datasets.records import Reading, Record
 from dataloader.datasets.table import DATA_SETS
 
-CARD_FILE = "card"  # .json and .md, beside the splits
 SHOWN = 20  # of missing and surplus files; card.json names all
 _IMAGES = {
     "source": "labels name images relative to the source",

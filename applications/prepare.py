@@ -17,7 +17,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from applications.data_card import CARD_FILE, data_card, markdown, summary
+from applications.data_card import data_card, markdown, summary
 from applications.runtime import Runtime
 from config import Config
 from dataloader.datasets.dividing import divide
@@ -26,7 +26,7 @@ from dataloader.datasets.ladders import agreement, without_levels
 from dataloader.datasets.records import Reading, Record
 from dataloader.datasets.source_tree import SourceTree
 from dataloader.datasets.table import DATA_SETS, data_set_name
-from dataloader.label_paths import IMAGES_ROOT_FILE
+from dataloader.label_paths import CARD_FILE, IMAGES_ROOT_FILE
 from utils.files import write_json, write_text
 
 LINKS = "images"  # folder of symbolic links inside a split

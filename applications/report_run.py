@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from applications.data import SPLITS, Data, label_file
-from applications.data_card import CARD_FILE
 from applications.report_parts import Evaluation, Section
 from applications.tasks import Task
 from applications.vote_files import vote_file
 from config import Config
 from dataloader.batch import Targets
+from dataloader.label_paths import CARD_FILE
 from dataloader.labels import read_labels
 from utils.chart import Chart, Line, Upright
 from utils.html_page import Html, element, table
@@ -78,7 +78,9 @@ def _card(e: Evaluation) -> list[Section]:
         files = (card.get("files") or {}).items()
         rows += [[f"{name}: SHA-256", str(about.get("sha256", ""))] for name, about in files]
         rows += [["note", str(note)] for note in card.get("notes") or ()]
-    except (ValueError, AttributeError):  # no JSON, or of another shape: somebody else's file
+    except OSError as error:
+        return [Section("card", "Data card", f"{file} cannot be read: {error}.", ())]
+    except (ValueError, AttributeError, TypeError):  # no JSON, or of another shape: another's file
         return [Section("card", "Data card", f"{file} is none that --prepare wrote.", ())]
     why = f"As --prepare wrote it ({file.name})."
     return [Section("card", "Data card", why, (table(["what", ""], rows, numeric=2),))]

@@ -105,14 +105,15 @@ def _score_part(
     groups = _from_files if options.features is None else _from_features
     was_training = model.training
     model.eval()
-    rows, fault = [], None
+    rows, done, fault = [], 0, None
     for item in groups(model, sources, part, options, device):
         if isinstance(item, LoadFault):
             fault = item.message
             break
         rows.append(item)
+        done += len(item)
         if bar:
-            bar.update(sum(map(len, rows)), len(part))
+            bar.update(done, len(part))
     if bar:
         bar.finish()
     model.train(was_training)

@@ -55,7 +55,7 @@ class EvaluationViews:
 
     @property
     def count(self) -> int:
-        return max(1, self.rule.crops)
+        return self.rule.views
 
     def of(self, image: Image.Image, key: int) -> np.ndarray:
         return view(image, self.rule)

@@ -9,6 +9,7 @@ from pathlib import Path
 # Beside train/, val/ and test/: one line, the folder where images lie that are not in the data
 # root; absolute, or relative to the data root. --prepare writes it instead of copying images.
 IMAGES_ROOT_FILE = "images_root.txt"
+CARD_FILE = "card"  # .json and .md, what --prepare says of the data set
 
 
 def images_root(root: Path) -> Path | None:

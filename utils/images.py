@@ -266,7 +266,7 @@ def enlarge_to_fit(
 
 
 def view(image: Image.Image, rule: ViewRule) -> np.ndarray:
-    """The network's input for one image: uint8 (V, 3, H, W), V = max(1, rule.crops).
+    """The network's input for one image: uint8 (V, 3, H, W), V = rule.views.
 
     (H, W) is rule.crop_size with crops; else rule.image_size, or the image's own with "native".
     An image smaller than crop_size is enlarged by `enlarge_to_fit`. ValueError when not RGB.

@@ -49,6 +49,11 @@ class ViewRule:
         if self.crop_size is not None:
             object.__setattr__(self, "crop_size", _checked_size("crop_size", self.crop_size))
 
+    @property
+    def views(self) -> int:
+        """How many inputs one image becomes: its crops, or itself."""
+        return max(1, self.crops)
+
     def to_dict(self) -> dict[str, Any]:
         """Builtin types only, ready for JSON; `from_dict` takes it back."""
         return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}

@@ -429,9 +429,10 @@ def test_a_data_card_is_shown_and_a_strange_one_is_said(made, tmp_path):
     call(tmp_path, f"{words} --report_maps 0")
     rows = [list(row.values()) for row in ReportReader(tmp_path / "e.html").tables["card"][0]]
     assert rows == [["title", "A set"], ["test/label.txt: SHA-256", "ab12"], ["note", "odd"]]
-    (tmp_path / "data/card.json").write_text("[1]")
-    call(tmp_path, f"{words} --report_maps 0")
-    assert "none that --prepare wrote" in (tmp_path / "e.html").read_text()
+    for strange in ("[1]", "{", '{"notes": 5}', '{"files": {"a": 1}}'):
+        (tmp_path / "data/card.json").write_text(strange)
+        call(tmp_path, f"{words} --report_maps 0")
+        assert "none that --prepare wrote" in (tmp_path / "e.html").read_text()
 
 
 @pytest.mark.parametrize("scores", [[3.0], [2.0, 2.0, 2.0], [1.0, 2.0]])

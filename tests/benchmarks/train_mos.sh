@@ -2,13 +2,13 @@
 # Test SRCC on a set of rated photographs: regression from scratch against rank, then regress, with much the same
 # number of pixels forwarded in training. Ranking sees distorted versions of the training photographs, never a rating.
 #
-#   [ARCH=resnet18 OPT=adamw] bash tests/benchmarks/train_mos.sh MOS_DATA OUT [SEEDS...]
+#   [IQA_ARCH=resnet18 IQA_OPT=adamw] bash tests/benchmarks/train_mos.sh MOS_DATA OUT [SEEDS...]
 #
 # Muon is in timm from 1.0.21 on.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/../../z_task_shell/setup.sh"
 setup
-MOS="$1" OUT="$2" ARCH="${ARCH:-resnet10t}" OPT="${OPT:-muon}"
+MOS="$1" OUT="$2" ARCH="${IQA_ARCH:-resnet10t}" OPT="${IQA_OPT:-muon}"
 shift 2
 SEEDS=("$@")
 [ $# -gt 0 ] || SEEDS=(0 1 2)
