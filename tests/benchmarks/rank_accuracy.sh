@@ -9,16 +9,15 @@ PHOTOS="$1" OUT="$2"
 shift 2
 SEEDS=("$@")
 [ $# -gt 0 ] || SEEDS=(0 1 2)
-# One seed draws the photographs held out, whatever the seed of the training.
-COMMON=(--criterion rank --photos "$PHOTOS" --val_photos 4 --test_photos 20 --split_seed 0 --dropout 0 --crop random
-  --lr 1e-3 --schedule cosine --warmup 1 --test_crops 16 --amp bf16 --threads 1 -j 1 --no_check)
+# One seed draws the photographs held out, whatever the seed of the training. Muon is in timm from 1.0.21 on.
+COMMON=(--criterion rank --photos "$PHOTOS" --val_photos 4 --test_photos 20 --split_seed 0 --arch resnet10t --dropout 0
+  --crop random --crop_size 128 -b 60 --hard_pairs 0.5 --opt muon --lr 1e-3 --schedule cosine --warmup 1 --ema 0.995
+  --test_crops 16 --eval_every 12 --amp bf16 --threads 1 -j 1 --no_check)
 
 for SEED in "${SEEDS[@]}"; do
-  "$PYTHON" "$ROOT/main.py" --train "${COMMON[@]}" --seed "$SEED" --distort live --arch resnet18 --crop_size 160 -b 120 \
-    --epochs 12 --eval_every 4 --logdir "$OUT/live" --checkpoints "$OUT/live/latest"
-  # Muon is in timm from 1.0.21 on.
-  "$PYTHON" "$ROOT/main.py" --train "${COMMON[@]}" --seed "$SEED" --distort tid2013 --ladders 6 --arch resnet10t \
-    --opt muon --crop_size 128 -b 60 --hard_pairs 0.5 --ema 0.995 --epochs 36 --eval_every 12 \
+  "$PYTHON" "$ROOT/main.py" --train "${COMMON[@]}" --seed "$SEED" --distort live --epochs 12 \
+    --logdir "$OUT/live" --checkpoints "$OUT/live/latest"
+  "$PYTHON" "$ROOT/main.py" --train "${COMMON[@]}" --seed "$SEED" --distort tid2013 --ladders 6 --epochs 36 \
     --logdir "$OUT/tid2013" --checkpoints "$OUT/tid2013/latest"
 done
 "$PYTHON" "$ROOT/tests/benchmarks/spread.py" pair_accuracy "$OUT"/live/*/results.json
