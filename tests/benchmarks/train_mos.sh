@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Test SRCC on a set of rated photographs: regression from scratch against rank, then regress, with much the same
-# number of pixels forwarded in training. Ranking sees distorted versions of the training photographs, never a rating.
+# number of pixels forwarded in training; as a control from scratch for the epochs of the latter alone (short).
+# Ranking sees distorted versions of the training photographs, never a rating.
 #
 #   bash tests/benchmarks/train_mos.sh MOS_DATA OUT [SEEDS...]
 #
@@ -25,12 +26,13 @@ regress() {
 
 for SEED in "${SEEDS[@]}"; do
   regress scratch 25
+  regress short 9
   "$PYTHON" "$ROOT/main.py" --train "${COMMON[@]}" --seed "$SEED" --criterion rank --photos "$MOS/train" --distort live \
     --ladders 2 --val_photos 6 --test_photos 6 --crop_size 128 -b 60 --hard_pairs 0.5 --warmup 0 --epochs 2 \
     --logdir "$OUT/rank" --checkpoints "$OUT/latest/rank"
   regress rank_then_regress 9 --resume "$OUT/latest/rank/model_best_resnet10t.pth"
 done
-for WAY in scratch rank_then_regress; do
+for WAY in scratch short rank_then_regress; do
   printf '%s: ' "$WAY"
   "$PYTHON" "$ROOT/tests/benchmarks/spread.py" srcc "$OUT/$WAY"/*/results.json
 done
