@@ -79,7 +79,7 @@ def _card(e: Evaluation) -> list[Section]:
         rows += [[f"{name}: SHA-256", str(about.get("sha256", ""))] for name, about in files]
         rows += [["note", str(note)] for note in card.get("notes") or ()]
     except OSError as error:
-        return [Section("card", "Data card", f"{file} cannot be read: {error}.", ())]
+        return [Section("card", "Data card", f"{file} cannot be read: {error.strerror}.", ())]
     except (ValueError, AttributeError, TypeError):  # no JSON, or of another shape: another's file
         return [Section("card", "Data card", f"{file} is none that --prepare wrote.", ())]
     why = f"As --prepare wrote it ({file.name})."

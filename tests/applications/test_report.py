@@ -421,7 +421,7 @@ def test_a_fault_in_another_split_costs_a_line(made):
     assert "label.txt:1" in rows["train"]["remark"] and rows["val"]["images"] == "40"
 
 
-def test_a_data_card_is_shown_and_a_strange_one_is_said(made, tmp_path):
+def test_a_data_card_is_shown_and_a_strange_one_is_said(made, tmp_path, monkeypatch):
     shutil.copytree(made / "data", tmp_path / "data")
     card = {"title": "A set", "files": {"test/label.txt": {"sha256": "ab12"}}, "notes": ["odd"]}
     words = f"-e --resume {made / 'checkpoints/model_best_resnet10t.pth'} -o e.html --bootstrap 0"
@@ -433,6 +433,15 @@ def test_a_data_card_is_shown_and_a_strange_one_is_said(made, tmp_path):
         (tmp_path / "data/card.json").write_text(strange)
         call(tmp_path, f"{words} --report_maps 0")
         assert "none that --prepare wrote" in (tmp_path / "e.html").read_text()
+
+    def denied(path, *args, _read=Path.read_text, **kwargs):
+        if path.name == "card.json":
+            raise PermissionError(13, "Permission denied", str(path))
+        return _read(path, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "read_text", denied)
+    call(tmp_path, f"{words} --report_maps 0")
+    assert "card.json cannot be read: Permission denied." in (tmp_path / "e.html").read_text()
 
 
 @pytest.mark.parametrize("scores", [[3.0], [2.0, 2.0, 2.0], [1.0, 2.0]])
