@@ -1,0 +1,123 @@
+"""Reading files that a stranger may have made: what is no file is never opened, and what is wrong
+is one line that names file, place and cure. The standard library only.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import json
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from utils.text import cut, printable
+
+_KINDS = {
+    stat.S_IFIFO: "a pipe (FIFO)",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFDIR: "a folder",
+}
+MOST_BYTES = 1 << 30  # of a text that is read whole; 255,000 label lines are 12 MB
+
+
+class UnreadableFile(ValueError):
+    """`<path>[:line]: <what is wrong>: <remedy>`, one line."""
+
+
+def check_regular(path: str | os.PathLike[str], most: int | None = None) -> None:
+    """UnreadableFile for what is no regular file, or larger than `most` bytes, without opening it:
+    a pipe would wait for ever, a device may have no end. Links are followed. FileNotFoundError
+    where there is nothing.
+    """
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError) as error:  # a loop of links; a null character
+        reason = getattr(error, "strerror", None) or error
+        raise UnreadableFile(f"{printable(path)}: cannot be opened: {reason}") from None
+    kind = stat.S_IFMT(status.st_mode)
+    if kind != stat.S_IFREG:
+        what = _KINDS.get(kind, "no regular file")
+        raise UnreadableFile(f"{printable(path)}: is {what}: name a file")
+    if most is not None and status.st_size > most:
+        raise UnreadableFile(
+            f"{printable(path)}: {status.st_size} bytes are more than the {most} that are read here"
+        )
+
+
+def read_bytes(path: str | os.PathLike[str], most: int = MOST_BYTES) -> bytes:
+    """Content of a regular file; UnreadableFile, or FileNotFoundError where there is none."""
+    check_regular(path, most)
+    try:
+        return Path(path).read_bytes()
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise UnreadableFile(f"{printable(path)}: cannot be read: {error.strerror}") from None
+
+
+def read_text(path: str | os.PathLike[str], most: int = MOST_BYTES) -> str:
+    """UTF-8 text, with or without a byte order mark; UnreadableFile names the line of what is
+    something else, and what to do about it.
+    """
+    return utf8(read_bytes(path, most), path)
+
+
+def utf8(content: bytes, path: str | os.PathLike[str]) -> str:
+    """`content` of the file `path` as text, by the rules of `read_text`."""
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise UnreadableFile(f"{printable(path)}: UTF-16 text: save the file as UTF-8")
+    try:
+        return content.removeprefix(codecs.BOM_UTF8).decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        byte = f"byte 0x{content[error.start]:02x}"
+        raise UnreadableFile(
+            f"{printable(path)}:{line}: not UTF-8 text (save the file as UTF-8): {byte}"
+        ) from None
+
+
+def read_json(path: str | os.PathLike[str], most: int = MOST_BYTES) -> Any:
+    """The value of a JSON file; UnreadableFile for what is none, however deep it is nested."""
+    return parse_json(read_text(path, most), path)
+
+
+def parse_json(text: str, path: str | os.PathLike[str], line: int | None = None) -> Any:
+    """The value of JSON text of `path` (of its line `line`), by the rules of `read_json`."""
+    at = printable(path) if line is None else f"{printable(path)}:{line}"
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        place = f":{error.lineno}:{error.colno}" if line is None else f":{error.colno}"
+        raise UnreadableFile(f"{at}{place}: not JSON: {error.msg}") from None
+    except RecursionError:
+        raise UnreadableFile(f"{at}: not read: JSON nested too deep") from None
+    except ValueError as error:  # an integer of more digits than Python reads
+        raise UnreadableFile(f"{at}: not JSON: {cut(printable(error))}") from None
+
+
+def csv_rows(
+    text: str, path: str | os.PathLike[str], delimiter: str = ","
+) -> Iterator[tuple[int, list[str]]]:
+    """(line number, cells) of each row of csv text; UnreadableFile names the line of a row that is
+    none, such as a cell above 131,072 characters, which an unclosed quotation mark makes.
+    """
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    while True:
+        try:
+            row = next(rows)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise UnreadableFile(
+                f"{printable(path)}:{rows.line_num}: not a csv row: {error}: look for a quotation "
+                "mark that is never closed"
+            ) from None
+        yield rows.line_num, row
