@@ -80,7 +80,9 @@ def _figures(members: Sequence[Record]) -> dict[str, Any]:
 
 
 def _distortions(records: Sequence[Record]) -> dict[str, dict[str, Any]]:
-    """Of each distortion: images, levels, and how often the scores have the order of the levels."""
+    """Of each distortion: images, levels, and how often the scores have the order of the levels,
+    and contradict it.
+    """
     below = [record for record in records if record.distortion and record.level != 0]
     counts = Counter(record.distortion for record in below)
     agreed = agreement(records)
@@ -89,7 +91,8 @@ def _distortions(records: Sequence[Record]) -> dict[str, dict[str, Any]]:
         levels = {r.level for r in below if r.distortion == name and r.level is not None}
         found[name] = {"images": counts[name], "levels": sorted(levels)}
         if name in agreed:
-            found[name]["order_agrees"] = round(agreed[name], 4)
+            found[name]["order_agrees"] = round(agreed[name][0], 4)
+            found[name]["order_contradicted"] = round(agreed[name][1], 4)
     return found
 
 
@@ -151,10 +154,22 @@ def markdown(card: Mapping[str, Any]) -> str:
     parts += ["## Splits", _table(heads, rows)]
     if card["distortions"]:
         rows = [
-            [name, x["images"], " ".join(map(str, x["levels"])), x.get("order_agrees", "")]
+            [
+                name,
+                x["images"],
+                " ".join(map(str, x["levels"])),
+                x.get("order_agrees", ""),
+                x.get("order_contradicted", ""),
+            ]  # fmt: skip
             for name, x in card["distortions"].items()
         ]
-        columns = ("distortion", "images", "levels", "scores have the levels' order")
+        columns = (
+            "distortion",
+            "images",
+            "levels",
+            "scores have the levels' order",
+            "contradict it",
+        )
         parts += ["## Distortions", _table(columns, rows)]
     rows = [[file, x["kind"], x["lines"], x["sha256"]] for file, x in card["files"].items()]
     parts += ["## Files", _table(("file", "holds", "lines", "SHA-256"), rows)]

@@ -90,7 +90,7 @@ def _usable(reading: Reading, root: Path) -> list[Record]:
     if len(records) < len(reading.records):
         reason = "path that a label file cannot hold: blanks at its ends, # first, line ends"
         reading.dropped[reason] += len(reading.records) - len(records)
-    against = [name for name, share in agreement(records).items() if share < 0.5]
+    against = [name for name, (agreed, _) in agreement(records).items() if agreed < 0.5]
     for name in against:
         reading.notes.append(
             f"{name}: most scores rise with its levels: no order is taken from them"

@@ -149,8 +149,19 @@ def mlive(root: Path) -> Path:
     return root
 
 
-def waterloo(root: Path, generated: bool = True) -> Path:
+def waterloo(root: Path, generated: bool = True, layout: str = "") -> Path:
+    """Ten images. layout: how the versions lie: RankIQA's folders, the maintainers' package
+    (`typed`), or files that end in the level (`plain`).
+    """
     top = root / "exploration_database_and_code"
+    if layout:
+        for n in range(1, 11):
+            touch(top, f"pristine_images/{n:05d}.bmp")
+            for number, folder in enumerate(("GBLUR", "GNOISE", "jpeg", "JP2K"), start=1):
+                end = f"_{number}" if layout == "typed" else ""
+                names = [f"{n:05d}{end}_{level}.png" for level in range(1, 6)]
+                touch(top, *(f"distorted_images/{folder}/{name}" for name in names))
+        return root
     kinds = {"GB": "bmp", "GN": "bmp", "JPEG": "jpg", "JP2K": "jp2"}
     for n in range(1, 11):
         touch(top, f"pristine_images/{n:05d}.bmp")
@@ -248,6 +259,7 @@ def kadid(root: Path) -> Path:
 
 
 def pipal(root: Path, validation: bool = True) -> Path:
+    """As released for NTIRE, an early copy with one val_label.txt."""
     for part, letter, count in (("Train", "A", 4), ("Val", "B", 2)):
         lines = []
         for reference in range(1, count + 1):
@@ -265,6 +277,23 @@ def pipal(root: Path, validation: bool = True) -> Path:
             lines += rows
         if part == "Val" and validation:
             write(root / "val_label.txt", lines)
+    return root
+
+
+def pipal_of_the_authors(root: Path, labels: str = "") -> Path:
+    """Their own folders. labels: folder of the validation part's scores, if there is one."""
+    for part, name in (("training", "A0001"), ("training", "A0002"), ("training", "A0003"),
+                       ("validation", "B0001")):  # fmt: skip
+        versions = [f"{name}_00_{index:02d}.bmp" for index in range(3)]
+        rows = [f"{version},{1500 + i}" for i, version in enumerate(versions)]
+        train = part == "training"
+        ending = "train" if train else "valid"
+        folder = "Distortion/Distortion_1" if train else "Distortion_valid"
+        touch(root / part, f"Reference_{ending}/{name}.bmp", *(f"{folder}/{v}" for v in versions))
+        if train:
+            write(root / part / "MOS_Scores_train" / f"{name}.txt", rows)
+        elif labels:
+            write(root / labels / f"{name}.txt", rows)
     return root
 
 
@@ -311,9 +340,9 @@ def clive(root: Path) -> Path:
     return root
 
 
-def flive(root: Path, plain: bool = False) -> Path:
+def flive(root: Path, plain: bool = False, inside: str = "") -> Path:
     """Nine pictures, two patches each; the last is in no part of the division. plain: names of the
-    csv files without < and >.
+    csv files without < and >. inside: what patches carry of their picture's extension.
     """
     pictures = [
         "voc_emotic_ava/AVA__100.jpg", "voc_emotic_ava/EMOTIC__a+b__2.jpg",
@@ -322,7 +351,7 @@ def flive(root: Path, plain: bool = False) -> Path:
     ]  # fmt: skip
     touch(root / "database", *pictures)
     stems = [Path(name).stem for name in pictures]
-    patches = [f"patches/{stem}_patch_{n}.jpg" for stem in stems for n in (1, 2)]
+    patches = [f"patches/{stem}{inside}_patch_{n}.jpg" for stem in stems for n in (1, 2)]
     touch(root / "database", *patches)
     image_rows = [f"{name},{60 + i}" for i, name in enumerate(pictures)]
     write(root / "labels_image.csv", ["name,mos", *image_rows])

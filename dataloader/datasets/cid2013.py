@@ -11,6 +11,7 @@ import re
 from dataloader.datasets.records import DataSet, Reading, Record
 from dataloader.datasets.source_tree import SourceTree
 from dataloader.datasets.tables import number, sheet_rows
+from utils.text import quoted
 
 NAME = re.compile(r"(IS_[IVX]+)_(C\d+)_D\d+", re.IGNORECASE)
 BOOK = "CID2013 data - version 12112014.xlsx"
@@ -22,7 +23,7 @@ def read(tree: SourceTree) -> Reading:
     for place, row in sheet_rows(tree.file(BOOK), "CID2013 MOS", "source_id", "realigned mos"):
         match = NAME.fullmatch(row["source_id"])
         if match is None:
-            raise ValueError(f"{place}: {row['source_id']!r} is no name such as IS_I_C01_D01")
+            raise ValueError(f"{place}: {quoted(row['source_id'])} is no name such as IS_I_C01_D01")
         path = images.find_stem(row["source_id"])
         if path is not None:
             image_set = match[1].upper()

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from dataloader.datasets.records import DataSet, Reading, Record
 from dataloader.datasets.source_tree import SourceTree
 from dataloader.datasets.tables import columns, lines, number, sheet_rows
+from utils.text import quoted
 
 # Words of the sheet and of file names -> what file names have, and what the distortion is called.
 FILE_WORDS = {
@@ -37,7 +38,7 @@ def read(tree: SourceTree) -> Reading:
     found = Reading((images, references))
     for place, reference, word, level, dmos, std in _rows(tree, found):
         if word.casefold() not in FILE_WORDS:
-            raise ValueError(f"{place}: unknown distortion {word!r}")
+            raise ValueError(f"{place}: unknown distortion {quoted(word)}")
         in_file = FILE_WORDS[word.casefold()]
         strength = int(number(place, level))
         path = images.find(f"{reference}.{in_file}.{strength}.png")
@@ -66,7 +67,7 @@ def _rows(tree: SourceTree, found: Reading) -> Iterator[Row]:
         for line, text in lines(file):
             fields = [field.strip() for field in text.split("\t")]
             if len(fields) != 6:
-                raise ValueError(f"{file}:{line}: 6 columns apart by tabs expected: {text!r}")
+                raise ValueError(f"{file}:{line}: 6 columns apart by tabs expected: {quoted(text)}")
             if fields[0].casefold() != "image":
                 image, _, word, level, std, dmos = fields
                 yield f"{file}:{line}", image, word, level, dmos, std
@@ -75,7 +76,7 @@ def _rows(tree: SourceTree, found: Reading) -> Iterator[Row]:
         for place, (name, dmos) in columns(tree.file("csiq_label.txt", "csiq.DMOS.xlsx"), 2):
             match = FILE.fullmatch(name)
             if match is None:
-                raise ValueError(f"{place}: {name!r} is no name such as 1600.AWGN.1.png")
+                raise ValueError(f"{place}: {quoted(name)} is no name such as 1600.AWGN.1.png")
             yield place, match[1], match[2], match[3], dmos, None
 
 

@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 from dataloader.datasets.records import DataSet, Reading, Record
 from dataloader.datasets.source_tree import SourceTree
 from dataloader.datasets.tables import csv_rows, number
+from utils.text import quoted
 
 NAME = re.compile(r"(i\d\d)_(\d\d)_(\d\d)\.png", re.IGNORECASE)
 TYPES = (
@@ -31,7 +32,7 @@ def read(tree: SourceTree) -> Reading:
     for place, row in csv_rows(tree.file("dmos.csv"), "dist_img", "ref_img", "dmos"):
         name, match = row["dist_img"], NAME.fullmatch(row["dist_img"])
         if match is None or not 1 <= int(match[2]) <= len(TYPES):
-            raise ValueError(f"{place}: {name!r} is no name such as I01_01_01.png")
+            raise ValueError(f"{place}: {quoted(name)} is no name such as I01_01_01.png")
         path, kind = images.find(name), int(match[2])
         if path is None:
             continue

@@ -15,6 +15,7 @@ from dataclasses import replace
 from dataloader.datasets.records import DataSet, Reading, Record
 from dataloader.datasets.source_tree import SourceTree
 from dataloader.datasets.tables import csv_rows, number
+from utils.text import quoted
 
 SETS = {"training": "train", "validation": "val", "test": "test"}
 COUNTS = ("c1", "c2", "c3", "c4", "c5")
@@ -32,7 +33,7 @@ def read(tree: SourceTree) -> Reading:
             continue
         name = row.get("set", "")
         if name and name not in SETS:
-            raise ValueError(f"{place}: set {name!r} is none of {', '.join(SETS)}")
+            raise ValueError(f"{place}: set {quoted(name)} is none of {', '.join(SETS)}")
         record = Record(
             path=path,
             mos=number(place, row["mos"]),

@@ -30,15 +30,20 @@ def pairs(records: Sequence[Record]) -> Iterator[tuple[Record, Record]]:
         yield from ((a, b) for a, b in combinations(ladder, 2) if a.level != b.level)
 
 
-def agreement(records: Sequence[Record]) -> dict[str, float]:
-    """For each distortion with levels and scores, the share of pairs of a ladder whose scores have
-    the order of their levels; a tie counts half.
+def agreement(records: Sequence[Record]) -> dict[str, tuple[float, float]]:
+    """For each distortion with levels and scores: the share of pairs of a ladder whose scores have
+    the order of their levels, a tie counting half, and the share that contradicts it.
     """
-    won: dict[str, list[float]] = defaultdict(list)
+    gaps: dict[str, list[float]] = defaultdict(list)
     for better, worse in pairs(records):
         if better.mos is not None and worse.mos is not None:
-            won[worse.distortion].append((better.mos > worse.mos) + (better.mos == worse.mos) / 2)
-    return {distortion: sum(values) / len(values) for distortion, values in sorted(won.items())}
+            gaps[worse.distortion].append(better.mos - worse.mos)
+    found = {}
+    for distortion, values in sorted(gaps.items()):
+        against, ties = sum(gap < 0 for gap in values), values.count(0)
+        contradicted = against / len(values)
+        found[distortion] = (1 - contradicted - ties / 2 / len(values), contradicted)
+    return found
 
 
 def without_levels(records: Sequence[Record], distortions: Sequence[str]) -> list[Record]:

@@ -5,8 +5,6 @@ Every fault is a ValueError of one line with the file and, where there is one, t
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import warnings
 from collections.abc import Iterator
@@ -14,6 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from utils import read_file
+from utils.text import cut, quoted
 
 
 def lines(file: Path) -> Iterator[tuple[int, str]]:
@@ -26,14 +27,17 @@ def lines(file: Path) -> Iterator[tuple[int, str]]:
 def columns(file: Path, count: int, header: bool = False) -> Iterator[tuple[str, list[str]]]:
     """(place of the line, its `count` fields apart by blanks); ValueError for another number.
 
-    header: a first line that does not begin with a number may be one, and is passed over.
+    header: a first line of names may stand there, and is passed over: its second field, an id, is
+    no number (the first one may be none in a row as well: `d1`).
     """
     for line, text in lines(file):
         fields, place = text.split(), f"{file}:{line}"
-        if header and line == 1 and not _is_number(fields[0]):
+        if header and line == 1 and not _is_number(fields[min(1, len(fields) - 1)]):
             continue
         if len(fields) != count:
-            raise ValueError(f"{place}: {count} columns expected, found {len(fields)}: {text!r}")
+            raise ValueError(
+                f"{place}: {count} columns expected, found {len(fields)}: {quoted(text)}"
+            )
         yield place, fields
 
 
@@ -41,15 +45,17 @@ def csv_rows(file: Path, *needed: str) -> Iterator[tuple[str, dict[str, str]]]:
     """(place of the row, fields by the header's names in small letters); ValueError when a `needed`
     column is not there. Columns without a name are left out.
     """
-    rows = csv.reader(io.StringIO(_text(file), newline=""))
-    header = [name.strip().casefold() for name in next(rows, [])]
+    rows = read_file.csv_rows(_text(file), file)
+    header = [name.strip().casefold() for name in next(rows, (1, []))[1]]
     for name in needed:
         if name not in header:
-            raise ValueError(f"{file}:1: no column {name!r}: has {', '.join(filter(None, header))}")
-    for row in rows:
+            raise ValueError(
+                f"{file}:1: no column {name!r}: has {cut(', '.join(filter(None, header)))}"
+            )
+    for line, row in rows:
         if not any(cell.strip() for cell in row):
             continue
-        place = f"{file}:{rows.line_num}"
+        place = f"{file}:{line}"
         if len(row) < len(header) and any(header[len(row) :]):
             raise ValueError(f"{place}: {len(row)} columns where the header has {len(header)}")
         yield place, {k: v.strip() for k, v in zip(header, row, strict=False) if k}
@@ -81,6 +87,7 @@ def _sheet(file: Path, sheet: str) -> list[tuple[Any, ...]]:
     except ImportError:
         remedy = "pip install -r requirements-prepare.txt"
         raise ValueError(f"{file}: reading .xlsx needs openpyxl: {remedy}") from None
+    read_file.check_regular(file)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about colours and validation rules of cells
@@ -118,6 +125,7 @@ def mat_texts(file: Path, name: str) -> list[str]:
 def _mat(file: Path, name: str) -> np.ndarray:
     from scipy.io import loadmat
 
+    read_file.check_regular(file)
     try:
         found = loadmat(file)
     except Exception as error:  # as above; MATLAB's version 7.3 is NotImplementedError
@@ -135,7 +143,7 @@ def number(place: str, text: Any) -> float:
     except (TypeError, ValueError):
         value = math.nan
     if not math.isfinite(value):
-        raise ValueError(f"{place}: {text!r} is not a finite number")
+        raise ValueError(f"{place}: {quoted(str(text))} is not a finite number")
     return value
 
 
@@ -153,11 +161,7 @@ def _is_number(text: str) -> bool:
 
 
 def _text(file: Path) -> str:
-    try:
-        text = file.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{file}: not UTF-8 text ({error.reason}): convert it") from None
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    return read_file.read_text(file).replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _one_line(error: Exception) -> str:

@@ -14,6 +14,7 @@ from functools import partial
 from dataloader.datasets.records import DataSet, Reading, Record
 from dataloader.datasets.source_tree import SourceTree
 from dataloader.datasets.tables import columns, number, same_length
+from utils.text import quoted
 
 NAME = re.compile(r"(i\d\d)_(\d\d)_(\d)\.bmp", re.IGNORECASE)
 TYPES = (
@@ -25,12 +26,13 @@ TYPES = (
     "lossy compression of noisy image", "colour quantisation with dither", "chromatic aberration",
     "sparse sampling",
 )  # fmt: skip
-# Mean MOS by level: 14 has level 2 above 1, 15 rises, 16 ties at 1 and 2, and in 17 odd levels are
-# lower contrast and even ones higher. Those of all other types fall strictly.
-NO_SEVERITY = frozenset((14, 15, 16, 17))
+# Mean MOS by level: 15 rises, and in 17 odd levels are lower contrast and even ones higher. In
+# TID2013 14 has level 2 above 1 and 16 ties at 1 and 2. All other types fall strictly.
+NO_SEVERITY_2008 = (15, 17)
+NO_SEVERITY_2013 = (14, 15, 16, 17)
 
 
-def read(tree: SourceTree, types: int) -> Reading:
+def read(tree: SourceTree, types: int, no_severity: tuple[int, ...]) -> Reading:
     images = tree.images("distorted_images")
     references = tree.images("reference_images", optional=True)
     rows = list(columns(tree.file("mos_with_names.txt"), 2))
@@ -42,7 +44,7 @@ def read(tree: SourceTree, types: int) -> Reading:
     for (place, (mos, name)), deviation in zip(rows, std, strict=True):
         match = NAME.fullmatch(name)
         if match is None or not 1 <= int(match[2]) <= types:
-            raise ValueError(f"{place}: {name!r} is no name such as i01_02_3.bmp")
+            raise ValueError(f"{place}: {quoted(name)} is no name such as i01_02_3.bmp")
         path = images.find(name)
         if path is None:
             continue
@@ -54,17 +56,20 @@ def read(tree: SourceTree, types: int) -> Reading:
             std=deviation,
             reference_id=reference,
             distortion=f"{kind:02d} {TYPES[kind - 1]}",
-            level=None if kind in NO_SEVERITY else int(match[3]),
+            level=None if kind in no_severity else int(match[3]),
         )
         found.add(record)
-    found.notes.append("levels of types 14 to 17 are no severities: no order is taken from them")
+    unordered = ", ".join(map(str, no_severity))
+    found.notes.append(
+        f"levels of types {unordered} are no severities: no order is taken from them"
+    )
     return found
 
 
 TID2013 = DataSet(
     "TID2013",
     "Ponomarenko et al., Signal Processing: Image Communication 2015",
-    partial(read, types=24),
+    partial(read, types=24, no_severity=NO_SEVERITY_2013),
     scores="MOS as published, 0 to 9, higher is better",
     scale=(0, 9),
     rated=3000,
@@ -74,7 +79,7 @@ TID2013 = DataSet(
 TID2008 = DataSet(
     "TID2008",
     "Ponomarenko et al., Advances of Modern Radioelectronics 2009",
-    partial(read, types=17),
+    partial(read, types=17, no_severity=NO_SEVERITY_2008),
     scores=TID2013.scores,
     scale=(0, 9),
     rated=1700,

@@ -61,6 +61,9 @@ def test_csv_columns_by_name(tmp_path: Path) -> None:
     write(file, ["a,b", "1"])
     with pytest.raises(ValueError, match=r"x.csv:2: 1 columns where the header has 2"):
         list(tables.csv_rows(file))
+    file.write_text('image name,mos\na,"' + "x" * 140_000)
+    with pytest.raises(ValueError, match=r"x.csv:2: not a csv row: .*quotation mark"):
+        list(tables.csv_rows(file))
 
 
 def test_columns_apart_by_blanks(tmp_path: Path) -> None:
@@ -72,7 +75,7 @@ def test_columns_apart_by_blanks(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"x.txt:2: 3 columns expected, found 2: '7  a.png'"):
         list(tables.columns(file, 3, header=True))
     file.write_bytes(b"caf\xe9 1\n")
-    with pytest.raises(ValueError, match="x.txt: not UTF-8 text"):
+    with pytest.raises(ValueError, match="x.txt:1: not UTF-8 text"):
         list(tables.columns(file, 2))
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from dataloader.datasets.dividing import divide
 from dataloader.datasets.records import Reading, Record
 from dataloader.datasets.source_tree import SourceTree
 from dataloader.datasets.table import DATA_SETS, data_set_name
@@ -56,6 +57,14 @@ def test_tid2008_has_17_types(tmp_path: Path) -> None:
     assert clean(found) and len(found.records) == 5 * 2 * 4 + 5
     with pytest.raises(ValueError, match=r"mos_with_names.txt:10: 'i01_24_1.bmp' is no name"):
         read("tid2008", trees.tid(tmp_path / "b", (1, 11, 14, 24)))
+
+
+def test_tid2008_orders_types_14_and_16_which_fall_there(tmp_path: Path) -> None:
+    found = read("tid2008", trees.tid(tmp_path, (14, 15, 16, 17), levels=4))
+    ordered = {r.distortion[:2] for r in found.records if r.level}
+    assert ordered == {"14", "16"} and "levels of types 15, 17 are no" in found.notes[-1]
+    found = read("tid2013", trees.tid(tmp_path / "a", (14, 15, 16, 17), levels=4))
+    assert not {r.distortion[:2] for r in found.records if r.level}
 
 
 def test_tid_std_must_be_as_long_as_the_list(tmp_path: Path) -> None:
@@ -150,6 +159,23 @@ def test_waterloo_without_distorted_images_says_how_to_make_them(tmp_path: Path)
         read("waterloo", trees.waterloo(tmp_path, generated=False))
 
 
+@pytest.mark.parametrize(("layout", "end"), [("typed", "_1_4"), ("plain", "_4")])
+def test_waterloo_in_other_layouts(tmp_path: Path, layout: str, end: str) -> None:
+    found = read("waterloo", trees.waterloo(tmp_path, layout=layout))
+    records = named(found)
+    top = "exploration_database_and_code"
+    assert clean(found) and len(records) == 10 + 10 * 4 * 5
+    one = records[f"{top}/distorted_images/GBLUR/00003{end}.png"]
+    assert (one.reference_id, one.distortion, one.level) == ("00003", "Gaussian blur", 4)
+    kinds = {r.distortion for r in found.records if r.level}
+    assert kinds == {"Gaussian blur", "white noise", "JPEG", "JPEG2000"}
+    (tmp_path / one.path).unlink()
+    trees.touch(tmp_path / top, "distorted_images/jpeg/00001_strong.png")
+    found = read("waterloo", tmp_path)
+    assert found.missing == [f"GBLUR/00003{end}"]
+    assert found.surplus == [f"{top}/distorted_images/jpeg/00001_strong.png"]
+
+
 def test_photonet_takes_the_mean_and_only_counts_that_add_up(tmp_path: Path) -> None:
     found = read("photonet", trees.photonet(tmp_path))
     records = named(found)
@@ -163,6 +189,23 @@ def test_photonet_takes_the_mean_and_only_counts_that_add_up(tmp_path: Path) -> 
     assert (odd.mos, odd.std, odd.counts) == (4.2, 1.1, None)
     assert records["images/2985303.jpg"].mos == 4.3  # the second row says 6.60
     assert records["images/2985305.JPG"].mos == 4.5
+
+
+def test_photonet_says_how_many_histograms_contradict_the_mean(tmp_path: Path) -> None:
+    # All seven have the mean 4.1.
+    file = trees.photonet(tmp_path) / "photonet_dataset.txt"
+    file.write_text(file.read_text().replace("4.40 ", "4.10 ").replace("4.50 ", "4.11 "))
+    notes = read("photonet", tmp_path).notes
+    assert notes[-1].startswith("5 of 7 histograms contradict column 4")
+
+
+@pytest.mark.parametrize("first", ["d1 10007 4", "1 10007 4"])
+def test_dpchallenge_keeps_a_first_row_that_is_no_header(tmp_path: Path, first: str) -> None:
+    file = trees.dpchallenge(tmp_path) / "dpchallenge_dataset.txt"
+    rows = file.read_text().splitlines()
+    file.write_text("\n".join([f"{first} 5.5 0 0 0 1 1 1 1 0 0 0", *rows[1:]]) + "\n")
+    trees.touch(tmp_path, "10007.jpg")
+    assert len(read("dpchallenge", tmp_path).records) == 10
 
 
 def test_dpchallenge_drops_photographs_without_ratings(tmp_path: Path) -> None:
@@ -241,6 +284,20 @@ def test_pipal_orders_nothing_by_index(tmp_path: Path, validation: bool) -> None
         assert records["Val_Ref/B0001.bmp"].split == "test"
 
 
+@pytest.mark.parametrize("labels", ["Val_Label", "validation/val_label", ""])
+def test_pipal_in_the_layout_of_its_authors(tmp_path: Path, labels: str) -> None:
+    found = read("pipal", trees.pipal_of_the_authors(tmp_path, labels))
+    records = named(found)
+    assert clean(found) and len(records) == (16 if labels else 12)
+    one = records["training/Distortion/Distortion_1/A0002_00_01.bmp"]
+    assert (one.mos, one.reference_id, one.split) == (1501, "A0002", "train" if labels else "")
+    if labels:
+        other = records["validation/Distortion_valid/B0001_00_02.bmp"]
+        assert (other.mos, other.split) == (1502, "test")
+    else:
+        assert "3 validation images without scores (no Val_Label/): left out" in found.notes
+
+
 def test_koniq_has_two_scales(tmp_path: Path) -> None:
     found = read("koniq10k", trees.koniq(tmp_path / "a"))
     one = named(found)["1024x768/10007.jpg"]
@@ -271,9 +328,9 @@ def test_clive_leaves_the_training_images_out(tmp_path: Path) -> None:
     assert len(records) == 5
 
 
-@pytest.mark.parametrize("plain", [True, False])
-def test_flive_patches_go_with_their_picture(tmp_path: Path, plain: bool) -> None:
-    found = read("flive", trees.flive(tmp_path, plain))
+@pytest.mark.parametrize(("plain", "inside"), [(True, ""), (False, ".jpg"), (False, ".JPG")])
+def test_flive_patches_go_with_their_picture(tmp_path: Path, plain: bool, inside: str) -> None:
+    found = read("flive", trees.flive(tmp_path, plain, inside))
     records = named(found)
     assert not found.missing and not found.surplus
     assert found.dropped == {
@@ -281,12 +338,23 @@ def test_flive_patches_go_with_their_picture(tmp_path: Path, plain: bool) -> Non
         "patch of a picture in no part of the official division": 2,
     }
     picture = records["database/voc_emotic_ava/EMOTIC__a+b__2.jpg"]
-    patch = records["database/patches/EMOTIC__a+b__2_patch_2.jpg"]
+    patch = records[f"database/patches/EMOTIC__a+b__2{inside}_patch_2.jpg"]
     assert (picture.mos, picture.split, picture.part) == (61, "train", "")
     assert (patch.mos, patch.split, patch.part) == (43, "train", "patches")
     assert patch.content == picture.content
     assert records["database/EE371R/x.jpg"].split == "val"
     assert records["database/voc_emotic_ava/v2.jpg"].split == "test"
+
+
+def test_flive_without_its_division_keeps_patches_beside_their_picture(tmp_path: Path) -> None:
+    root = trees.flive(tmp_path, inside=".jpg")
+    for file in root.glob("labels[<>]*.csv"):
+        file.unlink()
+    found = read("flive", root)
+    assert clean(found) and len(found.records) == 27
+    splits = divide(found.records, seed=3, val=0.1)
+    contents = {split: {r.content for r in members} for split, members in splits.items()}
+    assert [len(members) for members in splits.values()] == [3 * len(c) for c in contents.values()]
 
 
 def test_biq_names_with_blanks_and_brackets(tmp_path: Path) -> None:
