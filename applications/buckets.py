@@ -65,14 +65,20 @@ def _names(images: Sequence[Path], folder: Path) -> list[str]:
 
 
 def _first_line(file: Path) -> str:
-    """The first line that is neither blank nor a comment; "" where there is none to be read, which
-    the reader of the whole file explains.
+    """The first line that is neither blank nor looks like a comment, else the last one, of an image
+    whose name begins with `#`; "" where there is none to be read, which the reader of the whole
+    file explains.
     """
+    last = ""
     try:
         with open(file, encoding="utf-8-sig", errors="replace") as lines:
-            return next((t.strip() for t in lines if t.strip() and t.lstrip()[0] != "#"), "")
+            for line in map(str.strip, lines):
+                last = line or last
+                if line and line[0] != "#":
+                    return line
     except OSError:
         return ""
+    return last
 
 
 def _is_ava(file: Path) -> bool:

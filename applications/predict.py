@@ -6,6 +6,7 @@ import csv
 import glob
 import io
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ from dataloader.sources import Source
 from utils.files import write_text
 from utils.images import list_images
 from utils.metrics import distribution_std
+from utils.read_file import read_text
+from utils.text import cut, printable
 
 
 def run(config: Config, runtime: Runtime) -> int:
@@ -82,21 +85,20 @@ def expand(word: str) -> list[Path]:
 
 def _listed(file: Path) -> list[Path]:
     """Paths of a list file, one a line, looked for beside it first and then from the working
-    directory.
+    directory; they may lead anywhere. A line that begins with `#` is a comment, unless it names an
+    image.
     """
     paths = []
-    for number, line in enumerate(file.read_text(encoding="utf-8-sig").splitlines(), 1):
+    for number, line in enumerate(read_text(file).splitlines(), 1):
         name = line.strip()
-        if not name or name.startswith("#"):
-            continue
-        beside = file.parent / name
-        path = beside if beside.is_file() else Path(name)
-        if not path.is_file():
+        found = next((p for p in (file.parent / name, Path(name)) if os.path.isfile(p)), None)
+        if found is not None:
+            paths.append(found)
+        elif name and not name.startswith("#"):
             raise ValueError(
-                f"{file}:{number}: no such image: {name} (looked for beside the list, then from "
-                "the working directory)"
+                f"{file}:{number}: no such image: {cut(printable(name))} (looked for beside the "
+                "list, then from the working directory)"
             )
-        paths.append(path)
     if not paths:
         raise ValueError(f"{file}: an empty list: one image path a line")
     return paths

@@ -88,7 +88,7 @@ def _usable(reading: Reading, root: Path) -> list[Record]:
         count = len(reading.missing)
         raise ValueError(f"{root}: none of the listed images is there ({count} missing{first})")
     if len(records) < len(reading.records):
-        reason = "path that a label file cannot hold: blanks at its ends, # first, line ends"
+        reason = "path that a label file cannot hold: blanks at its ends, line ends"
         reading.dropped[reason] += len(reading.records) - len(records)
     against = [name for name, (agreed, _) in agreement(records).items() if agreed < 0.5]
     for name in against:

@@ -12,9 +12,11 @@ import re
 from dataloader.label_lines import LineReader
 from dataloader.label_paths import Found, Missing
 from dataloader.label_records import BucketLabel
+from utils.text import cut, quoted
 
 HEADER = ("file_name", "label")
 _WHOLE = re.compile(r"[+-]?\d{1,9}(?:\.0*)?")  # a table that was written as floats has 5.0
+_BLANKS = re.compile(r"\s*")
 _FIELD = re.compile(r'[ \t]*(?:"((?:[^"]|"")*)"[ \t]*|([^",][^,]*)?)')
 
 Cell = tuple[int, str]  # the column where it begins, from 1, and its text
@@ -25,6 +27,11 @@ class BucketReader(LineReader):
 
     _header: list[str] | None = None  # names of the columns; () after a fault
     _comma = False
+
+    def is_comment(self, text: str) -> bool:
+        if not super().is_comment(text):
+            return False
+        return not self.finder.exists(text.rsplit(None, 1)[0].strip())  # apart by a space
 
     def read(self, line: int, text: str) -> None:
         if self._header is None:
@@ -40,7 +47,7 @@ class BucketReader(LineReader):
             self._header = []
             message = (
                 "a header is expected, 'file_name label' or that of a csv with these two columns, "
-                f"found {text.strip()[:100]!r}"
+                f"found {quoted(text)}"
             )
             self.fault(line, 1, message)
 
@@ -48,8 +55,9 @@ class BucketReader(LineReader):
         cells = self._cells(text)
         if cells is None or len(cells) != len(self._header or ()):
             found = "quotes that do not close" if cells is None else f"found {len(cells)}"
-            columns = ("," if self._comma else " ").join(self._header or ())
-            message = f"{len(self._header or ())} columns expected ({columns}), {found}: {text!r}"
+            columns = cut(("," if self._comma else " ").join(self._header or ()))
+            wanted = f"{len(self._header or ())} columns expected ({columns})"
+            message = f"{wanted}, {found}: {quoted(text)}"
             self.fault(line, 1, message)
             return
         row = dict(zip(self._header or (), cells, strict=True))
@@ -70,7 +78,7 @@ class BucketReader(LineReader):
         return [first, (1 + len(text) - len(parts[1].lstrip()), label)]
 
     def _found(self, line: int, column: int, name: str) -> Found | None:
-        found = self.finder.find(name) if name else Missing(f"empty path: {name!r}")
+        found = self.finder.find(name) if name else Missing("empty path: ''")
         if isinstance(found, Found):
             return found
         self.fault(line, column, found.message)
@@ -81,7 +89,7 @@ class BucketReader(LineReader):
             return int(float(label))
         message = "not a whole number" if label else "empty field"
         hint = " (--make_buckets makes buckets of scores)" if label else ""
-        self.fault(line, column, f"{message}{hint}: {label!r}")
+        self.fault(line, column, f"{message}{hint}: {quoted(label)}")
         return None
 
 
@@ -94,8 +102,7 @@ def _csv_cells(text: str) -> list[Cell] | None:
             return None
         quoted = found[1] is not None
         value = found[1].replace('""', '"') if quoted else (found[2] or "").strip()
-        blanks = len(text[at:]) - len(text[at:].lstrip())
-        cells.append((at + 1 + (blanks if value else 0), value))
+        cells.append((1 + (_BLANKS.match(text, at).end() if value else at), value))
         at = found.end() + 1
         if at > len(text):
             return cells

@@ -1,10 +1,13 @@
 """One line of a label file -> one record, or the faults of the line."""
 
+from collections.abc import Iterable
+from itertools import accumulate, islice
 from math import isfinite
 from pathlib import Path
 
 from dataloader.label_paths import Found, Missing, PathFinder
 from dataloader.label_records import (
+    SHOWN,
     DistributionLabel,
     Fault,
     Label,
@@ -13,6 +16,7 @@ from dataloader.label_records import (
     are_probabilities,
     histogram_fault,
 )
+from utils.text import quoted
 
 
 class LineReader:
@@ -34,6 +38,9 @@ class LineReader:
         self._pairs: dict[tuple[str, str], int] = {}  # real paths of (better, worse): line
         self._targets: dict[str, tuple[float | tuple[float, ...], int]] = {}  # real path: and line
 
+    def is_comment(self, text: str) -> bool:
+        return self.finder.is_comment(text)
+
     def read(self, line: int, text: str) -> None:
         if self.kind == "pairs":
             self._read_pair(line, text)
@@ -54,10 +61,10 @@ class LineReader:
             return
         key = (better.real, worse.real)
         if better.real == worse.real:
-            self.fault(line, _column(parts, 1), f"an image paired with itself: {_shown(parts[1])}")
+            self.fault(line, _column(parts, 1), f"an image paired with itself: {quoted(parts[1])}")
         elif key[::-1] in self._pairs:
             first = self._pairs[key[::-1]]
-            message = f"the reverse of the pair in line {first}: {_shown(text)}"
+            message = f"the reverse of the pair in line {first}: {quoted(text)}"
             self.fault(line, _column(parts, 0), message)
         else:
             self.repeated_lines += key in self._pairs
@@ -68,16 +75,18 @@ class LineReader:
         fields = text.split(",")
         if len(fields) == 2:
             return fields
-        cuts = [[",".join(fields[:end]), ",".join(fields[end:])] for end in range(1, len(fields))]
-        whole = [cut for cut in cuts if all(self.finder.exists(part.strip()) for part in cut)]
+        cuts = (
+            [",".join(fields[:end]), ",".join(fields[end:])] for end in self.finder.ends(fields)
+        )
+        whole = [cut for cut in cuts if self.finder.exists(cut[1].strip())]
         if len(whole) == 1:
             return whole[0]
         expected = "2 columns expected (better,worse)"
         if whole:
-            message = f"{expected}, but the commas can be read in {len(whole)} ways: {_shown(text)}"
+            message = f"{expected}, but the commas can be read in {len(whole)} ways: {quoted(text)}"
             self.fault(line, _column(fields, 0), message)
         else:
-            self.fault(line, _column(fields, 2), f"{expected}, found {len(fields)}: {_shown(text)}")
+            self.fault(line, _column(fields, 2), f"{expected}, found {len(fields)}: {quoted(text)}")
         return None
 
     def _read_score(self, line: int, text: str) -> None:
@@ -106,24 +115,17 @@ class LineReader:
 
     def _infer_bins(self, line: int, text: str) -> None:
         fields = text.split(",")
-        path_fields = self._path_fields(fields)
-        if path_fields is None:
+        path_fields = max(self.finder.ends(fields), default=0)
+        if not path_fields:
             path_fields = len(fields)
             while path_fields > 1 and _is_number(fields[path_fields - 1]):
                 path_fields -= 1
         bins = len(fields) - path_fields
         if bins < 2:
-            message = f"at least 2 numbers expected after the path, found {bins}: {_shown(text)}"
+            message = f"at least 2 numbers expected after the path, found {bins}: {quoted(text)}"
             self.fault(line, _column(fields, len(fields)), message)
             return
         self.num_classes, self._bins_from = bins, f"as in line {line}"
-
-    def _path_fields(self, fields: list[str]) -> int | None:
-        """How many of the fields make the longest path that exists."""
-        for end in range(len(fields), 0, -1):
-            if self.finder.exists(",".join(fields[:end]).strip()):
-                return end
-        return None
 
     def _cut_numbers(self, line: int, text: str, count: int, expected: str) -> list[str] | None:
         """The path and `count` numbers; None, with a fault, for another number of columns."""
@@ -132,18 +134,18 @@ class LineReader:
         if complete and self.finder.exists(parts[0].strip()):
             return parts
         fields = text.split(",")
-        path_fields = self._path_fields(fields)
-        if path_fields is None and complete:
+        path_fields = max(self.finder.ends(fields), default=0)
+        if not path_fields and complete:
             return parts
         path_fields = path_fields or 1
         column = _column(fields, min(path_fields + count, len(fields)))
         found = len(fields) - path_fields
-        self.fault(line, column, f"{expected}, found {found}: {_shown(text)}")
+        self.fault(line, column, f"{expected}, found {found}: {quoted(text)}")
         return None
 
     def _image(self, line: int, parts: list[str], index: int) -> Found | None:
         text = parts[index].strip()
-        found = self.finder.find(text) if text else Missing(f"empty path: {text!r}")
+        found = self.finder.find(text) if text else Missing(f"empty path: {quoted(text)}")
         if isinstance(found, Found):
             return found
         self.fault(line, _column(parts, index), found.message)
@@ -156,28 +158,30 @@ class LineReader:
             values = []
         if values and isfinite(sum(values)) and "_" not in "".join(parts[1:]):
             return values
-        wrong = False
-        for index, part in enumerate(parts[1:], start=1):
-            if not _is_number(part):
-                what = "not a number" if part.strip() else "empty field"
-            elif not isfinite(float(part)):
-                what = "not finite"
-            else:
-                continue
-            wrong = True
-            self.fault(line, _column(parts, index), f"{what}: {part.strip()!r}")
-        return None if wrong else values
+        wrong = ((index, _why_no_number(part)) for index, part in enumerate(parts) if index)
+        return None if self._fields(line, parts, wrong) else values
+
+    def _fields(self, line: int, parts: list[str], wrong: Iterable[tuple[int, str]]) -> bool:
+        """A fault for each field that has a reason, "" for none; the first SHOWN, then a count."""
+        found = [(index, why) for index, why in wrong if why]
+        starts = list(accumulate((len(part) + 1 for part in parts), initial=1))
+        for index, why in islice(found, SHOWN):
+            part = parts[index]
+            blanks = len(part) - len(part.lstrip()) if part.strip() else 0
+            self.fault(line, starts[index] + blanks, f"{why}: {quoted(part)}")
+        if len(found) > SHOWN:
+            column = starts[found[SHOWN][0]]
+            self.fault(line, column, f"... and {len(found) - SHOWN} more fields of this line")
+        return bool(found)
 
     def _probs(self, line: int, parts: list[str], values: list[float]) -> tuple[float, ...] | None:
         """The histogram as probabilities: within SUM_TOLERANCE of 1 already, or whole votes."""
-        if min(values) < 0:
-            for index, value in enumerate(values, start=1):
-                if value < 0:
-                    message = f"negative share or count: {parts[index].strip()!r}"
-                    self.fault(line, _column(parts, index), message)
+        negative = "negative share or count"
+        wrong = ((i, negative if value < 0 else "") for i, value in enumerate(values, start=1))
+        if min(values) < 0 and self._fields(line, parts, wrong):
             return None
         if message := histogram_fault(values):
-            self.fault(line, _column(parts, 1), f"{message}: {_shown(','.join(parts[1:]))}")
+            self.fault(line, _column(parts, 1), f"{message}: {quoted(','.join(parts[1:]))}")
             return None
         total = sum(values)
         self.vote_lines += not are_probabilities(total)
@@ -189,7 +193,7 @@ class LineReader:
         """False, with a fault, when an earlier line gives the image another target."""
         earlier, first = self._targets.setdefault(image.real, (target, line))
         if earlier != target:
-            message = f"line {first} gives this image another target: {_shown(','.join(parts))}"
+            message = f"line {first} gives this image another target: {quoted(','.join(parts))}"
             self.fault(line, _column(parts, 0), message)
             return False
         self.repeated_lines += first != line
@@ -205,14 +209,16 @@ def _column(parts: list[str], index: int) -> int:
     return start + 1 + (len(part) - len(part.lstrip()) if part.strip() else 0)
 
 
+def _why_no_number(text: str) -> str:
+    """What keeps a field from being a finite number; "" for one."""
+    if not _is_number(text):
+        return "not a number" if text.strip() else "empty field"
+    return "" if isfinite(float(text)) else "not finite"
+
+
 def _is_number(text: str) -> bool:
     try:
         float(text)
     except ValueError:
         return False
     return "_" not in text  # Python reads 1_000, other programs do not
-
-
-def _shown(text: str, most: int = 100) -> str:
-    text = text.strip()
-    return repr(text if len(text) <= most else text[: most - 3] + "...")

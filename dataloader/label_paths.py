@@ -3,13 +3,21 @@ other folder that the data root names.
 """
 
 import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+
+from utils.text import cut, printable, quoted
 
 # Beside train/, val/ and test/: one line, the folder where images lie that are not in the data
 # root; absolute, or relative to the data root. --prepare writes it instead of copying images.
 IMAGES_ROOT_FILE = "images_root.txt"
 CARD_FILE = "card"  # .json and .md, what --prepare says of the data set
+# No path on a disk is longer, and none holds as many commas as a name may have bytes: what a line
+# may hold in front of its figures is looked for within these, whatever its length.
+LONGEST = 4096
+MOST_COMMAS = 255
 
 
 def images_root(root: Path) -> Path | None:
@@ -80,17 +88,45 @@ class PathFinder:
         )
         self._listings: dict[str, tuple[frozenset[str], str]] = {}  # and the folder's real path
         self._known: dict[str, Found | Missing] = {}
+        self._names: dict[str, tuple[str, ...]] = {}
         self._folders: dict[str, tuple[frozenset[str], str, str] | None] = {}
 
     def find(self, text: str) -> Found | Missing:
         """The image that the text names, or the reason why there is none."""
+        if len(text) > LONGEST:
+            return Missing(f"a path of {len(text)} characters, no image: {quoted(text)}")
         if text not in self._known:
-            self._known[text] = self._look_up(text)
+            self._known[text] = self._image(text) or self._missing(text)
         return self._known[text]
 
     def exists(self, text: str) -> bool:
-        """Whether the text names a usable image; for telling where a path ends in a line."""
-        return bool(text) and isinstance(self.find(text), Found)
+        """Whether the text names a usable image; for telling where a path ends in a line. What
+        names none is not kept: a line can be cut in many ways.
+        """
+        if text not in self._known and text and len(text) <= LONGEST:
+            found = self._image(text)
+            if found is not None:
+                self._known[text] = found
+        return isinstance(self._known.get(text), Found)
+
+    def ends(self, fields: Sequence[str]) -> Iterator[int]:
+        """How many of a line's fields, apart by commas, make a path that exists: each way to read
+        it, the shortest first.
+        """
+        text = ""
+        for end, field in enumerate(fields[: MOST_COMMAS + 1], start=1):
+            text = f"{text},{field}" if end > 1 else field.lstrip()
+            if len(text) > LONGEST:
+                return
+            if self.exists(text.rstrip()):
+                yield end
+
+    def is_comment(self, line: str) -> bool:
+        """Whether a line begins with `#`, and with no image's name that does."""
+        text = line.lstrip()
+        if not text.startswith("#"):
+            return False
+        return not (self._marked_names and any(self.ends(text.split(","))))
 
     def listing(self, folder: str) -> tuple[frozenset[str], str, str] | None:
         """(names of plain files, and what to put before one for its path and for its real path) of
@@ -105,22 +141,41 @@ class PathFinder:
             )  # fmt: skip
         return self._folders[folder]
 
-    def _look_up(self, text: str) -> Found | Missing:
+    @cached_property
+    def _marked_names(self) -> bool:
+        """Whether the name of anything where images are looked for begins with `#`."""
+        return any(name.startswith("#") for base in self._bases for name in self._entries(base))
+
+    def _places(self, text: str) -> list[str]:
+        places = (os.path.normpath(os.path.join(base, text)) for base in self._bases)
+        return list(dict.fromkeys(places))
+
+    def _image(self, text: str) -> Found | None:
         if "\0" in text:
-            return Missing(f"path with a null character: {text!r}")
-        places = []
-        for base in self._bases:
-            places.append(os.path.normpath(os.path.join(base, text)))
-            found = self._image_at(places[-1])
-            if found is not None:
-                return found
+            return None
+        return next(filter(None, map(self._image_at, self._places(text))), None)
+
+    def _missing(self, text: str) -> Missing:
+        if "\0" in text:
+            return Missing(f"path with a null character: {quoted(text)}")
+        places = self._places(text)
         inside = [place for place in places if place.startswith(self._inside)]
         if not inside or any(os.path.isfile(place) for place in places):
-            return Missing(f"path leaves the data root {' and '.join(self._roots)}: {text!r}")
+            roots = " and ".join(self._roots)
+            return Missing(f"path leaves the data root {roots}: {quoted(text)}")
         if any(os.path.isdir(place) for place in inside):
-            return Missing(f"not an image but a folder: {text!r}")
-        both = " and ".join(dict.fromkeys(places))
-        return Missing(f"image not found (looked for {both}): {text!r}")
+            return Missing(f"not an image but a folder: {quoted(text)}")
+        looked = " and ".join(cut(printable(place), 200) for place in places)
+        return Missing(f"image not found (looked for {looked}): {quoted(text)}")
+
+    def _entries(self, folder: str) -> tuple[str, ...]:
+        """All names in a folder, which is listed once; none where it cannot be."""
+        if folder not in self._names:
+            try:
+                self._names[folder] = tuple(os.listdir(folder))
+            except OSError:
+                self._names[folder] = ()
+        return self._names[folder]
 
     def _image_at(self, place: str) -> Found | None:
         if not place.startswith(self._inside):

@@ -6,8 +6,10 @@ from math import isfinite
 from pathlib import Path
 
 from dataloader.sources import Source
+from utils.text import printable
 
 SHOWN = 20
+MOST_FAULTS = 10_000  # of one file: what comes after is not read, so that memory stays bounded
 SUM_TOLERANCE = 0.01 + 1e-9  # two decimals are common, and 0.33 * 3 counts as within 0.01 of 1
 
 
@@ -22,7 +24,7 @@ class Fault:
 
     def __str__(self) -> str:
         places = [str(place) for place in (self.line, self.column) if place]
-        return f"{':'.join([str(self.file), *places])}: {self.message}"
+        return f"{':'.join([printable(self.file), *places])}: {self.message}"
 
 
 class LabelError(ValueError):

@@ -77,7 +77,7 @@ def read_quickly(
     except UnicodeDecodeError:
         return None
     rows = [(n, row) for n, line in enumerate(text.split("\n"), 1) if (row := line.rstrip())]
-    rows = [(n, row) for n, row in rows if not row.lstrip().startswith("#")]
+    rows = [(n, row) for n, row in rows if "#" not in row or not finder.is_comment(row)]
     columns = _columns(kind, rows[0][1], finder, num_classes) if rows else 0
     if not columns or any(row.count(",") != columns or "\r" in row for _, row in rows):
         return None
@@ -100,10 +100,8 @@ def _columns(kind: str, first: str, finder: PathFinder, num_classes: int | None)
     if kind == "scores":
         return 1
     fields = first.split(",")
-    if num_classes is None:
-        longer = (",".join(fields[:end]).strip() for end in range(2, len(fields) + 1))
-        if any(map(finder.exists, longer)):
-            return 0
+    if num_classes is None and max(finder.ends(fields), default=0) > 1:
+        return 0
     found = len(fields) - 1
     return found if found >= 2 and num_classes in (None, found) else 0
 

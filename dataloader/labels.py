@@ -1,9 +1,9 @@
 """Label files: text -> records, or every fault of the file at once.
 
-One line per label, fields apart by commas, UTF-8; blank lines and lines that start with `#` are
-skipped. The images of a line are looked for beside the label file, then in the folder that
-images_root.txt of the data root names, if there is one, then from the working directory, and must
-lie inside the data root or that folder.
+One line per label, fields apart by commas, UTF-8; blank lines are skipped, and lines that start
+with `#`, but for those that start with the name of an image. The images of a line are looked for
+beside the label file, then in the folder that images_root.txt of the data root names, if there is
+one, then from the working directory, and must lie inside the data root or that folder.
 
     pairs           better.png,worse.png
     scores          photo.png,7.6                      a higher score is a better image
@@ -22,6 +22,7 @@ from dataloader.bucket_lines import BucketReader
 from dataloader.label_lines import LineReader
 from dataloader.label_paths import IMAGES_ROOT_FILE, PathFinder, Resolver, images_root
 from dataloader.label_records import (
+    MOST_FAULTS,
     BucketLabel,
     DistributionLabel,
     Fault,
@@ -106,6 +107,9 @@ def _data_lines(content: bytes, reader: LineReader) -> Iterator[tuple[int, str]]
         reader.fault(1, 1, "UTF-16 text: save the file as UTF-8")
         return
     for line, raw in enumerate(BytesIO(content), start=1):
+        if len(reader.faults) >= MOST_FAULTS:
+            reader.fault(line, 0, f"not read from here on: {len(reader.faults)} faults above")
+            return
         try:
             text = raw.decode("utf-8").rstrip()
         except UnicodeDecodeError as error:
@@ -113,7 +117,7 @@ def _data_lines(content: bytes, reader: LineReader) -> Iterator[tuple[int, str]]
             byte = f"byte 0x{raw[error.start]:02x}"
             reader.fault(line, column, f"not UTF-8 text (save the file as UTF-8): {byte}")
             continue
-        if text and not text.lstrip().startswith("#"):
+        if text and not reader.is_comment(text):
             yield line, text
 
 

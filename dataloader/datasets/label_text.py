@@ -38,7 +38,7 @@ def files_of(records: Sequence[Record], names: Names) -> dict[str, tuple[str, st
 
 def fits(path: str) -> bool:
     """Whether a label file can hold the path of an image."""
-    plain = path.strip() == path and len(path.splitlines()) == 1 and not path.startswith("#")
+    plain = path.strip() == path and len(path.splitlines()) == 1
     return plain and path.encode("utf-8", "replace").decode() == path
 
 
