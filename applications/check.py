@@ -51,9 +51,6 @@ def run(config: Config, runtime: Runtime) -> int:
     if config.check:
         config = dataclasses.replace(config, data=config.check)
     folder = Path(config.photos or "") if photographs else Path(config.data)
-    for read in (folder, config.images):
-        if config.output and read:
-            keep_apart(Path(read), Path(config.output))
     if photographs:
         found = _check_photographs(config, folder)
     elif votes := vote_file(config):
@@ -72,14 +69,6 @@ def run(config: Config, runtime: Runtime) -> int:
     elif found.faults() or warnings:
         runtime.info("-o FILE.json keeps every finding, and shows them in FILE.html")
     return found.exit_code
-
-
-def keep_apart(folder: Path, output: Path) -> None:
-    inside, top = output.resolve(), folder.resolve()
-    if top in inside.parents:
-        raise ValueError(
-            f"--output {output}: lies in {folder}, which is only read: write elsewhere"
-        )
 
 
 def _write(config: Config, found: Findings) -> None:

@@ -5,22 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from applications.outputs import OUTPUT_SUFFIXES, check_outputs
 from applications.stage_list import STAGE_FIELDS, split_stages
 from applications.vote_files import vote_file
 from config import Config, UsageError
 
 NEED_WEIGHTS = {"evaluate": "-e", "test": "--test", "jit": "--jit", "predict": "--predict"}
-# What -o writes; the other modes write no file of that kind.
-OUTPUT_SUFFIXES = {
-    "predict": (".csv", ".json"),
-    "evaluate": (".csv", ".html"),
-    "test": (".csv", ".json", ".html"),
-    "jit": (".pt",),
-    "make_buckets": (".txt", ".csv"),
-    "import_keras": (".pth",),
-    "check": (".json", ".html"),
-    "compare": (".html", ".json"),
-}
 JOINT = ("emd+rank", "emd+siamese")
 # Of a generated ladder, below the photograph itself: as far as two images of it can be apart.
 MOST_LEVELS = 5
@@ -29,7 +19,9 @@ Rule = tuple[bool, str]
 
 
 def check(c: Config) -> None:
-    """UsageError (one line) for the first rule that is broken, in any of the stages."""
+    """UsageError (one line) for the first rule that is broken, in any of the stages, and for an
+    output that cannot be written.
+    """
     if c.stages is not None:
         _hold(c, _mode, _several, _stages, _processes)
         for stage in split_stages(c):
@@ -42,6 +34,7 @@ def check(c: Config) -> None:
     _hold(c, _numbers, _view, _model, _features, _processes)
     if fault := TASK_RULES[c.criterion](c):
         raise UsageError(fault)
+    check_outputs(c)
 
 
 def _hold(c: Config, *rule_sets: Callable[[Config], Iterator[Rule]]) -> None:

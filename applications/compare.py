@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from applications.check import keep_apart
 from applications.compare_disagreement import disagreements
 from applications.compare_figures import judge
 from applications.compare_images import match
@@ -18,7 +17,7 @@ from applications.compare_settings import differences
 from applications.compare_tables import lines
 from applications.runtime import Runtime
 from config import Config
-from utils.files import write_json, write_text
+from utils.files import check_apart, write_json, write_text
 
 
 def run(config: Config, runtime: Runtime) -> int:
@@ -28,8 +27,8 @@ def run(config: Config, runtime: Runtime) -> int:
     runs = read_runs(config.compare)
     output = Path(config.output) if config.output else None
     if output:
-        for folder in _only_read(runs):
-            keep_apart(folder, output)
+        for written in (output, output.with_suffix(".json")):
+            check_apart(written, *_only_read(runs))
     matched = match(runs)
     pairs, why = read_pairs(matched, runtime)
     judged = judge(config, matched, pairs)
@@ -46,14 +45,15 @@ def run(config: Config, runtime: Runtime) -> int:
     return 0
 
 
-def _only_read(runs: list[ComparedRun]) -> list[Path]:
-    """Folders of the runs and of their data."""
-    found = []
+def _only_read(runs: list[ComparedRun]) -> tuple[list[Path], list[Path]]:
+    """(files, folders) that belong to the runs' data; the runs themselves are named by the call."""
+    files, folders = [], []
     for one in runs:
         if one.config is not None:
             named = (one.config.get(name) for name in ("data", "images", "photos"))
-            found += [one.path, *(one.folder / folder for folder in named if folder)]
-    return found
+            folders += [one.folder / folder for folder in named if folder]
+            files += [one.folder / one.config["labels"]] if one.config.get("labels") else []
+    return files, folders
 
 
 def _write(config: Config, found: Found, output: Path) -> None:

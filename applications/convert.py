@@ -22,9 +22,9 @@ from applications.views import network_size, view_rule
 from applications.weights import load_model
 from config import Config
 from models.quality_net import QualityNet
-from utils.checkpoint import digest
+from utils.checkpoint import digest, find_spelling
 from utils.data_generate.photos import find_photos
-from utils.files import write_json
+from utils.files import check_apart, check_output, write_json
 from utils.images import ViewRule, list_images, read_image, view
 
 TOLERANCE = 1e-5
@@ -58,6 +58,9 @@ def run(config: Config, runtime: Runtime) -> int:
         runtime = replace(runtime, device=torch.device("cpu"))
     config, model, payload = load_model(config, runtime)
     target = Path(config.output or Path(config.checkpoints) / f"jit_{file_arch(config.arch)}.pt")
+    for written in (target, target.with_suffix(".json")):
+        check_apart(written, [find_spelling(Path(config.resume or ""))])
+        check_output(written)
     rule = view_rule(config)
     images, origin = sample_images(config, rule)
     network = Deployed(model).eval()

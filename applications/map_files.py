@@ -30,8 +30,6 @@ def plan_maps(config: Config, paths: Sequence[Path]) -> list[Path]:
     if config.maps is None:
         return []
     folder = Path(config.maps)
-    if folder.exists() and not folder.is_dir():
-        raise ValueError(f"--maps {folder}: is a file: name a folder")
     _check_apart(folder, config.predict, paths)
     targets = [folder / f"{name}_map" for name in distinct_names(paths)]
     for target in targets:
@@ -90,13 +88,18 @@ def _files(target: Path) -> list[Path]:
     return [target.with_name(target.name + suffix) for suffix in SUFFIXES]
 
 
+def named_folders(words: Sequence[str]) -> list[Path]:
+    """Folders among the words of --predict and what they match."""
+    meant = (Path(match) for word in words for match in (word, *glob.glob(word, recursive=True)))
+    return [path for path in meant if path.is_dir()]
+
+
 def _check_apart(folder: Path, words: Sequence[str], paths: Sequence[Path]) -> None:
     """A folder of images is never written to: neither one that was named, nor one that holds an
     image, nor any below them. An image right in the working directory forbids only that itself.
     """
     place, here = folder.resolve(), Path.cwd().resolve()
-    meant = [Path(match) for word in words for match in (word, *glob.glob(word, recursive=True))]
-    named = {path.resolve() for path in meant if path.is_dir()}
+    named = {path.resolve() for path in named_folders(words)}
     holding = {parent for p in paths for parent in (p.parent.resolve(), p.resolve().parent)}
     for home in sorted(named | holding):
         below = place.is_relative_to(home) and (home in named or home != here)

@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 
 from applications.judged import Scores
-from applications.map_files import check_way, plan_maps, write_maps
+from applications.map_files import check_way, named_folders, plan_maps, write_maps
 from applications.runtime import Runtime
 from applications.scoring import ScoringOptions, score_images
 from applications.views import view_rule
 from applications.weights import load_model
 from config import Config
 from dataloader.sources import Source
-from utils.files import write_text
+from utils.files import check_apart, write_text
 from utils.images import list_images
 from utils.metrics import distribution_std
 from utils.read_file import read_text
@@ -33,6 +33,8 @@ def run(config: Config, runtime: Runtime) -> int:
     --maps also a quality map of each image.
     """
     paths = find_images(config.predict)
+    if config.output:
+        check_apart(Path(config.output), paths, named_folders(config.predict))
     maps = plan_maps(config, paths)
     config, model, _ = load_model(config, runtime)
     check_way(config, model)

@@ -1,4 +1,5 @@
-"""The one writer of files that must not be half-written.
+"""The one writer of files that must not be half-written, and what is asked of their places before
+any work is done.
 
 The standard library only, so that processes which never need torch start fast.
 """
@@ -8,9 +9,13 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
+
+from utils.read_file import check_regular
+from utils.text import printable
 
 
 def write_atomic(path: Path, write: Callable[[BinaryIO], object], durable: bool = True) -> None:
@@ -21,7 +26,9 @@ def write_atomic(path: Path, write: Callable[[BinaryIO], object], durable: bool 
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    # The beginning of the name alone: one of 255 bytes would have no room for the rest.
+    prefix = f".{path.name[:40]}."
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=prefix, suffix=".tmp")
     try:
         with os.fdopen(handle, "wb") as file:
             write(file)
@@ -35,6 +42,49 @@ def write_atomic(path: Path, write: Callable[[BinaryIO], object], durable: bool 
         raise
     if durable:
         _sync_folder(path.parent)
+
+
+def check_output(path: Path, folder: bool = False) -> None:
+    """ValueError, one line, where no file (with `folder` none in that folder) can be written. It is
+    tried with a file that is removed again; nothing else is made.
+    """
+    path = Path(path)
+    if folder and os.path.isfile(path):
+        raise ValueError(f"{printable(path)}: is a file: name a folder")
+    inside = folder and os.path.isdir(path)
+    place = path if inside else next((p for p in path.parents if os.path.exists(p)), path.parent)
+    if not place.is_dir():
+        raise ValueError(f"{printable(path)}: {printable(place)} is no folder: name another place")
+    # A dangling link is replaced like a file.
+    if not inside and not (os.path.islink(path) and not os.path.exists(path)):
+        with suppress(FileNotFoundError):
+            check_regular(path)
+    try:
+        handle, temporary = tempfile.mkstemp(dir=place, prefix=".", suffix=".tmp")
+    except OSError as error:
+        why = f"cannot be written into {printable(place)}: {error.strerror}"
+        raise ValueError(f"{printable(path)}: {why}: name another place") from None
+    os.close(handle)
+    os.unlink(temporary)
+
+
+def check_apart(path: Path, files: Iterable[Path] = (), folders: Iterable[Path] = ()) -> None:
+    """ValueError, one line, where `path`, which is to be written, is one of `files`, or is or lies
+    in one of `folders`: what a call reads it never writes to. Links are followed.
+    """
+    path = Path(path)
+    place = path.parent.resolve() / path.name
+    for folder in folders:
+        if place.is_relative_to(Path(folder).resolve()):
+            raise ValueError(
+                f"{printable(path)}: lies in {printable(folder)}, which is only read: "
+                "write elsewhere"
+            )
+    for file in files if os.path.exists(path) else ():
+        if os.path.exists(file) and os.path.samefile(file, path):
+            raise ValueError(
+                f"{printable(path)}: is {printable(file)}, which is only read: name another file"
+            )
 
 
 def write_text(path: Path, text: str) -> None:

@@ -328,7 +328,7 @@ def test_nothing_is_written_among_the_data(tmp_path):
     split(tmp_path, "train", {})
     before = contents(tmp_path)
     for words in ("--check data -o data/found.json", "--check . -o found.html"):
-        done = call(tmp_path, f"{words} --criterion regress -j 0", 1)
+        done = call(tmp_path, f"{words} --criterion regress -j 0", 2)
         assert "which is only read" in done.err and done.err.count("\n") == 1
     call(tmp_path, "--check data --criterion regress -j 0")
     assert contents(tmp_path) == before

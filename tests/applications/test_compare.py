@@ -22,7 +22,7 @@ from applications.compare_runs import distinct_names
 from dataloader.buckets import BucketTargets
 from dataloader.labels import read_labels
 from dataloader.sources import DistortedPhoto
-from tests.cli import TINY, call, run_folders
+from tests.cli import TINY, call, refused, run_folders
 from tests.html_reader import Reader
 from tests.run_folders import write_csv, write_run
 from tests.tiny_data import write_data
@@ -512,7 +512,7 @@ def test_nothing_is_written_into_runs_and_data(tmp_path):
         columns = {"path": images, "score": scores[name], "mos": mos}
         write_run(tmp_path / name, columns, {"folder": str(tmp_path)}, data="data")
     before = sorted(tmp_path.rglob("*"))
-    assert "good, which is only read" in refusal(tmp_path, "good poor -o good/results.json")
+    refused(tmp_path, "--compare good poor -o good/results.json", "good, which is only read")
     assert "data, which is only read" in refusal(tmp_path, "good poor -o data/test/x.html")
     assert sorted(tmp_path.rglob("*")) == before
 

@@ -1,0 +1,98 @@
+"""What a call writes and what it reads, compared before any work is done: an output is tried first,
+and is never one of the inputs, nor among them.
+
+Needs no torch, for applications/combinations.py asks before anything is loaded.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from config import Config, UsageError
+from utils.files import check_apart, check_output
+
+# What -o writes, the file itself first; the other modes write no file of that kind.
+OUTPUT_SUFFIXES = {
+    "predict": (".csv", ".json"),
+    "evaluate": (".csv", ".html"),
+    "test": (".csv", ".json", ".html"),
+    "jit": (".pt",),
+    "make_buckets": (".txt", ".csv"),
+    "import_keras": (".pth",),
+    "check": (".json", ".html"),
+    "compare": (".html", ".json"),
+}
+
+
+def check_outputs(c: Config) -> None:
+    """UsageError (one line) for an output that cannot be written, or that is, or lies in, an input
+    of the call. Images of lists and patterns are compared when they are known (predict.py).
+    """
+    files, folders = inputs(c)
+    try:
+        for path in written(c):
+            check_apart(path, files, folders)
+            check_output(path)
+    except ValueError as error:
+        raise UsageError(f"--output {error}") from None
+    for name in _folders_written(c):
+        try:
+            check_output(Path(getattr(c, name)), folder=True)
+        except ValueError as error:
+            raise UsageError(f"--{name} {error}") from None
+
+
+def written(c: Config) -> Iterator[Path]:
+    """The files that -o stands for, those beside it included."""
+    if c.output is None:
+        return
+    given, mode = Path(c.output), c.mode()
+    yield given
+    beside = {
+        "evaluate": (".csv",) if c.no_report else (".csv", ".html"),
+        "test": (
+            ".csv" if given.suffix == ".csv" else ".json",
+            *(() if c.no_report else (".html",)),
+        ),
+        "jit": (".json",),
+        "check": (".json", ".html"),
+        "compare": (".json",),
+    }
+    yield from (given.with_suffix(s) for s in beside.get(mode, ()) if s != given.suffix)
+    if mode == "evaluate":
+        for more in ("_ladders.csv", "_ladders.png", "_histograms.csv", "_histograms.png"):
+            yield given.with_name(given.stem + more)
+
+
+def _folders_written(c: Config) -> Iterator[str]:
+    """Flags of the folders that the call writes files into, or makes."""
+    mode = c.mode()
+    if mode == "train":
+        yield from ("logdir", "checkpoints")
+        if c.cache_features is not None:
+            yield "cache_features"
+    if mode in ("jit", "import_keras") and c.output is None:
+        yield "checkpoints"
+    if mode == "continue_run" and "checkpoints" in c.given:
+        yield "checkpoints"
+    if c.maps is not None:
+        yield "maps"
+
+
+def inputs(c: Config) -> tuple[list[Path], list[Path]]:
+    """(files, folders) that the call reads, as far as its flags name them.
+
+    --make_buckets may write beside its label file, because --label_name finds the result there: it
+    reads no folder but --images, and never replaces a file.
+    """
+    mode = c.mode()
+    words = [*c.predict, *c.compare, *c.test, c.resume, c.config, c.labels, c.test_list, c.check]
+    words += [c.make_buckets, c.import_keras, c.images, c.photos, c.source]
+    labelled = mode in ("evaluate", "jit") or (mode == "check" and not c.check)
+    if labelled and not c.photos and not c.labels:
+        words.append(c.data)
+    named = [Path(word) for word in words if word]
+    folders = [path for path in named if os.path.isdir(path)]
+    return [path for path in named if path not in folders], folders

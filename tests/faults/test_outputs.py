@@ -1,0 +1,152 @@
+"""Outputs are tried before any work, and are never an input of the call."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+
+import pytest
+
+from applications.combinations import check
+from config import parse
+from tests.cli import call, inside, refused
+from tests.tiny_data import write_data
+from utils.files import check_apart, check_output, write_text
+
+# Weights that are not there: the answer comes before they are looked for.
+WEIGHTS = "--resume none.pth -j 0 -g 0"
+
+
+def contents(folder: Path) -> dict[str, bytes | None]:
+    """Every path below the folder and, of a file, its bytes."""
+    found = sorted(folder.rglob("*"))
+    return {str(path): path.read_bytes() if path.is_file() else None for path in found}
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    write_data(tmp_path / "data", "regress", 1, 1)
+    (tmp_path / "levels.txt").write_text("data/test/images/photo0_0.png\n")
+    (tmp_path / "out.csv").mkdir()
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "g.pt").write_text("weights")
+    (tmp_path / "link").symlink_to("data")
+    (tmp_path / "odd.csv").write_text("an image by its name")
+    os.mkfifo(tmp_path / "pipe.csv")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        # tried first
+        (f"--predict data/test {WEIGHTS} -o out.csv", "--output out.csv: is a folder: name a file"),
+        (f"-e {WEIGHTS} -o out.html", "--output out.csv: is a folder: name a file"),
+        (f"-e {WEIGHTS} -o pipe.html", "--output pipe.csv: is a pipe (FIFO): name a file"),
+        (f"--predict data/test {WEIGHTS} -o file/x.csv", "file is no folder: name another place"),
+        (f"--predict data/test {WEIGHTS} -o {'n' * 252}.csv", "File name too long"),
+        ("--compare a b -o file/deep/er/x.html", "file is no folder"),
+        ("--import_keras x.h5 -o file/x.pth", "file is no folder"),
+        ("--make_buckets data/train/label.txt -o file/x.txt", "file is no folder"),
+        ("--train --checkpoints file", "--checkpoints file: is a file: name a folder"),
+        ("--train --logdir file", "--logdir file: is a file: name a folder"),
+        ("--train --logdir file/runs", "--logdir file/runs: file is no folder"),
+        ("--train --freeze backbone --cache_features file", "--cache_features file: is a file"),
+        (f"--predict data/test {WEIGHTS} --maps file", "--maps file: is a file: name a folder"),
+        (f"--jit {WEIGHTS} --checkpoints file", "--checkpoints file: is a file: name a folder"),
+        ("--continue runs/x --checkpoints file", "--checkpoints file: is a file: name a folder"),
+        ("--train --stages rank,regress --checkpoints file", "file: is a file: name a folder"),
+        # never an input
+        (f"-e {WEIGHTS} -o data/test/levels.csv", "lies in data, which is only read"),
+        (f"-e --data link {WEIGHTS} -o data/x.csv", "lies in link, which is only read"),
+        (f"-e {WEIGHTS} -o link/test/x.html", "lies in data, which is only read"),
+        (f"--test data {WEIGHTS} -o data/x.json", "lies in data, which is only read"),
+        (f"-e --labels odd.csv --images data {WEIGHTS} -o odd.csv", "odd.csv: is odd.csv, which"),
+        (f"-e --labels odd.csv --images data {WEIGHTS} -o odd.html", "--output odd.csv: is odd"),
+        (f"-e --labels none --images data {WEIGHTS} -o data/x.csv", "lies in data"),
+        ("--jit --resume g.pt -o g.pt", "--output g.pt: is g.pt, which is only read"),
+        ("--jit --resume none.pth -o data/g.pt", "lies in data, which is only read"),
+        (f"--predict odd.csv {WEIGHTS} -o ./odd.csv", "odd.csv: is odd.csv, which is only read"),
+        (f"--predict data/test {WEIGHTS} -o data/test/s.csv", "lies in data/test, which"),
+        ("--check data -o data/found.json", "lies in data, which is only read"),
+        ("--check --photos data -o data/found.json", "lies in data, which is only read"),
+        ("--compare odd.csv data -o data/x.html", "lies in data, which is only read"),
+    ],
+)
+def test_an_output_is_refused_before_anything_is_read(folder, words, said):
+    before = contents(folder)
+    refused(folder, words, said)
+    assert contents(folder) == before
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("'odd.*' -o odd.csv", "odd.csv: is odd.csv, which is only read: name another file"),
+        ("list.txt -o odd.csv", "odd.csv: is odd.csv, which is only read"),
+        ("'dat*' -o data/x.csv", "data/x.csv: lies in data, which is only read"),
+    ],
+)
+def test_images_of_lists_and_patterns_are_inputs(folder, words, said):
+    (folder / "list.txt").write_text("odd.csv\n")
+    before = contents(folder)
+    err = call(folder, f"--predict {words} {WEIGHTS}", code=1).err
+    assert said in err and err.count("\n") == 1
+    assert contents(folder) == before
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        f"--predict data/test/images/photo0_0.png {WEIGHTS} -o data/scores.csv",
+        f"--predict 'data/test/images/*.png' {WEIGHTS} -o data/test/images/scores.csv",
+        f"-e {WEIGHTS} -o new/folder/x.csv",
+        f"-e --photos data --distort live --criterion rank {WEIGHTS} -o x.html",
+        "--make_buckets data/train/label.txt -o data/train/buckets.txt",
+        "--compare a.csv b.csv -o c.html",
+    ],
+)
+def test_what_is_asked_for_beside_inputs_is_allowed(folder, words):
+    """No folder of images or labels is named by these, or the result belongs beside the labels."""
+    before = contents(folder)
+    with inside(folder):
+        check(parse(shlex.split(words)))
+    assert contents(folder) == before
+
+
+def test_buckets_beside_their_labels_are_written_once(folder):
+    words = "--make_buckets data/train/label.txt -o data/train/buckets.txt"
+    call(folder, words)
+    before = contents(folder)
+    assert "exists already" in call(folder, words, code=1).err
+    words = "--make_buckets data/train/label.txt -o data/train/label.txt"
+    refused(folder, words, "is data/train/label.txt, which is only read")
+    assert contents(folder) == before
+
+
+def test_where_nothing_may_be_written(tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("tempfile.mkstemp", refuse)
+    with pytest.raises(ValueError, match=r"x.csv: cannot be written into .*: Permission denied"):
+        check_output(tmp_path / "new" / "x.csv")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_link_is_the_file_that_it_leads_to(tmp_path):
+    (tmp_path / "in.csv").write_text("mine")
+    (tmp_path / "out.csv").symlink_to("in.csv")
+    (tmp_path / "gone.csv").symlink_to("nowhere")
+    with pytest.raises(ValueError, match="is .*in.csv, which is only read"):
+        check_apart(tmp_path / "out.csv", [tmp_path / "in.csv"])
+    check_apart(tmp_path / "gone.csv", [tmp_path / "in.csv"])
+    check_output(tmp_path / "gone.csv")
+
+
+def test_a_name_of_255_bytes_is_written(tmp_path):
+    for name in ("n" * 251 + ".csv", "é" * 125 + "n.csv"):
+        check_output(tmp_path / name)
+        write_text(tmp_path / name, "text")
+        assert (tmp_path / name).read_text() == "text"
