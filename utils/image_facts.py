@@ -17,7 +17,8 @@ import numpy as np
 from PIL import Image
 
 from utils.check_images import map_files, why_too_small, why_unreadable
-from utils.images import DEFAULT_MAX_PIXELS, FORMATS, ImageError, quiet_pillow, read_image
+from utils.image_files import open_image
+from utils.images import DEFAULT_MAX_PIXELS, ImageError, read_image
 from utils.near_duplicates import SIDE
 
 _TIFF_BITS = 258
@@ -86,7 +87,7 @@ def inspect_image(path: Path, max_pixels: int, smallest: int) -> ImageFacts:
 
 def file_facts(path: Path) -> FileFacts:
     """Of a readable image, from headers alone: no pixel is decoded."""
-    with quiet_pillow(), Image.open(path, formats=FORMATS) as image:
+    with open_image(path) as image:
         bits = _bits(image)
         return FileFacts(image.format or "", _frames(image), bits)
 

@@ -8,12 +8,12 @@ Reading rules (`read_image`), the same for training, evaluation, prediction, exp
   by 4095 in place of 65535. Of 16-bit colour the high byte is kept.
 - Transparency, in any mode, is composited over white.
 - CMYK, YCbCr and LAB are converted by Pillow's fixed rules; embedded colour profiles are ignored.
-- Refused: 32-bit integer and floating-point grey, because the file does not say what white is.
+- Refused: 32-bit integer and floating-point grey, because the file does not say what white is; a
+  file that is cut or fails its own checksums; a PPM whose header is longer than 64 kB.
 """
 
 import os
 import stat
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +22,8 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from utils.crop_places import crop_places
+from utils.image_files import FORMATS, open_image, quiet_pillow
+from utils.png_file import PngFile
 from utils.view_rule import ViewRule
 
 __all__ = [
@@ -35,14 +37,12 @@ __all__ = [
     "image_in_memory",
     "list_images",
     "padded_box",
-    "quiet_pillow",
     "read_image",
     "resize_image",
     "view",
 ]
 
 DEFAULT_MAX_PIXELS = 178_956_970  # Pillow's own refusal limit: 0.5 GB as RGB
-FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF", "JPEG2000", "PPM")
 READABLE_EXTENSIONS = frozenset(
     ".jpg .jpeg .jpe .jfif .mpo .png .apng .bmp .dib .tif .tiff .webp .gif .jp2 .j2k .j2c .jpx"
     " .ppm .pgm .pbm .pnm".split()
@@ -60,6 +60,7 @@ _TRANSPOSE = {
     8: Image.Transpose.ROTATE_90,
 }
 _TIFF_BITS, _TIFF_PHOTOMETRIC = 258, 262
+_STRIP = 1_000_000  # pixels
 
 PathLike = str | os.PathLike[str]
 
@@ -80,12 +81,13 @@ def read_image(path: PathLike, max_pixels: int = DEFAULT_MAX_PIXELS) -> Image.Im
     """A decoded, upright RGB image by the rules at the top of this file; else ImageError.
 
     max_pixels is compared with the size in the file's header, before any pixel is decoded.
-    Not for several threads at once (Pillow's warnings and limit are set aside meanwhile);
-    processes are fine.
+    Processes and threads may read at once.
     """
     _check_file(path)
-    with _faults_named(path), quiet_pillow(), Image.open(path, formats=FORMATS) as image:
-        return _upright_rgb(path, image, max_pixels)
+    with _faults_named(path), open_image(path) as image:
+        rgb, turn = _rgb(path, image, max_pixels)
+    del image  # up to 0.7 GB that need not stand beside a turned copy
+    return _upright(rgb, turn)
 
 
 def image_in_memory(
@@ -94,9 +96,9 @@ def image_in_memory(
     """A Pillow image by the rules of `read_image`, or uint8 (H, W, 3) RGB or (H, W) grey as it is;
     always another image than the given one, RGB. ImageError with `name` in place of a path.
     """
-    with _faults_named(name), quiet_pillow():
+    with _faults_named(name), quiet_pillow:
         if isinstance(given, Image.Image):
-            return _upright_rgb(name, given, max_pixels)
+            return _upright(*_rgb(name, given, max_pixels))
         check_array(given, name)
         _check_pixels(name, (given.shape[1], given.shape[0]), max_pixels)
         return Image.fromarray(np.ascontiguousarray(given)).convert("RGB")
@@ -112,11 +114,21 @@ def check_array(pixels: np.ndarray, name: str) -> None:
         raise ImageError(name, f"an array of shape {shape} has no pixel")
 
 
-def _upright_rgb(name: PathLike, image: Image.Image, max_pixels: int) -> Image.Image:
+def _rgb(
+    name: PathLike, image: Image.Image, max_pixels: int
+) -> tuple[Image.Image, Image.Transpose | None]:
+    """(RGB as stored, how to turn it upright)."""
     _check_pixels(name, image.size, max_pixels)
+    source = getattr(image, "fp", None)  # gone once the pixels are loaded
     image.load()
-    rgb = _to_rgb(name, image)
-    turn = _TRANSPOSE.get(_orientation(image))
+    if isinstance(source, PngFile):
+        last = image.crop((0, image.height - 1, *image.size))
+        if source.interlaced or not np.asarray(last).any():  # a row that never came is 0
+            source.require_rows()
+    return _to_rgb(name, image), _TRANSPOSE.get(_orientation(image))
+
+
+def _upright(rgb: Image.Image, turn: Image.Transpose | None) -> Image.Image:
     upright = rgb if turn is None else rgb.transpose(turn)
     upright.info.clear()  # an orientation that travels along would be applied twice
     return upright
@@ -160,19 +172,6 @@ def _check_pixels(path: PathLike, size: tuple[int, int], max_pixels: int) -> Non
         raise ImageError(path, f"{what}: shrink the image, or raise max_pixels")
 
 
-@contextmanager
-def quiet_pillow() -> Iterator[None]:
-    """Pillow's warnings off, and its own size limit, because `max_pixels` decides."""
-    limit = Image.MAX_IMAGE_PIXELS
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        Image.MAX_IMAGE_PIXELS = None
-        try:
-            yield
-        finally:
-            Image.MAX_IMAGE_PIXELS = limit
-
-
 def _orientation(image: Image.Image) -> int:
     """1..8, asked after decoding: by then Pillow has turned a TIFF itself, and found a PNG's EXIF
     that lies behind the pixels.
@@ -190,26 +189,40 @@ def _to_rgb(path: PathLike, image: Image.Image) -> Image.Image:
     if image.mode in ("I", "F"):
         kind = "32-bit integer" if image.mode == "I" else "floating-point"
         raise ImageError(path, f"{kind} grey does not say what white is: convert it to 16 bits")
-    if image.has_transparency_data:
-        colours = image.convert("RGBA")
-        canvas = Image.new("RGB", image.size, "white")
-        canvas.paste(colours, mask=colours.getchannel("A"))
-        return canvas
-    return image.convert("RGB")
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    canvas = Image.new("RGB", image.size, "white")
+    for top, bottom in _strips(image.size):
+        box = (0, top, image.width, bottom)
+        colours = image.crop(box).convert("RGBA")
+        canvas.paste(colours, box, mask=colours.getchannel("A"))
+    return canvas
+
+
+def _strips(size: tuple[int, int]) -> Iterator[tuple[int, int]]:
+    """(top, bottom) of strips of _STRIP pixels or one row: what is computed strip by strip needs no
+    further copies of a large image.
+    """
+    rows = max(1, _STRIP // size[0])
+    yield from ((top, min(top + rows, size[1])) for top in range(0, size[1], rows))
 
 
 def _deep_grey_to_rgb(image: Image.Image) -> Image.Image:
-    values = np.asarray(image).astype(np.uint32)  # (H, W)
-    white = 65535
+    stored = np.asarray(image)  # (H, W)
+    grey = np.empty(stored.shape, np.uint8)
+    white, inverted = 65535, False
     if image.format == "TIFF":
         tags = image.tag_v2  # type: ignore[attr-defined]
         white = (1 << tags.get(_TIFF_BITS, (16,))[0]) - 1
-        if tags.get(_TIFF_PHOTOMETRIC) == 0:  # white is zero: Pillow inverts 8 bits, but not 16
-            values = white - values
-    grey = ((values * 255 + white // 2) // white).astype(np.uint8)
+        inverted = tags.get(_TIFF_PHOTOMETRIC) == 0  # Pillow inverts 8 bits, but not 16
     key = image.info.get("transparency")
-    if isinstance(key, int):
-        grey[values == key] = 255
+    for top, bottom in _strips(image.size):
+        values = stored[top:bottom].astype(np.uint32)
+        if inverted:
+            values = white - values
+        grey[top:bottom] = (values * 255 + white // 2) // white
+        if isinstance(key, int):
+            grey[top:bottom][values == key] = 255
     return Image.fromarray(grey).convert("RGB")
 
 
