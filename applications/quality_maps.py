@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -17,10 +18,11 @@ from applications.scoring import ScoringOptions, to_input
 from dataloader.sources import Source, open_source
 from models.evaluating import evaluating
 from models.grad_cam import grad_cam
-from utils.images import ViewRule
+from utils.images import ImageError, ViewRule
 from utils.occlusion import Cells, Occlusion, divided, overlaps
 from utils.pooling import pool_scores
 from utils.quality_picture import map_picture
+from utils.text import printable
 from utils.view_frame import Frame, frame_of
 
 SIDE = 640  # pixels of the longer side of a map's image
@@ -71,7 +73,7 @@ def quality_map(
     pixels that show it. One pass forward and a short one back.
 
     Raises:
-        ImageError: the image cannot be read.
+        ImageError: the image cannot be read, or has scores that are not finite.
         ValueError: an unknown way, or gradcam for a backbone without a feature map.
     """
     if way not in WAYS:
@@ -82,6 +84,8 @@ def quality_map(
     batch = max(1, options.batch_size * _PIXELS // pixels)
     compute = _occlusion if way == "occlusion" else _gradcam
     score, grid, cells = compute(model, frame, rule, batch, device)
+    if not math.isfinite(score) or np.isinf(grid).any():
+        raise ImageError(printable(source), "the scores of its parts are not finite numbers")
     shown = image.copy()
     shown.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
     return QualityMap(shown, grid, score, way, cells.moved(frame.inside, frame.source), image.size)
@@ -130,7 +134,8 @@ def _occlusion(
         scores = np.broadcast_to(whole, (*seen.shape, count)).copy()  # (h, w, V)
         for places, views in _groups(_changed(occlusion, seen), batch):
             scores[tuple(zip(*places, strict=True))] = _scores(model, views, device)
-    score = float(pool_scores(whole[None], rule)[0])
+    # A nan of one hidden part would look like a part that no view sees.
+    score = float(pool_scores(whole[None], rule)[0]) if np.isfinite(scores).all() else math.nan
     falls = score - pool_scores(scores.reshape(-1, count), rule).reshape(seen.shape)
     return score, np.where(seen, falls, np.nan), occlusion.cells
 

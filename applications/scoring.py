@@ -23,6 +23,7 @@ from utils.device import autocast, channels_last_helps, pin_memory
 from utils.images import ImageError, ViewRule
 from utils.pooling import pool_scores
 from utils.row_store import Rows
+from utils.text import printable
 
 FEATURE_ROWS = 1024  # images whose features a head takes at once
 
@@ -110,6 +111,9 @@ def _score_part(
         if isinstance(item, LoadFault):
             fault = item.message
             break
+        fault = _not_finite(item, [sources[i] for i in part[done : done + len(item)]])
+        if fault:
+            break
         rows.append(item)
         done += len(item)
         if bar:
@@ -119,6 +123,17 @@ def _score_part(
     model.train(was_training)
     columns = 1 + (model.num_classes if model.num_classes > 1 else 0)
     return torch.from_numpy(np.concatenate(rows)) if rows else torch.empty(0, columns), fault
+
+
+def _not_finite(rows: np.ndarray, sources: Sequence[Source]) -> str | None:
+    """What is wrong with the first image whose row is not finite: it has no place in any order."""
+    bad = np.flatnonzero(~np.isfinite(rows).all(axis=1))
+    if not len(bad):
+        return None
+    return (
+        f"{printable(sources[bad[0]])}: its score is {rows[bad[0], 0]}, not a finite number: "
+        "use other weights, or --amp off"
+    )
 
 
 def _from_files(
@@ -171,7 +186,7 @@ def raise_together(fault: str | None) -> None:
     """A fault on one process ends all of them; the others would wait for it for ever."""
     if not distributed.any_rank(fault is not None):
         return
-    raise ImageError(fault or "another process found an unreadable image", "")
+    raise ImageError(fault or "another process found an image that cannot be scored", "")
 
 
 def figures(task, targets, found: Scores) -> tuple[dict[str, float], list[str]]:

@@ -11,6 +11,7 @@ import argparse
 import csv
 import hashlib
 import json
+import math
 import sys
 import warnings
 from pathlib import Path
@@ -24,6 +25,7 @@ sys.path.insert(0, str(ROOT))  # run from anywhere; only utils/ is used
 
 from utils.images import ViewRule, list_images, read_image, view  # noqa: E402
 from utils.pooling import pool_scores  # noqa: E402
+from utils.text import printable  # noqa: E402
 
 
 class QualityModel:
@@ -46,10 +48,11 @@ class QualityModel:
         """(quality score, opinion histogram (K,) where the model has one) of an image file."""
         views = view(read_image(path, self.facts["max_pixels"]), self.rule)  # uint8 (V, 3, H, W)
         output = self.network(torch.from_numpy(views).float() / 255)
-        if not isinstance(output, tuple):
-            return float(pool_scores(output.numpy()[None], self.rule)[0]), None
-        scores, histograms = output
-        return float(pool_scores(scores.numpy()[None], self.rule)[0]), histograms.mean(0).numpy()
+        scores, histograms = output if isinstance(output, tuple) else (output, None)
+        score = float(pool_scores(scores.numpy()[None], self.rule)[0])
+        if not math.isfinite(score):
+            raise ValueError(f"{printable(path)}: its score is {score}, not a finite number")
+        return score, None if histograms is None else histograms.mean(0).numpy()
 
 
 def newest_export() -> Path:

@@ -98,6 +98,7 @@ def load_imagenet(backbone: Backbone, state: dict[str, Tensor], source: str) -> 
     if len(body) > len(own) // 10:
         raise ValueError(f"{what}: it has {len(body)} tensors more, first {_list(body, 3)}")
     taken = [name for name in own if name in adapted]
+    _check_finite(own, {name: adapted[name] for name in taken}, f"{source}: ")
     backbone.module.load_state_dict({name: adapted[name] for name in taken}, strict=False)
     return LoadReport(tuple(taken), unexpected=tuple(extra), source=source)
 
@@ -115,6 +116,23 @@ def _check_complete(own: dict[str, Tensor], state: dict[str, Tensor], what: str)
         raise ValueError(f"{what}: {len(other)} tensors have other shapes, first {first}")
 
 
+def _check_finite(own: dict[str, Tensor], state: dict[str, Tensor], where: str = "") -> None:
+    """ValueError that names the first tensor which is nan or infinite as the network keeps it."""
+    bad = [name for name, tensor in state.items() if not _is_finite(tensor, own[name].dtype)]
+    if bad:
+        raise ValueError(
+            f"{where}{len(bad)} tensors hold nan or inf, first {_list(bad, 3)}: the training that "
+            "wrote them had diverged: use weights of an earlier epoch"
+        )
+
+
+def _is_finite(tensor: Tensor, kept_as: torch.dtype) -> bool:
+    if not tensor.is_floating_point():
+        return True
+    kept = tensor.to(kept_as) if kept_as.is_floating_point else tensor
+    return bool(torch.isfinite(kept).all())
+
+
 def load_weights(
     model: QualityNet, state_dict: dict[str, Tensor], strict_head: bool = False
 ) -> LoadReport:
@@ -123,8 +141,8 @@ def load_weights(
     The backbone has to match completely. A head of another shape keeps its fresh initialisation,
     as a whole, unless strict_head. Pixels will be normalised as the file says.
 
-    Raises ValueError, naming the first tensors, when the file is of another backbone, or when its
-    head is of another shape and strict_head is set.
+    Raises ValueError, naming the first tensors, when the file is of another backbone, when its head
+    is of another shape and strict_head is set, and when a tensor holds nan or inf.
     """
     own = model.state_dict()
     state = strip_module(state_dict)
@@ -138,6 +156,7 @@ def load_weights(
             f"{', '.join(found) or 'none'}: give the --num_classes that they were trained with"
         )
     taken = [name for name in own if name in state and not (fresh and name.startswith(fresh))]
+    _check_finite(own, {name: state[name] for name in taken})
     model.load_state_dict({name: state[name] for name in taken}, strict=False)
     return LoadReport(
         taken=tuple(taken),

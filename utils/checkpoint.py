@@ -11,9 +11,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import pickle
 import struct
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,13 +19,11 @@ from typing import Any
 import torch
 
 from utils.files import write_atomic, write_json
+from utils.tensor_files import CheckpointError, load_tensors
+from utils.text import cut, printable
 
 FORMAT = 1
 MANIFEST = "manifest.json"
-
-
-class CheckpointError(ValueError):
-    """A checkpoint is missing, torn, altered, or not one."""
 
 
 def save(path: Path, payload: Mapping[str, Any]) -> None:
@@ -65,47 +61,22 @@ def is_checkpoint(content: Any) -> bool:
 
 def verified(payload: dict[str, Any], path: Path) -> dict[str, Any]:
     """The payload without its digest; CheckpointError when the content is not what was saved."""
-    if payload["format"] != FORMAT:
+    form = payload["format"]
+    if type(form) is not int or form != FORMAT:
         raise CheckpointError(
-            f"{path}: checkpoint format {payload['format']}, this version reads {FORMAT}"
+            f"{path}: checkpoint format {cut(printable(form))}, this version reads {FORMAT}"
         )
-    if digest(payload) != payload.pop("digest"):
+    stored = payload.pop("digest")
+    try:
+        whole = isinstance(stored, str) and digest(payload) == stored
+    except (TypeError, ValueError):  # what no checkpoint holds, or text that has no UTF-8
+        whole = False
+    if not whole:
         raise CheckpointError(
             f"{path}: damaged: its content does not match the digest it was saved with; "
             "use another copy"
         )
     return payload
-
-
-def load_tensors(path: Path) -> Any:
-    """Content of a .pth/.pt/.safetensors file on the CPU. Objects are never unpickled
-    (weights_only).
-    """
-    path = Path(path)
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            return load_file(path)
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise CheckpointError(f"{path}: no such file") from None
-    except pickle.UnpicklingError:
-        # torch's own text advises to load it unsafely.
-        raise CheckpointError(
-            f"{path}: not a weight file: damaged, or it holds objects other than tensors, "
-            "which are never loaded"
-        ) from None
-    except IsADirectoryError:
-        raise CheckpointError(f"{path}: is a folder: name the .pth file inside it") from None
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        first = str(error).split("\n")[0]
-        raise CheckpointError(f"{path}: not a weight file: {first}") from None
-    except Exception as error:
-        # safetensors raises a class of its own that derives from Exception directly.
-        if type(error).__name__ == "SafetensorError":
-            raise CheckpointError(f"{path}: not a weight file: {error}") from None
-        raise
 
 
 def digest(value: Any) -> str:

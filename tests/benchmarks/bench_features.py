@@ -158,7 +158,7 @@ def report(through: Way, cached: Way) -> None:
         )
     heads = [way.trainer.model.heads.state_dict() for way in (through, cached)]
     apart, moved = (
-        max(float((head[name] - heads[1][name]).abs().max()) for name in head)
+        float(torch.stack([(head[n] - heads[1][n]).abs().max() for n in head]).max())
         for head in (heads[0], cached.begun)
     )
     print(f"the two heads differ by {apart:.1e} at most; training moved them by up to {moved:.1e}")
