@@ -60,14 +60,6 @@ def resampled_figures(targets: Targets, found: Scores) -> dict[str, Figure]:
     return {name: Among(f, images) for name, f in resampled_ladders(*columns).items()}
 
 
-def overall_figures(targets: Targets, found: Scores) -> dict[str, float]:
-    """Those over all distortions, for every validation. What is nan in one epoch is so in all, as
-    a rule: it is said once, by the test.
-    """
-    values, _ = ladder_figures(targets, found)
-    return {name: value for name, value in values.items() if not isinstance(value, dict)}
-
-
 def check_monitor(figure: str, val: Split | None) -> None:
     """ValueError for a figure of ladders that not even a perfect network has on these labels."""
     if figure not in FIGURES or val is None:

@@ -278,9 +278,11 @@ def monitored(config: Config) -> tuple[str, str]:
 
 
 def is_better(value: float, best: float | None, direction: str) -> bool:
-    """Whether `value` beats `best`. nan beats nothing, anything beats no figure at all."""
+    """Whether `value` beats `best`. nan beats no number; anything beats no figure at all and nan,
+    another nan included: where there is no figure, the last weights are kept.
+    """
     if best is None or best != best:
-        return best is None or value == value
+        return True
     return value > best if direction == "max" else value < best
 
 

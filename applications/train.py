@@ -22,6 +22,7 @@ from applications.runtime import Runtime
 from applications.scoring import ScoringOptions, score_images
 from applications.tasks import TASKS, branches, monitored
 from applications.trainer import Trainer
+from applications.validation import LAST_COUNT, never_known, no_figure
 from applications.views import network_size, train_transform, view_rule
 from applications.weights import start_from, with_resumed_variant
 from config import Config
@@ -197,7 +198,9 @@ def _introduce(config: Config, runtime: Runtime, data: Data, trainer: Trainer) -
     for line in data.photographs.lines() if data.photographs else ():
         logger.info(line)
     if "val" not in data.splits:
-        logger.info("no val/ split: the last weights count as the best")
+        logger.info(f"no val/ split: {LAST_COUNT}")
+    elif why := never_known(trainer.task, trainer.figure, data.splits["val"].targets):
+        logger.info(no_figure(trainer.figure, "cannot be computed", why))
     _introduce_parts(config, trainer)
     if config.schedule == "step" and config.warmup >= config.epochs:
         logger.info(

@@ -13,13 +13,13 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from applications.histograms import mean_histogram
-from applications.ladders import overall_figures
 from applications.payload import network_payload
 from applications.rates import rate_figures
 from applications.run_folder import RunFolder
 from applications.runtime import Runtime, Stopped
-from applications.scoring import ScoringOptions, figures, score_images, to_input
-from applications.tasks import TASKS, is_better, monitored, validation_loss
+from applications.scoring import ScoringOptions, score_images, to_input
+from applications.tasks import TASKS, is_better, monitored
+from applications.validation import judge, no_figure
 from config import Config
 from dataloader.batch import Batch, Targets
 from dataloader.kept_views import FeatureSteps
@@ -92,6 +92,7 @@ class Trainer:
         self.base_rates = [group["lr"] for group in optimizer.param_groups]
         self.stored_config = folder.stored_config()
         self.learned = mean_histogram(dataset.targets)
+        self.remarks = ""  # of the last validation: why figures do not exist
 
     def _wrap(self, model: nn.Module) -> nn.Module:
         if self.runtime.world.size == 1:
@@ -121,6 +122,9 @@ class Trainer:
                     progress.begin(at.epoch, self.steps, at.step)
                 self._epoch(batches, wait, progress)
                 self._end_epoch(wait.share)
+        if self.val is not None and at.best != at.best:
+            said = no_figure(self.figure, "is nan at every validation", self.remarks)
+            self.logger.info(said)
 
     def _epoch(self, batches: Any, wait: WaitTimer, progress: Progress | None) -> None:
         at = self.position
@@ -249,11 +253,11 @@ class Trainer:
         # saved, so only those are judged.
         distributed.broadcast_tensors(self.evaluated.buffers())
         found = score_images(self.evaluated, self.val.paths, self.options, self.runtime)
-        values, remarks = figures(self.task, self.val, found)
+        values, remarks, of_ladders = judge(self.task, self.criterion, self.val, found)
         for remark in remarks:
             self.logger.info(f"validation: {remark}")
-        loss = validation_loss(self.criterion, self.val.all(), found)
-        return {"loss": loss, **values, **overall_figures(self.val, found)}
+        self.remarks = "; ".join((*remarks, *of_ladders))
+        return values
 
     @property
     def evaluated(self) -> nn.Module:
@@ -263,12 +267,8 @@ class Trainer:
     def _keep_best(self, val: dict[str, float]) -> None:
         at = self.position
         value = val[self.figure] if val else float("nan")
-        # Without validation the last weights are the best there are.
-        if (
-            self.val is not None
-            and at.best_epoch is not None
-            and not is_better(value, at.best, self.direction)
-        ):
+        # Without a figure the last weights are the best there are.
+        if not is_better(value, at.best, self.direction):
             return
         at.best, at.best_epoch = value, at.epoch
         if self.runtime.main:
@@ -287,7 +287,7 @@ class Trainer:
             self.logger.metrics({"step": at.updates, "epoch": at.epoch, "split": "val", **val})
             told = {*self.task.figures, self.figure}
             shown = "  ".join(f"{name} {val[name]:.4f}" for name in val if name in told)
-            mark = "  best so far" if at.best_epoch == at.epoch else ""
+            mark = "  best so far" if at.best_epoch == at.epoch and at.best == at.best else ""
             self.logger.info(f"epoch {at.epoch}/{self.config.epochs}  val  {shown}{mark}")
 
     def _picture(self, batch: Batch) -> None:
