@@ -83,9 +83,10 @@ def _write(config: Config, found: Findings) -> None:
 
 def _check_photographs(config: Config, folder: Path) -> Findings:
     """--check --photos DIR: what --generate and --distort could not use, or would use twice."""
-    photos = find_photos(folder)
-    print(f"{config.photos}: {len(photos)} photographs")
-    figures = {"photographs": {"images": len(photos)}}
+    notes: list[str] = []
+    photos = find_photos(folder, notes.append)
+    print("\n".join([f"{config.photos}: {len(photos)} photographs", *notes]))
+    figures: dict[str, Any] = {"photographs": {"images": len(photos), "notes": notes}}
     owners = {path: ("photographs",) for path in photos}
     seen = inspect(config, decode(config, photos, SMALLEST_SIDE), owners)
     return Findings(str(folder), figures, seen, labelled=False)

@@ -138,7 +138,7 @@ def sample_images(config: Config, rule: ViewRule) -> tuple[torch.Tensor, str]:
     paths = find_photos(Path(source)) if config.photos else []
     for split in () if config.photos else reversed(SPLITS):
         folder = Path(source) / split
-        paths += list_images(folder)[:count] if folder.is_dir() and len(paths) < count else []
+        paths += list_images(folder, None)[:count] if folder.is_dir() and len(paths) < count else []
     if not paths:
         return _drawn(count, size), f"{count} drawn images ({source} has none)"
     views = [view(read_image(path, config.max_pixels), fixed)[0] for path in paths[:count]]

@@ -27,7 +27,8 @@ def run(config: Config, runtime: Runtime) -> int:
     kinds = distortions_of(config.generate)
     if config.photos:
         keep_apart(Path(config.photos), Path(config.data))
-    photos = find_photos(Path(config.photos)) if config.photos else package_photos()
+    folder = Path(config.photos or "")
+    photos = find_photos(folder, runtime.info) if config.photos else package_photos()
     kept = frozenset() if config.photos else SCIENTIFIC
     splits = split_photos(photos, config.val_photos, config.test_photos, config.seed, kept)
     runtime.info(f"distorting {len(photos)} photographs: {', '.join(kinds)}, 5 levels each")

@@ -102,7 +102,7 @@ def choose_photographs(config: Config, runtime: Runtime, names: tuple[str, ...])
     ValueError for an unknown set, too few photographs, and one photograph in two splits.
     """
     kinds = distortions_of(config.distort or "")
-    found = find_photos(Path(config.photos or ""))
+    found = find_photos(Path(config.photos or ""), runtime.info)
     seed = config.seed if config.split_seed is None else config.split_seed
     splits = (
         {"all": found}

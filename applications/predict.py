@@ -22,17 +22,17 @@ from applications.weights import load_model
 from config import Config
 from dataloader.sources import Source
 from utils.files import check_apart, write_text
-from utils.images import list_images
+from utils.image_folders import Say, left_out, list_images
 from utils.metrics import distribution_std
 from utils.read_file import read_text
-from utils.text import cut, printable
+from utils.text import cut, printable, to_stderr
 
 
 def run(config: Config, runtime: Runtime) -> int:
     """A table on stdout, with --sort best first; -o FILE.csv or FILE.json in place of it. With
     --maps also a quality map of each image.
     """
-    paths = find_images(config.predict)
+    paths = find_images(config.predict, runtime.info)
     if config.output:
         check_apart(Path(config.output), paths, named_folders(config.predict))
     maps = plan_maps(config, paths)
@@ -55,23 +55,24 @@ def run(config: Config, runtime: Runtime) -> int:
     return 0
 
 
-def find_images(words: tuple[str, ...]) -> list[Path]:
+def find_images(words: tuple[str, ...], say: Say = to_stderr) -> list[Path]:
     """Files in the order they were named, each once; ValueError names the word that leads
-    nowhere.
+    nowhere. say: told of images in a folder that cannot be read.
     """
     found: list[Path] = []
     for word in words:
-        found += expand(word)
+        found += expand(word, say)
     return list(dict.fromkeys(found))
 
 
-def expand(word: str) -> list[Path]:
+def expand(word: str, say: Say = to_stderr) -> list[Path]:
     """Images that a word means: a file, a folder's, a .txt list's, or a pattern's."""
     path = Path(word)
     if path.is_dir():
-        images = list_images(path)
+        images = list_images(path, say)
         if not images:
-            raise ValueError(f"{word}: no image in this folder or below it")
+            others = left_out(path)
+            raise ValueError(f"{word}: no image in this folder or below it: {others}".rstrip(": "))
         return images
     if path.suffix.lower() == ".txt" and path.is_file():
         return _listed(path)
@@ -82,7 +83,7 @@ def expand(word: str) -> list[Path]:
         raise ValueError(
             f"{word}: no such file, folder or list, and no file matches it as a pattern"
         )
-    return [image for match in matches for image in expand(match)]
+    return [image for match in matches for image in expand(match, say)]
 
 
 def _listed(file: Path) -> list[Path]:

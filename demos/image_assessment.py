@@ -23,7 +23,8 @@ import torch
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # run from anywhere; only utils/ is used
 
-from utils.images import ViewRule, list_images, read_image, view  # noqa: E402
+from utils.image_folders import left_out, list_images  # noqa: E402
+from utils.images import ViewRule, read_image, view  # noqa: E402
 from utils.pooling import pool_scores  # noqa: E402
 from utils.text import printable  # noqa: E402
 
@@ -69,7 +70,8 @@ def find_images(paths: list[Path]) -> list[Path]:
     """Files as named, folders searched to the bottom."""
     images = [image for path in paths for image in (list_images(path) if path.is_dir() else [path])]
     if not images:
-        raise ValueError(f"no images in {', '.join(map(str, paths))}")
+        others = "; ".join(filter(None, map(left_out, paths)))
+        raise ValueError(f"no images in {', '.join(map(str, paths))}: {others}".rstrip(": "))
     return images
 
 

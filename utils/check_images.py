@@ -23,7 +23,8 @@ from typing import TypeVar
 if __package__ in (None, ""):  # run as a program: imports start at the repository, not in utils/
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-from utils.images import DEFAULT_MAX_PIXELS, ImageError, list_images, read_image
+from utils.image_folders import left_out, list_images
+from utils.images import DEFAULT_MAX_PIXELS, ImageError, read_image
 
 T = TypeVar("T")
 CHUNK = 8  # images per message to a process
@@ -157,7 +158,9 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     files = list(chain.from_iterable(list_images(p) if p.is_dir() else [p] for p in args.paths))
     if not files:
-        parser.error("no images there: name a folder that holds some, or image files")
+        others = "; ".join(filter(None, map(left_out, args.paths)))
+        what = f"no images there: {others}".rstrip(": ")
+        parser.error(f"{what}: name a folder that holds some, or image files")
     try:
         bad = check_images(files, args.workers, args.max_pixels, ProgressBar())
     except ValueError as error:

@@ -16,13 +16,13 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from utils.crop_places import crop_places
 from utils.image_files import FORMATS, open_image, quiet_pillow
+from utils.image_folders import READABLE_EXTENSIONS, list_images
 from utils.png_file import PngFile
 from utils.view_rule import ViewRule
 
@@ -43,10 +43,6 @@ __all__ = [
 ]
 
 DEFAULT_MAX_PIXELS = 178_956_970  # Pillow's own refusal limit: 0.5 GB as RGB
-READABLE_EXTENSIONS = frozenset(
-    ".jpg .jpeg .jpe .jfif .mpo .png .apng .bmp .dib .tif .tiff .webp .gif .jp2 .j2k .j2c .jpx"
-    " .ppm .pgm .pbm .pnm".split()
-)
 PAD_GREY = (128, 128, 128)
 
 _EXIF_ORIENTATION = 0x0112
@@ -294,15 +290,3 @@ def view(image: Image.Image, rule: ViewRule) -> np.ndarray:
     height, width = rule.crop_size
     places = crop_places(fitting.height, fitting.width, rule)
     return np.stack([pixels[:, y : y + height, x : x + width] for y, x in places])
-
-
-def list_images(folder: PathLike) -> list[Path]:
-    """Every file below the folder with a readable extension, sorted; hidden names are left out."""
-    found = []
-    for parent, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in files:
-            extension = os.path.splitext(name)[1].lower()
-            if extension in READABLE_EXTENSIONS and not name.startswith("."):
-                found.append(Path(parent, name))
-    return sorted(found)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 
 def printable(text: object) -> str:
     """The text with every character that is no visible one as an escape, line ends included: a file
@@ -21,3 +23,8 @@ def cut(text: str, most: int = 80) -> str:
 def quoted(text: str, most: int = 80) -> str:
     """The text in quotation marks, blanks at its ends dropped, as `cut` and `printable` make it."""
     return repr(cut(text.strip(), most))
+
+
+def to_stderr(line: str) -> None:
+    """One line to stderr at once."""
+    print(line, file=sys.stderr, flush=True)

@@ -8,8 +8,9 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from utils.images import READABLE_EXTENSIONS, list_images
+from utils.image_folders import READABLE_EXTENSIONS, Say, left_out, list_images
 from utils.seed import permutation
+from utils.text import to_stderr
 
 # Real colour photographs inside the packages' own folders: no drawings, no second view of a scene.
 _PACKAGE_PHOTOS = {
@@ -50,14 +51,17 @@ def package_photos() -> list[Path]:
     return photos
 
 
-def find_photos(folder: Path) -> list[Path]:
-    """All image files below `folder`, sorted; ValueError when there are none."""
+def find_photos(folder: Path, say: Say = to_stderr) -> list[Path]:
+    """All image files below `folder`, sorted; ValueError when there are none. say: see
+    `list_images`.
+    """
     if not folder.is_dir():
         raise ValueError(f"{folder}: not a folder: --photos takes a folder of photographs")
-    found = list_images(folder)
+    found = list_images(folder, say)
     if not found:
         kinds = ", ".join(sorted(READABLE_EXTENSIONS))
-        raise ValueError(f"{folder}: no photographs in it: expected files that end in {kinds}")
+        what = f"no photographs in it: {left_out(folder)}".rstrip(": ")
+        raise ValueError(f"{folder}: {what}: expected files that end in {kinds}")
     return found
 
 

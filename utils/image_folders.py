@@ -1,0 +1,71 @@
+"""Which files of a folder are images: those that are read, and those that are left out and said.
+
+A folder's images are the files with one of READABLE_EXTENSIONS, whatever they hold. A file with one
+of UNREADABLE_EXTENSIONS is an image of a kind that is not read. All others, such as label.txt,
+.csv, .json, .md, .xmp or .DS_Store, and hidden names are no images.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from itertools import chain
+from pathlib import Path
+
+from utils.text import printable, to_stderr
+
+READABLE_EXTENSIONS = frozenset(
+    ".jpg .jpeg .jpe .jfif .mpo .png .apng .bmp .dib .tif .tiff .webp .gif .jp2 .j2k .j2c .jpx"
+    " .ppm .pgm .pbm .pnm".split()
+)
+# Photographs and drawings in kinds that are not read: counted, so that nobody misses them.
+UNREADABLE_EXTENSIONS = frozenset(
+    ".heic .heics .heif .heifs .hif .avif .avifs .jxl .jxr .wdp .hdp .bpg .qoi .flif .svg .svgz"
+    " .eps .ai .psd .psb .xcf .kra .exr .hdr .pic .pfm .tga .icb .vda .vst .dds .ktx .ico .icns"
+    " .cur .pcx .sgi .rgb .rgba .ras .xbm .xpm .pam .fit .fits .dcm .dicom .wmf .emf .pct .pict"
+    " .jpm .jph .jhc .jls .raw .arw .srf .sr2 .cr2 .cr3 .crw .nef .nrw .orf .pef .raf .rw2 .rwl"
+    " .dng .srw .x3f .3fr .fff .iiq .erf .mef .mrw .dcr .kdc .gpr".split()
+)
+
+PathLike = str | os.PathLike[str]
+Say = Callable[[str], object]
+
+
+def list_images(folder: PathLike, say: Say | None = to_stderr) -> list[Path]:
+    """Every file below the folder with a readable extension, sorted; hidden names are left out.
+
+    say: told what `left_out` finds, where there are images beside it; None where nobody asked for
+    all of the folder's images.
+    """
+    by_kind = _files(folder)
+    found = sorted(chain.from_iterable(by_kind.get(kind, ()) for kind in READABLE_EXTENSIONS))
+    if found and say is not None and (others := _left_out(by_kind)):
+        say(f"{printable(folder)}: {others}")
+    return found
+
+
+def left_out(folder: PathLike) -> str:
+    """The count by kind of the images below the folder that are not read; "" where there are none.
+    Hidden names, texts, tables and files of no known kind are no images.
+    """
+    return _left_out(_files(folder))
+
+
+def _left_out(by_kind: dict[str, list[Path]]) -> str:
+    counts = [(-len(f), kind) for kind, f in by_kind.items() if kind in UNREADABLE_EXTENSIONS]
+    total = -sum(count for count, _ in counts)
+    named = ", ".join(f"{-count} {kind}" for count, kind in sorted(counts))
+    files = f"{total} file{'s' * (total > 1)} left out: {named}"
+    return f"{files} (convert them to JPEG or PNG)" if counts else ""
+
+
+def _files(folder: PathLike) -> dict[str, list[Path]]:
+    """Files below the folder by their lower-case extension."""
+    found: dict[str, list[Path]] = {}
+    for parent, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in files:
+            if not name.startswith("."):
+                kind = os.path.splitext(name)[1].lower()
+                found.setdefault(kind, []).append(Path(parent, name))
+    return found
