@@ -14,13 +14,13 @@ import torch
 from torch import Tensor
 
 from models.backbone import Backbone
-from models.weight_files import download, find_local, first_line, plain, read_state, strip_module
+from models.elsewhere import COUNTER, as_ours, find_backbone, propose_arch
+from models.weight_files import download, find_local, first_line, plain, read_state
 
 if TYPE_CHECKING:
     from models.quality_net import QualityNet
 
 SHOWN = 6  # names printed before "and N more"
-COUNTER = "num_batches_tracked"  # absent from old files; nothing reads it at a fixed momentum
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class LoadReport:
     reinitialised: the network's, of a head of another shape; as freshly made.
     unexpected: the file's, not used.
     missing: the network's, not in the file; as freshly made.
-    source: the file or URL, if it was read here.
+    source: the file or URL, if it was read here. note: what else a person has to know.
     """
 
     taken: tuple[str, ...]
@@ -39,9 +39,10 @@ class LoadReport:
     unexpected: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     source: str = ""
+    note: str = ""
 
     def lines(self) -> list[str]:
-        """One to three lines for a person: what was taken, what was left, what is new."""
+        """One to four lines for a person: what was taken, what was left, what is new."""
         new = self.reinitialised + self.missing
         place = f"{self.source}: " if self.source else ""
         counts = f"{len(self.taken)} tensors taken, {len(self.unexpected)} left, {len(new)} new"
@@ -50,6 +51,8 @@ class LoadReport:
             lines.append(f"left in the file: {_list(self.unexpected)}")
         if new:
             lines.append(f"new, freshly initialised: {_list(new)}")
+        if self.note:
+            lines.append(self.note)
         return lines
 
 
@@ -138,15 +141,21 @@ def load_weights(
 ) -> LoadReport:
     """Start a network from another one's tensors.
 
-    The backbone has to match completely. A head of another shape keeps its fresh initialisation,
+    The backbone has to match completely; another program's (models/elsewhere.py) may have other
+    names, and its head is never taken. A head of another shape keeps its fresh initialisation,
     as a whole, unless strict_head. Pixels will be normalised as the file says.
 
     Raises ValueError, naming the first tensors, when the file is of another backbone, when its head
     is of another shape and strict_head is set, and when a tensor holds nan or inf.
     """
     own = model.state_dict()
-    state = strip_module(state_dict)
-    _check_backbone(model, own, state)
+    state = as_ours(state_dict)
+    if state is None:
+        return _load_elsewhere(model, own, state_dict, strict_head)
+    try:
+        _check_backbone(model, own, state)
+    except ValueError as error:
+        raise ValueError(f"{error}{propose_arch(state)}") from None
     heads = [f"heads.{name}." for name in model.heads]
     fresh = tuple(prefix for prefix in heads if _differ(own, state, prefix))
     if strict_head and fresh:
@@ -163,6 +172,33 @@ def load_weights(
         reinitialised=tuple(name for name in own if name in state and name not in set(taken)),
         unexpected=tuple(name for name in state if name not in own),
         missing=tuple(name for name in own if name not in state),
+    )
+
+
+def _load_elsewhere(
+    model: QualityNet, own: dict[str, Tensor], given: dict[str, Tensor], strict_head: bool
+) -> LoadReport:
+    """The backbone of another program's network; its head is not one of ours."""
+    found = find_backbone(model.arch, bool(model.advprop), model.backbone, given)
+    if found is None:
+        raise ValueError(
+            f"the weights are of another backbone than {model.arch}, first tensors "
+            f"{_list(list(given), 3)}{propose_arch(given)}"
+        )
+    if strict_head:
+        raise ValueError(
+            f"the backbone is {model.arch}, the head is another program's, which gives no score "
+            "here: train one on it first, with --train --resume"
+        )
+    state = {f"backbone.{name}": tensor for name, tensor in found.items()}
+    _check_finite(own, state)
+    model.load_state_dict(state, strict=False)
+    used = {tensor.data_ptr() for tensor in found.values()}
+    return LoadReport(
+        taken=tuple(state),
+        unexpected=tuple(name for name, tensor in given.items() if tensor.data_ptr() not in used),
+        missing=tuple(name for name in own if name not in state and name not in ("mean", "std")),
+        note=f"of another program: pixels are normalised as {model.backbone_name} wants them",
     )
 
 

@@ -17,7 +17,11 @@ HUB = "https://huggingface.co/"
 RESOLVE = "/resolve/main/"
 CONNECT_SECONDS = 15
 # Where training programs put the network's tensors in their checkpoints.
-NESTED = ("state_dict_ema", "model_ema", "state_dict", "model")
+NESTED = (
+    "state_dict_ema", "model_ema", "params_ema", "state_dict", "model_state_dict", "model",
+    "params", "net",
+)  # fmt: skip
+NESTED_LEVELS = 3
 
 
 def find_local(folder: Path, names: tuple[str, ...]) -> Path | None:
@@ -57,19 +61,13 @@ def named_tensors(content: Any, path: Path) -> dict[str, Tensor]:
     `module.` before the names, a distributed wrapper's, is taken off. Raises ValueError when there
     are none.
     """
-    for key in NESTED:
-        if isinstance(content, dict) and isinstance(content.get(key), dict):
-            content = content[key]
-            break
+    for _ in range(NESTED_LEVELS):
+        inside = content if isinstance(content, dict) else {}
+        content = next((inside[k] for k in NESTED if isinstance(inside.get(k), dict)), content)
     items = content.items() if isinstance(content, dict) else ()
-    state = {name: tensor for name, tensor in items if isinstance(tensor, Tensor)}
+    state = {n: t for n, t in items if isinstance(n, str) and isinstance(t, Tensor)}
     if not state:
         raise ValueError(f"{path}: holds no named tensors: save the network's state_dict in it")
-    return strip_module(state)
-
-
-def strip_module(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Names without the `module.` that a distributed wrapper puts before them."""
     return {name.removeprefix("module."): tensor for name, tensor in state.items()}
 
 
