@@ -15,6 +15,7 @@ from dataloader.label_records import (
     ScoreLabel,
     are_probabilities,
     histogram_fault,
+    is_number,
 )
 from utils.text import quoted
 
@@ -118,7 +119,7 @@ class LineReader:
         path_fields = max(self.finder.ends(fields), default=0)
         if not path_fields:
             path_fields = len(fields)
-            while path_fields > 1 and _is_number(fields[path_fields - 1]):
+            while path_fields > 1 and is_number(fields[path_fields - 1]):
                 path_fields -= 1
         bins = len(fields) - path_fields
         if bins < 2:
@@ -211,14 +212,6 @@ def _column(parts: list[str], index: int) -> int:
 
 def _why_no_number(text: str) -> str:
     """What keeps a field from being a finite number; "" for one."""
-    if not _is_number(text):
+    if not is_number(text):
         return "not a number" if text.strip() else "empty field"
     return "" if isfinite(float(text)) else "not finite"
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return "_" not in text  # Python reads 1_000, other programs do not

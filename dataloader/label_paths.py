@@ -3,11 +3,13 @@ other folder that the data root names.
 """
 
 import os
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from utils.images import READABLE_EXTENSIONS
 from utils.text import cut, printable, quoted
 
 # Beside train/, val/ and test/: one line, the folder where images lie that are not in the data
@@ -89,6 +91,7 @@ class PathFinder:
         self._listings: dict[str, tuple[frozenset[str], str]] = {}  # and the folder's real path
         self._known: dict[str, Found | Missing] = {}
         self._names: dict[str, tuple[str, ...]] = {}
+        self._folded: dict[str, dict[str, str]] = {}
         self._folders: dict[str, tuple[frozenset[str], str, str] | None] = {}
 
     def find(self, text: str) -> Found | Missing:
@@ -166,7 +169,41 @@ class PathFinder:
         if any(os.path.isdir(place) for place in inside):
             return Missing(f"not an image but a folder: {quoted(text)}")
         looked = " and ".join(cut(printable(place), 200) for place in places)
-        return Missing(f"image not found (looked for {looked}): {quoted(text)}")
+        near = next(filter(None, (self._near(text, place) for place in inside)), "")
+        return Missing(f"image not found (looked for {looked}): {quoted(text)}{near}")
+
+    def _near(self, text: str, place: str) -> str:
+        """What else is there in place of an image, in words; "" for nothing."""
+        folder, name = os.path.split(place)
+        parts = text.split("/")
+        if len(parts) > 1 and not os.path.isdir(folder):
+            above, last = os.path.split(folder)
+            parts[-2] = self._like(above).get(_fold(last), "")
+            folder = os.path.join(above, parts[-2])
+            if not parts[-2]:
+                return ""
+        known = self._like(folder)
+        stem, extension = os.path.splitext(name)
+        names = [name, name + ".", *([stem + "."] if extension in READABLE_EXTENSIONS else [])]
+        found = next(filter(None, map(known.get, map(_fold, names))), "")
+        parts[-1] = found
+        like = "/".join(parts)
+        if not found or not os.path.isfile(os.path.join(folder, found)):
+            return ""
+        if unicodedata.normalize("NFC", like) == unicodedata.normalize("NFC", text):
+            return ": the name on disk has the same letters in another Unicode form: copy it"
+        return f": write {quoted(like)}, which is there"
+
+    def _like(self, folder: str) -> dict[str, str]:
+        """What `_fold` makes of each name in a folder, of an image's also without its extension but
+        with the dot, and the name.
+        """
+        if folder not in self._folded:
+            names = sorted(self._entries(folder))
+            stems = (os.path.splitext(name) for name in reversed(names))
+            found = {_fold(s + "."): s + e for s, e in stems if e.lower() in READABLE_EXTENSIONS}
+            self._folded[folder] = found | {_fold(name): name for name in reversed(names)}
+        return self._folded[folder]
 
     def _entries(self, folder: str) -> tuple[str, ...]:
         """All names in a folder, which is listed once; none where it cannot be."""
@@ -192,6 +229,11 @@ class PathFinder:
         if folder not in self._listings:
             self._listings[folder] = (_files_in(folder), os.path.realpath(folder))
         return self._listings[folder]
+
+
+def _fold(name: str) -> str:
+    """The same for names that differ in case, or in how Unicode spells their letters."""
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def _files_in(folder: str) -> frozenset[str]:

@@ -9,6 +9,12 @@ from dataloader.sources import Source
 from utils.text import printable
 
 SHOWN = 20
+EXAMPLES = {  # of the lines of each kind
+    "pairs": "better.png,worse.png",
+    "scores": "photo.png,7.6",
+    "distributions": "photo.png,0.1,0.2,0.4,0.2,0.1",
+    "buckets": "photo.png 5",
+}
 MOST_FAULTS = 10_000  # of one file: what comes after is not read, so that memory stays bounded
 SUM_TOLERANCE = 0.01 + 1e-9  # two decimals are common, and 0.33 * 3 counts as within 0.01 of 1
 
@@ -103,6 +109,14 @@ def histogram_fault(values: Sequence[float]) -> str:
     if not are_probabilities(total) and not all(float(value).is_integer() for value in values):
         return f"the histogram sums to {total:.6g}, neither 1 nor whole votes"
     return ""
+
+
+def is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return "_" not in text  # Python reads 1_000, other programs do not
 
 
 def are_probabilities(total: float) -> bool:

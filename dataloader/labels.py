@@ -19,9 +19,11 @@ from io import BytesIO
 from pathlib import Path
 
 from dataloader.bucket_lines import BucketReader
+from dataloader.label_advice import advise
 from dataloader.label_lines import LineReader
 from dataloader.label_paths import IMAGES_ROOT_FILE, PathFinder, Resolver, images_root
 from dataloader.label_records import (
+    EXAMPLES,
     MOST_FAULTS,
     BucketLabel,
     DistributionLabel,
@@ -48,13 +50,6 @@ __all__ = [
     "label_paths",
     "read_labels",
 ]
-
-EXAMPLES = {
-    "pairs": "better.png,worse.png",
-    "scores": "photo.png,7.6",
-    "distributions": "photo.png,0.1,0.2,0.4,0.2,0.1",
-    "buckets": "photo.png 5",
-}
 
 
 def read_labels(
@@ -85,7 +80,9 @@ def read_labels(
     if not reader.labels and not reader.faults:
         reader.fault(1, 1, f"no labels in this file: give lines such as {EXAMPLES[kind]!r}")
     if reader.faults:
-        raise LabelError(sorted(reader.faults, key=lambda fault: (fault.line, fault.column)))
+        ordered = sorted(reader.faults, key=lambda fault: (fault.line, fault.column))
+        again = _data_lines(content, LineReader(kind, file, finder, None))
+        raise LabelError(advise(kind, ordered, again, finder))
     notes = _notes(images, reader.vote_lines, reader.repeated_lines)
     return LabelFile(file, kind, reader.labels, reader.num_classes, notes)
 
