@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import csv
 import hashlib
-import json
+import io
 import math
 import sys
 import warnings
@@ -23,10 +23,12 @@ import torch
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # run from anywhere; only utils/ is used
 
+from utils.files import check_apart, check_output, write_text  # noqa: E402
 from utils.image_folders import left_out, list_images  # noqa: E402
 from utils.images import ViewRule, read_image, view  # noqa: E402
 from utils.pooling import pool_scores  # noqa: E402
-from utils.text import printable  # noqa: E402
+from utils.read_file import check_regular, read_json  # noqa: E402
+from utils.text import cut, printable, to_stderr  # noqa: E402
 
 
 class QualityModel:
@@ -36,19 +38,26 @@ class QualityModel:
         sidecar = file.with_suffix(".json")
         if not sidecar.exists():
             raise ValueError(f"{sidecar}: missing: the export writes it beside the .pt file")
-        self.facts: dict[str, Any] = json.loads(sidecar.read_text(encoding="utf-8"))
+        self.facts = read_facts(sidecar)
+        check_regular(file)
         if hashlib.sha256(file.read_bytes()).hexdigest() != self.facts["file_sha256"]:
             raise ValueError(f"{file}: is not the file that {sidecar.name} describes: export again")
         self.rule = ViewRule.from_dict(self.facts["view"])
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch announces the end of TorchScript at every load
-            self.network = torch.jit.load(str(file), map_location="cpu").eval()
+            try:
+                self.network = torch.jit.load(str(file), map_location="cpu").eval()
+            except RuntimeError as error:
+                raise ValueError(f"{file}: {_last_line(error)}: export again") from None
 
     @torch.inference_mode()
     def score(self, path: Path) -> tuple[float, np.ndarray | None]:
         """(quality score, opinion histogram (K,) where the model has one) of an image file."""
         views = view(read_image(path, self.facts["max_pixels"]), self.rule)  # uint8 (V, 3, H, W)
-        output = self.network(torch.from_numpy(views).float() / 255)
+        try:
+            output = self.network(torch.from_numpy(views).float() / 255)
+        except RuntimeError as error:
+            raise ValueError(f"{printable(path)}: the model fails: {_last_line(error)}") from None
         scores, histograms = output if isinstance(output, tuple) else (output, None)
         score = float(pool_scores(scores.numpy()[None], self.rule)[0])
         if not math.isfinite(score):
@@ -56,13 +65,36 @@ class QualityModel:
         return score, None if histograms is None else histograms.mean(0).numpy()
 
 
+def _last_line(error: RuntimeError) -> str:
+    """What TorchScript has to say, which it says last."""
+    return cut(printable(str(error).strip().rpartition("\n")[2]), 200)
+
+
+def read_facts(sidecar: Path) -> dict[str, Any]:
+    """What the export says of the model; ValueError names a value of the wrong type."""
+    facts = read_json(sidecar)
+    if not isinstance(facts, dict):
+        raise ValueError(f"{sidecar}: not the description of an export: export again")
+    for name, kind in (("file_sha256", str), ("view", dict), ("max_pixels", int)):
+        if type(facts.get(name)) is not kind:
+            given = cut(repr(facts.get(name)))
+            raise ValueError(f"{sidecar}: {name}: {given}: expected {kind.__name__}: export again")
+    try:
+        ViewRule.from_dict(facts["view"])
+    except ValueError as error:
+        raise ValueError(f"{sidecar}: {error}: export again") from None
+    return facts
+
+
 def newest_export() -> Path:
-    """The latest jit_*.pt in checkpoints/."""
+    """The latest jit_*.pt in checkpoints/; stderr says which, for older ones may be meant."""
     found = sorted((ROOT / "checkpoints").glob("jit_*.pt"), key=lambda p: p.stat().st_mtime)
     if not found:
         raise ValueError(
             "no checkpoints/jit_*.pt: export a model first (python main.py --jit) or pass --model"
         )
+    others = f"the newest of {len(found)} exports, " if len(found) > 1 else ""
+    to_stderr(f"model: {found[-1]} ({others}--model FILE names another)")
     return found[-1]
 
 
@@ -87,17 +119,21 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("-o", "--output", type=Path, help="write a .csv in place of the table")
     args = parser.parse_args(argv)
     try:
-        model = QualityModel(args.model or newest_export())
-        rows = [
-            (path, *model.score(path))
-            for path in find_images(args.images or [ROOT / "data" / "test"])
-        ]
+        file = args.model or newest_export()
+        named = args.images or [ROOT / "data" / "test"]
+        images = find_images(named)
+        if args.output is not None:
+            read = [*images, file, file.with_suffix(".json")]
+            check_apart(args.output, read, [path for path in named if path.is_dir()])
+            check_output(args.output)
+        model = QualityModel(file)
+        rows = [(path, *model.score(path)) for path in images]
+        if args.sort:
+            rows.sort(key=lambda row: -row[1])
+        show(rows, args.output)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    if args.sort:
-        rows.sort(key=lambda row: -row[1])
-    show(rows, args.output)
     return 0
 
 
@@ -107,23 +143,14 @@ def show(rows: list[tuple[Path, float, np.ndarray | None]], output: Path | None)
         for path, score, _ in rows:
             print(f"{score:9.4f}  {path.as_posix()}")
         return
-    with open(output, "w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(
-            [
-                "path",
-                "score",
-                *(f"p{k + 1}" for k in range(len(rows[0][2]) if rows[0][2] is not None else 0)),
-            ]
-        )
-        for path, score, histogram in rows:
-            writer.writerow(
-                [
-                    path.as_posix(),
-                    f"{score:.9g}",
-                    *(f"{p:.9g}" for p in (histogram if histogram is not None else ())),
-                ]
-            )
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    bins = 0 if rows[0][2] is None else len(rows[0][2])
+    writer.writerow(["path", "score", *(f"p{k + 1}" for k in range(bins))])
+    for path, score, histogram in rows:
+        probs = () if histogram is None else histogram
+        writer.writerow([path.as_posix(), f"{score:.9g}", *(f"{p:.9g}" for p in probs)])
+    write_text(output, text.getvalue())
 
 
 if __name__ == "__main__":
