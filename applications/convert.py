@@ -6,15 +6,17 @@ import hashlib
 import os
 import tempfile
 import warnings
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import nn
 
-from applications.data import SPLITS
+from applications.data import SPLITS, stop_or_skip
 from applications.run_folder import PACKAGES, _version, file_arch
 from applications.runtime import Runtime
 from applications.tasks import TASKS
@@ -22,10 +24,11 @@ from applications.views import network_size, view_rule
 from applications.weights import load_model
 from config import Config
 from models.quality_net import QualityNet
+from utils.check_images import BadImage, why_unreadable
 from utils.checkpoint import digest, find_spelling
 from utils.data_generate.photos import find_photos
 from utils.files import check_apart, check_output, write_json
-from utils.images import ViewRule, list_images, read_image, view
+from utils.images import ImageError, ViewRule, list_images, read_image, view
 
 TOLERANCE = 1e-5
 BATCHES = (1, 7)
@@ -62,7 +65,7 @@ def run(config: Config, runtime: Runtime) -> int:
         check_apart(written, [find_spelling(Path(config.resume or ""))])
         check_output(written)
     rule = view_rule(config)
-    images, origin = sample_images(config, rule)
+    images, origin = sample_images(config, rule, runtime)
     network = Deployed(model).eval()
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(
@@ -123,7 +126,7 @@ def _outputs(value: Any) -> tuple[torch.Tensor, ...]:
     return tuple(value) if isinstance(value, (tuple, list)) else (value,)
 
 
-def sample_images(config: Config, rule: ViewRule) -> tuple[torch.Tensor, str]:
+def sample_images(config: Config, rule: ViewRule, runtime: Runtime) -> tuple[torch.Tensor, str]:
     """(float (7,3,H,W) in [0,1], what they are): images of --photos, else of the data root, or
     drawn ones where it has none.
     """
@@ -135,19 +138,43 @@ def sample_images(config: Config, rule: ViewRule) -> tuple[torch.Tensor, str]:
         else replace(rule, resize="squash", image_size=size)
     )
     source = config.photos or config.data
-    paths = find_photos(Path(source)) if config.photos else []
-    for split in () if config.photos else reversed(SPLITS):
-        folder = Path(source) / split
-        paths += list_images(folder, None)[:count] if folder.is_dir() and len(paths) < count else []
-    if not paths:
+    images = _first_readable(config, _candidates(config), count, runtime)
+    if not images:
         return _drawn(count, size), f"{count} drawn images ({source} has none)"
-    views = [view(read_image(path, config.max_pixels), fixed)[0] for path in paths[:count]]
+    views = [view(image, fixed)[0] for image in images]
     pixels = torch.from_numpy(np.stack(views)).float() / 255
     repeats = -(
         -count // len(pixels)
     )  # fewer files than images: the same ones, mirrored differently
     pixels = torch.cat([pixels.flip(3) if i % 2 else pixels for i in range(repeats)])[:count]
-    return pixels, f"{min(len(paths), count)} images of {source}"
+    return pixels, f"{len(images)} images of {source}"
+
+
+def _candidates(config: Config) -> Iterator[Path]:
+    if config.photos:
+        yield from find_photos(Path(config.photos))
+        return
+    folders = (Path(config.data) / split for split in reversed(SPLITS))
+    for folder in folders:
+        yield from list_images(folder, None) if folder.is_dir() else ()
+
+
+def _first_readable(
+    config: Config, paths: Iterator[Path], count: int, runtime: Runtime
+) -> list[Image.Image]:
+    """`count` images at most; those that cannot be read are named, and others take their place with
+    --bad_images skip.
+    """
+    images, bad = [], []
+    for path in paths:
+        try:
+            images.append(read_image(path, config.max_pixels))
+        except (ImageError, MemoryError) as error:
+            bad.append(BadImage(path, why_unreadable(error)))
+        if len(images) + (len(bad) if config.bad_images == "stop" else 0) == count:
+            break
+    stop_or_skip(config, tuple(bad), runtime)
+    return images
 
 
 def _drawn(count: int, size: tuple[int, ...]) -> torch.Tensor:

@@ -16,7 +16,7 @@ from applications.report_parts import Evaluation
 from applications.report_run import run_of
 from applications.run_folder import environment
 from applications.runtime import Runtime
-from applications.scoring import ScoringOptions
+from applications.scoring import ScoringOptions, refuse_broken
 from applications.tasks import TASKS
 from applications.views import view_rule
 from applications.weights import load_model
@@ -65,6 +65,8 @@ def _evaluated(
     data = read_data(config, task, runtime, judged_splits(config))
     check_fit(config, data)
     split = data.splits[config.split]
+    if config.bad_images == "stop":
+        refuse_broken(split.targets.paths, config.max_pixels)
     values, scores = evaluate_split(
         task, model, split, options, runtime, runtime.info, payload.get("mean_histogram")
     )

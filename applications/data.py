@@ -29,6 +29,8 @@ from utils.count_bar import CountBar
 from utils.data_generate.distortions import SMALLEST_SIDE
 
 HOLD_OUT = {"val": "--val_size N", "test": "--test_list FILE"}  # of rows of a vote file
+REPAIR, SKIP = "repair or remove them", "leave them out with --bad_images skip"
+REMEDY = f"{REPAIR}, or {SKIP}"
 
 
 @dataclass(frozen=True)
@@ -202,12 +204,11 @@ def stop_or_skip(
     bad: tuple[BadImage, ...],
     runtime: Runtime,
     what: str = "unreadable",
-    remedy: str = "repair or remove them",
+    remedy: str = REPAIR,
 ) -> tuple[BadImage, ...]:
     """The same images; they are said with --bad_images skip, and else in a ValueError."""
     if bad and config.bad_images == "stop":
-        skip = "leave them out with --bad_images skip"
-        raise ValueError(f"{describe_bad(bad, what)}\n{remedy}, or {skip}")
+        raise ValueError(f"{describe_bad(bad, what)}\n{remedy}, or {SKIP}")
     if bad:
         runtime.info(describe_bad(bad, what) + "\n--bad_images skip: left out")
     return bad

@@ -19,7 +19,7 @@ from applications.report_parts import Evaluation
 from applications.report_run import labels_of, run_of
 from applications.run_folder import environment
 from applications.runtime import Runtime
-from applications.scoring import ScoringOptions, figures, score_images
+from applications.scoring import ScoringOptions, figures, refuse_broken, score_images
 from applications.tasks import TASKS, Task
 from applications.views import view_rule
 from applications.weights import load_model
@@ -40,11 +40,13 @@ def run(config: Config, runtime: Runtime) -> int:
     """
     config, model, payload = load_model(config, runtime)
     task = TASKS[config.criterion]
-    # An unreadable image stops scoring with its name; decoding everything twice would find no more.
+    # An unreadable image stops scoring, and all are named; decoding all twice would find no more.
     unchecked = replace(config, no_check=config.no_check or config.bad_images == "stop")
     data = read_data(unchecked, task, runtime, judged_splits(config))
     split = data.splits[config.split]
     check_fit(config, data)
+    if config.bad_images == "stop":
+        refuse_broken(split.targets.paths, config.max_pixels)
     for line in data.photographs.lines() if data.photographs else ():
         runtime.info(line)
     options = ScoringOptions(

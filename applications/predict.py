@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from applications.data import stop_or_skip
 from applications.judged import Scores
 from applications.map_files import check_way, named_folders, plan_maps, write_maps
 from applications.runtime import Runtime
-from applications.scoring import ScoringOptions, score_images
+from applications.scoring import ScoringOptions, score_readable
 from applications.views import view_rule
 from applications.weights import load_model
 from config import Config
@@ -41,7 +42,10 @@ def run(config: Config, runtime: Runtime) -> int:
     options = ScoringOptions(
         view_rule(config), config.batch_size, config.workers, config.max_pixels, config.amp or "off"
     )
-    found = score_images(model, paths, options, runtime, "scoring")
+    skip = config.bad_images == "skip"
+    found, kept, bad = score_readable(model, paths, options, runtime.device, skip, "scoring")
+    stop_or_skip(config, bad, runtime)
+    paths, maps = [paths[i] for i in kept], [maps[i] for i in kept if maps]
     rows = result_rows(paths, found)
     if config.sort:
         rows = [rows[i] for i in best_first(found.scores)]

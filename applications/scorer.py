@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -12,14 +13,16 @@ import torch
 from PIL import Image
 
 from applications.combinations import check
+from applications.data import describe_bad
 from applications.judged import Scores
 from applications.predict import expand, result_rows
-from applications.scoring import ScoringOptions, score_alone
+from applications.scoring import ScoringOptions, score_readable
 from applications.views import view_rule
 from applications.weights import ADOPTED, load_network
 from config import checked_config
 from dataloader.sources import GivenImage, Source
 from models.quality_net import QualityNet
+from utils.check_images import BadImage
 from utils.device import choose_device, prepared
 from utils.flag_types import did_you_mean
 from utils.images import ImageError, check_array
@@ -30,6 +33,7 @@ from utils.seed import rng_state, set_rng_state
 _OF_TRAINING = ("margin", "loss", "seed", "split_seed", "val_photos", "test_photos")
 SETTINGS = (
     *(name for name in ADOPTED if name not in _OF_TRAINING), "batch_size", "max_pixels", "amp",
+    "bad_images",
 )  # fmt: skip
 COLUMNS = ("source", "mean", "std", "scores")
 TABLES = ("auto", "pandas", "rows")
@@ -37,10 +41,19 @@ Given = str | os.PathLike[str] | np.ndarray | Image.Image
 
 
 class Scorer:
-    """model: the network, in evaluation mode; options: how images are read and fed."""
+    """model: the network, in evaluation mode; options: how images are read and fed; skip: leave out
+    images that cannot be read. left_out: those of the latest call.
+    """
 
-    def __init__(self, model: QualityNet, options: ScoringOptions, device: torch.device) -> None:
-        self.model, self.options, self.device = model, options, device
+    def __init__(
+        self,
+        model: QualityNet,
+        options: ScoringOptions,
+        device: torch.device,
+        skip: bool = False,
+    ) -> None:
+        self.model, self.options, self.device, self.skip = model, options, device, skip
+        self.left_out: tuple[BadImage, ...] = ()
 
     def score(self, images: Given | Iterable[Given], table: str = "auto") -> Any:
         """A row of source, mean, std and scores for each image, in the order given.
@@ -54,16 +67,24 @@ class Scorer:
         from 0. mean: the quality score. std and scores: of the histogram over 1..K, which is a list
         of K shares; for a model without one they are None (in a DataFrame, std is nan).
 
+        Images that cannot be read have no row with load_scorer(bad_images="skip"): a warning and
+        `left_out` name them.
+
         Raises:
-            ValueError: one line that names an image which cannot be used, and what to do.
+            ValueError: names the images that cannot be used, all of those that cannot be read, and
+            what to do.
         """
         if table not in TABLES:
             raise ValueError(f"table {table!r}: choose from {', '.join(TABLES)}")
         frame = _data_frame(table)
         sources = find_sources(images)
         with prepared(self.device):
-            found = score_alone(self.model, sources, self.options, self.device)
-        rows = score_rows(sources, found)
+            found, kept, self.left_out = score_readable(
+                self.model, sources, self.options, self.device, self.skip
+            )
+        if self.left_out:
+            warnings.warn(f"left out: {describe_bad(self.left_out)}", stacklevel=2)
+        rows = score_rows([sources[i] for i in kept], found)
         if frame is None:
             return rows
         if found.probs is None:
@@ -100,7 +121,7 @@ def load_scorer(
     options = ScoringOptions(
         view_rule(config), config.batch_size, config.workers, config.max_pixels, config.amp or "off"
     )
-    return Scorer(model, options, place)
+    return Scorer(model, options, place, config.bad_images == "skip")
 
 
 def best_weights(path: str | os.PathLike[str]) -> Path:

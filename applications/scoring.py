@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
 
+from applications.data import REMEDY, describe_bad
 from applications.judged import Scores
 from applications.runtime import Runtime
-from dataloader.dataset import ViewDataset
-from dataloader.loader import LoadFault, make_loader
+from dataloader.dataset import Unread, ViewDataset
+from dataloader.loader import make_loader
 from dataloader.sources import Source
 from models.quality_net import Prediction
 from utils import distributed
+from utils.check_images import BadImage, clearly_broken
 from utils.count_bar import CountBar
 from utils.device import autocast, channels_last_helps, pin_memory
 from utils.images import ImageError, ViewRule
@@ -26,6 +29,8 @@ from utils.row_store import Rows
 from utils.text import printable
 
 FEATURE_ROWS = 1024  # images whose features a head takes at once
+# Rows of a group of images, None where it was only looked at; their positions; those not readable.
+Group = tuple[np.ndarray | None, list[int], tuple[BadImage, ...]]
 
 
 @dataclass(frozen=True)
@@ -67,30 +72,65 @@ def score_images(
 
     A file with several views (crops) gets the pool of its views' scores and the mean of their
     histograms. Raises
-    ImageError with the file's name, on every process, when one cannot be read. `title` shows a
-    count on stderr.
+    ImageError on every process when images cannot be read: from the first of them on nothing is
+    scored any more, and the rest only looked at, so that all of a process are named. `title` shows
+    a count on stderr.
     """
     part = distributed.shard(len(paths), runtime.world.rank, runtime.world.size)
     bar = CountBar(title, sys.stderr) if title and runtime.main else None
-    mine, fault = _score_part(model, paths, part, options, runtime.device, bar)
+    mine, _, _, fault = _score_part(model, paths, part, options, runtime.device, bar)
     raise_together(fault)
-    return _scores(distributed.all_gather_rows(mine).numpy())
+    return _scores(distributed.all_gather_rows(mine))
 
 
-@torch.inference_mode()
 def score_alone(
     model: nn.Module, sources: Sequence[Source], options: ScoringOptions, device: torch.device
 ) -> Scores:
     """`score_images` of this process by itself, whatever group it may be part of."""
-    everything = range(len(sources))
-    mine, fault = _score_part(model, sources, everything, options, device)
+    return score_readable(model, sources, options, device, skip=False)[0]
+
+
+@torch.inference_mode()
+def score_readable(
+    model: nn.Module,
+    sources: Sequence[Source],
+    options: ScoringOptions,
+    device: torch.device,
+    skip: bool,
+    title: str | None = None,
+) -> tuple[Scores, list[int], tuple[BadImage, ...]]:
+    """(scores of the images that can be read, their positions in `sources`, the others), of this
+    process by itself. ImageError for those others without `skip`, at once where they can be told by
+    a glance, and where nothing is left.
+    """
+    if not skip:
+        refuse_broken(sources, options.max_pixels)
+    bar = CountBar(title, sys.stderr) if title else None
+    whole = range(len(sources))
+    mine, kept, bad, fault = _score_part(model, sources, whole, options, device, bar, skip)
     if fault is not None:
         raise ImageError(fault)
-    return _scores(mine.numpy())
+    return _scores(mine), kept, bad
 
 
-def _scores(table: np.ndarray) -> Scores:
-    """table (M, 1 [+ K])."""
+def refuse_broken(sources: Iterable[Source], max_pixels: int) -> None:
+    """ImageError, before anything is scored, that names every clearly broken file."""
+    named = (getattr(source, "photo", source) for source in sources)
+    files = dict.fromkeys(file for file in named if isinstance(file, Path))
+    if bad := clearly_broken(files, max_pixels):
+        raise ImageError(_unread(tuple(bad)))
+
+
+def _unread(bad: tuple[BadImage, ...]) -> str:
+    """One line for one image, as read_image says it; a line each for more."""
+    if len(bad) == 1:
+        return f"{bad[0].path}: {bad[0].reason}"
+    return f"{describe_bad(bad)}\n{REMEDY}"
+
+
+def _scores(rows: torch.Tensor) -> Scores:
+    """rows (M, 1 [+ K])."""
+    table = rows.numpy()
     return Scores(table[:, 0], table[:, 1:] if table.shape[1] > 1 else None)
 
 
@@ -101,28 +141,38 @@ def _score_part(
     options: ScoringOptions,
     device: torch.device,
     bar: CountBar | None = None,
-) -> tuple[torch.Tensor, str | None]:
-    """(rows (n, 1 [+ K]) of `part`, why the rest of them is missing)."""
-    groups = _from_files if options.features is None else _from_features
+    skip: bool = False,
+) -> tuple[torch.Tensor, list[int], tuple[BadImage, ...], str | None]:
+    """(rows (n, 1 [+ K]), positions (n) of the images that they are of, those that cannot be read,
+    why others are missing). Without `skip` the first image that cannot be read ends the scoring,
+    and the rest is only looked at.
+    """
     was_training = model.training
     model.eval()
-    rows, done, fault = [], 0, None
-    for item in groups(model, sources, part, options, device):
-        if isinstance(item, LoadFault):
-            fault = item.message
-            break
-        fault = _not_finite(item, [sources[i] for i in part[done : done + len(item)]])
-        if fault:
-            break
-        rows.append(item)
-        done += len(item)
+    rows, kept, bad, done, fault = [], [], {}, 0, None
+    if options.features is not None:
+        assert len(options.features) == len(sources)
+        groups = _from_features(model, part, options, device)
+    else:
+        groups = _from_files(model, sources, part, options, device, skip)
+    for found, indices, unread in groups:
+        bad |= dict.fromkeys(unread)
+        if found is not None:
+            if fault := _not_finite(found, [sources[i] for i in indices]):
+                break
+            rows.append(found)
+            kept += indices
+        done += len(indices) + len(unread)
         if bar:
             bar.update(done, len(part))
     if bar:
         bar.finish()
     model.train(was_training)
     columns = 1 + (model.num_classes if model.num_classes > 1 else 0)
-    return torch.from_numpy(np.concatenate(rows)) if rows else torch.empty(0, columns), fault
+    table = torch.from_numpy(np.concatenate(rows)) if rows else torch.empty(0, columns)
+    if bad and not (skip and kept):
+        fault = fault or _unread(tuple(bad))
+    return table, kept, tuple(bad), fault
 
 
 def _not_finite(rows: np.ndarray, sources: Sequence[Source]) -> str | None:
@@ -142,34 +192,39 @@ def _from_files(
     part: range,
     options: ScoringOptions,
     device: torch.device,
-) -> Iterator[np.ndarray | LoadFault]:
-    """Rows of one group of images after the other."""
+    skip: bool,
+) -> Iterator[Group]:
+    """One group of images after the other."""
     dataset = ViewDataset(sources, options.rule, options.batch_size, options.max_pixels, part)
     workers = min(options.workers, len(dataset))
+    stopped = False
     for item in make_loader(dataset, range(len(dataset)), workers, pin_memory(device)):
-        if isinstance(item, LoadFault):
-            yield item
-            return
-        views = item[0]  # uint8 (n, V, 3, H, W)
+        bad: tuple[BadImage, ...] = ()
+        if isinstance(item, Unread):
+            item, bad = item.rest, item.bad
+            stopped = stopped or not skip
+        if item is None:
+            yield None, [], bad
+            continue
+        views, indices = item  # uint8 (n, V, 3, H, W)
+        if stopped:
+            yield None, indices.tolist(), bad
+            continue
         with autocast(device, options.amp):
             prediction = model(to_input(views.flatten(0, 1), device))
-        yield _pooled(prediction, len(views), options.rule)
+        yield _pooled(prediction, len(views), options.rule), indices.tolist(), bad
 
 
 def _from_features(
-    model: nn.Module,
-    sources: Sequence[Source],
-    part: range,
-    options: ScoringOptions,
-    device: torch.device,
-) -> Iterator[np.ndarray]:
+    model: nn.Module, part: range, options: ScoringOptions, device: torch.device
+) -> Iterator[Group]:
     """The same from features that are kept."""
-    assert options.features is not None and len(options.features) == len(sources)
+    assert options.features is not None
     for start in range(part.start, part.stop, FEATURE_ROWS):
         rows = np.arange(start, min(start + FEATURE_ROWS, part.stop))
         features = torch.from_numpy(options.features.read(rows))  # (n, V, F)
         prediction = model.judge(features.flatten(0, 1).to(device))
-        yield _pooled(prediction, len(rows), options.rule)
+        yield _pooled(prediction, len(rows), options.rule), rows.tolist(), ()
 
 
 def _pooled(prediction: Prediction, count: int, rule: ViewRule) -> np.ndarray:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -10,11 +12,24 @@ from torch.utils.data import Dataset
 
 from dataloader.loader import LoadFault
 from dataloader.sources import Source, open_source
+from utils.check_images import BadImage, why_unreadable
 from utils.images import ImageError, ViewRule, view
+
+Item = tuple[torch.Tensor, torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Unread(LoadFault):
+    """bad: images of a group that cannot be read; rest: the item of the others, if there are any.
+    The message is of the first one.
+    """
+
+    bad: tuple[BadImage, ...]
+    rest: Item | None
 
 
 class ViewDataset(Dataset):
-    """item b -> (uint8 (n, V, 3, H, W), indices (n,)) of the b-th group of images, or LoadFault.
+    """item b -> (uint8 (n, V, 3, H, W), indices (n,)) of the b-th group of images, or Unread.
 
     V is the number of views (crops) per image. A group has at most batch_size views, for it is the
     views that fill the memory: 16 crops of each of 64 images would be 1024 at once. It has one
@@ -38,13 +53,19 @@ class ViewDataset(Dataset):
     def __len__(self) -> int:
         return len(self.groups)
 
-    def __getitem__(self, group: int) -> tuple[torch.Tensor, torch.Tensor] | LoadFault:
-        indices = self.groups[group]
-        try:
-            views = [self._views(i) for i in indices]
-        except ImageError as error:
-            return LoadFault(str(error))
-        return torch.from_numpy(np.stack(views)), torch.tensor(indices)
+    def __getitem__(self, group: int) -> Item | Unread:
+        views, indices, bad = [], [], []
+        for i in self.groups[group]:
+            try:
+                views.append(self._views(i))
+                indices.append(i)
+            except (ImageError, MemoryError) as error:
+                name = getattr(error, "path", str(self.paths[i]))
+                bad.append(BadImage(Path(name), why_unreadable(error)))
+        item = (torch.from_numpy(np.stack(views)), torch.tensor(indices)) if views else None
+        if not bad and item:
+            return item
+        return Unread(f"{bad[0].path}: {bad[0].reason}", tuple(bad), item)
 
     def _views(self, index: int) -> np.ndarray:
         return view(open_source(self.paths[index], self.max_pixels), self.rule)

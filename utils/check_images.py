@@ -8,8 +8,10 @@ As a program it prints one line per bad image to stdout and ends with 0 (all goo
 import argparse
 import os
 import signal
+import stat
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -20,6 +22,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import TypeVar
 
+from PIL import Image
+
 if __package__ in (None, ""):  # run as a program: imports start at the repository, not in utils/
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
@@ -27,6 +31,8 @@ from utils.image_folders import left_out, list_images
 from utils.images import DEFAULT_MAX_PIXELS, ImageError, read_image
 
 T = TypeVar("T")
+# What stands at the end of a whole file, other programs' additions behind it.
+_ENDS, _TAIL = {"JPEG": b"\xff\xd9", "MPO": b"\xff\xd9", "PNG": b"IEND"}, 4096
 CHUNK = 8  # images per message to a process
 BAR_WIDTH = 30
 
@@ -58,6 +64,32 @@ def check_images(
     reasons = map_files(check, files, workers, progress)
     found = zip(files, reasons, strict=True)
     return [BadImage(path, reason) for path, reason in found if reason is not None]
+
+
+def clearly_broken(
+    paths: Iterable[str | os.PathLike[str]], max_pixels: int = DEFAULT_MAX_PIXELS
+) -> list[BadImage]:
+    """Those of `check_images` that can be told without decoding all files (about 0.1 ms each): no
+    file, empty, no image, too large, or without the end that a whole JPEG or PNG file has. Only
+    what looks like that is decoded. Damage in the middle of a file is not found.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow's; read_image has the last word
+        odd = [Path(path) for path in paths if not _looks_whole(path, max_pixels)]
+    return check_images(odd, 0, max_pixels)
+
+
+def _looks_whole(path: str | os.PathLike[str], max_pixels: int) -> bool:
+    try:
+        status = os.stat(path)
+        if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever
+            return False
+        with open(path, "rb") as file, Image.open(file) as image:
+            end, size = _ENDS.get(image.format or "", b""), image.width * image.height
+            file.seek(max(0, status.st_size - _TAIL))
+            return size <= max_pixels and end in file.read(_TAIL)
+    except Exception:  # decoders raise nearly anything; check_images says what it is
+        return False
 
 
 def map_files(
