@@ -5,52 +5,38 @@ update.
 from __future__ import annotations
 
 import contextlib
-from dataclasses import asdict, dataclass
+import math
+from dataclasses import asdict
 from typing import Any
 
 import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
+from applications.finite import fault_of_state, fault_of_step, lost
+from applications.first_batch import picture
 from applications.histograms import mean_histogram
 from applications.payload import network_payload
+from applications.position import Position
 from applications.rates import rate_figures
 from applications.run_folder import RunFolder
 from applications.runtime import Runtime, Stopped
-from applications.scoring import ScoringOptions, score_images, to_input
+from applications.scoring import ScoringOptions, to_input
 from applications.tasks import TASKS, is_better, monitored
 from applications.validation import judge, no_figure
 from config import Config
 from dataloader.batch import Batch, Targets
-from dataloader.kept_views import FeatureSteps
 from dataloader.loader import LoadFault, StepDataset, StepSampler, make_loader
 from models.quality_net import HeadOnly, Prediction
 from optim.ema import WeightEMA
+from optim.finite import total
 from optim.schedule import lr_factor
 from utils import checkpoint, distributed
 from utils.device import autocast, grad_scaler, pin_memory
 from utils.images import ImageError
 from utils.logger import Logger
 from utils.meters import Progress, WaitTimer
-from utils.report import batch_sheet
 from utils.seed import rng_state, seed_step, set_rng_state
-
-PICTURED = 32  # images of the first batch that are drawn
-
-
-@dataclass
-class Position:
-    """Where training stands: the next step of an epoch, updates made, the sums of the epoch so far,
-    the best figure.
-    """
-
-    epoch: int = 0
-    step: int = 0
-    updates: int = 0
-    loss_sum: float = 0.0
-    lines: int = 0
-    best: float | None = None
-    best_epoch: int | None = None
 
 
 def gathered(prediction: Prediction) -> Prediction:
@@ -134,7 +120,8 @@ class Trainer:
             if isinstance(batch, LoadFault):
                 raise ImageError(batch.message)
             if at.epoch == 0 and at.step == 0 and self.runtime.main:
-                self._picture(batch)
+                picture(self.dataset, batch, self.folder.path / "first_batch.png")
+            before = at.updates
             loss, rate = self._step(batch)
             at.loss_sum += loss * batch.lines
             at.lines += batch.lines
@@ -144,12 +131,12 @@ class Trainer:
                 images = len(batch.indices) * self.runtime.world.size
                 progress.update(at.loss_sum / at.lines, rate, images, wait.share)
             if updated and at.step < self.steps:  # the end of an epoch saves by itself
-                self._save_between(progress)
+                self._save_between(progress, at.updates > before)
 
-    def _save_between(self, progress: Progress | None) -> None:
+    def _save_between(self, progress: Progress | None, learned: bool) -> None:
         stop = self.runtime.stop_requested()
         every = self.config.save_every
-        if stop or (every and self.position.updates % every == 0):
+        if stop or (learned and every and self.position.updates % every == 0):
             self.save()
         if stop:
             if progress:
@@ -198,21 +185,33 @@ class Trainer:
             # all lines. A relational loss is that of all lines on every process already, with the
             # gradient of this process's images; the sum of those is wanted, not their mean.
             share = batch.lines * self.runtime.world.size / self._group_lines(at.step)
-            self.scaler.scale(loss * share).backward()
-        value = float(loss.detach())
-        if value != value or abs(value) == float("inf"):
-            raise ValueError(
-                f"the loss is {value} in epoch {at.epoch + 1}, step {at.step + 1}: lower --lr, "
-                "or pass --amp off"
-            )
+            scaled = self.scaler.scale(loss * share)
+            # No gradient of a loss that is not finite is: every process hears of it.
+            scaled.backward(torch.ones_like(scaled) + 0 * loss.detach())
+        read = [loss.detach().float(), *([self._gradients()] if update else [])]
+        value, *size = torch.stack(read).tolist()  # the device is waited for once
+        if fault := fault_of_step(
+            self.model, at.loss_sum + value, size, self.scaler, self.runtime.world.size == 1
+        ):
+            raise lost(fault, at.place(at.step + 1), self.folder.checkpoint)
         if update:
-            self._update()
+            (self._update if math.isfinite(size[0]) else self._leave_out)()
         return value, rate
 
-    def _update(self) -> None:
+    def _gradients(self) -> torch.Tensor:
+        """Clips them; (), finite only where all of them are."""
+        self.scaler.unscale_(self.optimizer)
+        learning = [p for p in self.model.parameters() if p.grad is not None]
         if self.config.clip_grad:
-            self.scaler.unscale_(self.optimizer)
-            nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_grad)
+            return nn.utils.clip_grad_norm_(learning, self.config.clip_grad)
+        return total([p.grad for p in learning])
+
+    def _leave_out(self) -> None:
+        """No update of gradients that float16 could not hold: the next ones are scaled less."""
+        self.scaler.update()
+        self.optimizer.zero_grad(set_to_none=True)
+
+    def _update(self) -> None:
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.optimizer.zero_grad(set_to_none=True)
@@ -231,6 +230,7 @@ class Trainer:
 
     def _end_epoch(self, data_wait: float) -> None:
         at = self.position
+        self._check_state()
         sums = distributed.reduce_sum(torch.tensor([at.loss_sum, at.lines], dtype=torch.float64))
         rates = rate_figures(self.optimizer)
         train = {"loss": float(sums[0] / sums[1]), **rates, "data_wait": data_wait}
@@ -242,21 +242,23 @@ class Trainer:
         if validated:
             self._keep_best(val)
         self._log(train, val)
-        self.save()
+        self._save()
         if self.runtime.stop_requested() and at.epoch < self.config.epochs:
             self.stop()
 
     def _validate(self) -> dict[str, float]:
         if self.val is None:
             return {}
-        # Each process has its own running statistics since the last step; only the main one's are
-        # saved, so only those are judged.
-        distributed.broadcast_tensors(self.evaluated.buffers())
-        found = score_images(self.evaluated, self.val.paths, self.options, self.runtime)
-        values, remarks, of_ladders = judge(self.task, self.criterion, self.val, found)
+        try:
+            values, remarks, self.remarks = judge(
+                self.task, self.criterion, self.evaluated, self.val, self.options, self.runtime
+            )
+        except ImageError as error:
+            stays = f"the state before it stays in {self.folder.checkpoint}"
+            where = f"validation after {self.position.place()}"
+            raise ImageError(f"{where}: {error}; {stays}") from None
         for remark in remarks:
             self.logger.info(f"validation: {remark}")
-        self.remarks = "; ".join((*remarks, *of_ladders))
         return values
 
     @property
@@ -290,21 +292,23 @@ class Trainer:
             mark = "  best so far" if at.best_epoch == at.epoch and at.best == at.best else ""
             self.logger.info(f"epoch {at.epoch}/{self.config.epochs}  val  {shown}{mark}")
 
-    def _picture(self, batch: Batch) -> None:
-        if isinstance(self.dataset, FeatureSteps):
-            batch = self.dataset.seen(0, 0)
-        targets = {name: value.numpy() for name, value in batch.targets.items()}
-        count = min(PICTURED, len(batch.images))
-        captions = self.dataset.targets.captions(targets, count)
-        batch_sheet(batch.images[:count].numpy(), captions, self.folder.path / "first_batch.png")
-
     # ---- state
 
     def _network(self) -> dict[str, Any]:
         return network_payload(self.stored_config, self.model, self.options.rule, self.learned)
 
+    def _check_state(self) -> None:
+        if fault := fault_of_state(self.model, self.ema, self.optimizer):
+            raise lost(fault, f"the state after {self.position.place()}", self.folder.checkpoint)
+
     def save(self) -> None:
-        """The whole state of training, atomically; then the copies that other commands look for."""
+        """The whole state of training, atomically; then the copies that other commands look for.
+        ValueError where it is not finite: the state before it stays.
+        """
+        self._check_state()
+        self._save()
+
+    def _save(self) -> None:
         at = self.position
         mine = torch.tensor([[at.loss_sum, at.lines]], dtype=torch.float64)
         sums = distributed.all_gather_rows(mine)  # (processes, 2): each goes on from its own

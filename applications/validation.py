@@ -9,25 +9,36 @@ from torch import nn
 
 from applications.judged import Scores
 from applications.ladders import ladder_figures
-from applications.scoring import figures
+from applications.runtime import Runtime
+from applications.scoring import ScoringOptions, figures, score_images
 from applications.tasks import Task, validation_loss
 from dataloader.batch import Targets
+from utils import distributed
 from utils.metrics import distribution_mean
 
 LAST_COUNT = "the last weights count as the best"
 
 
 def judge(
-    task: Task, criterion: nn.Module, val: Targets, found: Scores
-) -> tuple[dict[str, float], list[str], list[str]]:
-    """(figures by name, why some do not exist, why some of the ladders' do not). What is nan of
+    task: Task,
+    criterion: nn.Module,
+    network: nn.Module,
+    val: Targets,
+    options: ScoringOptions,
+    runtime: Runtime,
+) -> tuple[dict[str, float], list[str], str]:
+    """(figures by name, why some do not exist, the same with those of ladders). What is nan of
     ladders in one epoch is so in all, as a rule: the test says it once.
     """
+    # Each process has its own running statistics since the last step; only the main one's are
+    # saved, so only those are judged.
+    distributed.broadcast_tensors(network.buffers())
+    found = score_images(network, val.paths, options, runtime)
     values, remarks = figures(task, val, found)
     ladders, of_ladders = ladder_figures(val, found)
     overall = {name: value for name, value in ladders.items() if not isinstance(value, dict)}
     loss = validation_loss(criterion, val.all(), found)
-    return {"loss": loss, **values, **overall}, remarks, of_ladders
+    return {"loss": loss, **values, **overall}, remarks, "; ".join((*remarks, *of_ladders))
 
 
 def never_known(task: Task, figure: str, val: Targets) -> str | None:
