@@ -47,7 +47,8 @@ from utils.device import autocast, pin_memory
 from utils.images import ImageError
 from utils.row_store import Rows, RowStore, free_bytes, row_name
 
-FORMAT = 1  # to be raised when this program reads images or makes views of them differently
+# To be raised when this program reads images, makes views of them, or keeps rows differently.
+FORMAT = 2
 VIEWS = 8  # default of --cache_views
 Group = tuple[np.ndarray, np.ndarray]
 FEWEST, PARTS = 256, 64  # images per part of the store, and parts of a large split
@@ -150,6 +151,8 @@ def _wanted(
             [_name(p, int(k) if views.keyed else None) for p, k in zip(paths, keys, strict=True)]
         )
         missing = store.missing(names)
+        for part in store.damaged:
+            runtime.info(f"{part}: damaged, and removed: what it held is computed anew")
     names, missing = distributed.broadcast_object((names, missing))
     return Wanted(split, paths, views, keys, amp, store, names, missing)
 

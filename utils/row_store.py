@@ -13,15 +13,18 @@ import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from utils.files import write_atomic, write_json
+from utils.read_file import read_json
 
 NAME = "S32"  # a digest in hexadecimal
 ABOUT = "about.json"
 HEADER = 64  # bytes that NumPy writes before the rows, at the least
+DIGEST = 32  # bytes of SHA-256 at the end of the data
+BLOCK = 2**20  # bytes that are read at once for it
 ABANDONED_SECONDS = 3600  # a writer needs seconds; what is older was left by one that was killed
 
 
@@ -69,20 +72,35 @@ class RowStore:
     whose rows they are, and `about.json` what all of them are.
 
     A part is written once, whole or not at all, and never changed: whoever reads it is not
-    disturbed by others who add to the store, and a row that is there is right. The folder may be
-    removed at any time nobody uses it.
+    disturbed by others who add to the store. Its data ends with a digest of its names and of all
+    before; a part is read against it once, before the first of its rows is served. The folder may
+    be removed at any time nobody uses it.
+
+    damaged: parts that `missing` has found damaged, and removed.
     """
 
     def __init__(self, folder: Path, about: Mapping[str, Any], shape: tuple[int, ...]) -> None:
         self.folder, self.about, self.shape = Path(folder), dict(about), tuple(shape)
+        self.damaged: list[Path] = []
+        self._checked: set[Path] = set()
 
     @property
     def row_bytes(self) -> int:
         return 4 * math.prod(self.shape)
 
     def missing(self, names: np.ndarray) -> np.ndarray:
-        """int64 (M,): positions in `names` (N,) whose rows are not there."""
-        return np.flatnonzero(~np.isin(names, self._names(self._parts())))
+        """int64 (M,): positions in `names` (N,) whose rows are not there. A damaged part that
+        should have some of them is removed first, so that they can be added again; for one process.
+        """
+        kept = []
+        for data, own in self._parts():
+            if not np.isin(own, names).any() or self._is_whole(data, own):
+                kept.append((data, own))
+                continue
+            self.damaged.append(data)
+            data.unlink(missing_ok=True)
+            self._names_file(data).unlink(missing_ok=True)
+        return np.flatnonzero(~np.isin(names, self._names(kept)))
 
     def add(self, names: np.ndarray, rows: np.ndarray) -> None:
         """Writes a part: rows (n, *shape) of the names (n,)."""
@@ -95,10 +113,12 @@ class RowStore:
             return
         # The names first: a part without its data is none.
         self._write(file, names)
-        self._write(self.folder / f"{part}.npy", np.ascontiguousarray(rows, np.float32))
+        data = self.folder / f"{part}.npy"
+        self._write(data, np.ascontiguousarray(rows, np.float32), names)
+        self._checked.add(data)
 
     def rows(self, names: np.ndarray) -> Rows:
-        """The rows of `names`, all of which must be there: KeyError."""
+        """The rows of `names`, all there: else KeyError; ValueError where one is damaged."""
         parts = self._parts()
         counts = [len(own) for _, own in parts]
         known = self._names(parts)
@@ -109,6 +129,12 @@ class RowStore:
         part = np.repeat(np.arange(len(parts)), counts)[at]
         place = np.concatenate([np.arange(count) for count in counts])[at]
         used, part = np.unique(part, return_inverse=True)
+        for data, own in (parts[i] for i in used):
+            if not self._is_whole(data, own):
+                raise ValueError(
+                    f"{data}: damaged, it does not match its digest: remove it, and what it held "
+                    "is computed anew"
+                )
         return Rows([self._open(parts[i][0]) for i in used], part.reshape(-1), place)
 
     def prepare(self) -> None:
@@ -119,7 +145,7 @@ class RowStore:
         about = self.folder / ABOUT
         if not about.exists():
             write_json(about, self.about)
-        elif json.loads(about.read_text(encoding="utf-8")) != self.about:
+        elif read_json(about) != self.about:
             raise ValueError(f"{about}: is about other rows: remove {self.folder}")
         for file in self.folder.glob(".*.tmp"):
             if time.time() - file.stat().st_mtime > ABANDONED_SECONDS:
@@ -138,7 +164,25 @@ class RowStore:
             size = os.path.getsize(data)
         except (OSError, EOFError, ValueError):
             return None
-        return (data, names) if size >= len(names) * self.row_bytes + HEADER else None
+        whole = size >= len(names) * self.row_bytes + HEADER
+        return (data, names) if whole and names.dtype == NAME else None
+
+    def _is_whole(self, data: Path, names: np.ndarray) -> bool:
+        """Whether the part is as it was written; it is read once for that."""
+        if data not in self._checked:
+            state, left = _digest(names), os.path.getsize(data) - DIGEST
+            with open(data, "rb") as file:
+                while left > 0 and (block := file.read(min(left, BLOCK))):
+                    state.update(block)
+                    left -= len(block)
+                if file.read() != state.digest():
+                    return False
+            self._checked.add(data)
+        return True
+
+    @staticmethod
+    def _names_file(data: Path) -> Path:
+        return data.with_name(f"{data.stem}.names.npy")
 
     @staticmethod
     def _names(parts: list[tuple[Path, np.ndarray]]) -> np.ndarray:
@@ -151,5 +195,28 @@ class RowStore:
         return np.load(data, mmap_mode="r" if mapped else None, allow_pickle=False)
 
     @staticmethod
-    def _write(path: Path, array: np.ndarray) -> None:
-        write_atomic(path, lambda file: np.lib.format.write_array(file, array, allow_pickle=False))
+    def _write(path: Path, array: np.ndarray, names: np.ndarray | None = None) -> None:
+        """names: of the rows, where a digest of both is to follow them."""
+
+        def write(file: BinaryIO) -> None:
+            hashed = _Hashed(file, np.empty(0, NAME) if names is None else names)
+            np.lib.format.write_array(hashed, array, allow_pickle=False)
+            if names is not None:
+                file.write(hashed.state.digest())
+
+        write_atomic(path, write)
+
+
+def _digest(names: np.ndarray) -> Any:
+    return hashlib.sha256(names.tobytes())
+
+
+class _Hashed:
+    """A file that takes a digest of the names and of all that is written."""
+
+    def __init__(self, file: BinaryIO, names: np.ndarray) -> None:
+        self.file, self.state = file, _digest(names)
+
+    def write(self, block: bytes) -> int:
+        self.state.update(block)
+        return self.file.write(block)

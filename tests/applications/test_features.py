@@ -24,7 +24,7 @@ from applications.trainer import Trainer
 from config import UsageError, parse
 from tests.cli import call, fork, inside, records, refused, run_folders, start_group
 from tests.tiny_data import write_data
-from utils import checkpoint
+from utils import checkpoint, row_store
 from utils.row_store import RowStore
 
 LAST, BEST = "checkpoint_test_efficientnet.pth", "model_best_test_efficientnet.pth"
@@ -177,7 +177,7 @@ def test_the_second_run_computes_nothing(folder):
     assert "18 of 18 images to compute, 2 view(s) each" in line and ", about " in line
     store = folder / line.split(" into ")[1].split(",")[0]
     size = sum(file.stat().st_size for file in store.glob("*[!s].npy"))
-    assert f"{(size - 128) / 1e6:.2f} MB" in line  # without NumPy's header
+    assert f"{(size - 160) / 1e6:.2f} MB" in line  # without NumPy's header and the digest
     before = {f: f.stat().st_mtime_ns for f in (folder / "features").rglob("*")}
     second = call(folder, f"{REGRESS} --epochs 1").err
     assert computed(second) == {"train": 0, "val": 0, "test": 0}
@@ -208,6 +208,23 @@ def test_a_changed_image_is_computed_again(folder):
     assert computed(done.err) == {"train": 1, "val": 0, "test": 0}
     call(folder, f"{FROZEN} --criterion regress")
     assert_close(*run_folders(folder)[1:])
+
+
+def test_a_damaged_part_is_said_and_computed_again(folder):
+    """Bits that flipped on the disk are never learned from, nor tested with."""
+    call(folder, f"{REGRESS} --epochs 1")
+    parts = sorted((folder / "features").rglob("*[!s].npy"))
+    for part in parts:
+        content = bytearray(part.read_bytes())
+        content[-(row_store.DIGEST + 1)] ^= 0x40  # the exponent of the last number
+        part.write_bytes(content)
+    done = call(folder, f"{REGRESS} --epochs 1")
+    said = {line for line in done.err.splitlines() if "damaged" in line}
+    remedy = "damaged, and removed: what it held is computed anew"
+    assert said == {f"{part.relative_to(folder)}: {remedy}" for part in parts}
+    assert computed(done.err) == {"train": 18, "val": 6, "test": 6}
+    one, two = run_folders(folder)
+    assert state(one)[2:] == state(two)[2:]
 
 
 def test_other_weights_and_views_have_features_of_their_own(folder, monkeypatch):

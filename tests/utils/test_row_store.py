@@ -128,3 +128,43 @@ def test_names_differ_in_every_part():
 
 def test_free_bytes_of_a_folder_to_be(tmp_path):
     assert free_bytes(tmp_path / "not" / "yet") == pytest.approx(free_bytes(tmp_path), rel=0.1)
+
+
+@pytest.mark.parametrize("place", ["header", "first row", "last row", "digest", "names", "short"])
+def test_a_damaged_part_is_never_served(store, place):
+    """One bit, wherever it is; the other parts are as they were."""
+    store.add(named(*range(40)), rows(*range(40)))
+    store.add(named(50), rows(50))
+    data = max(store.folder.glob("*[!s].npy"), key=lambda file: file.stat().st_size)
+    file = data.with_name(f"{data.stem}.names.npy") if place == "names" else data
+    whole = bytearray(file.read_bytes())
+    size = 40 * store.row_bytes + row_store.DIGEST
+    at = {"header": 3, "first row": -size, "last row": -size + 39 * 24, "names": -1, "short": 0}
+    whole[at.get(place, -1)] ^= 0 if place == "short" else 4
+    file.write_bytes(whole[: -1 if place == "short" else None])
+
+    again = RowStore(store.folder, store.about, SHAPE)
+    with pytest.raises(ValueError, match=f"{data.name}: damaged.*: remove it"):
+        again.rows(named(*range(39)))
+    assert np.array_equal(again.rows(named(50)).read(np.arange(1)), rows(50))
+    # Where nothing of it is asked for, it is left alone.
+    assert again.missing(named(50)).tolist() == [] and file.exists()
+    assert again.missing(named(50, *range(39))).tolist() == list(range(1, 40))
+    assert again.damaged == [data] and not data.exists()
+    again.add(named(*range(39)), rows(*range(39)))
+    assert np.array_equal(again.rows(named(38, 50, 0)).read(np.arange(3)), rows(38, 50, 0))
+
+
+def test_a_part_is_read_against_its_digest_once(store, monkeypatch):
+    store.add(named(1), rows(1))
+    taken = []
+    monkeypatch.setattr(
+        row_store, "_digest", lambda n, d=row_store._digest: taken.append(1) or d(n)
+    )
+    store.rows(named(1))  # what has just been written is not read again
+    assert not taken
+    again = RowStore(store.folder, store.about, SHAPE)
+    for _ in range(3):
+        assert not len(again.missing(named(1)))
+        again.rows(named(1)).read(np.zeros(5, np.int64))
+    assert len(taken) == 1
