@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from applications.payload import check_payload
 from applications.runtime import Runtime
 from applications.tasks import TASKS
 from applications.views import network_size
@@ -19,7 +20,8 @@ from models.pretrained import load_weights
 from models.quality_net import QualityNet, build_model
 from models.registry import canonical_name, resolve
 from models.weight_files import named_tensors
-from utils.checkpoint import find_spelling, is_checkpoint, load_tensors, verified
+from utils.checkpoint import find_spelling, is_checkpoint, verified
+from utils.tensor_files import CheckpointError, load_tensors
 
 # What a network needs to be used as it was trained; a flag that was given wins.
 ADOPTED = (
@@ -35,7 +37,12 @@ def open_weights(path: str) -> tuple[Path, dict[str, Any]]:
     file = find_spelling(Path(path))
     content = load_tensors(file)
     if is_checkpoint(content):
-        return file, verified(content, file)
+        payload = verified(content, file)
+        try:
+            check_payload(payload, ADOPTED)
+        except ValueError as error:
+            raise CheckpointError(f"{file}: {error}") from None
+        return file, payload
     return file, {"model": named_tensors(content, file)}
 
 
@@ -86,9 +93,12 @@ def load_network(
     file, payload = open_weights(config.resume)
     config = adopt(config, payload)
     classes = config.num_classes or payload.get("num_classes") or 1
-    model = build_model(
-        config.arch, classes, network_size(config), config.dropout, advprop=config.advprop
-    )
+    try:
+        model = build_model(
+            config.arch, classes, network_size(config), config.dropout, advprop=config.advprop
+        )
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}") from None
     _load(model, payload, file, say, strict_head=True)
     return config, model.to(device).eval(), payload
 

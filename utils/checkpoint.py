@@ -20,7 +20,6 @@ import torch
 
 from utils.files import write_atomic, write_json
 from utils.tensor_files import CheckpointError, load_tensors
-from utils.text import cut, printable
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -63,9 +62,8 @@ def verified(payload: dict[str, Any], path: Path) -> dict[str, Any]:
     """The payload without its digest; CheckpointError when the content is not what was saved."""
     form = payload["format"]
     if type(form) is not int or form != FORMAT:
-        raise CheckpointError(
-            f"{path}: checkpoint format {cut(printable(form))}, this version reads {FORMAT}"
-        )
+        known = form if type(form) is int and abs(form) < 10**9 else "unknown"
+        raise CheckpointError(f"{path}: checkpoint format {known}, this version reads {FORMAT}")
     stored = payload.pop("digest")
     try:
         whole = isinstance(stored, str) and digest(payload) == stored
@@ -158,4 +156,5 @@ def find_spelling(path: Path) -> Path:
         return path
     wanted = path.name.lower().replace("-", "_")
     alike = [p for p in path.parent.iterdir() if p.name.lower().replace("-", "_") == wanted]
+    alike = [p for p in alike if p.exists()]  # a link may lead nowhere, or to itself
     return max(alike, key=lambda p: p.stat().st_mtime) if alike else path

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import pickle
 import pickletools
+import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,8 +21,8 @@ from utils.read_file import UnreadableFile, check_regular
 from utils.text import cut, printable
 
 MOST_PICKLE = 8 << 20  # bytes of names and shapes; the largest networks with their optimizer: 2 MB
-MOST_STEPS = 2_000_000  # of the pickle's program; the same: 400,000
-MOST_ITEMS = 1_000_000  # entries, counted wherever they are reached
+MOST_STEPS = 1_000_000  # of the pickle's program; the same: 400,000
+MOST_ITEMS = 300_000  # entries, counted wherever they are reached
 MOST_LEVELS = 100
 MOST_KEY = 10_000  # entries of a tuple, those inside it included: Python walks all to hash it
 SHARED = 4  # tensors may share their bytes, up to this many times the file's size
@@ -94,7 +95,9 @@ def _load(path: Path, size: int) -> Any:
         else:
             # The format before torch 1.6: a number, a version, a machine, the content, the keys.
             _check_pickles(file, 5)
-    return torch.load(path, map_location="cpu", weights_only=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # notices about kinds of tensors that are refused below
+        return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def _check_archive(file: BinaryIO, size: int) -> None:
@@ -198,10 +201,17 @@ def _check_extent(content: Any, size: int) -> None:
         elif isinstance(value, (Mapping, list, tuple)):
             items += len(value)
             if items > MOST_ITEMS:
-                raise CheckpointError(f"not a weight file: more than {MOST_ITEMS} entries")
+                raise CheckpointError(
+                    f"not a weight file: more than {MOST_ITEMS} entries: save the network's "
+                    "state_dict alone"
+                )
             named = isinstance(value, Mapping)
             inside = value.items() if named else ((name, item) for item in value)
-            rest += [(str(key), item, level + 1) for key, item in inside]
+            rest += [(str(key), item, level + 1) for key, item in inside if _holds(item)]
+
+
+def _holds(value: Any) -> bool:
+    return isinstance(value, (torch.Tensor, Mapping, list, tuple))
 
 
 def _oddness(tensor: torch.Tensor) -> str | None:

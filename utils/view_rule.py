@@ -7,6 +7,7 @@ from typing import Any
 RESIZES = ("squash", "crop", "pad", "native")
 INTERPOLATIONS = ("nearest", "box", "bilinear", "hamming", "bicubic", "lanczos")
 CROP_POOLS = ("mean", "median")
+MOST_PIXELS = 1 << 27  # of all crops of an image together: 1.6 GB of float32
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,12 @@ class ViewRule:
             raise ValueError(f"view rule: {seed}")
         if self.crop_size is not None:
             object.__setattr__(self, "crop_size", _checked_size("crop_size", self.crop_size))
+            height, width = self.crop_size
+            if self.crops * height * width > MOST_PIXELS:
+                raise ValueError(
+                    f"view rule: {self.crops} crops of {height} x {width} pixels are more than one "
+                    f"image may become ({MOST_PIXELS} pixels): fewer crops"
+                )
 
     @property
     def views(self) -> int:
