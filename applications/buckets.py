@@ -70,6 +70,8 @@ def _first_line(file: Path) -> str:
     file explains.
     """
     last = ""
+    if not file.is_file():  # a pipe would wait for ever
+        return last
     try:
         with open(file, encoding="utf-8-sig", errors="replace") as lines:
             for line in map(str.strip, lines):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +126,7 @@ def _check_votes(config: Config, file: Path) -> Findings:
 
 def _check_data(config: Config) -> Findings:
     task = TASKS[config.criterion]
-    names = [name for name in SPLITS if label_file(config, name).exists()]
+    names = [name for name in SPLITS if os.path.lexists(label_file(config, name))]
     if not names:
         raise ValueError(
             f"{config.data}: no {config.label_name} in any of {', '.join(s + '/' for s in SPLITS)}"

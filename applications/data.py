@@ -5,6 +5,7 @@ epoch 1.
 from __future__ import annotations
 
 import hashlib
+import os
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -84,7 +85,7 @@ def read_splits(
     faults = []
     for name in names:
         file = label_file(config, name)
-        if name != names[0] and not file.exists():
+        if name != names[0] and not os.path.lexists(file):
             continue
         try:
             bins = config.num_classes if task.label_kind == "distributions" else None

@@ -29,7 +29,7 @@ def vote_file(config: Config) -> Path | None:
     if any((root / split / config.label_name).exists() for split in SPLITS):
         return None
     found = (_inside(root, f"{folder}/{TABLE}") for folder in TABLE_FOLDERS)
-    return next((file for file in found if file and file.is_file()), None)
+    return next((file for file in found if file and file.exists() and not file.is_dir()), None)
 
 
 def image_folder(config: Config) -> Path:

@@ -13,11 +13,15 @@ import re
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
 import numpy as np
 
-from dataloader.label_records import Fault, LabelError
+from dataloader.label_paths import LONGEST
+from dataloader.label_records import MOST_FAULTS, MOST_VOTES, Fault, LabelError, unreadable
+from utils.read_file import UnreadableFile, read_bytes
+from utils.text import quoted
 
 COLUMNS = 15
 BINS = 10
@@ -45,21 +49,39 @@ def read_ava(file: Path) -> AvaTable:
     LabelError names every fault of the file: another number of columns, a column that is no whole
     number, negative votes, no votes at all, and an image id that an earlier row gives other votes.
     """
-    rows = _read_quickly(file)
+    content = _content(file)
+    rows = _read_quickly(content)
     if rows is not None and not _suspicious(rows):
-        return _table(rows, _line_numbers(file, len(rows)))
+        return _table(rows, _line_numbers(content, len(rows)))
     # Something is wrong, or merely unusual: read anew line by line, which can say where and what.
-    return _table(*_read_slowly(file))
+    return _table(*_read_slowly(file, content))
 
 
-def _read_quickly(file: Path) -> np.ndarray | None:
+def _content(file: Path) -> bytes:
+    cure = f"give AVA.txt, with rows such as {EXAMPLE!r}"
+    try:
+        content = read_bytes(file).removeprefix(codecs.BOM_UTF8)
+    except FileNotFoundError:
+        raise LabelError([Fault(file, 0, 0, f"no such file: {cure}")]) from None
+    except UnreadableFile as error:
+        raise unreadable(file, error, cure) from None
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise LabelError([Fault(file, 1, 1, "UTF-16 text: save the file as UTF-8")])
+    if content[:80].lstrip()[:1] in (b"[", b"{"):
+        raise LabelError(
+            [Fault(file, 1, 1, "looks like JSON samples: give the file a name in .json")]
+        )
+    return content
+
+
+def _read_quickly(content: bytes) -> np.ndarray | None:
     """int64 (N, 15) by NumPy's reader in C; None where it does not find just that."""
     try:
-        # Given a path in place of an open file, NumPy would unpack a .gz of it.
-        with open(file, encoding="utf-8-sig") as lines, warnings.catch_warnings():
+        with warnings.catch_warnings():
             warnings.simplefilter("error")  # an empty file, or 5.0 in place of 5
+            lines = TextIOWrapper(BytesIO(content), encoding="utf-8")
             rows = np.loadtxt(lines, dtype=np.int64, comments=None, ndmin=2)
-    except (ValueError, OverflowError, OSError, Warning):
+    except (ValueError, OverflowError, Warning):
         return None
     return rows if rows.shape[1] == COLUMNS else None
 
@@ -67,7 +89,9 @@ def _read_quickly(file: Path) -> np.ndarray | None:
 def _suspicious(rows: np.ndarray) -> bool:
     """Whether a row may be at fault: negative figures, no votes, an id with two sets of votes."""
     votes = rows[:, VOTES]
-    if rows[:, ID].min() < 0 or votes.min() < 0 or not votes.any(axis=1).all():
+    if rows[:, ID].min() < 0 or votes.min() < 0 or votes.max() >= MOST_VOTES:
+        return True
+    if not votes.any(axis=1).all():
         return True
     order = np.argsort(rows[:, ID], kind="stable")
     ids = rows[order, ID]
@@ -75,8 +99,7 @@ def _suspicious(rows: np.ndarray) -> bool:
     return bool((votes[order[again]] != votes[order[again + 1]]).any())
 
 
-def _line_numbers(file: Path, rows: int) -> np.ndarray:
-    content = file.read_bytes()
+def _line_numbers(content: bytes, rows: int) -> np.ndarray:
     whole = content.count(b"\n") + (not content.endswith(b"\n"))
     if whole == rows and b"\r" not in content.replace(b"\r\n", b""):
         return np.arange(1, rows + 1)
@@ -90,18 +113,21 @@ def _table(rows: np.ndarray, lines: np.ndarray) -> AvaTable:
     return AvaTable(kept[:, ID].copy(), kept[:, VOTES].copy(), lines[first], len(rows) - len(first))
 
 
-def _read_slowly(file: Path) -> tuple[np.ndarray, np.ndarray]:
+def _read_slowly(file: Path, content: bytes) -> tuple[np.ndarray, np.ndarray]:
     """(rows int64 (N, 15), their line numbers); LabelError with all faults."""
-    try:
-        content = file.read_bytes().removeprefix(codecs.BOM_UTF8)
-    except OSError as error:
-        what = f"cannot be read ({error.strerror}): give AVA.txt, with rows such as {EXAMPLE!r}"
-        raise LabelError([Fault(file, 0, 0, what)]) from None
     rows: list[list[int]] = []
     lines: list[int] = []
     faults: list[Fault] = []
     votes: dict[int, tuple[list[int], int]] = {}  # by image id: and the line
     for line, text in _rows(content):
+        if not rows and not faults and b"," in text:
+            said = "looks like a label file: put it into --data FOLDER as train/label.txt"
+            raise LabelError([Fault(file, line, 1, said)])
+        if len(faults) >= MOST_FAULTS:
+            faults.append(
+                Fault(file, line, 0, f"not read from here on: {len(faults)} faults above")
+            )
+            break
         found = _row(text)
         if isinstance(found, list):
             earlier, first = votes.setdefault(found[ID], (found[VOTES], line))
@@ -135,14 +161,16 @@ def _row(text: bytes) -> list[int] | tuple[int, str]:
         return column, f"{COLUMNS} columns expected, found {len(fields)}: rows are {EXAMPLE!r}"
     for field, column in zip(fields, columns, strict=True):
         if not _WHOLE.fullmatch(field):
-            shown = field.decode("utf-8", "backslashreplace")
-            return column, f"not a whole number: {shown!r}: AVA.txt has counts and ids only"
+            shown = quoted(field[:LONGEST].decode("utf-8", "backslashreplace"))
+            return column, f"not a whole number: {shown}: AVA.txt has counts and ids only"
     figures = [int(field) for field in fields]
     if figures[ID] < 0:
         return columns[ID], f"negative image id {figures[ID]}: give the id as in the file's name"
     for count, column in zip(figures[VOTES], columns[VOTES], strict=True):
         if count < 0:
             return column, f"negative number of votes {count}: give counts, or take the row out"
+        if count >= MOST_VOTES:
+            return column, f"{count} votes for one score: give counts, or take the row out"
     if not any(figures[VOTES]):
         return columns[VOTES.start], "no votes at all: take the row out"
     return figures

@@ -65,7 +65,9 @@ def advise(
     usual = next((reading for reading in readings if reading.shape == shape), None)
     if usual and (message := _of_another_kind(kind, usual, header)):
         own = f"{faults[0].message}; " if kind == "buckets" else ""
-        return [replace(faults[0], line=sample[0][0], message=own + message)]
+        text = {line for line, _ in (*sample, *lines)}
+        found = replace(faults[0], line=sample[0][0], message=own + message)
+        return [found, *(fault for fault in faults if fault.line not in text)]  # not UTF-8
     if kind == "buckets":
         return list(faults)
     wrong = {fault.line for fault in faults}

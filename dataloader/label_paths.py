@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from utils.images import READABLE_EXTENSIONS
+from utils.read_file import read_text
 from utils.text import cut, printable, quoted
 
 # Beside train/, val/ and test/: one line, the folder where images lie that are not in the data
@@ -28,17 +29,19 @@ def images_root(root: Path) -> Path | None:
     ValueError for a file that names no folder, or a whole disk: labels may name all below it.
     """
     file = root / IMAGES_ROOT_FILE
-    try:
-        text = file.read_text(encoding="utf-8").strip("\r\n")
-    except (FileNotFoundError, NotADirectoryError):
+    if not os.path.lexists(file):
         return None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{file}: cannot be read ({error}): mend it or take it away") from None
+    try:
+        text = read_text(file, LONGEST).strip("\r\n")
+    except FileNotFoundError:
+        raise ValueError(f"{file}: a link to nothing: mend it or take it away") from None
     folder = os.path.abspath(os.path.join(root, text))
     if not text or not os.path.isdir(folder):
-        raise ValueError(f"{file}:1: {text!r} is not a folder: write where the images lie now")
+        raise ValueError(
+            f"{file}:1: {quoted(text)} is not a folder: write where the images lie now"
+        )
     if os.path.dirname(folder) == folder:
-        raise ValueError(f"{file}:1: {text!r} is a whole disk: name the folder of the images")
+        raise ValueError(f"{file}:1: {quoted(text)} is a whole disk: name the folder of the images")
     return Path(folder)
 
 
@@ -168,6 +171,10 @@ class PathFinder:
             return Missing(f"path leaves the data root {roots}: {quoted(text)}")
         if any(os.path.isdir(place) for place in inside):
             return Missing(f"not an image but a folder: {quoted(text)}")
+        if any(os.path.exists(place) for place in inside):
+            return Missing(f"not an image but a pipe, a socket or a device: {quoted(text)}")
+        if any(os.path.islink(place) for place in inside):
+            return Missing(f"a link to nothing in place of an image: {quoted(text)}")
         looked = " and ".join(cut(printable(place), 200) for place in places)
         near = next(filter(None, (self._near(text, place) for place in inside)), "")
         return Missing(f"image not found (looked for {looked}): {quoted(text)}{near}")

@@ -1,11 +1,13 @@
 """What a label file holds: records, or faults."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
 
 from dataloader.sources import Source
+from utils.read_file import UnreadableFile
 from utils.text import printable
 
 SHOWN = 20
@@ -15,6 +17,7 @@ EXAMPLES = {  # of the lines of each kind
     "distributions": "photo.png,0.1,0.2,0.4,0.2,0.1",
     "buckets": "photo.png 5",
 }
+MOST_VOTES = 10**15  # of one bin: what a float holds exactly, and ten fit into 64 bits
 MOST_FAULTS = 10_000  # of one file: what comes after is not read, so that memory stays bounded
 SUM_TOLERANCE = 0.01 + 1e-9  # two decimals are common, and 0.33 * 3 counts as within 0.01 of 1
 
@@ -45,6 +48,16 @@ class LabelError(ValueError):
         if len(self.faults) > SHOWN:
             lines.append(f"... and {len(self.faults) - SHOWN} more, {len(self.faults)} in all")
         return "\n".join(lines)
+
+
+def unreadable(file: Path, error: UnreadableFile, cure: str = "") -> LabelError:
+    """What utils.read_file says of a file, as a fault with its line; `cure`: what to give."""
+    said = str(error).removeprefix(printable(file))
+    found = re.fullmatch(r"(?::(\d+))?(?::(\d+))?: (.*)", said, re.DOTALL)
+    assert found is not None, said  # the form of every UnreadableFile
+    line, column, message = found.groups()
+    message = f"{message}: {cure}" if cure else message
+    return LabelError([Fault(file, int(line or 0), int(column or 0), message)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +121,8 @@ def histogram_fault(values: Sequence[float]) -> str:
         return "the sum of the histogram is not finite"
     if not are_probabilities(total) and not all(float(value).is_integer() for value in values):
         return f"the histogram sums to {total:.6g}, neither 1 nor whole votes"
+    if not are_probabilities(total) and max(values) >= MOST_VOTES:
+        return f"more votes than can be counted, {MOST_VOTES:.0e} or more for one score"
     return ""
 
 

@@ -14,7 +14,13 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from dataloader.label_paths import Found, PathFinder
-from dataloader.label_records import SUM_TOLERANCE, DistributionLabel, Label, ScoreLabel
+from dataloader.label_records import (
+    MOST_VOTES,
+    SUM_TOLERANCE,
+    DistributionLabel,
+    Label,
+    ScoreLabel,
+)
 from dataloader.path_table import PathTable
 
 
@@ -126,7 +132,9 @@ def _histograms(values: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
             totals += column
     votes = np.abs(totals - 1) > SUM_TOLERANCE
     whole = (values == np.floor(values)).all(axis=1)
-    if (values < 0).any() or not (np.isfinite(totals) & (totals > 0)).all():
+    if ((values < 0) | (values >= MOST_VOTES)).any() or not (
+        np.isfinite(totals) & (totals > 0)
+    ).all():
         return None
     counts = np.where(votes, totals, 0).astype(np.int64)
     return (values / totals[:, None], counts) if whole[votes].all() else None

@@ -10,6 +10,13 @@ one, then from the working directory, and must lie inside the data root or that 
     distributions   photo.png,0.1,0.2,0.4,0.2,0.1      over the bins 1..K: probabilities or votes
     buckets         photo.png 5                        of mean scores; see bucket_lines.py
 
+What lies inside is told by the text of a path alone, relative or absolute, once `..` is taken out:
+a link below the data root may lead anywhere, for who could put it there could have put the image,
+and --prepare puts such links there; `..` or an absolute path that leads out is refused. levels.csv
+and std.csv name the same images by the same rule, and --check reads as the other modes do. A vote
+file names files of one folder, never of another one, and links in it may lead anywhere, too. Only a
+list to --predict has no root: its user names what is to be scored.
+
 Lines are cut from the right, so a file name may hold commas and spaces.
 """
 
@@ -33,9 +40,11 @@ from dataloader.label_records import (
     LabelFile,
     PairLabel,
     ScoreLabel,
+    unreadable,
 )
 from dataloader.label_table import LabelTable, read_quickly
 from dataloader.sources import Source
+from utils.read_file import UnreadableFile, read_bytes
 
 __all__ = [
     "BucketLabel",
@@ -88,14 +97,13 @@ def read_labels(
 
 
 def _content(kind: str, file: Path) -> bytes:
+    cure = f"give a text file with lines such as {EXAMPLES[kind]!r}"
     try:
-        return file.read_bytes().removeprefix(codecs.BOM_UTF8)
+        return read_bytes(file).removeprefix(codecs.BOM_UTF8)
     except FileNotFoundError:
-        what = "no label file here"
-    except OSError as error:
-        what = f"label file cannot be read ({error.strerror})"
-    lines = f"give a text file with lines such as {EXAMPLES[kind]!r}"
-    raise LabelError([Fault(file, 0, 0, f"{what}: {lines}")])
+        raise LabelError([Fault(file, 0, 0, f"no label file here: {cure}")]) from None
+    except UnreadableFile as error:
+        raise unreadable(file, error, cure) from None
 
 
 def _data_lines(content: bytes, reader: LineReader) -> Iterator[tuple[int, str]]:

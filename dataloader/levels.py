@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dataloader.side_table import read_side_table
+from utils.text import quoted
 
 LEVELS_FILE = "levels.csv"
+MOST_LEVEL = 1_000_000  # a step of a ladder, not a file size
 COLUMNS = ("path", "reference_id", "distortion", "level")
 
 
@@ -35,6 +37,9 @@ def read_levels(
 
 def _level(cells: list[str]) -> Level:
     reference_id, distortion, level = cells
-    if level and not level.isdecimal():
-        raise ValueError(f"level {level!r}: must be a whole number, 0 or more, or nothing")
+    if level and not (level.isdecimal() and len(level) < 20 and int(level) <= MOST_LEVEL):
+        raise ValueError(
+            f"level {quoted(level)}: must be a whole number, 0 or more, at most {MOST_LEVEL}, or "
+            "nothing"
+        )
     return Level(reference_id, distortion, int(level) if level else None)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from dataloader.label_records import Fault, LabelError, histogram_fault
+from dataloader.label_records import MOST_VOTES, Fault, LabelError, histogram_fault, unreadable
+from utils.read_file import UnreadableFile, read_json
+from utils.text import cut
 
-MOST_VOTES = 1e15  # of one bin: what a float holds exactly
 EXAMPLE = '{"image_id": "231893", "label": [2, 8, 19, 36, 76, 52, 23, 14, 5, 5]}'
 
 
@@ -45,7 +45,9 @@ def read_samples(file: Path) -> Samples:
             earlier, first = names.setdefault(name, (label, number))
             if earlier == label:
                 continue
-            found = f"sample {first} gives image {name!r} another label: take one of them out"
+            found = (
+                f"sample {first} gives image {cut(repr(name))} another label: take one of them out"
+            )
         faults.append(Fault(file, 0, 0, f"sample {number}: {found}"))
     if not entries:
         faults.append(Fault(file, 1, 1, f"no samples in this file: give a list of {EXAMPLE}"))
@@ -58,16 +60,14 @@ def read_samples(file: Path) -> Samples:
 
 def _entries(file: Path) -> list[Any]:
     try:
-        content = json.loads(file.read_text(encoding="utf-8-sig"))
-    except json.JSONDecodeError as error:
-        fault = Fault(file, error.lineno, error.colno, f"no JSON ({error.msg}): mend it")
-    except (OSError, UnicodeDecodeError) as error:
-        fault = Fault(file, 0, 0, f"cannot be read ({error}): give a list of {EXAMPLE}")
-    else:
-        if isinstance(content, list):
-            return content
-        fault = Fault(file, 1, 1, f"a list of samples is wanted: give [{EXAMPLE}, ...]")
-    raise LabelError([fault])
+        content = read_json(file)
+    except FileNotFoundError:
+        raise LabelError([Fault(file, 0, 0, f"no such file: give a list of {EXAMPLE}")]) from None
+    except UnreadableFile as error:
+        raise unreadable(file, error, f"give a list of {EXAMPLE}") from None
+    if isinstance(content, list):
+        return content
+    raise LabelError([Fault(file, 1, 1, f"a list of samples is wanted: give [{EXAMPLE}, ...]")])
 
 
 def _sample(entry: Any, bins: int) -> tuple[str, list[float]] | str:
@@ -75,15 +75,18 @@ def _sample(entry: Any, bins: int) -> tuple[str, list[float]] | str:
     if not isinstance(entry, dict) or not {"image_id", "label"} <= entry.keys():
         return f"image_id and label are wanted: give {EXAMPLE}"
     name, label = entry["image_id"], entry["label"]
-    if type(name) not in (str, int) or not str(name):
-        return f"image_id {name!r}: give the file's name without its extension"
+    if isinstance(name, list | dict):
+        return "image_id is no text: give the file's name without its extension"
+    shown = cut(repr(name))
+    if type(name) not in (str, int) or not str(name) or "\0" in str(name):
+        return f"image_id {shown}: give the file's name without its extension"
     if not isinstance(label, list) or any(type(value) not in (int, float) for value in label):
-        return f"image {name!r}: label must be a list of numbers: give votes or probabilities"
+        return f"image {shown}: label must be a list of numbers: give votes or probabilities"
     if len(label) < 2 or len(label) != (bins or len(label)):
         wanted = f"{bins} as in the first sample" if bins else "at least 2"
-        return f"image {name!r}: {len(label)} bins, {wanted} wanted: mend the label"
+        return f"image {shown}: {len(label)} bins, {wanted} wanted: mend the label"
     if not all(0 <= value < MOST_VOTES for value in label):  # nan is not, either
-        return f"image {name!r}: a label that is no histogram: give votes or probabilities"
+        return f"image {shown}: a label that is no histogram: give votes or probabilities"
     if message := histogram_fault(label):
-        return f"image {name!r}: {message}: give votes or probabilities"
+        return f"image {shown}: {message}: give votes or probabilities"
     return str(name), label

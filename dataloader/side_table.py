@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from dataloader.label_records import Fault, LabelError
+from dataloader.label_records import Fault, LabelError, unreadable
+from utils.read_file import UnreadableFile, csv_rows, read_text
+from utils.text import quoted
 
 T = TypeVar("T")
 
@@ -56,29 +57,54 @@ def read_side_rows(
 
     columns: the header, the path first. parse: ValueError says what is wrong with a row. Paths in
     the file are relative to its folder or to `images` (see label_paths.images_root), or absolute.
-    LabelError names the line of the first row that cannot be meant.
+    LabelError names the line of the first row that cannot be meant, or that says something else of
+    an image than an earlier one.
     """
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
+    if not os.path.lexists(file):
         return None
-    except (OSError, UnicodeDecodeError) as error:
-        raise _fault(file, 0, f"cannot be read ({error}): mend it or take it away") from None
-    rows, header = csv.reader(text.splitlines()), ",".join(columns)
-    if tuple(next(rows, ())) != tuple(columns):
-        raise _fault(file, 1, f"the header must be {header}")
-    folders = [os.path.abspath(folder) for folder in (file.parent, images) if folder is not None]
-    found: dict[str, T] = {}
-    for row in filter(None, rows):
+    try:
+        return _rows(file, columns, parse, images)
+    except FileNotFoundError:
+        raise _fault(file, 0, "a link to nothing: mend it or take it away") from None
+    except UnreadableFile as error:
+        raise unreadable(file, error) from None
+
+
+def _rows(
+    file: Path, columns: Sequence[str], parse: Callable[[list[str]], T], images: Path | None
+) -> dict[str, T]:
+    rows, header = csv_rows(read_text(file), file), ",".join(columns)
+    first = next(rows, (1, []))[1]
+    if first != list(columns):
+        raise _fault(file, 1, f"the header must be {header}, not {quoted(','.join(first))}")
+    here = os.path.abspath(file.parent)
+    found: dict[str, tuple[T, int]] = {}  # and the line
+    elsewhere: dict[str, tuple[T, int, str]] = {}  # the same place in `images`; and the first one
+    for line, row in rows:
+        if not row:
+            continue
         if len(row) != len(columns):
-            raise _fault(file, rows.line_num, f"{len(row)} columns where {header} are wanted")
+            raise _fault(file, line, f"{len(row)} columns where {header} are wanted")
         try:
             value = parse(row[1:])
         except ValueError as error:
-            raise _fault(file, rows.line_num, str(error)) from None
-        for folder in folders:
-            found[os.path.normpath(os.path.join(folder, row[0]))] = value
-    return found
+            raise _fault(file, line, str(error)) from None
+        place = os.path.normpath(os.path.join(here, row[0]))
+        earlier, at = found.setdefault(place, (value, line))
+        if earlier != value:
+            raise _contradiction(file, at, line, place)
+        if images is not None and not os.path.isabs(row[0]):
+            there = os.path.normpath(os.path.join(os.path.abspath(images), row[0]))
+            elsewhere[there] = (value, line, place)
+    for there, (value, line, place) in elsewhere.items():
+        earlier, at = found.get(there, (value, line))
+        if earlier != value and not os.path.exists(place):  # what lies beside the file comes first
+            raise _contradiction(file, *sorted((at, line)), there)
+    return {place: said[0] for place, said in (elsewhere | found).items()}
+
+
+def _contradiction(file: Path, first: int, line: int, place: str) -> LabelError:
+    return _fault(file, line, f"line {first} says something else of this image: {quoted(place)}")
 
 
 def _fault(file: Path, line: int, message: str) -> LabelError:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from dataloader.side_table import read_side_rows, read_side_tables
+from utils.text import quoted
 
 SPREAD_FILE = "std.csv"
 COLUMNS = ("path", "std", "votes")
@@ -41,5 +42,6 @@ def _figures(cells: list[str]) -> tuple[float, float]:
     except ValueError:
         std = votes = math.nan
     if not 0 <= std < math.inf or votes <= 0 or math.isinf(votes):
-        raise ValueError(f"{','.join(cells)}: std must be 0 or more, votes above 0 or nothing")
+        said = quoted(",".join(cells))
+        raise ValueError(f"{said}: std must be 0 or more, votes above 0 or nothing")
     return std, votes

@@ -10,14 +10,17 @@ import hashlib
 import os
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
 from dataloader.ava import read_ava
-from dataloader.label_records import Fault, LabelError
+from dataloader.label_records import MOST_FAULTS, Fault, LabelError, unreadable
 from dataloader.samples import read_samples
 from utils.images import READABLE_EXTENSIONS
+from utils.read_file import UnreadableFile, read_text
+from utils.text import quoted
 
 USUAL = ".jpg"
 
@@ -60,16 +63,17 @@ def read_ids(file: Path) -> set[str]:
     """Image ids of a list such as AVA's generic_test.jpgl, one a line; a readable extension is
     taken off. LabelError for a line that is no id, and for a list of none.
     """
+    cure = "give a list of image ids, one a line"
     try:
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise LabelError(
-            [Fault(file, 0, 0, f"cannot be read ({error}): give a list of image ids, one a line")]
-        ) from None
+        lines = read_text(file).splitlines()
+    except FileNotFoundError:
+        raise LabelError([Fault(file, 0, 0, f"no such file: {cure}")]) from None
+    except UnreadableFile as error:
+        raise unreadable(file, error, cure) from None
+    wrong = (n for n, line in enumerate(lines, start=1) if len(line.split()) > 1)
     faults = [
-        Fault(file, number, 1, f"{line.strip()[:60]!r}: give one image id a line")
-        for number, line in enumerate(lines, start=1)
-        if len(line.split()) > 1
+        Fault(file, n, 1, f"{quoted(lines[n - 1])}: give one image id a line")
+        for n in islice(wrong, MOST_FAULTS)
     ]
     found = {_stem(line.strip()) for line in lines if line.strip()}
     if not found:
@@ -93,11 +97,14 @@ def find_files(folder: Path, names: Iterable[str]) -> list[str]:
     """The file of each id in the folder, "" where there is none; the folder is listed once.
 
     `7` is 7.jpg, else the file `7` itself, else 7 with another extension of images in the folder.
-    ValueError for a folder that cannot be listed.
+    A link in it may lead anywhere. ValueError for a folder that cannot be listed.
     """
     try:
         with os.scandir(folder) as entries:
-            listed = {e.name for e in entries if not e.is_dir(follow_symlinks=False)}
+            listed = {
+                e.name for e in entries
+                if e.is_file(follow_symlinks=False) or os.path.isfile(e.path)
+            }  # fmt: skip
     except OSError as error:
         raise ValueError(
             f"{folder}: {error.strerror}: name the images' folder (--images)"

@@ -65,7 +65,7 @@ def test_ends_of_lines_and_blank_ones(tmp_path, text, lines):
 def test_the_careful_way_agrees_with_the_quick_one(tmp_path, monkeypatch):
     file = write(tmp_path, f"\n{GOOD}\r\n{row(2, 7)}\n{row(3, 953619)}\n")
     quick = read_ava(file)
-    monkeypatch.setattr(ava, "_read_quickly", lambda file: None)
+    monkeypatch.setattr(ava, "_read_quickly", lambda content: None)
     slow = read_ava(file)
     for name in ("ids", "votes", "lines"):
         assert np.array_equal(getattr(quick, name), getattr(slow, name))
@@ -115,5 +115,5 @@ def test_a_packed_file_is_no_table(tmp_path):
 def test_no_rows_and_no_file(tmp_path):
     assert "no rows in this file" in faults(tmp_path, "\n \n")[0][2]
     assert "no rows in this file" in faults(tmp_path, "")[0][2]
-    with pytest.raises(LabelError, match="none.txt: cannot be read"):
+    with pytest.raises(LabelError, match="none.txt: no such file"):
         read_ava(tmp_path / "none.txt")

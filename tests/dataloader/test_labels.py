@@ -263,7 +263,7 @@ def test_links_inside_the_root_may_lead_out(split, tmp_path):
     (split / "broken.png").symlink_to(outside / "gone.png")
     labels = read(split, "scores", f"link/far.png,1\none.png,1\n{split}/a.png,2").labels
     assert [label.path.name for label in labels] == ["far.png", "one.png", "a.png"]
-    assert "image not found" in only_fault(split, "scores", "broken.png,1")[2]
+    assert "a link to nothing" in only_fault(split, "scores", "broken.png,1")[2]
     assert "leaves the data root" in only_fault(split, "scores", f"{outside}/far.png,1")[2]
     assert "leaves the data root" in only_fault(split, "scores", "store/far.png,1")[2]
 
@@ -291,7 +291,7 @@ def test_no_label_file(split):
         assert str(caught.value) == (
             f"{split}/none.txt: no label file here: give a text file with lines such as '{example}'"
         )
-    with pytest.raises(LabelError, match="cannot be read .*directory"):
+    with pytest.raises(LabelError, match="train: is a folder: name a file"):
         read_labels("scores", split, split.parent)
 
 

@@ -51,7 +51,7 @@ def test_no_file_is_no_deviations(tmp_path):
     ("rows", "said"),
     [
         ("a,1\n", r"std.csv:2: 2 columns"),
-        ("a,1,5\nb,-1,5\n", r"std.csv:3: -1,5: std must be 0 or more"),
+        ("a,1,5\nb,-1,5\n", r"std.csv:3: '-1,5': std must be 0 or more"),
         ("a,nan,5\n", "std must be"),
         ("a,inf,5\n", "std must be"),
         ("a,x,5\n", "std must be"),
@@ -69,5 +69,5 @@ def test_a_wrong_file_is_named(tmp_path):
     with pytest.raises(ValueError, match="std.csv:1: the header must be path,std,votes"):
         read_spread([written(tmp_path, "a,1,5\n", header="")], [tmp_path / "a"])
     (tmp_path / "std.csv").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ValueError, match="cannot be read"):
+    with pytest.raises(ValueError, match="UTF-16 text: save the file as UTF-8"):
         read_spread([tmp_path / "std.csv"], [tmp_path / "a"])

@@ -53,7 +53,7 @@ def test_votes_and_shares_are_histograms(tmp_path):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("[1,", "samples.json:1:4: no JSON"),
+        ("[1,", "samples.json:1:4: not JSON"),
         ("{}", "a list of samples is wanted"),
         ([], "no samples in this file"),
         ([sample([1, 2]), 7], "sample 2: image_id and label are wanted"),
@@ -86,7 +86,7 @@ def test_all_wrong_samples_are_named_and_no_file(tmp_path):
     with pytest.raises(LabelError) as caught:
         read_samples(samples_file(tmp_path, [sample([0, 0]), sample([1, 2], 8), 3]))
     assert [f.message.split(":")[0] for f in caught.value.faults] == ["sample 1", "sample 3"]
-    with pytest.raises(LabelError, match="cannot be read"):
+    with pytest.raises(LabelError, match="none.json: no such file"):
         read_samples(tmp_path / "none.json")
 
 
@@ -121,7 +121,7 @@ def test_ids_of_a_list(tmp_path):
     file.write_text("\n")
     with pytest.raises(LabelError, match="empty list"):
         read_ids(file)
-    with pytest.raises(LabelError, match="cannot be read"):
+    with pytest.raises(LabelError, match="none.jpgl: no such file"):
         read_ids(tmp_path / "none.jpgl")
 
 
