@@ -205,7 +205,7 @@ def test_check_of_a_good_one_and_of_faults(ava):
         ("--data AVA --val_size 12", "--val_size 12: of 12 usable rows"),
         ("--data AVA --val_size 3 --criterion rank", "has votes and no pairs: use emd or regress"),
         ("--data AVA --val_size 3 --num_classes 5", "--num_classes 5: "),
-        ("--data AVA --val_size 3 --test_list none.jpgl", "none.jpgl: cannot be read"),
+        ("--data AVA --val_size 3 --test_list none.jpgl", "none.jpgl: no such file"),
         ("--data AVA --val_size 3 --test_list other.jpgl", "none of its 1 ids is in"),
         ("--data AVA --images AVA", "12 missing image(s)"),
         ("--data AVA --images AVA --bad_images skip", "no row has an image that can be used"),
