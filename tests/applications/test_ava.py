@@ -211,7 +211,7 @@ def test_check_of_a_good_one_and_of_faults(ava):
         ("--data AVA --images AVA --bad_images skip", "no row has an image that can be used"),
         ("--data AVA --images nowhere", "nowhere: No such file or directory"),
         ("--labels AVA/ava.TXT --data other", "name the images' folder with --images"),
-        ("--labels nowhere.txt --images AVA/Image", "nowhere.txt: cannot be read"),
+        ("--labels nowhere.txt --images AVA/Image", "nowhere.txt: no such file"),
         ("--data other --val_size 3", "--val_size: only with votes in one file"),
         ("--data other --test_list x", "--test_list: only with votes in one file"),
         ("--data other", "no label file here"),
