@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import tempfile
 import warnings
@@ -32,6 +33,7 @@ from utils.images import ImageError, ViewRule, list_images, read_image, view
 
 TOLERANCE = 1e-5
 BATCHES = (1, 7)
+ABOUT = "about.json"  # among torch.jit's extra files
 
 
 class Deployed(nn.Module):
@@ -51,7 +53,8 @@ class Deployed(nn.Module):
 
 
 def run(config: Config, runtime: Runtime) -> int:
-    """Writes checkpoints/jit_<arch>.pt (or -o FILE) and its sidecar; 1 when the artefact computes
+    """Writes checkpoints/jit_<arch>.pt (or -o FILE), which holds its own description, and the same
+    beside it as .json; 1 when the artefact computes
     something else.
     """
     if runtime.device.type != "cpu":
@@ -67,13 +70,14 @@ def run(config: Config, runtime: Runtime) -> int:
     rule = view_rule(config)
     images, origin = sample_images(config, rule, runtime)
     network = Deployed(model).eval()
+    facts = describe(config, model, payload, rule)
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(
         dir=target.parent, prefix=f".{target.name}.", suffix=".tmp"
     )
     os.close(handle)
     try:
-        trace(network, images, Path(temporary))
+        trace(network, images, Path(temporary), facts)
         worst = compare(network, Path(temporary), images)
         runtime.info(
             f"largest difference between the export and the network on {origin}, batches of 1 "
@@ -89,22 +93,25 @@ def run(config: Config, runtime: Runtime) -> int:
         os.replace(temporary, target)
     finally:
         Path(temporary).unlink(missing_ok=True)
-    write_json(
-        target.with_suffix(".json"),
-        sidecar(config, model, payload, rule, hashlib.sha256(data).hexdigest()),
-    )
+    # Last: a call that is killed here leaves a .json of an older export, but the file itself says
+    # all that a client needs.
+    facts["file_sha256"] = hashlib.sha256(data).hexdigest()
+    write_json(target.with_suffix(".json"), facts)
     runtime.info(f"{target} and {target.with_suffix('.json').name}")
     return 0
 
 
-def trace(network: nn.Module, images: torch.Tensor, file: Path) -> None:
-    """A frozen trace of the network; torch's notices that TorchScript is deprecated are known and
-    kept quiet.
+def trace(
+    network: nn.Module, images: torch.Tensor, file: Path, facts: dict[str, Any] | None = None
+) -> None:
+    """A frozen trace of the network, with `facts` as JSON inside; torch's notices that TorchScript
+    is deprecated are known and kept quiet.
     """
+    inside = {ABOUT: json.dumps(facts, indent=2, ensure_ascii=False)}
     with warnings.catch_warnings(), torch.inference_mode():
         warnings.simplefilter("ignore")
         script = torch.jit.trace(network, images[:2], check_trace=False)
-        torch.jit.freeze(script).save(str(file))
+        torch.jit.freeze(script).save(str(file), _extra_files=inside)
 
 
 @torch.inference_mode()
@@ -189,8 +196,8 @@ def _drawn(count: int, size: tuple[int, ...]) -> torch.Tensor:
     return torch.from_numpy(np.stack(images)).float()
 
 
-def sidecar(
-    config: Config, model: QualityNet, payload: dict[str, Any], rule: ViewRule, sha256: str
+def describe(
+    config: Config, model: QualityNet, payload: dict[str, Any], rule: ViewRule
 ) -> dict[str, Any]:
     """Everything a client needs to use the file, in built-in types."""
     head = model.heads["quality"]
@@ -210,8 +217,7 @@ def sidecar(
         "head": {"offset": float(head.offset), "scale": float(head.scale)}
         if model.num_classes == 1
         else {},
-        "metrics": {k: v for k, v in payload.get("metrics", {}).items() if v == v},
+        "metrics": {k: v for k, v in (payload.get("metrics") or {}).items() if v == v},
         "versions": {name: version for name in PACKAGES if (version := _version(name))},
         "weights_sha256": digest(model.state_dict()),
-        "file_sha256": sha256,
     }

@@ -1,5 +1,5 @@
-"""Scores images with an exported model: the file of `python main.py --jit` and its .json, nothing
-of the training code.
+"""Scores images with an exported model, the file of `python main.py --jit`, which says itself how
+it is used; nothing of the training code. An export is a program: use only one that you trust.
 
 python image_assessment.py                              newest export, images of data/test
 python image_assessment.py --model jit_resnet18.pt photo.jpg folder/
@@ -14,6 +14,7 @@ import io
 import math
 import sys
 import warnings
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -27,21 +28,17 @@ from utils.files import check_apart, check_output, write_text  # noqa: E402
 from utils.image_folders import left_out, list_images  # noqa: E402
 from utils.images import ViewRule, read_image, view  # noqa: E402
 from utils.pooling import pool_scores  # noqa: E402
-from utils.read_file import check_regular, read_json  # noqa: E402
+from utils.read_file import check_regular, parse_json, read_json, utf8  # noqa: E402
 from utils.text import cut, printable, to_stderr  # noqa: E402
+
+ABOUT = "/extra/about.json"  # where torch.jit keeps it in the archive
 
 
 class QualityModel:
     """An exported model: `score(path)` gives (score, histogram or None)."""
 
     def __init__(self, file: Path) -> None:
-        sidecar = file.with_suffix(".json")
-        if not sidecar.exists():
-            raise ValueError(f"{sidecar}: missing: the export writes it beside the .pt file")
-        self.facts = read_facts(sidecar)
-        check_regular(file)
-        if hashlib.sha256(file.read_bytes()).hexdigest() != self.facts["file_sha256"]:
-            raise ValueError(f"{file}: is not the file that {sidecar.name} describes: export again")
+        self.facts = read_facts(file)
         self.rule = ViewRule.from_dict(self.facts["view"])
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch announces the end of TorchScript at every load
@@ -49,6 +46,10 @@ class QualityModel:
                 self.network = torch.jit.load(str(file), map_location="cpu").eval()
             except RuntimeError as error:
                 raise ValueError(f"{file}: {_last_line(error)}: export again") from None
+        to_stderr(
+            f"{printable(file)}: an export is a program, which now runs with your rights: use only "
+            "one that you trust (SECURITY.md)"
+        )
 
     @torch.inference_mode()
     def score(self, path: Path) -> tuple[float, np.ndarray | None]:
@@ -70,19 +71,52 @@ def _last_line(error: RuntimeError) -> str:
     return cut(printable(str(error).strip().rpartition("\n")[2]), 200)
 
 
-def read_facts(sidecar: Path) -> dict[str, Any]:
-    """What the export says of the model; ValueError names a value of the wrong type."""
-    facts = read_json(sidecar)
+def read_facts(file: Path) -> dict[str, Any]:
+    """What the export says of the model: inside the file, for a .json beside it may be of another
+    export; ValueError names a value of the wrong type. Older exports have the .json only.
+    """
+    text = _inside(file)
+    if text is not None:
+        return _checked(parse_json(text, file), file, {})
+    sidecar = file.with_suffix(".json")
+    if not sidecar.exists():
+        raise ValueError(f"{sidecar}: missing: the export writes it beside the .pt file")
+    facts = _checked(read_json(sidecar), sidecar, {"file_sha256": str})
+    check_regular(file)
+    if hashlib.sha256(file.read_bytes()).hexdigest() != facts["file_sha256"]:
+        raise ValueError(f"{file}: is not the file that {sidecar.name} describes: export again")
+    return facts
+
+
+def _inside(file: Path) -> str | None:
+    """The description inside a whole export; None where there is none, ValueError for damage."""
+    if file.exists():
+        check_regular(file)
+    if not zipfile.is_zipfile(file):
+        return None
+    try:
+        with zipfile.ZipFile(file) as archive:
+            found = [name for name in archive.namelist() if name.endswith(ABOUT)]
+            if not found:
+                return None
+            if (part := archive.testzip()) is not None:
+                raise ValueError(f"{file}: damaged in {printable(part)}: export again")
+            return utf8(archive.read(found[0]), file)
+    except (zipfile.BadZipFile, NotImplementedError, EOFError, OSError, RuntimeError) as error:
+        raise ValueError(f"{file}: damaged: {printable(error)}: export again") from None
+
+
+def _checked(facts: Any, place: Path, more: dict[str, type]) -> dict[str, Any]:
     if not isinstance(facts, dict):
-        raise ValueError(f"{sidecar}: not the description of an export: export again")
-    for name, kind in (("file_sha256", str), ("view", dict), ("max_pixels", int)):
+        raise ValueError(f"{place}: not the description of an export: export again")
+    for name, kind in {**more, "view": dict, "max_pixels": int}.items():
         if type(facts.get(name)) is not kind:
             given = cut(repr(facts.get(name)))
-            raise ValueError(f"{sidecar}: {name}: {given}: expected {kind.__name__}: export again")
+            raise ValueError(f"{place}: {name}: {given}: expected {kind.__name__}: export again")
     try:
         ViewRule.from_dict(facts["view"])
     except ValueError as error:
-        raise ValueError(f"{sidecar}: {error}: export again") from None
+        raise ValueError(f"{place}: {error}: export again") from None
     return facts
 
 

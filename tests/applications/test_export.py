@@ -6,7 +6,6 @@ import csv
 import hashlib
 import importlib.util
 import json
-import shutil
 import warnings
 from pathlib import Path
 
@@ -14,7 +13,8 @@ import pytest
 import torch
 
 from applications import convert
-from tests.cli import ROOT, TINY, call
+from models.quality_net import build_model
+from tests.cli import ROOT, TINY, call, inside
 from tests.tiny_data import write_data
 from utils import checkpoint
 from utils.images import ViewRule
@@ -133,18 +133,63 @@ def test_compare_sees_a_difference(tmp_path):
     assert convert.compare(Sum(0.5), tmp_path / "s.pt", images) == pytest.approx(0.5, abs=1e-5)
 
 
-def test_the_demo_refuses_a_file_that_is_not_the_sidecars(exported, tmp_path, capsys):
+def test_the_demo_refuses_a_damaged_file(exported, tmp_path, capsys):
     _, folder, _ = exported
-    for name in ("jit_resnet10t.pt", "jit_resnet10t.json"):
-        shutil.copy(folder / "checkpoints" / name, tmp_path / name)
     model = tmp_path / "jit_resnet10t.pt"
-    model.write_bytes(model.read_bytes() + b" ")
+    data = bytearray((folder / "checkpoints" / model.name).read_bytes())
+    data[len(data) // 2] ^= 1
+    model.write_bytes(data)
     image = str(folder / "data/test/images/photo0_0.png")
     assert demo().main([image, "--model", str(model)]) == 1
-    model.with_suffix(".json").unlink()
-    assert demo().main([image, "--model", str(model)]) == 1
     said = capsys.readouterr().err
-    assert "export again" in said and "missing" in said and "Traceback" not in said
+    assert f"{model}: damaged in " in said and said.endswith(": export again\n")
+    model.write_bytes(data[: len(data) // 2])
+    assert demo().main([image, "--model", str(model)]) == 1
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_call_killed_between_the_two_files_leaves_a_model_that_works(tmp_path, monkeypatch):
+    """The .json beside the file is that of an export with another view, and of other weights."""
+    folder = tmp_path
+    write_data(folder / "data", "rank")
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        weights = build_model("test_vit", 1, (32, 32)).state_dict()
+        torch.save({"model": weights} if seed else weights, folder / f"w{seed}.pth")
+    words = "--jit --arch test_vit -g 0 -o m.pt --resume"
+    call(folder, f"{words} w0.pth --image_size 32 --resize crop")
+    before = (folder / "m.json").read_bytes()
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(convert, "write_json", killed)
+        call(folder, f"{words} w1.pth --image_size 32 --resize pad", 130)
+    assert (folder / "m.json").read_bytes() == before
+    flags = "--arch test_vit --image_size 32 --resize pad -j 0 -g 0"
+    call(folder, f"--predict data/test --resume w1.pth {flags} -o predict.csv")
+    with inside(folder):
+        words = ["data/test", "--model", "m.pt", "-o", "demo.csv"]
+        assert demo().main(words) == 0
+        (folder / "m.json").unlink()  # the file alone is enough
+        (folder / "demo.csv").rename(folder / "with.csv")
+        assert demo().main(words) == 0
+    ours = scores(folder / "predict.csv")
+    assert scores(folder / "with.csv") == scores(folder / "demo.csv")
+    for name, values in scores(folder / "demo.csv").items():
+        assert ours[name] == pytest.approx(values, abs=1e-5)
+
+
+def test_the_file_holds_what_lies_beside_it(exported):
+    _, folder, _ = exported
+    artefact = folder / "checkpoints/jit_resnet10t.pt"
+    held = {"about.json": ""}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.jit.load(str(artefact), _extra_files=held)
+    facts = json.loads(artefact.with_suffix(".json").read_text())
+    assert json.loads(held["about.json"]) == {k: facts[k] for k in facts if k != "file_sha256"}
 
 
 def test_without_images_the_export_is_compared_on_drawn_ones(exported, tmp_path):

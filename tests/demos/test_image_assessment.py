@@ -46,6 +46,13 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
+def program(model) -> str:
+    return (
+        f"{model}: an export is a program, which now runs with your rights: use only one that you "
+        "trust (SECURITY.md)\n"
+    )
+
+
 def refused(capsys, *words):
     assert demo.main([str(word) for word in words]) == 1
     said = capsys.readouterr()
@@ -58,16 +65,18 @@ def test_the_newest_export_is_named(folder, capsys):
     said = capsys.readouterr()
     assert said.out.split() == ["0.2000", (folder / "data/test/photo.png").as_posix()]
     model = folder / "checkpoints/jit_new.pt"
-    assert said.err == f"model: {model} (the newest of 2 exports, --model FILE names another)\n"
+    named = f"model: {model} (the newest of 2 exports, --model FILE names another)\n"
+    assert said.err == named + program(model)
     (folder / "checkpoints/jit_old.pt").unlink()
     assert demo.main(["data/test", "-o", "scores.csv"]) == 0
-    assert capsys.readouterr().err == f"model: {model} (--model FILE names another)\n"
+    named = f"model: {model} (--model FILE names another)\n"
+    assert capsys.readouterr().err == named + program(model)
     head, row = (folder / "scores.csv").read_text().splitlines()
     path, score = row.split(",")
     assert (head, path) == ("path,score", "data/test/photo.png")
     assert float(score) == pytest.approx(0.2)
     assert demo.main(["--model", str(model)]) == 0
-    assert capsys.readouterr().err == ""
+    assert capsys.readouterr().err == program(model)
 
 
 def test_no_output_replaces_an_input(folder, capsys):
