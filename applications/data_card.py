@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from config import Config
-from dataloader.datasets.label_text import LEVELS_FILE, STD_FILE
 from dataloader.datasets.ladders import agreement
 from dataloader.datasets.records import Reading, Record
 from dataloader.datasets.table import DATA_SETS
+from dataloader.levels import LEVELS_FILE
+from dataloader.vote_spread import SPREAD_FILE
 
 SHOWN = 20  # of missing and surplus files; card.json names all
 _IMAGES = {
@@ -21,7 +22,7 @@ _IMAGES = {
     "links": "symbolic links to the source, in images/ of each split",
 }
 # Files that are tables with a header, not label lines.
-_TABLES = (STD_FILE, LEVELS_FILE)
+_TABLES = (SPREAD_FILE, LEVELS_FILE)
 
 
 def data_card(

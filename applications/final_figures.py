@@ -149,7 +149,9 @@ def _outliers(fit: LogisticFit, scores: np.ndarray, opinions: Opinions) -> dict[
     if opinions.std is None:
         return {}
     error = fit(scores) - opinions.mos
-    found = {"outlier_ratio_std": vote_noise.outliers(error, opinions.std)}
+    found = {}
+    if opinions.spread:
+        found["outlier_ratio_std"] = vote_noise.outliers(error, opinions.std)
     if opinions.votes is not None:
         found["outlier_ratio_se"] = vote_noise.outliers(error, opinions.std, opinions.votes)
     return {

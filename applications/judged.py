@@ -35,12 +35,14 @@ class Scores:
 @dataclass(frozen=True)
 class Opinions:
     """What people said of M images: mos (M,); std of the votes (M,) and how many (M,), where they
-    are known.
+    are known. spread: whether std is that of the votes; else it is the standard error of the mos,
+    and votes are 1.
     """
 
     mos: np.ndarray
     std: np.ndarray | None = None
     votes: np.ndarray | None = None
+    spread: bool = True
 
 
 def resampled_rank(

@@ -5,7 +5,7 @@
     OUT/SPLIT/label.txt         scores, higher is better; pairs where the set rates nothing
     OUT/SPLIT/label_rank.txt    pairs of ladders, label_emd.txt histograms, where there are such
     OUT/SPLIT/levels.csv        path,reference_id,distortion,level, where references are known
-    OUT/SPLIT/std.csv           path,std,votes, where standard deviations are known
+    OUT/SPLIT/std.csv           path,std,votes or path,standard_error, where these are known
 
 OUT is made whole or not at all, and nothing is written to the source.
 """
@@ -44,7 +44,8 @@ def run(config: Config, runtime: Runtime) -> int:
     official = not config.random_split
     splits = divide(records, config.seed, DATA_SETS[name].val, official)
     names = {record.path: _name(record.path, tree.root, config.image_paths) for record in records}
-    files = {split: files_of(members, names) for split, members in splits.items() if members}
+    of_mean = DATA_SETS[name].std_of_mean
+    files = {split: files_of(m, names, of_mean) for split, m in splits.items() if m}
     card = data_card(config, name, tree.root, reading, splits, files)
     out.parent.mkdir(parents=True, exist_ok=True)
     made = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}.", suffix=".tmp"))

@@ -1,38 +1,59 @@
-"""std.csv, beside a split's label file: standard deviations of the votes behind its scores."""
+"""std.csv, beside a split's label file: how far the votes behind its scores are spread.
+
+path,std,votes          standard deviation of an image's votes, and how many there are or nothing
+path,standard_error     of the score itself, where a data set publishes no more than that
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from dataloader.side_table import read_side_rows, read_side_tables
+from utils.read_file import read_text
 from utils.text import quoted
 
 SPREAD_FILE = "std.csv"
 COLUMNS = ("path", "std", "votes")
+ERROR_COLUMNS = ("path", "standard_error")
 
 
 def read_spread(
     files: Sequence[Path], paths: Sequence[Path], images: Path | None = None
-) -> tuple[np.ndarray, np.ndarray | None] | None:
-    """(std (M,), votes (M,) or None where a number is not given) of `paths`, which the files name
-    between them; None where there is no such file. LabelError as by `read_side_table`.
+) -> tuple[np.ndarray, np.ndarray | None, bool] | None:
+    """(std (M,), votes (M,) or None where a number is not given, whether std is that of the votes)
+    of `paths`, which the files name between them; None where there is no such file. A standard
+    error is what the std of a single vote would be. LabelError as by `read_side_table`.
     """
-    found = read_side_tables(files, COLUMNS, _figures, paths, images)
+    errors = next((_gives_errors(file) for file in files if file.is_file()), False)
+    found = read_side_tables(files, *_wanted(errors), paths, images)
     if found is None:
         return None
     std, votes = np.array(found, dtype=np.float64).reshape(-1, 2).T
-    return std, None if np.isnan(votes).any() else votes
+    return std, None if np.isnan(votes).any() else votes, not errors
 
 
 def spread_rows(file: Path, images: Path | None = None) -> dict[str, tuple[float, float]] | None:
     """(std, votes) by absolute path, votes nan where they are not given; None where there is no
     such file. LabelError as by `read_side_rows`.
     """
-    return read_side_rows(file, COLUMNS, _figures, images)
+    return read_side_rows(file, *_wanted(file.is_file() and _gives_errors(file)), images)
+
+
+def _gives_errors(file: Path) -> bool:
+    """Whether the header says so; what else may be wrong with the file is said when it is read."""
+    try:
+        return read_text(file).partition("\n")[0].strip() == ",".join(ERROR_COLUMNS)
+    except ValueError:
+        return False
+
+
+def _wanted(errors: bool) -> tuple[Sequence[str], Callable[[list[str]], tuple[float, float]]]:
+    """The columns, and what parses them."""
+    return (ERROR_COLUMNS, lambda cells: _figures([*cells, "1"])) if errors else (COLUMNS, _figures)
 
 
 def _figures(cells: list[str]) -> tuple[float, float]:

@@ -9,13 +9,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataloader.datasets.ladders import pairs
 from dataloader.datasets.records import Record
 from dataloader.levels import COLUMNS, LEVELS_FILE
+from dataloader.vote_spread import COLUMNS as STD_COLUMNS
+from dataloader.vote_spread import ERROR_COLUMNS, SPREAD_FILE
 
 Names = Mapping[str, str]
-STD_FILE = "std.csv"
-STD_COLUMNS = ("path", "std", "votes")
 
 
-def files_of(records: Sequence[Record], names: Names) -> dict[str, tuple[str, str]]:
+def files_of(
+    records: Sequence[Record], names: Names, std_of_mean: bool = False
+) -> dict[str, tuple[str, str]]:
     """File name -> (kind of its lines, its text), all that the records of a split give.
 
     label.txt: scores, or pairs where nothing is rated; label_NAME.txt: scores of other parts;
@@ -31,7 +33,10 @@ def files_of(records: Sequence[Record], names: Names) -> dict[str, tuple[str, st
     ordered = _pairs(main, names)
     rated = bool(found["label.txt"][1])
     found["label_rank.txt" if rated else "label.txt"] = ("pairs", ordered)
-    found[STD_FILE] = ("standard deviations", _deviations(records, names))
+    if std_of_mean:
+        found[SPREAD_FILE] = ("standard errors", _errors(records, names))
+    else:
+        found[SPREAD_FILE] = ("standard deviations", _deviations(records, names))
     found[LEVELS_FILE] = ("levels", _levels(records, names))
     return {name: content for name, content in found.items() if content[1]}
 
@@ -61,6 +66,11 @@ def _deviations(records: Iterable[Record], names: Names) -> str:
         STD_COLUMNS,
         ((names[r.path], f"{r.std:.9g}", "" if r.votes is None else r.votes) for r in known),
     )
+
+
+def _errors(records: Iterable[Record], names: Names) -> str:
+    known = [r for r in records if r.mos is not None and r.std is not None]
+    return _table(ERROR_COLUMNS, ((names[r.path], f"{r.std:.9g}") for r in known))
 
 
 def _levels(records: Iterable[Record], names: Names) -> str:

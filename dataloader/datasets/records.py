@@ -92,8 +92,9 @@ class DataSet:
     """title, paper: for the data card. read: the folder -> records; ValueError with file and line
     for what cannot be meant. scores: what label.txt holds and how it was turned so that higher is
     better. scale: lowest and highest MOS there can be, None where that depends on the file. rated:
-    images the publication rates. std: where std.csv comes from. split: the division in words. val:
-    share of the groups for validation, where the set says nothing.
+    images the publication rates. std: where std.csv comes from; std_of_mean: by its size it is the
+    error of the score, not the spread of the votes. split: the division in words. val: share of
+    the groups for validation, where the set says nothing.
     """
 
     title: str
@@ -104,4 +105,5 @@ class DataSet:
     rated: int | None
     split: str
     std: str = "none"
+    std_of_mean: bool = False
     val: float = 0.1

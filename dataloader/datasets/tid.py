@@ -74,7 +74,9 @@ TID2013 = DataSet(
     scale=(0, 9),
     rated=3000,
     split="by reference, drawn: 20 % test, 10 % val (the field: 80/20 by reference, 10 times)",
-    std="mos_std.txt, whose size suggests the standard deviation of the mean (not confirmed)",
+    std="mos_std.txt: by its size (about 0.13 on a range of 7) the standard error of a score, not "
+    "the spread of the votes (not confirmed)",
+    std_of_mean=True,
 )
 TID2008 = DataSet(
     "TID2008",
@@ -85,4 +87,5 @@ TID2008 = DataSet(
     rated=1700,
     split=TID2013.split,
     std=TID2013.std,
+    std_of_mean=True,
 )

@@ -189,8 +189,8 @@ def test_mean_scores_with_a_std_csv(tmp_path):
     ]
     split = Split("test", ScoreTargets(labels), tmp_path / "label.txt", None, "")
 
-    def finished_with(rows):
-        (tmp_path / "std.csv").write_text("path,std,votes\n" + "\n".join(rows), encoding="utf-8")
+    def finished_with(rows, header="path,std,votes"):
+        (tmp_path / "std.csv").write_text(header + "\n" + "\n".join(rows), encoding="utf-8")
         return finished("regress", Judged(split, on.found))
 
     full = [f"{p},{s},{v}" for p, s, v in zip(PATHS, std, votes, strict=True)]
@@ -203,6 +203,11 @@ def test_mean_scores_with_a_std_csv(tmp_path):
     uncounted, _ = finished_with([row.rpartition(",")[0] + "," for row in full])
     assert uncounted["outlier_ratio_std"] == values["outlier_ratio_std"]
     assert not {"outlier_ratio_se", "auc_better"} & uncounted.keys()
+    errors = [f"{p},{s / n**0.5}" for p, s, n in zip(PATHS, std, votes, strict=True)]
+    means, _ = finished_with(errors, "path,standard_error")
+    assert "outlier_ratio_std" not in means  # it is not the votes' spread
+    for name in ("outlier_ratio_se", "auc_better", "n_different"):
+        assert means[name] == pytest.approx(values[name]), name
     broken, remarks = finished_with(full[1:])
     assert "outlier_ratio_std" not in broken and "plcc_4p" in broken
     assert any("no outlier ratio" in said and "00.png" in said for said in remarks)

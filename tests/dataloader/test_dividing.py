@@ -121,6 +121,8 @@ def test_label_files_of_a_synthetic_set() -> None:
             "x/r01/blur1.png,r01,blur,1\nx/r01/blur2.png,r01,blur,\n",
         ),
     }
+    errors = files_of(members, names, std_of_mean=True)["std.csv"]
+    assert errors == ("standard errors", "path,standard_error\nx/r01/blur1.png,0.5\n")
 
 
 def test_label_files_of_photographs_and_their_patches() -> None:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from dataloader.vote_spread import read_spread
+from dataloader.label_records import LabelError
+from dataloader.vote_spread import read_spread, spread_rows
 
 HEADER = "path,std,votes\n"
 
@@ -19,9 +20,10 @@ def test_rows_are_found_by_their_paths(tmp_path):
     far = tmp_path / "far"
     file = written(tmp_path, f"b.png,0.5,20\nx/a.png,0,7\n{far}/c.png,1.25,3\nunused.png,1,1\n")
     paths = [tmp_path / "x" / "a.png", far / "c.png", tmp_path / "b.png"]
-    std, votes = read_spread([file], paths)
+    std, votes, spread = read_spread([file], paths)
+    assert spread
     assert std.tolist() == [0, 1.25, 0.5] and votes.tolist() == [7, 3, 20]
-    std, _ = read_spread([file], [far / "b.png"], images=far)
+    std, _, _ = read_spread([file], [far / "b.png"], images=far)
     assert std.tolist() == [0.5]
 
 
@@ -31,7 +33,7 @@ def test_images_of_several_files(tmp_path):
         (tmp_path / name).mkdir()
     one = written(tmp_path / "train", "a,1,5\nb,2,6\n")
     files = [one, tmp_path / "val" / "std.csv", written(tmp_path / "test", "a,3,7\n")]
-    std, votes = read_spread(files, [tmp_path / "test" / "a", tmp_path / "train" / "b"])
+    std, votes, _ = read_spread(files, [tmp_path / "test" / "a", tmp_path / "train" / "b"])
     assert std.tolist() == [3, 2] and votes.tolist() == [7, 6]
     with pytest.raises(ValueError, match="train/std.csv: no row for .*val/x and 1 more"):
         read_spread(files, [tmp_path / "val" / "x", one.parent / "b", tmp_path / "val" / "y"])
@@ -39,7 +41,9 @@ def test_images_of_several_files(tmp_path):
 
 
 def test_votes_that_are_not_all_given_are_none(tmp_path):
-    std, votes = read_spread([written(tmp_path, "a,1,5\nb,2,\n")], [tmp_path / "b", tmp_path / "a"])
+    std, votes, _ = read_spread(
+        [written(tmp_path, "a,1,5\nb,2,\n")], [tmp_path / "b", tmp_path / "a"]
+    )
     assert std.tolist() == [2, 1] and votes is None
 
 
@@ -71,3 +75,13 @@ def test_a_wrong_file_is_named(tmp_path):
     (tmp_path / "std.csv").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ValueError, match="UTF-16 text: save the file as UTF-8"):
         read_spread([tmp_path / "std.csv"], [tmp_path / "a"])
+
+
+def test_a_standard_error_is_that_of_one_vote(tmp_path):
+    file = written(tmp_path, "a,0.25\nb,0.5\n", header="path,standard_error\n")
+    std, votes, spread = read_spread([file], [tmp_path / "b", tmp_path / "a"])
+    assert (std.tolist(), votes.tolist(), spread) == ([0.5, 0.25], [1, 1], False)
+    assert len(spread_rows(file)) == 2
+    written(tmp_path, "a,-1\n", header="path,standard_error\n")
+    with pytest.raises(LabelError, match=r"std.csv:2"):
+        read_spread([file], [tmp_path / "a"])
