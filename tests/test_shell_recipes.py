@@ -88,6 +88,7 @@ def test_every_recipe_is_run_here() -> None:
         "export",
         "predict",
         "siamese_nima",
+        "faults",
     }
     assert {p.stem for p in SHELL.glob("*.sh")} == run | {"setup", "test", "quickstart"}
     for script in SHELL.glob("*.sh"):
@@ -142,6 +143,11 @@ def test_histograms_and_a_fault(tmp_path: Path, environment: dict[str, str]) -> 
         "check.sh", ["votes", "--criterion", "emd", "-j", "0"], tmp_path, environment, code=1
     )
     assert "val/label.txt:4:1" in found.stdout and "missing.png" in found.stdout
+
+
+def test_trials_of_faults(tmp_path: Path, environment: dict[str, str]) -> None:
+    found = recipe("faults.sh", ["pictures", "--short"], tmp_path, environment)
+    assert "WRONG" not in found.stdout and "right" in found.stdout
 
 
 def test_nima_from_imagenet_weights(tmp_path: Path, environment: dict[str, str]) -> None:
