@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from applications.left_out import began_with
 from applications.photographs import Photographs, choose_photographs
 from applications.resplit import resplit
 from applications.runtime import Runtime
@@ -158,6 +159,8 @@ def _voted(
         raise ValueError(f"--num_classes {config.num_classes}: {file} has votes for 1 to {bins}")
     remedy = f"put them into {votes.folder}"
     bad = stop_or_skip(config, votes.missing(), runtime, "missing", remedy)
+    bad = _as_it_began(config, bad, runtime)
+    votes.leave_out(np.arange(len(votes.files)), bad)
     splits, more = readable_splits(config, votes, names, runtime)
     if names[0] not in splits:
         raise ValueError(f"{file}: no rows are held out for {names[0]}: pass {HOLD_OUT[names[0]]}")
@@ -197,7 +200,7 @@ def _bad_images(
 ) -> tuple[BadImage, ...]:
     """Those to leave out; ValueError names them unless --bad_images skip."""
     bad = () if config.no_check else find_bad_images(config, paths, runtime, smallest)
-    return stop_or_skip(config, bad, runtime)
+    return _as_it_began(config, stop_or_skip(config, bad, runtime), runtime, smallest)
 
 
 def stop_or_skip(
@@ -207,12 +210,39 @@ def stop_or_skip(
     what: str = "unreadable",
     remedy: str = REPAIR,
 ) -> tuple[BadImage, ...]:
-    """The same images; they are said with --bad_images skip, and else in a ValueError."""
+    """The same images; they are said with --bad_images skip, and else in a ValueError. A run that
+    goes on needs those it began with, and has said which it left out.
+    """
+    began = began_with(config)
+    if began is not None:
+        if new := tuple(image for image in bad if str(image.path) not in began):
+            raise ValueError(
+                f"{describe_bad(new, what)}\nthe run began with them: put them back, or start a "
+                "new run"
+            )
+        return bad
     if bad and config.bad_images == "stop":
         raise ValueError(f"{describe_bad(bad, what)}\n{remedy}, or {SKIP}")
     if bad:
         runtime.info(describe_bad(bad, what) + "\n--bad_images skip: left out")
     return bad
+
+
+def _as_it_began(
+    config: Config, bad: tuple[BadImage, ...], runtime: Runtime, smallest: int = 1
+) -> tuple[BadImage, ...]:
+    """`bad` and all else that the run left out when it began, whether it can be read now or not."""
+    began = began_with(config)
+    if not began:
+        return bad
+    rest = [Path(path) for path in sorted(began - {str(image.path) for image in bad})]
+    said = f"{len(began)} image(s) are left out, as when the run began"
+    if rest and not config.no_check:
+        still = {image.path for image in find_bad_images(config, rest, runtime, smallest)}
+        if now := [path for path in rest if path not in still]:
+            said += f"; {len(now)} can be read now, first {now[0]}: a new run would use them"
+    runtime.info(said)
+    return (*bad, *(BadImage(path, "left out when the run began") for path in rest))
 
 
 def labelled_images(files: dict[str, LabelFile]) -> Iterable[Path]:

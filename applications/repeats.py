@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from applications import run_folder
+from applications import left_out, run_folder
 from applications.data import read_data
 from applications.resplit import part_of
 from applications.run_folder import RunFolder
@@ -84,7 +84,8 @@ def _parent(config: Config, runtime: Runtime) -> RunFolder:
         return folder
     check_names(config)
     data = read_data(first, task, runtime)
-    return run_folder.create(config, data.digests(), runtime, {})
+    beside = {left_out.FILE: left_out.record([(first, data.skipped)])}
+    return run_folder.create(config, data.digests(), runtime, beside)
 
 
 def _begun(parent: Path, number: int) -> Path | None:

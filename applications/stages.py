@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from applications import repeats, run_folder, stage_plan
+from applications import left_out, repeats, run_folder, stage_plan
 from applications.data import Data, read_data
 from applications.rates import optimizer_of
 from applications.run_folder import RunFolder
@@ -85,6 +85,9 @@ def _train_stages(plan: Plan, interrupted: Config | None, runtime: Runtime) -> N
     if interrupted:
         configs[0] = interrupted
     data = _read_all(plan, configs, runtime)
+    skipped = left_out.record(
+        (config, found.skipped) for config, found in zip(configs, data, strict=True)
+    )
     labels = [found.digests() for found in data]
     _check_labels(plan, labels)
     plan = dataclasses.replace(plan, labels=(*plan.labels[:first], *labels))
@@ -97,7 +100,8 @@ def _train_stages(plan: Plan, interrupted: Config | None, runtime: Runtime) -> N
             config = dataclasses.replace(
                 config, resume=best.as_posix(), given=config.given | {"resume"}
             )
-        folder = train(config, runtime, found, {stage_plan.FILE: plan.to_dict()})
+        beside = {stage_plan.FILE: plan.to_dict(), left_out.FILE: skipped}
+        folder = train(config, runtime, found, beside)
         plan = plan.after(folder.path)
         if len(plan.done) < len(plan.stages) and runtime.stop_requested():
             stop = runtime.stop_signal or 15
@@ -113,6 +117,9 @@ def _read_all(plan: Plan, configs: list[Config], runtime: Runtime) -> list[Data]
     for number, config in enumerate(configs, start=len(plan.done)):
         with _named(plan, number):
             check_names(config)
+    # All stages began when the first one did.
+    begun = configs[0].continue_run or (plan.done[-1] if plan.done else None)
+    configs = [dataclasses.replace(config, continue_run=begun) for config in configs]
     return [read_data(config, TASKS[config.criterion], runtime) for config in configs]
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from applications import run_folder
+from applications import left_out, run_folder
 from applications.data import Data, read_data
 from applications.features import keep_features
 from applications.final_figures import check_fit
@@ -173,6 +173,7 @@ def _open_folder(
     if not config.continue_run:
         if data.photographs:
             beside = {**beside, "photographs.json": data.photographs.to_dict()}
+        beside = {left_out.FILE: left_out.record([(config, data.skipped)]), **beside}
         return run_folder.create(config, labels, runtime, beside)
     folder = run_folder.opened(config.continue_run, config)
     run_folder.check_labels(folder, labels, "photographs" if data.photographs else "labels")

@@ -62,9 +62,14 @@ class VotedImages:
         return PathTable((self.files[row] for row in rows), self.folder)
 
     def leave_out(self, rows: np.ndarray, bad: Iterable[BadImage]) -> None:
-        """Counts those of the rows whose images are bad as unusable."""
-        names = {image.path.name for image in bad}
-        self.usable[[row for row in rows if self.files[row] in names]] = False
+        """Counts those of the rows whose images are bad as unusable; one that was missing may be
+        there by now, with another suffix.
+        """
+        if not (names := {image.path.name for image in bad}):
+            return
+        for row in rows:
+            if self.files[row] in names or f"{self.table.names[row]}.jpg" in names:
+                self.usable[row] = False
 
     def splits(self) -> dict[str, np.ndarray]:
         """Rows of each split, of what is usable now."""
