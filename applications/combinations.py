@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from applications.outputs import OUTPUT_SUFFIXES, check_outputs
+from applications.outputs import OUTPUT_SUFFIXES, check_outputs, folders_apart
 from applications.stage_list import STAGE_FIELDS, split_stages
 from applications.vote_files import vote_file
 from config import Config, UsageError
@@ -31,7 +31,7 @@ def check(c: Config) -> None:
                 raise UsageError(f"stage {stage.config.stage_of}: {error}") from None
         return
     _hold(c, _mode, _several, _compare, _prepare, _votes, _photographs, _stages)
-    _hold(c, _numbers, _view, _model, _features, _processes)
+    _hold(c, _numbers, _view, _model, _features, folders_apart, _processes)
     if fault := TASK_RULES[c.criterion](c):
         raise UsageError(fault)
     check_outputs(c)
@@ -273,11 +273,6 @@ def _features(c: Config) -> Iterator[Rule]:
         c.distort is not None,
         f"--cache_features and --distort {c.distort}: noise is drawn anew every epoch, so that "
         "there is nothing to keep: write files with --generate, or leave --cache_features out",
-    )
-    yield (
-        Path(c.cache_features).resolve().is_relative_to(Path(c.data).resolve()),
-        f"--cache_features {c.cache_features} lies in --data {c.data}, which is never written to: "
-        "name a folder elsewhere",
     )
     yield (
         c.cache_views is not None and c.crop != "random" and not c.jitter,

@@ -81,6 +81,37 @@ def _folders_written(c: Config) -> Iterator[str]:
         yield "maps"
 
 
+def folders_apart(c: Config) -> Iterator[tuple[bool, str]]:
+    """Rules: nothing is written into the folders that labels and images come from."""
+    if c.mode() not in ("train", "continue_run", "jit"):
+        return
+    for flag in _folders_written(c):
+        folder = Path(getattr(c, flag))
+        for name, read in _folders_read(c):
+            yield (
+                folder.resolve().is_relative_to(read.resolve()),
+                f"--{flag} {folder} lies in {name} {read}, which is never written to: name a "
+                "folder elsewhere",
+            )
+
+
+def _folders_read(c: Config) -> Iterator[tuple[str, Path]]:
+    """What a training reads, or an export compares its answers on."""
+    if c.photos:
+        yield "--photos", Path(c.photos)
+    if c.distort:
+        return
+    if c.images:
+        yield "--images", Path(c.images)
+    if not c.labels:
+        yield "--data", Path(c.data)
+        return
+    beside = Path(c.labels).parent
+    # A file of votes beside the program, or above it, makes no data folder of all that is there.
+    if not Path.cwd().is_relative_to(beside.resolve()):
+        yield "the folder of --labels,", beside
+
+
 def inputs(c: Config) -> tuple[list[Path], list[Path]]:
     """(files, folders) that the call reads, as far as its flags name them.
 

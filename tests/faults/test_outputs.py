@@ -16,6 +16,9 @@ from utils.files import check_apart, check_output, write_text
 
 # Weights that are not there: the answer comes before they are looked for.
 WEIGHTS = "--resume none.pth -j 0 -g 0"
+FROZEN = "--train --freeze backbone"
+RANKED = "--train --criterion rank --distort live"
+VOTED = "--train --criterion emd --labels more/AVA.txt"
 
 
 def contents(folder: Path) -> dict[str, bytes | None]:
@@ -72,6 +75,20 @@ def folder(tmp_path) -> Path:
         ("--check data -o data/found.json", "lies in data, which is only read"),
         ("--check --photos data -o data/found.json", "lies in data, which is only read"),
         ("--compare odd.csv data -o data/x.html", "lies in data, which is only read"),
+        # nor among them
+        ("--train --logdir data/runs", "--logdir data/runs lies in --data data, which is never"),
+        ("--train --logdir data", "--logdir data lies in --data data, which is never written to"),
+        ("--train --data link --logdir data/train", "--logdir data/train lies in --data link"),
+        ("--train --checkpoints link/x", "--checkpoints link/x lies in --data data, which is"),
+        ("--train --data .", "--logdir runs lies in --data ., which is never written to: name a"),
+        (f"{FROZEN} --cache_features data/f", "--cache_features data/f lies in --data data"),
+        (f"{RANKED} --photos data --logdir data/x", "--logdir data/x lies in --photos data"),
+        (f"{RANKED} --photos data --checkpoints data/x", "--checkpoints data/x lies in --photos"),
+        (f"{VOTED} --images data --logdir data/x", "--logdir data/x lies in --images data"),
+        (f"{VOTED} --images link --checkpoints more/x", "lies in the folder of --labels, more"),
+        ("--train --stages rank,regress --stage_data a,data --logdir data/x", "stage 2"),
+        (f"--jit {WEIGHTS} --checkpoints data/x", "--checkpoints data/x lies in --data data"),
+        ("--continue runs/x --checkpoints data/x", "--checkpoints data/x lies in --data data"),
     ],
 )
 def test_an_output_is_refused_before_anything_is_read(folder, words, said):
@@ -105,6 +122,11 @@ def test_images_of_lists_and_patterns_are_inputs(folder, words, said):
         f"-e --photos data --distort live --criterion rank {WEIGHTS} -o x.html",
         "--make_buckets data/train/label.txt -o data/train/buckets.txt",
         "--compare a.csv b.csv -o c.html",
+        "--train",
+        "--train --data data --logdir database --checkpoints data.runs",
+        "--train --criterion emd --labels AVA.txt --images data",
+        "--train --criterion emd --labels data/AVA.txt --images data/test --logdir runs",
+        "--train --criterion rank --distort live --photos data/test --logdir data/runs",
     ],
 )
 def test_what_is_asked_for_beside_inputs_is_allowed(folder, words):
