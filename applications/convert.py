@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
-import os
-import tempfile
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
@@ -28,7 +27,7 @@ from models.quality_net import QualityNet
 from utils.check_images import BadImage, why_unreadable
 from utils.checkpoint import digest, find_spelling
 from utils.data_generate.photos import find_photos
-from utils.files import check_apart, check_output, write_json
+from utils.files import check_apart, check_output, write_atomic, write_json
 from utils.images import ImageError, ViewRule, list_images, read_image, view
 
 TOLERANCE = 1e-5
@@ -71,28 +70,18 @@ def run(config: Config, runtime: Runtime) -> int:
     images, origin = sample_images(config, rule, runtime)
     network = Deployed(model).eval()
     facts = describe(config, model, payload, rule)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(
-        dir=target.parent, prefix=f".{target.name}.", suffix=".tmp"
+    data = trace(network, images, facts)
+    worst = compare(network, data, images)
+    runtime.info(
+        f"largest difference between the export and the network on {origin}, batches of 1 and 7: "
+        f"{worst:.2e}"
     )
-    os.close(handle)
-    try:
-        trace(network, images, Path(temporary), facts)
-        worst = compare(network, Path(temporary), images)
-        runtime.info(
-            f"largest difference between the export and the network on {origin}, batches of 1 "
-            f"and 7: {worst:.2e}"
+    if not worst <= TOLERANCE:
+        raise ValueError(
+            f"{target}: not kept: it differs from the network by {worst:.2e}, more than "
+            f"{TOLERANCE:g}"
         )
-        if not worst <= TOLERANCE:
-            raise ValueError(
-                f"{target}: not kept: it differs from the network by {worst:.2e}, more than "
-                f"{TOLERANCE:g}"
-            )
-        data = Path(temporary).read_bytes()
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, target)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+    write_atomic(target, lambda file: file.write(data))
     # Last: a call that is killed here leaves a .json of an older export, but the file itself says
     # all that a client needs.
     facts["file_sha256"] = hashlib.sha256(data).hexdigest()
@@ -101,27 +90,27 @@ def run(config: Config, runtime: Runtime) -> int:
     return 0
 
 
-def trace(
-    network: nn.Module, images: torch.Tensor, file: Path, facts: dict[str, Any] | None = None
-) -> None:
-    """A frozen trace of the network, with `facts` as JSON inside; torch's notices that TorchScript
-    is deprecated are known and kept quiet.
+def trace(network: nn.Module, images: torch.Tensor, facts: dict[str, Any] | None = None) -> bytes:
+    """TorchScript: a frozen trace of the network, with `facts` as JSON inside; torch's notices that
+    it is deprecated are known and kept quiet.
     """
     inside = {ABOUT: json.dumps(facts, indent=2, ensure_ascii=False)}
     with warnings.catch_warnings(), torch.inference_mode():
         warnings.simplefilter("ignore")
         script = torch.jit.trace(network, images[:2], check_trace=False)
-        torch.jit.freeze(script).save(str(file), _extra_files=inside)
+        made = io.BytesIO()  # written by torch itself, a full disk ends in frames of C++
+        torch.jit.save(torch.jit.freeze(script), made, _extra_files=inside)
+    return made.getvalue()
 
 
 @torch.inference_mode()
-def compare(network: nn.Module, file: Path, images: torch.Tensor) -> float:
-    """Largest absolute difference of any output between the loaded file and the network; nan where
+def compare(network: nn.Module, export: bytes, images: torch.Tensor) -> float:
+    """Largest absolute difference of any output between the export and the network; nan where
     either answers with one.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        script = torch.jit.load(str(file), map_location="cpu")
+        script = torch.jit.load(io.BytesIO(export), map_location="cpu")
         found = []
         for size in BATCHES:
             ours, theirs = _outputs(network(images[:size])), _outputs(script(images[:size]))

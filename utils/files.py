@@ -11,18 +11,31 @@ import os
 import tempfile
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from functools import wraps
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from utils.disk_full import bytes_of, named_place
 from utils.read_file import check_regular
 from utils.text import printable
 
 
+def _place_named(function: Callable[..., None]) -> Callable[..., None]:
+    @wraps(function)
+    def named(path: Path, write: Callable[[BinaryIO], object], *more: Any, **options: Any) -> None:
+        with named_place(path, lambda: bytes_of(write)):
+            function(path, write, *more, **options)
+
+    return named
+
+
+@_place_named
 def write_atomic(path: Path, write: Callable[[BinaryIO], object], durable: bool = True) -> None:
     """Write a file so that `path` holds either its old content or all of the new one.
 
     durable: after a power cut too, at the price of waiting for the disk. Without it only a process
-    that is killed does no harm, which is enough for what can be made again.
+    that is killed does no harm, which is enough for what can be made again. WriteError, one line,
+    names file, bytes and cure.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

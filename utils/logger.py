@@ -6,13 +6,19 @@ import json
 import math
 import os
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from utils.disk_full import Lines, named_place
 from utils.files import write_text
+
+EVENTS = "events.out.tfevents.*"  # what TensorBoard calls its file, with time and host
 
 
 def _plain(value: Any) -> Any:
@@ -68,12 +74,12 @@ class Logger:
         self._tensorboard = tensorboard
         self._board: Any = None
         self._purge_step: int | None = None
-        self._log: TextIO | None = None
-        self._metrics: TextIO | None = None
+        self._log: Lines | None = None
+        self._metrics: Lines | None = None
         if self._folder is not None:
             self._folder.mkdir(parents=True, exist_ok=True)
-            self._log = open(self._folder / "log.txt", "a", encoding="utf-8")
-            self._metrics = open(self._folder / "metrics.jsonl", "a", encoding="utf-8")
+            self._log = Lines(self._folder / "log.txt")
+            self._metrics = Lines(self._folder / "metrics.jsonl")
 
     def info(self, text: str) -> None:
         """One message to stderr and to log.txt."""
@@ -84,8 +90,7 @@ class Logger:
     def file(self, text: str) -> None:
         """One message to log.txt alone, for what the terminal shows in another form."""
         if self._log is not None:
-            self._log.write(text + "\n")
-            self._log.flush()
+            self._log.add(text)
 
     def metrics(self, record: dict[str, Any]) -> None:
         """Append one line to metrics.jsonl and draw every figure of it in TensorBoard.
@@ -101,8 +106,7 @@ class Logger:
         plain = _plain(record)
         if not isinstance(plain.get("step"), int):
             raise ValueError(f"metrics record without a whole step: {sorted(plain)}")
-        self._metrics.write(json.dumps(plain, allow_nan=False) + "\n")
-        self._metrics.flush()
+        self._metrics.add(json.dumps(plain, allow_nan=False))
         if self._tensorboard:
             self._draw(plain)
 
@@ -112,23 +116,33 @@ class Logger:
             return
         image = Image.open(picture) if isinstance(picture, Path) else picture
         pixels = np.asarray(image.convert("RGB"))
-        self._writer().add_image(tag, pixels, step, dataformats="HWC")
-        self._writer().flush()
+        with self._drawing() as board:
+            board.add_image(tag, pixels, step, dataformats="HWC")
 
-    def _writer(self) -> Any:
-        if self._board is None:
-            # Imported here: it takes a second, and only training draws.
-            from torch.utils.tensorboard import SummaryWriter
+    @contextmanager
+    def _drawing(self) -> Iterator[Any]:
+        """TensorBoard's writer, whose events are on the disk afterwards; WriteError where it has
+        no room, and then it is left alone: it would try once more when it is closed.
+        """
+        # Imported here: it takes a second, and only training draws.
+        from torch.utils.tensorboard import SummaryWriter
 
-            self._board = SummaryWriter(str(self._folder), purge_step=self._purge_step)
-        return self._board
+        board, self._board = self._board, None
+        with named_place(f"{self._folder}/{EVENTS}"):
+            if board is None:
+                _leave_errors_to_callers()
+                board = SummaryWriter(str(self._folder), purge_step=self._purge_step)
+            yield board
+            board.flush()
+        self._board = board
 
     def _draw(self, plain: dict[str, Any]) -> None:
         prefix = f"{plain['split']}/" if "split" in plain else ""
-        for name, value in plain.items():
-            if name != "step" and isinstance(value, (int, float)) and not isinstance(value, bool):
-                self._writer().add_scalar(prefix + name, value, plain["step"])
-        self._writer().flush()
+        with self._drawing() as board:
+            for name, value in plain.items():
+                number = isinstance(value, (int, float)) and not isinstance(value, bool)
+                if number and name != "step":
+                    board.add_scalar(prefix + name, value, plain["step"])
 
     def truncate_after(self, step: int) -> None:
         """Forget the records beyond `step`, the one a continued run was restored to.
@@ -142,12 +156,25 @@ class Logger:
         path = self._folder / "metrics.jsonl"
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
         write_text(path, "".join(f"{line}\n" for line in lines if _kept(line, step)))
-        self._metrics = open(path, "a", encoding="utf-8")
+        self._metrics = Lines(path)
         self._purge_step = step + 1
 
     def close(self) -> None:
         """Close all files; calling it again is harmless."""
-        for stream in (self._log, self._metrics, self._board):
-            if stream is not None:
-                stream.close()
+        streams = [one for one in (self._log, self._metrics, self._board) if one is not None]
         self._log = self._metrics = self._board = None
+        with named_place(f"{self._folder}/{EVENTS}"):  # the others have nothing left to write
+            for stream in streams:
+                stream.close()
+
+
+def _leave_errors_to_callers() -> None:
+    """TensorBoard's own thread keeps an error for whoever calls next; Python would print it too."""
+    before = threading.excepthook
+
+    def all_but_tensorboards(given: Any) -> None:
+        if type(given.thread).__name__ != "_AsyncWriterThread":
+            before(given)
+
+    if getattr(before, "__name__", "") != all_but_tensorboards.__name__:
+        threading.excepthook = all_but_tensorboards
