@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import os
 import sys
+from io import TextIOWrapper
 
 from applications.combinations import check
 from config import Config, UsageError, parse
+from utils.text import visible
 
 
 def main(argv: list[str] | None = None) -> int:
     """Runs one command line and returns its exit code (0, 1, 2, 130 or 143; see --help)."""
     argv = sys.argv[1:] if argv is None else argv
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # it may have no bytes for the name of a file
+            stream.reconfigure(errors="backslashreplace")
     try:
         config = parse(argv)
         check(config)
     except UsageError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {visible(error)}", file=sys.stderr)
         return 2
     try:
         return _run(config, argv)
     except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {visible(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130

@@ -38,8 +38,8 @@ from dataloader.vote_spread import SPREAD_FILE, spread_rows
 from utils.data_generate.distortions import SMALLEST_SIDE
 from utils.data_generate.photos import find_photos
 from utils.files import write_json, write_text
-from utils.html_page import printable
 from utils.image_facts import ImageFacts
+from utils.text import printable, visible
 
 Spreads = list[tuple[float, float]]  # (std, votes) of images, votes nan where not known
 
@@ -86,7 +86,7 @@ def _check_photographs(config: Config, folder: Path) -> Findings:
     """--check --photos DIR: what --generate and --distort could not use, or would use twice."""
     notes: list[str] = []
     photos = find_photos(folder, notes.append)
-    print("\n".join([f"{config.photos}: {len(photos)} photographs", *notes]))
+    print(visible("\n".join([f"{config.photos}: {len(photos)} photographs", *notes])))
     figures: dict[str, Any] = {"photographs": {"images": len(photos), "notes": notes}}
     owners = {path: ("photographs",) for path in photos}
     seen = inspect(config, decode(config, photos, SMALLEST_SIDE), owners)
@@ -100,7 +100,7 @@ def _check_votes(config: Config, file: Path) -> Findings:
     try:
         votes = VotedImages(config, file)
     except LabelError as error:
-        print(error)
+        print(visible(error))
         return Findings(str(file), {}, inspect(config, [], {}), error.faults)
     rows = np.flatnonzero(votes.usable)
     facts = decode(config, votes.paths(rows))
@@ -143,7 +143,7 @@ def _check_data(config: Config) -> Findings:
         for note in figures[name]["notes"]:
             print(f"  {note}")
     if faults:
-        print(LabelError(faults))
+        print(visible(LabelError(faults)))
     unread = tuple(name for name in names if name not in files)
     if unread:
         print(f"images not looked at before the label file is mended: {', '.join(unread)}")

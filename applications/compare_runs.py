@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 import os
@@ -18,6 +16,8 @@ import numpy as np
 from applications.tasks import TASKS
 from dataloader.levels import COLUMNS, Level
 from utils.logger import read_metrics
+from utils.read_file import csv_rows, read_text
+from utils.text import path_of_csv, printable, text_of_csv
 
 PREDICTIONS = "predictions_test.csv"
 # The points of a curve: epochs (N,) and values (N,).
@@ -170,31 +170,27 @@ def _curves(file: Path, monitor: str | None) -> dict[str, Curve]:
 
 def read_predictions(file: Path) -> Predictions:
     """ValueError, one line, that names the file, and the line where one is at fault."""
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{file}: cannot be read ({error})") from None
-    rows = csv.reader(io.StringIO(text, newline=""))
-    header = next(rows, [])
+    rows = csv_rows(read_text(file, errors="surrogateescape"), file)
+    _, header = next(rows, (1, []))
     if header[:2] != ["path", "score"]:
         raise ValueError(
             f"{file}:1: the header must begin with path,score: give a file that -e -o FILE.csv "
             "wrote"
         )
     cells: list[list[str]] = []
-    for row in filter(None, rows):
+    for line, row in rows:
+        if not row:
+            continue
         if len(row) != len(header):
-            raise ValueError(
-                f"{file}:{rows.line_num}: {len(row)} columns where {len(header)} are wanted"
-            )
-        cells.append([*row, str(rows.line_num)])
+            raise ValueError(f"{file}:{line}: {len(row)} columns where {len(header)} are wanted")
+        cells.append([*row, str(line)])
     if not cells:
         raise ValueError(f"{file}: no predictions in this file")
     columns = dict(zip([*header, " line"], zip(*cells, strict=True), strict=True))
-    images = columns["path"]
+    images = tuple(map(path_of_csv, columns["path"]))
     if len(set(images)) < len(images):
         twice, _ = Counter(images).most_common(1)[0]
-        raise ValueError(f"{file}: {twice} stands there twice")
+        raise ValueError(f"{file}: {printable(twice)} stands there twice")
 
     def numbers(name: str) -> np.ndarray | None:
         return _numbers(file, name, columns[name], columns[" line"]) if name in columns else None
@@ -207,7 +203,7 @@ def read_predictions(file: Path) -> Predictions:
     scores = numbers("score")
     assert scores is not None
     return Predictions(
-        file, tuple(images), scores, histogram("p"), numbers("mos"), histogram("t"),
+        file, images, scores, histogram("p"), numbers("mos"), histogram("t"),
         numbers("bucket"), _levels(file, columns),
     )  # fmt: skip
 
@@ -232,5 +228,6 @@ def _levels(file: Path, columns: dict[str, Sequence[str]]) -> tuple[Level, ...] 
     for reference_id, distortion, level, line in rows:
         if level and not level.isdecimal():
             raise ValueError(f"{file}:{line}: level {level!r} is not a whole number")
-        found.append(Level(reference_id, distortion, int(level) if level else None))
+        names = text_of_csv(reference_id), text_of_csv(distortion)
+        found.append(Level(*names, int(level) if level else None))
     return tuple(found)

@@ -8,7 +8,7 @@ from applications.compare_disagreement import Disagreement
 from applications.compare_figures import better_of
 from applications.compare_result import Found
 from utils.compare_models import Comparison
-from utils.html_page import printable
+from utils.text import printable
 
 _LONGEST = 40  # characters of a configuration's value on the screen
 

@@ -23,6 +23,7 @@ from applications.weights import load_model
 from config import Config
 from models.quality_net import QualityNet
 from utils.files import without_nan, write_json, write_text
+from utils.text import csv_path, visible
 
 SHOWN = (
     "pair_accuracy", "emd_r1", "srcc", "plcc", "plcc_4p", "plcc_5p", "krcc", "rmse_4p",
@@ -40,10 +41,12 @@ def run(config: Config, runtime: Runtime) -> int:
         own = replace(config, data=name, no_check=checked)
         e = found[name] = _evaluated(own, model, payload, runtime)
         if runtime.main:
-            print(table(dict(e.values), f"{config.resume} on {e.judged.split.file}") + "\n")
+            print(
+                visible(table(dict(e.values), f"{config.resume} on {e.judged.split.file}")) + "\n"
+            )
     if runtime.main:
         figures = {name: {"images": len(e.scores), **e.values} for name, e in found.items()}
-        print(cross_table(figures))
+        print(visible(cross_table(figures)))
         if config.output:
             _write(Path(config.output), config.split, figures)
             if not config.no_report:
@@ -101,7 +104,7 @@ def _write(file: Path, split: str, found: dict[str, dict[str, Any]]) -> None:
         return
     rows = []
     for data, values in found.items():
-        row: dict[str, Any] = {"data": data, "split": split}
+        row: dict[str, Any] = {"data": csv_path(data), "split": split}
         row |= {k: v for k, v in values.items() if not isinstance(v, dict)}
         for name, (low, high) in values.get("intervals", {}).items():
             row |= {f"{name}_low": low, f"{name}_high": high}
@@ -111,4 +114,4 @@ def _write(file: Path, split: str, found: dict[str, dict[str, Any]]) -> None:
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    write_text(file, text.getvalue())
+    write_text(file, text.getvalue(), "surrogateescape")

@@ -29,6 +29,7 @@ from utils import distributed
 from utils.check_images import BadImage, check_images
 from utils.count_bar import CountBar
 from utils.data_generate.distortions import SMALLEST_SIDE
+from utils.text import printable
 
 HOLD_OUT = {"val": "--val_size N", "test": "--test_list FILE"}  # of rows of a vote file
 REPAIR, SKIP = "repair or remove them", "leave them out with --bad_images skip"
@@ -266,7 +267,9 @@ def find_bad_images(
 
 def describe_bad(bad: tuple[BadImage, ...], what: str = "unreadable", most: int = 20) -> str:
     """One line per unreadable image, the first ones, then a count."""
-    lines = [f"{len(bad)} {what} image(s):"] + [f"  {b.path}: {b.reason}" for b in bad[:most]]
+    lines = [f"{len(bad)} {what} image(s):"] + [
+        f"  {printable(b.path)}: {b.reason}" for b in bad[:most]
+    ]
     return "\n".join(lines + ([f"  ... and {len(bad) - most} more"] if len(bad) > most else []))
 
 

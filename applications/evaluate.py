@@ -28,6 +28,7 @@ from dataloader.batch import Targets
 from dataloader.levels import COLUMNS
 from models.quality_net import QualityNet
 from utils.files import write_text
+from utils.text import csv_path, csv_text, visible
 
 RAW = ("plcc", "rmse")  # figures that exist after a fit as well
 LEVEL_COLUMNS = COLUMNS[1:]  # reference_id, distortion, level
@@ -58,7 +59,7 @@ def run(config: Config, runtime: Runtime) -> int:
     values, val = finish(config, task, model, data, judged, values, options, runtime)
     if runtime.main:
         tables = [table(values, f"{config.resume} on {split.file}"), *ladder_tables(values)]
-        print("\n\n".join(tables))
+        print(visible("\n\n".join(tables)))
         if config.output:
             output = Path(config.output).with_suffix(".csv")
             write_predictions(output, split.targets, found)
@@ -172,12 +173,13 @@ def write_predictions(path: Path, targets: Targets, found: Scores) -> None:
         columns |= {f"p{k + 1}": found.probs[:, k] for k in range(found.probs.shape[1])}
     if "probs" in labels:
         columns |= {f"t{k + 1}": labels["probs"][:, k] for k in range(labels["probs"].shape[1])}
-    known = [(x.reference_id, x.distortion, x.level) for x in targets.levels or ()]
+    levels = targets.levels or ()
+    known = [(csv_text(x.reference_id), csv_text(x.distortion), x.level) for x in levels]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["path", "score", *columns, *(LEVEL_COLUMNS if known else ())])
     for i, image in enumerate(targets.paths):
-        name = image.as_posix() if isinstance(image, Path) else str(image)
+        name = csv_path(image.as_posix() if isinstance(image, Path) else str(image))
         figures = (f"{column[i]:.9g}" for column in columns.values())
         writer.writerow([name, f"{found.scores[i]:.9g}", *figures, *(known[i] if known else ())])
-    write_text(path, text.getvalue())
+    write_text(path, text.getvalue(), "surrogateescape")

@@ -11,7 +11,7 @@ from typing import Any
 from applications.inspection import Copies, Inspection, SharedReference
 from dataloader.label_records import Fault
 from utils import near_duplicates, odd_images
-from utils.html_page import printable
+from utils.text import printable
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from dataloader.sources import open_source
 from utils import metrics
 from utils.files import write_text
 from utils.histogram_picture import evenly_spread, histogram_picture
+from utils.text import csv_path
 
 
 def mean_histogram(targets: Targets) -> list[float] | None:
@@ -52,7 +53,9 @@ def write_histograms(
     chosen, places = evenly_spread(distances)
     probs, votes = found.probs[chosen].astype(np.float64), votes[chosen].astype(np.float64)
     paths = [targets.paths[i] for i in chosen]
-    write_text(stem.with_name(f"{stem.name}.csv"), _table(paths, places, probs, votes))
+    write_text(
+        stem.with_name(f"{stem.name}.csv"), _table(paths, places, probs, votes), "surrogateescape"
+    )
     note = f"{len(chosen)} of {len(distances)} images, from the smallest EMD (r = 1) to the largest"
     images = (open_source(path, max_pixels) for path in paths)
     names = [Path(path.as_posix()).name for path in paths]
@@ -77,5 +80,5 @@ def _table(paths: Sequence[Any], places: np.ndarray, probs: np.ndarray, votes: n
     writer.writerow(["place", "path", *columns])
     for i, path in enumerate(paths):
         figures = (f"{column[i]:.9g}" for column in columns.values())
-        writer.writerow([places[i] + 1, path.as_posix(), *figures])
+        writer.writerow([places[i] + 1, csv_path(path.as_posix()), *figures])
     return text.getvalue()

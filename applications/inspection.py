@@ -14,10 +14,10 @@ from config import Config
 from dataloader.label_records import LabelFile, PairLabel
 from utils.count_bar import CountBar
 from utils.duplicates import NearGroup, Skip, equal_groups, near_groups, same_bytes
-from utils.html_page import printable
 from utils.image_facts import ImageFacts, inspect_images, thumbnails
 from utils.near_duplicates import is_flat
 from utils.odd_images import OddImage, odd_images
+from utils.text import printable
 
 Owners = Mapping[Path, tuple[str, ...]]  # the splits of each image
 References = Mapping[str, Mapping[Path, str]]  # split -> image -> reference_id

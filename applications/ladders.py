@@ -21,6 +21,7 @@ from utils.ladder_resamples import resampled_ladders
 from utils.ladders import build_ladders
 from utils.ranking_metrics import FIGURES, ladder_metrics
 from utils.share_figures import Among
+from utils.text import csv_text
 from utils.weighted_figures import Figure
 
 # Columns of the tables: heading, figure.
@@ -149,7 +150,7 @@ def write_ladders(
     for name, figures in by_distortion.items():
         _write_rows(writer, name, figures["levels"], figures)
     _write_rows(writer, "all", values["by_level"], values)
-    write_text(stem.with_name(f"{stem.name}.csv"), text.getvalue())
+    write_text(stem.with_name(f"{stem.name}.csv"), text.getvalue(), "surrogateescape")
     accuracy = {name: figures["ladder_accuracy"] for name, figures in by_distortion.items()}
     ladders = build_ladders(*known_columns(targets, found.scores))
     ladder_picture(ladders, accuracy, stem.with_name(f"{stem.name}.png"), title)
@@ -159,7 +160,9 @@ def _write_rows(
     writer: Any, name: str, levels: dict[int, dict[str, float]], figures: dict[str, Any]
 ) -> None:
     for level, row in {**levels, "all": figures}.items():
-        writer.writerow([name, level, *(_cell(row.get(figure, "")) for figure in _IN_CSV)])
+        writer.writerow(
+            [csv_text(name), level, *(_cell(row.get(figure, "")) for figure in _IN_CSV)]
+        )
 
 
 def _cell(value: Any) -> str:

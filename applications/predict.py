@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import glob
 import io
-import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,18 +14,18 @@ import numpy as np
 
 from applications.data import stop_or_skip
 from applications.judged import Scores
-from applications.map_files import check_way, named_folders, plan_maps, write_maps
+from applications.map_files import check_way, made_before, named_folders, plan_maps, write_maps
 from applications.runtime import Runtime
 from applications.scoring import ScoringOptions, score_readable
 from applications.views import view_rule
 from applications.weights import load_model
 from config import Config
 from dataloader.sources import Source
-from utils.files import check_apart, write_text
+from utils.files import check_apart, write_json, write_text
 from utils.image_folders import Say, left_out, list_images
 from utils.metrics import distribution_std
-from utils.read_file import read_text
-from utils.text import cut, printable, to_stderr
+from utils.read_file import check_regular, read_text
+from utils.text import csv_path, cut, printable, to_stderr
 
 
 def run(config: Config, runtime: Runtime) -> int:
@@ -43,6 +42,7 @@ def run(config: Config, runtime: Runtime) -> int:
         view_rule(config), config.batch_size, config.workers, config.max_pixels, config.amp or "off"
     )
     skip = config.bad_images == "skip"
+    made = made_before(config, model, paths, maps, options.rule)
     found, kept, bad = score_readable(model, paths, options, runtime.device, skip, "scoring")
     stop_or_skip(config, bad, runtime)
     paths, maps = [paths[i] for i in kept], [maps[i] for i in kept if maps]
@@ -52,10 +52,13 @@ def run(config: Config, runtime: Runtime) -> int:
     if config.output is None:
         print(as_table(rows))
     else:
-        text = as_json(rows) if Path(config.output).suffix == ".json" else as_csv(rows)
-        write_text(Path(config.output), text)
+        output = Path(config.output)
+        if output.suffix == ".json":
+            write_json(output, rows)
+        else:
+            write_text(output, as_csv(rows), "surrogateescape")
         runtime.info(f"{len(rows)} scores written to {config.output}")
-    write_maps(config, model, paths, maps, options, runtime)
+    write_maps(config, model, paths, maps, options, runtime, made)
     return 0
 
 
@@ -82,12 +85,24 @@ def expand(word: str, say: Say = to_stderr) -> list[Path]:
         return _listed(path)
     if path.is_file():
         return [path]
+    if os.path.lexists(path):
+        _refuse_no_file(path)
     matches = sorted(glob.glob(word, recursive=True))
     if not matches:
         raise ValueError(
-            f"{word}: no such file, folder or list, and no file matches it as a pattern"
+            f"{printable(word)}: no such file, folder or list, and no file matches it as a pattern"
         )
     return [image for match in matches for image in expand(match, say)]
+
+
+def _refuse_no_file(path: Path) -> None:
+    """ValueError for a pipe, a socket, a device, or a link that leads nowhere; none is opened."""
+    try:
+        check_regular(path)
+    except FileNotFoundError:
+        raise ValueError(
+            f"{printable(path)}: a link that leads nowhere: mend or remove it"
+        ) from None
 
 
 def _listed(file: Path) -> list[Path]:
@@ -144,7 +159,7 @@ def as_table(rows: list[dict[str, Any]]) -> str:
     width = max(map(len, [heading, *scores]))
     lines = [f"{'rank':>5}  {heading:>{width}}  path"]
     for rank, score, row in zip(ranks, scores, rows, strict=True):
-        lines.append(f"{rank:5}  {score:>{width}}  {row['path']}")
+        lines.append(f"{rank:5}  {score:>{width}}  {printable(row['path'])}")
     return "\n".join(lines)
 
 
@@ -152,11 +167,7 @@ def as_csv(rows: list[dict[str, Any]]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(
-        [{k: f"{v:.9g}" if isinstance(v, float) else v for k, v in row.items()} for row in rows]
-    )
+    for row in rows:
+        cells = {k: f"{v:.9g}" for k, v in row.items() if k != "path"}
+        writer.writerow({"path": csv_path(row["path"]), **cells})
     return text.getvalue()
-
-
-def as_json(rows: list[dict[str, Any]]) -> str:
-    return json.dumps(rows, indent=2, ensure_ascii=False, allow_nan=False) + "\n"

@@ -28,6 +28,7 @@ from dataloader.datasets.source_tree import SourceTree
 from dataloader.datasets.table import DATA_SETS, data_set_name
 from dataloader.label_paths import CARD_FILE, IMAGES_ROOT_FILE
 from utils.files import write_json, write_text
+from utils.text import visible
 
 LINKS = "images"  # folder of symbolic links inside a split
 
@@ -66,7 +67,7 @@ def run(config: Config, runtime: Runtime) -> int:
     except BaseException:
         shutil.rmtree(made, ignore_errors=True)
         raise
-    print(summary(card))
+    print(visible(summary(card)))
     return 0
 
 

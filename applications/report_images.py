@@ -13,6 +13,7 @@ from applications.report_parts import MOST_DRAWN, Evaluation, Section, shown
 from dataloader.sources import Source, open_source
 from utils.html_page import FULL, Html, download, element, shrunk_uri, zoomable
 from utils.images import ImageError
+from utils.text import csv_path
 
 MOST = 12  # images of a kind
 
@@ -48,7 +49,7 @@ def _errors(e: Evaluation, predicted: np.ndarray, mos: np.ndarray) -> str:
     rows = []
     for i in _ends(np.argsort(mos - predicted, kind="stable")):
         figures = (e.scores[i], predicted[i], mos[i], predicted[i] - mos[i])
-        rows.append([e.targets.paths[i].as_posix(), *(f"{value:.9g}" for value in figures)])
+        rows.append([_path(e, i), *(f"{value:.9g}" for value in figures)])
     return _csv(["path", "score", "prediction", "mos", "error"], rows)
 
 
@@ -56,6 +57,10 @@ def _ends(order: np.ndarray) -> np.ndarray:
     """All of an order, or of very many as many from either end as charts draw."""
     half = MOST_DRAWN // 2
     return order if len(order) <= MOST_DRAWN else np.concatenate([order[:half], order[-half:]])
+
+
+def _path(e: Evaluation, image: int) -> str:
+    return csv_path(e.targets.paths[image].as_posix())
 
 
 def _csv(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -97,7 +102,7 @@ def _wrong_pairs(e: Evaluation, better: np.ndarray, worse: np.ndarray) -> list[S
     why = f"{int((ahead < 0).sum())} of {len(ahead)} pairs are in the wrong order; these by most. "
     why += "Each image stands in one of them at most, or one odd image would fill the list."
     rows = [
-        [*(e.targets.paths[end[i]].as_posix() for end in (better, worse)), f"{ahead[i]:.9g}"]
+        [*(_path(e, end[i]) for end in (better, worse)), f"{ahead[i]:.9g}"]
         for i in _ends(np.argsort(ahead, kind="stable"))
     ]
     listed = download("pairs.csv", _csv(["better", "worse", "lead"], rows), "pairs.csv")
@@ -129,7 +134,7 @@ def _in_order(e: Evaluation) -> Section:
         [e.names[i], f"score {shown(e.scores[i])}, place {p + 1} from below"]
         for i, p in zip(chosen, places, strict=True)
     ]
-    rows = [[e.targets.paths[i].as_posix(), f"{e.scores[i]:.9g}"] for i in _ends(order)]
+    rows = [[_path(e, i), f"{e.scores[i]:.9g}"] for i in _ends(order)]
     listed = download("scores.csv", _csv(["path", "score"], rows), "scores.csv")
     why = f"{len(chosen)} of {len(order)} images, evenly spread in the order of their scores."
     body = (_gallery(e, chosen, captions), element("p", listed))

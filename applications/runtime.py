@@ -5,7 +5,6 @@ too.
 from __future__ import annotations
 
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ import torch
 from config import Config
 from utils import distributed
 from utils.device import check_amp, choose_device, default_amp, prepare_device
+from utils.text import to_stderr
 
 
 class Stopped(Exception):
@@ -44,7 +44,7 @@ class Runtime:
     def info(self, text: str) -> None:
         """One line to stderr from the main process."""
         if self.main:
-            print(text, file=sys.stderr, flush=True)
+            to_stderr(text)
 
     def catch_signals(self) -> None:
         """From here on SIGINT and SIGTERM only ask to stop; a second SIGINT interrupts at once.

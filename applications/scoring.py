@@ -124,7 +124,7 @@ def refuse_broken(sources: Iterable[Source], max_pixels: int) -> None:
 def _unread(bad: tuple[BadImage, ...]) -> str:
     """One line for one image, as read_image says it; a line each for more."""
     if len(bad) == 1:
-        return f"{bad[0].path}: {bad[0].reason}"
+        return f"{printable(bad[0].path)}: {bad[0].reason}"
     return f"{describe_bad(bad)}\n{REMEDY}"
 
 

@@ -14,6 +14,7 @@ from dataloader.loader import LoadFault
 from dataloader.sources import Source, open_source
 from utils.check_images import BadImage, why_unreadable
 from utils.images import ImageError, ViewRule, view
+from utils.text import printable
 
 Item = tuple[torch.Tensor, torch.Tensor]
 
@@ -65,7 +66,7 @@ class ViewDataset(Dataset):
         item = (torch.from_numpy(np.stack(views)), torch.tensor(indices)) if views else None
         if not bad and item:
             return item
-        return Unread(f"{bad[0].path}: {bad[0].reason}", tuple(bad), item)
+        return Unread(f"{printable(bad[0].path)}: {bad[0].reason}", tuple(bad), item)
 
     def _views(self, index: int) -> np.ndarray:
         return view(open_source(self.paths[index], self.max_pixels), self.rule)

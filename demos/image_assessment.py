@@ -29,7 +29,7 @@ from utils.image_folders import left_out, list_images  # noqa: E402
 from utils.images import ViewRule, read_image, view  # noqa: E402
 from utils.pooling import pool_scores  # noqa: E402
 from utils.read_file import check_regular, parse_json, read_json, utf8  # noqa: E402
-from utils.text import cut, printable, to_stderr  # noqa: E402
+from utils.text import csv_path, cut, printable, to_stderr  # noqa: E402
 
 ABOUT = "/extra/about.json"  # where torch.jit keeps it in the archive
 
@@ -175,7 +175,7 @@ def show(rows: list[tuple[Path, float, np.ndarray | None]], output: Path | None)
     """A table on stdout, or a csv with the histograms."""
     if output is None:
         for path, score, _ in rows:
-            print(f"{score:9.4f}  {path.as_posix()}")
+            print(f"{score:9.4f}  {printable(path.as_posix())}")
         return
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -183,8 +183,8 @@ def show(rows: list[tuple[Path, float, np.ndarray | None]], output: Path | None)
     writer.writerow(["path", "score", *(f"p{k + 1}" for k in range(bins))])
     for path, score, histogram in rows:
         probs = () if histogram is None else histogram
-        writer.writerow([path.as_posix(), f"{score:.9g}", *(f"{p:.9g}" for p in probs)])
-    write_text(output, text.getvalue())
+        writer.writerow([csv_path(path.as_posix()), f"{score:.9g}", *(f"{p:.9g}" for p in probs)])
+    write_text(output, text.getvalue(), "surrogateescape")
 
 
 if __name__ == "__main__":

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from utils.chart_shapes import Text
-from utils.html_page import printable
 from utils.report import Font, shorten
+from utils.text import printable
 
 TITLE, TEXT, SMALL = 17.0, 14.0, 13.0  # sizes
 _BOLD = 1.15  # how much wider bold letters are, about

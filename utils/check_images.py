@@ -29,6 +29,7 @@ if __package__ in (None, ""):  # run as a program: imports start at the reposito
 
 from utils.image_folders import left_out, list_images
 from utils.images import DEFAULT_MAX_PIXELS, ImageError, read_image
+from utils.text import printable
 
 T = TypeVar("T")
 # What stands at the end of a whole file, other programs' additions behind it.
@@ -199,7 +200,7 @@ def main(argv: list[str] | None = None) -> int:
         parser.error(str(error))
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     for image in bad:
-        print(f"{image.path}: {image.reason}")
+        print(f"{printable(image.path)}: {image.reason}")
     print(f"{len(files)} images checked, {len(bad)} bad", file=sys.stderr)
     return 1 if bad else 0
 

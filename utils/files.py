@@ -100,14 +100,17 @@ def check_apart(path: Path, files: Iterable[Path] = (), folders: Iterable[Path] 
             )
 
 
-def write_text(path: Path, text: str) -> None:
-    """write_atomic for UTF-8 text."""
-    write_atomic(path, lambda file: file.write(text.encode("utf-8")))
+def write_text(path: Path, text: str, errors: str = "strict") -> None:
+    """write_atomic for UTF-8 text. errors: what becomes of the bytes of a file name that are no
+    UTF-8: "surrogateescape" writes them as they are.
+    """
+    write_atomic(path, lambda file: file.write(text.encode("utf-8", errors)))
 
 
 def write_json(path: Path, value: Any) -> None:
     """write_atomic for JSON that a person can read."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    write_text(path, text, "backslashreplace")  # a byte that is no UTF-8: \udcff, JSON's own escape
 
 
 def without_nan(value: Any) -> Any:

@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from utils.files import write_atomic
 from utils.metrics import distribution_mean, distribution_std, emd_of_each
 from utils.report import shorten
+from utils.text import printable
 
 _INK, _GREY, _PAPER, _FRAME, _GRID = "#1f2328", "#656d76", "#ffffff", "#d0d7de", "#e6e9ed"
 # Colours that stay apart for colour-blind eyes (Okabe and Ito); the votes are a paler area.
@@ -76,11 +77,6 @@ def histogram_picture(
         below = plot[1] + _PLOT[1] + _BINS
         _figures(draw, (x, below), voted[number], predicted[number])
     write_atomic(Path(path), lambda file: sheet.save(file, format="PNG"))
-
-
-def printable(name: str) -> str:
-    """The name with what no line can show (line ends, control characters) written out."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in name)
 
 
 def _spreads(histograms: Floats) -> list[str]:

@@ -12,7 +12,6 @@ import hashlib
 import html
 import io
 import math
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -24,6 +23,7 @@ from utils.check_images import map_files
 from utils.images import DEFAULT_MAX_PIXELS, ImageError, read_image
 from utils.page_script import SCRIPT
 from utils.page_style import STYLE
+from utils.text import printable
 
 THUMBNAIL = 192  # pixels of the longer side; shown at half of it or more
 FULL = 1280  # of a picture that opens
@@ -36,17 +36,6 @@ class Html(str):
     """Markup; every other string is text."""
 
     __slots__ = ()
-
-
-def printable(text: str | os.PathLike[str]) -> str:
-    """The text with what UTF-8 cannot hold, and control characters, written as escapes: a file
-    name can be any bytes, and must not turn a terminal's or a page's text round.
-    """
-    whole = os.fspath(text).encode("utf-8", "backslashreplace").decode("utf-8")
-    if whole.isprintable():  # a data URI of a megabyte is not looked at letter by letter
-        return whole
-    shown = (c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in whole)
-    return "".join(shown)
 
 
 def element(name: str, /, *children: str, **attributes: str | int | bool | None) -> Html:

@@ -24,6 +24,7 @@ from utils.crop_places import crop_places
 from utils.image_files import FORMATS, open_image, quiet_pillow
 from utils.image_folders import READABLE_EXTENSIONS, list_images
 from utils.png_file import PngFile
+from utils.text import printable
 from utils.view_rule import ViewRule
 
 __all__ = [
@@ -68,7 +69,7 @@ class ImageError(ValueError):
     """
 
     def __init__(self, path: PathLike, reason: str = ""):
-        super().__init__(f"{os.fspath(path)}: {reason}" if reason else os.fspath(path))
+        super().__init__(f"{printable(path)}: {reason}" if reason else str(path))
         self.path = os.fspath(path)
         self.reason = reason
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from PIL import Image
 
 from utils.disk_full import Lines, named_place
 from utils.files import write_text
+from utils.text import to_stderr, visible
 
 EVENTS = "events.out.tfevents.*"  # what TensorBoard calls its file, with time and host
 
@@ -84,13 +84,13 @@ class Logger:
     def info(self, text: str) -> None:
         """One message to stderr and to log.txt."""
         if self._active:
-            print(text, file=sys.stderr, flush=True)
+            to_stderr(text)
             self.file(text)
 
     def file(self, text: str) -> None:
         """One message to log.txt alone, for what the terminal shows in another form."""
         if self._log is not None:
-            self._log.add(text)
+            self._log.add(visible(text))
 
     def metrics(self, record: dict[str, Any]) -> None:
         """Append one line to metrics.jsonl and draw every figure of it in TensorBoard.

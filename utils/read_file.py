@@ -63,19 +63,20 @@ def read_bytes(path: str | os.PathLike[str], most: int = MOST_BYTES) -> bytes:
         raise UnreadableFile(f"{printable(path)}: cannot be read: {error.strerror}") from None
 
 
-def read_text(path: str | os.PathLike[str], most: int = MOST_BYTES) -> str:
+def read_text(path: str | os.PathLike[str], most: int = MOST_BYTES, errors: str = "strict") -> str:
     """UTF-8 text, with or without a byte order mark; UnreadableFile names the line of what is
-    something else, and what to do about it.
+    something else, and what to do about it. errors: "surrogateescape" for files of ours that hold
+    names of files, whose bytes may be any.
     """
-    return utf8(read_bytes(path, most), path)
+    return utf8(read_bytes(path, most), path, errors)
 
 
-def utf8(content: bytes, path: str | os.PathLike[str]) -> str:
+def utf8(content: bytes, path: str | os.PathLike[str], errors: str = "strict") -> str:
     """`content` of the file `path` as text, by the rules of `read_text`."""
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise UnreadableFile(f"{printable(path)}: UTF-16 text: save the file as UTF-8")
     try:
-        return content.removeprefix(codecs.BOM_UTF8).decode("utf-8")
+        return content.removeprefix(codecs.BOM_UTF8).decode("utf-8", errors)
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         byte = f"byte 0x{content[error.start]:02x}"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 
+_FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")  # the last four: = + - @, twice as wide
+
 
 def printable(text: object) -> str:
     """The text with every character that is no visible one as an escape, line ends included: a file
@@ -13,6 +15,35 @@ def printable(text: object) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def visible(text: object) -> str:
+    """A message of several lines: as `printable`, but its line ends stay."""
+    return "\n".join(map(printable, str(text).split("\n")))
+
+
+def csv_path(name: str) -> str:
+    """A path as a cell of a csv: a spreadsheet takes a cell that begins with = + - @ or a tab for a
+    formula, and ./NAME is the same file and none.
+    """
+    return f"./{name}" if name[:1] in _FORMULA else name
+
+
+def path_of_csv(cell: str) -> str:
+    """The path that `csv_path` wrote."""
+    return cell[2:] if cell[:2] == "./" and cell[2:3] in _FORMULA else cell
+
+
+def csv_text(text: str) -> str:
+    """Any other text as a cell of a csv, no formula either: behind an apostrophe, with which people
+    tell a spreadsheet that it is text.
+    """
+    return f"'{text}" if text[:1] in (*_FORMULA, "'") else text
+
+
+def text_of_csv(cell: str) -> str:
+    """The text that `csv_text` wrote."""
+    return cell[1:] if cell[:1] == "'" and cell[1:2] in (*_FORMULA, "'") else cell
 
 
 def cut(text: str, most: int = 80) -> str:
@@ -27,4 +58,4 @@ def quoted(text: str, most: int = 80) -> str:
 
 def to_stderr(line: str) -> None:
     """One line to stderr at once."""
-    print(line, file=sys.stderr, flush=True)
+    print(visible(line), file=sys.stderr, flush=True)

@@ -243,9 +243,59 @@ def test_maps_of_images_with_one_name(trained):
     with Image.open(first.with_suffix(".png")) as drawn:
         assert drawn.width > 280 and len(drawn.getcolors(10**6)) > 100
     before = {p: p.stat().st_mtime_ns for p in (trained / "out/maps").iterdir()}
-    again = call(trained, f"--predict a b {BEST} --maps out/maps", code=1)
-    assert "is there already: name another folder" in again.err
+    again = call(trained, f"--predict a b {BEST} --maps out/maps")
+    assert "maps: 2 of 2 are there from an earlier call" in again.err
     assert before == {p: p.stat().st_mtime_ns for p in (trained / "out/maps").iterdir()}
+
+
+def test_a_call_that_was_killed_is_repeated(trained, tmp_path):
+    """After any of its writes: without the last table, or with nothing of the second image."""
+    (tmp_path / "in").mkdir()
+    for name in ("p", "q"):
+        picture(np.random.default_rng(ord(name)), 30.0).save(tmp_path / f"in/{name}.png")
+    words = f"--predict {tmp_path}/in {BEST} --maps {tmp_path}/m"
+    call(trained, f"{words} --map_way gradcam")
+    wanted = {p.name: p.read_bytes() for p in (tmp_path / "m").iterdir()}
+    kept = (tmp_path / "m/p_map.png").stat().st_mtime_ns
+    for lost in (["q_map.csv"], ["q_map.csv", "q_map.png"]):
+        for name in lost:
+            (tmp_path / "m" / name).unlink()
+        done = call(trained, f"{words} --map_way gradcam")
+        assert "maps: 1 of 2 are there from an earlier call" in done.err
+        assert {p.name: p.read_bytes() for p in (tmp_path / "m").iterdir()} == wanted
+    assert (tmp_path / "m/p_map.png").stat().st_mtime_ns == kept
+
+
+@pytest.mark.parametrize("change", ["way", "view", "weights", "image", "foreign", "table", "link"])
+def test_what_another_call_or_program_made_is_not_overwritten(trained, tmp_path, change):
+    image, picture_file = tmp_path / "in/p.png", tmp_path / "m/p_map.png"
+    (tmp_path / "in").mkdir()
+    picture(np.random.default_rng(1), 30.0).save(image)
+    words = f"--predict {image} {BEST} --maps {tmp_path}/m --map_way gradcam"
+    if change in ("foreign", "table", "link"):
+        (tmp_path / "m").mkdir()
+        if change == "link":
+            picture_file.symlink_to("nowhere")
+        elif change == "table":
+            picture_file.with_suffix(".csv").write_text("mine")
+        else:
+            picture(np.random.default_rng(2), 0.0).save(picture_file)
+    else:
+        call(trained, words)
+    if change == "image":
+        picture(np.random.default_rng(2), 30.0).save(image)
+    if change == "weights":
+        stored = torch.load(trained / "checkpoints/model_best_resnet10t.pth", weights_only=True)
+        state = {name: tensor * 1.5 for name, tensor in stored["model"].items()}
+        torch.save(state, tmp_path / "other.pth")
+        flags = "--arch resnet10t --image_size 40 56 -j 0 -g 0 --threads 1"
+        words = words.replace(BEST, f"--resume {tmp_path}/other.pth {flags}")
+    words = words.replace("gradcam", "occlusion") if change == "way" else words
+    words += " --image_size 32" if change == "view" else ""
+    before = {p.name: p.lstat().st_mtime_ns for p in (tmp_path / "m").iterdir()}
+    done = call(trained, words, code=1)
+    assert "is there already: name another folder, or remove it" in done.err and not done.out
+    assert before == {p.name: p.lstat().st_mtime_ns for p in (tmp_path / "m").iterdir()}
 
 
 def test_grad_cam_from_the_command_line_beside_a_file_of_scores(trained, tmp_path):

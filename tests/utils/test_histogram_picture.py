@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
-from utils.histogram_picture import evenly_spread, histogram_picture, printable
+from utils.histogram_picture import evenly_spread, histogram_picture
+from utils.text import printable
 
 VOTED, PREDICTED = (156, 203, 235), (213, 94, 0)
 COLOURS = [(200, 30, 30), (30, 200, 30), (30, 30, 200), (200, 200, 30), (200, 30, 200)]
