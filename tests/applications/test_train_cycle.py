@@ -95,8 +95,8 @@ def scores(text: str) -> dict[str, float]:
 def test_files_of_a_run(trained):
     names = {p.name for p in trained.run.iterdir() if not p.name.startswith("events.out.tfevents")}
     assert names == {
-        "config.json", "environment.json", "left_out.json", "log.txt", "metrics.jsonl", "results.json",
-        "manifest.json", "checkpoint_resnet10t.pth", "model_best_resnet10t.pth",
+        "config.json", "environment.json", "left_out.json", "log.txt", "metrics.jsonl",
+        "results.json", "manifest.json", "checkpoint_resnet10t.pth", "model_best_resnet10t.pth",
         "first_batch.png", "predictions_test.csv", "report.html",
         *PICTURES.get(trained.criterion, ()),
     }  # fmt: skip
