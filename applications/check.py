@@ -18,6 +18,7 @@ from applications.tasks import TASKS
 from applications.vote_files import refuse_flags, vote_file
 from applications.voted import NO_FILE, VotedImages
 from config import Config
+from dataloader.label_doubts import label_doubts
 from dataloader.label_figures import (
     image_scores,
     label_figures,
@@ -144,6 +145,9 @@ def _check_data(config: Config) -> Findings:
             print(f"  {note}")
     if faults:
         print(visible(LabelError(faults)))
+    doubts = label_doubts(Path(config.data), config.label_name, files)
+    for doubt in doubts:
+        print(f"warning: {visible(doubt)}")
     unread = tuple(name for name in names if name not in files)
     if unread:
         print(f"images not looked at before the label file is mended: {', '.join(unread)}")
@@ -152,7 +156,8 @@ def _check_data(config: Config) -> Findings:
         for path in label_paths(file.labels):
             owners[path] = (*owners.get(path, ()), name)
     seen = inspect(config, decode(config, owners), owners, files, references)
-    return Findings(config.data, figures, seen, faults, image_scores(files), unread)
+    scores = image_scores(files)
+    return Findings(config.data, figures, seen, faults, scores, unread, label_doubts=doubts)
 
 
 def _read(config: Config, kind: str, names: list[str]) -> tuple[dict[str, LabelFile], list[Fault]]:

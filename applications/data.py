@@ -22,6 +22,7 @@ from applications.vote_files import SPLITS, refuse_flags, vote_file
 from applications.voted import VotedImages
 from config import Config
 from dataloader.batch import Targets
+from dataloader.label_doubts import label_doubts
 from dataloader.label_paths import images_root
 from dataloader.labels import LabelError, LabelFile, check_splits, label_paths, read_labels
 from dataloader.levels import LEVELS_FILE, read_levels
@@ -122,6 +123,9 @@ def read_data(
     if config.train:
         refuse_flags(config)
     files = read_splits(config, task, names, runtime)
+    if config.train:
+        for doubt in label_doubts(Path(config.data), config.label_name, files):
+            runtime.info(f"warning: {doubt}")
     bad = _bad_images(config, labelled_images(files), runtime)
     splits = {
         name: _split(config, task, name, file, {b.path for b in bad}, runtime)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from applications.inspection import Copies, Inspection, SharedReference
+from dataloader import label_doubts
 from dataloader.label_records import Fault
 from utils import near_duplicates, odd_images
 from utils.text import printable
@@ -18,7 +19,7 @@ from utils.text import printable
 class Findings:
     """title: what was checked; splits: figures of each, built-in types; scores: of each image that
     has one; unread: splits that were not looked at because of their label file;
-    labelled: not so for photographs.
+    labelled: not so for photographs; label_doubts: what is hardly ever meant, one line each.
     """
 
     title: str
@@ -28,6 +29,7 @@ class Findings:
     scores: Mapping[Path, float] = field(default_factory=dict)
     unread: tuple[str, ...] = ()
     labelled: bool = True
+    label_doubts: Sequence[str] = ()
 
     @property
     def leaks(self) -> list[Copies]:
@@ -63,6 +65,7 @@ class Findings:
         found = [(exact, "picture(s) twice in one split"), (near, "near duplicate(s) in one split")]
         kinds = [(kind, sum(o.kind == kind for o in self.seen.odd)) for kind in odd_images.KINDS]
         found += [(count, KIND_TITLES[kind]) for kind, count in kinds]
+        found.insert(0, (len(self.label_doubts), "doubt(s) about labels"))
         return [f"{count} {what}" for count, what in found if count]
 
     def to_dict(self) -> dict[str, Any]:
@@ -74,6 +77,7 @@ class Findings:
             "label_faults": [
                 {**dataclasses.asdict(f), "file": printable(f.file)} for f in self.label_faults
             ],
+            "label_doubts": list(self.label_doubts),
             "unreadable_images": [
                 {**self._image(b.path), "reason": b.reason, "truncated": b.truncated}
                 for b in self.seen.bad
@@ -165,5 +169,6 @@ RULES = {
     f"{max(near_duplicates.CROPS):.0%} cropped on each side). Not compared: versions of one "
     "reference, the two images of a label line, and thumbnails with a standard deviation below "
     f"{near_duplicates.FLAT:g} of 255.",
+    **label_doubts.RULES,
     **odd_images.KINDS,
 }

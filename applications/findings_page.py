@@ -60,6 +60,7 @@ class _Page:
             ),
             self._references(),
             self._label_faults(),
+            self._label_doubts(),
             self._bad(),
             self._copies(
                 "Pictures twice in one split", self.twice, "warn",
@@ -130,6 +131,11 @@ class _Page:
         body = [table(["place", "fault"], lines[:MOST_LINES], numeric=9)] if lines else []
         return self._section("Label faults", len(faults), "", body, MOST_LINES)
 
+    def _label_doubts(self) -> Html:
+        doubts = list(self.found.label_doubts)
+        body = [table(["doubt"], [[d] for d in doubts[:MOST_LINES]], numeric=9)] if doubts else []
+        return self._section("Doubts about labels", len(doubts), "", body, MOST_LINES)
+
     def _bad(self) -> Html:
         rows = [
             [
@@ -190,7 +196,14 @@ class _Page:
         return [path for paths in shared.images.values() for path in paths[:share]]
 
 
-_RULE_TITLES = {"near_duplicates": "near duplicates", **KIND_TITLES}
+_RULE_TITLES = {
+    "near_duplicates": "near duplicates",
+    "far_score": "a score far from all others",
+    "scale": "splits on two scales",
+    "equal_scores": "equal scores",
+    "unread_split": "folders that are not read",
+    **KIND_TITLES,
+}
 
 
 def _more(count: int, json_name: str) -> Html:

@@ -121,7 +121,7 @@ def test_an_interrupted_run_goes_on_with_its_split(trained, tmp_path, monkeypatc
     moved = tmp_path / "AVA" / "images" / "images" / f"{REST[0]}.jpg"
     moved.rename(tmp_path / "aside.jpg")  # one row less: the split would be another
     done = call(tmp_path, f"--continue {run}", 1)
-    assert "have changed since the run began" in done.err
+    assert f"{REST[0]}.jpg: no such image\nthe run began with them: put them back" in done.err
     (tmp_path / "aside.jpg").rename(moved)
     call(tmp_path, f"--continue {run}")
     whole = weights(run_folders(folder)[0])
