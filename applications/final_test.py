@@ -16,9 +16,9 @@ from applications.run_folder import RunFolder
 from applications.runtime import Runtime
 from applications.scoring import ScoringOptions
 from applications.trainer import Trainer
-from applications.weights import weights_of
+from applications.weights import load_best
 from config import Config
-from utils import checkpoint, distributed
+from utils import distributed
 from utils.chart_png import png
 from utils.files import without_nan, write_json
 from utils.logger import Logger
@@ -36,13 +36,12 @@ def test_best(
     """The figures of a run are those of its best weights, never of its last ones, in float32."""
     folder, at = trainer.folder, trainer.position
     distributed.barrier()
-    payload = checkpoint.load(folder.best)
-    trainer.model.load_state_dict(weights_of(payload))
+    payload = load_best(folder.best, trainer.model)
     results = {
         "best_epoch": at.best_epoch,
         trainer.figure: at.best,
         "weights": folder.best.name,
-        "val": payload["metrics"],
+        "val": payload.get("metrics") or {},
     }
     logger.info(f"best weights: epoch {at.best_epoch}, {folder.best}")
     if "test" in data.splits:

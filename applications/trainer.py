@@ -23,6 +23,7 @@ from applications.run_folder import RunFolder
 from applications.runtime import Runtime, Stopped
 from applications.scoring import ScoringOptions, to_input
 from applications.tasks import TASKS, is_better, monitored
+from applications.training_state import restore_state
 from applications.validation import judge, no_figure
 from config import Config
 from dataloader.batch import Batch, Targets
@@ -36,7 +37,7 @@ from utils.device import autocast, grad_scaler, pin_memory
 from utils.images import ImageError
 from utils.logger import Logger
 from utils.meters import Progress, WaitTimer
-from utils.seed import rng_state, seed_step, set_rng_state
+from utils.seed import rng_state, seed_step
 
 
 def gathered(prediction: Prediction) -> Prediction:
@@ -330,16 +331,11 @@ class Trainer:
 
     def restore(self) -> None:
         """Continues from the folder's checkpoint, on every process."""
-        payload = checkpoint.load(self.folder.checkpoint)
-        self.model.load_state_dict(payload["model"])
-        if self.ema:
-            self.ema.load_state_dict(payload["ema"])
-        self.optimizer.load_state_dict(payload["optimizer"])
-        self.scaler.load_state_dict(payload["scaler"])
-        set_rng_state(payload["rng"], self.runtime.device)
-        at = self.position = Position(**payload["position"])
-        loss_sum, lines = payload["sums"][self.runtime.world.rank].tolist()
-        at.loss_sum, at.lines = loss_sum, int(lines)
+        file = self.folder.checkpoint
+        at = self.position = restore_state(
+            checkpoint.load(file), file, self.model, self.optimizer, ema=self.ema,
+            scaler=self.scaler, device=self.runtime.device, rank=self.runtime.world.rank,
+        )  # fmt: skip
         self.logger.truncate_after(at.updates)
         self.logger.info(
             f"continuing {self.folder.path} at epoch {at.epoch + 1}, step {at.step + 1}"

@@ -126,6 +126,13 @@ def start_from(config: Config, model: QualityNet, runtime: Runtime) -> None:
     _load(model, payload, file, runtime.info)
 
 
+def load_best(best: Path, model: QualityNet) -> dict[str, Any]:
+    """The best weights of a run into its own network; what the file says beside them."""
+    file, payload = open_weights(str(best))
+    _load(model, payload, file, lambda line: None, strict_head=True)
+    return payload
+
+
 def _check_padding(config: Config, payload: dict[str, Any], file: Path) -> None:
     """Networks of models/keras_backbones.py have tensors that fit timm's, or each other, and
     compute something else: loaded into each other they would run, and be wrong.
