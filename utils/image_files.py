@@ -4,6 +4,7 @@ Pillow would refuse wrongly, take wrongly, or read for minutes.
 
 from __future__ import annotations
 
+import mmap
 import os
 import re
 import threading
@@ -19,6 +20,9 @@ from utils.png_file import MAGIC, PngFile
 FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF", "JPEG2000", "PPM")
 _PPM_HEADER = 1 << 16  # bytes
 _PPM_COMMENTS = 10_000
+_JPEG_HEADER = 8 << 20  # bytes
+# Markers of a JPEG that no length follows, padding among them.
+_BARE = {bytes([b]) for b in (0x00, 0xC8, *range(0xD0, 0xDA), *range(0xF0, 0xFE), 0xFF)}
 
 
 @contextmanager
@@ -29,6 +33,8 @@ def open_image(path: str | os.PathLike[str]) -> Iterator[Image.Image]:
         if head[:1] == b"P" and head[1:2] in b"0123456fy":
             file.seek(0)
             _check_ppm(file)
+        if head[:2] == b"\xff\xd8" and os.fstat(file.fileno()).st_size > _JPEG_HEADER:
+            _check_jpeg(file)
         source = PngFile(file) if head == MAGIC else path
         with quiet_pillow, Image.open(source, formats=FORMATS) as image:
             yield image
@@ -48,6 +54,28 @@ def _check_ppm(file: BinaryIO) -> None:
             comments += block.count(b"#")
         if comments > _PPM_COMMENTS:
             raise ValueError(f"a plain PPM of more than {_PPM_COMMENTS} comments")
+
+
+def _check_jpeg(file: BinaryIO) -> None:
+    """ValueError for bytes without end before the pixels: Pillow adds each segment of EXIF to a
+    copy of those before, and reads what stands between segments byte by byte.
+    """
+    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        at, found = 2, 0
+        while found <= _JPEG_HEADER:
+            start, at = at, data.find(b"\xff", at)
+            if at < 0 or data[at : at + 2] == b"\xff\xda":  # the pixels, or no JPEG
+                return
+            kind = data[at + 1 : at + 2]
+            found += at - start + (kind in _BARE)
+            if kind in _BARE:
+                at += 1
+                continue
+            length = int.from_bytes(data[at + 2 : at + 4], "big")
+            if kind == b"\xe1" and data[at + 4 : at + 10] == b"Exif\0\0":
+                found += length
+            at += 2 + max(2, length)
+    raise ValueError(f"a JPEG with more than {_JPEG_HEADER} bytes of EXIF or of nothing")
 
 
 class _Quiet:

@@ -9,7 +9,7 @@ Reading rules (`read_image`), the same for training, evaluation, prediction, exp
 - Transparency, in any mode, is composited over white.
 - CMYK, YCbCr and LAB are converted by Pillow's fixed rules; embedded colour profiles are ignored.
 - Refused: 32-bit integer and floating-point grey, because the file does not say what white is; a
-  file that is cut or fails its own checksums; a PPM whose header is longer than 64 kB.
+  PNG that is cut or fails its own checksums; headers without end (utils/image_files.py).
 """
 
 import os
@@ -91,7 +91,8 @@ def image_in_memory(
     given: np.ndarray | Image.Image, name: str, max_pixels: int = DEFAULT_MAX_PIXELS
 ) -> Image.Image:
     """A Pillow image by the rules of `read_image`, or uint8 (H, W, 3) RGB or (H, W) grey as it is;
-    always another image than the given one, RGB. ImageError with `name` in place of a path.
+    always another image than the given one, RGB. ImageError with `name` in place of a path. Whether
+    the file of an image that Pillow has opened is whole, Pillow alone has looked.
     """
     with _faults_named(name), quiet_pillow:
         if isinstance(given, Image.Image):

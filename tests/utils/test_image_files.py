@@ -1,4 +1,6 @@
-"""PNG and PPM files that Pillow would refuse, or take, wrongly; pixels against what was written."""
+"""Files that Pillow would refuse, or take, wrongly, or read for minutes; pixels against what was
+written.
+"""
 
 import struct
 import subprocess
@@ -171,6 +173,22 @@ def test_ppm_comments_without_end(tmp_path):
     assert read_image(path).size == (1024, 1024)
     path.write_bytes(b"P5 1024 1024 255\n" + b"#" * 2**20)
     assert read_image(path).getpixel((5, 5)) == (35, 35, 35)
+
+
+def test_a_jpeg_whose_header_has_no_end(tmp_path):
+    path = tmp_path / "j.jpg"
+    Image.fromarray(picture()).save(path, quality=95)
+    plain, expected = path.read_bytes(), read_image(path).tobytes()
+    exif = b"\xff\xe1\xea\x62Exif\0\0" + bytes(0xEA60 - 6)
+    junk = bytes(1 << 20)
+    large = b"\xff\xfe\xff\xff" + bytes(65533)  # a comment
+    for before in (20 * exif, junk, 150 * large, b"\xff\xd0" + 150 * large, 20 * large + exif):
+        path.write_bytes(plain[:20] + before + plain[20:])  # behind the JFIF segment
+        assert read_image(path).tobytes() == expected
+    for before in (150 * exif, 9 * junk, 150 * (b"\xff\xd0" + exif), 9 * (1 << 20) * b"\xff"):
+        path.write_bytes(plain[:20] + before + plain[20:])  # behind the JFIF segment
+        what = "a JPEG with more than 8388608 bytes of EXIF or of nothing"
+        assert refused(path) == f"cannot be decoded ({what}){CURE}"
 
 
 LARGEST = """
