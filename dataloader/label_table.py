@@ -83,7 +83,8 @@ def read_quickly(
     except UnicodeDecodeError:
         return None
     rows = [(n, row) for n, line in enumerate(text.split("\n"), 1) if (row := line.rstrip())]
-    rows = [(n, row) for n, row in rows if "#" not in row or not finder.is_comment(row)]
+    if "#" in text:
+        rows = [(n, row) for n, row in rows if not finder.is_comment(row)]
     columns = _columns(kind, rows[0][1], finder, num_classes) if rows else 0
     if not columns or any(row.count(",") != columns or "\r" in row for _, row in rows):
         return None
@@ -132,9 +133,11 @@ def _histograms(values: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
             totals += column
     votes = np.abs(totals - 1) > SUM_TOLERANCE
     whole = (values == np.floor(values)).all(axis=1)
-    if ((values < 0) | (values >= MOST_VOTES)).any() or not (
-        np.isfinite(totals) & (totals > 0)
-    ).all():
+    if (
+        values.min() < 0
+        or values.max() >= MOST_VOTES
+        or not (np.isfinite(totals) & (totals > 0)).all()
+    ):
         return None
     counts = np.where(votes, totals, 0).astype(np.int64)
     return (values / totals[:, None], counts) if whole[votes].all() else None
