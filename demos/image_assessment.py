@@ -29,7 +29,7 @@ from utils.image_folders import left_out, list_images  # noqa: E402
 from utils.images import ViewRule, read_image, view  # noqa: E402
 from utils.pooling import pool_scores  # noqa: E402
 from utils.read_file import check_regular, parse_json, read_json, utf8  # noqa: E402
-from utils.text import csv_path, cut, printable, to_stderr  # noqa: E402
+from utils.text import csv_path, cut, printable, to_stderr, visible  # noqa: E402
 
 ABOUT = "/extra/about.json"  # where torch.jit keeps it in the archive
 
@@ -166,7 +166,7 @@ def main(argv: list[str] | None = None) -> int:
             rows.sort(key=lambda row: -row[1])
         show(rows, args.output)
     except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {visible(error)}", file=sys.stderr)
         return 1
     return 0
 

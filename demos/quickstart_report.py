@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run from anyw
 from utils.files import write_text  # noqa: E402
 from utils.metrics import pair_accuracy, plcc, srcc  # noqa: E402
 from utils.report import scatter_picture, sorted_sheet  # noqa: E402
+from utils.text import visible  # noqa: E402
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,7 @@ def main(argv: list[str] | None = None) -> int:
         write_table(rows, args.out / "photographs_by_score.csv")
         write_text(args.out / "figures.txt", text)
     except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {visible(error)}", file=sys.stderr)
         return 1
     print(text, end="")
     return 0

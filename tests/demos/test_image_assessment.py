@@ -137,3 +137,9 @@ def test_an_export_that_is_none(folder, capsys):
     model.unlink()
     os.mkfifo(model)
     assert refused(capsys, "--model", model) == f"{model}: is a pipe (FIFO): name a file"
+
+
+def test_names_that_a_terminal_obeys(folder, capsys):
+    assert demo.main(["a\x1b[31m.png", "--model", "checkpoints/jit_new.pt"]) == 1
+    said = capsys.readouterr().err
+    assert said.endswith("\nerror: a\\x1b[31m.png: no such file: check the path\n"), said

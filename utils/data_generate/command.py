@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from utils.flag_types import count, side
+from utils.text import visible
 
 
 def run(distortion_set: str, argv: list[str] | None = None) -> int:
@@ -39,7 +40,7 @@ def run(distortion_set: str, argv: list[str] | None = None) -> int:
             progress=bar.update,
         )
     except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {visible(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
