@@ -228,11 +228,12 @@ def _begin(trainer: Trainer, folder: RunFolder, logger: Logger, data: Data) -> N
     # The main process looks, before it writes: another one could find the file it has just saved.
     if distributed.broadcast_object(folder.checkpoint.exists()):
         trainer.restore()
+        trainer.check_restored()
         return
     # A state from before the first step: continuing never needs the files that the weights came
     # from.
     trainer.save()
     if data.skipped and trainer.runtime.main:
         listed = "".join(f"{bad.path}: {bad.reason}\n" for bad in data.skipped)
-        write_text(folder.path / "skipped_images.txt", listed)
+        write_text(folder.path / "skipped_images.txt", listed, "surrogateescape")
     distributed.barrier()

@@ -340,3 +340,11 @@ class Trainer:
         self.logger.info(
             f"continuing {self.folder.path} at epoch {at.epoch + 1}, step {at.step + 1}"
         )
+
+    def check_restored(self) -> None:
+        """ValueError for a state that an older version saved after the training had diverged."""
+        if fault := fault_of_state(self.model, self.ema, self.optimizer):
+            raise ValueError(
+                f"{self.folder.checkpoint}: {fault}: this training had diverged: start a new run, "
+                "with a lower --lr, or --amp off"
+            )
