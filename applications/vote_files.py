@@ -26,7 +26,7 @@ def vote_file(config: Config) -> Path | None:
     if config.labels is not None:
         return Path(config.labels)
     root = Path(config.data)
-    if any((root / split / config.label_name).exists() for split in SPLITS):
+    if any(os.path.lexists(root / split / config.label_name) for split in SPLITS):
         return None
     found = (_inside(root, f"{folder}/{TABLE}") for folder in TABLE_FOLDERS)
     return next((file for file in found if file and file.exists() and not file.is_dir()), None)
