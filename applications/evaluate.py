@@ -14,6 +14,7 @@ from applications.final_figures import Judged, check_fit, final_figures, fits_on
 from applications.histograms import baseline_figures, write_histograms
 from applications.judged import Scores
 from applications.ladders import ladder_figures, ladder_tables, write_ladders
+from applications.outputs import cell_of
 from applications.report import sections_of, write_report
 from applications.report_parts import Evaluation
 from applications.report_run import labels_of, run_of
@@ -28,7 +29,7 @@ from dataloader.batch import Targets
 from dataloader.levels import COLUMNS
 from models.quality_net import QualityNet
 from utils.files import write_text
-from utils.text import csv_path, csv_text, visible
+from utils.text import csv_text, visible
 
 RAW = ("plcc", "rmse")  # figures that exist after a fit as well
 LEVEL_COLUMNS = COLUMNS[1:]  # reference_id, distortion, level
@@ -62,13 +63,13 @@ def run(config: Config, runtime: Runtime) -> int:
         print(visible("\n\n".join(tables)))
         if config.output:
             output = Path(config.output).with_suffix(".csv")
-            write_predictions(output, split.targets, found)
+            write_predictions(output, split.targets, found, cell_of(config))
             title = f"{split.title}: score against level"
             ladders = output.with_name(f"{output.stem}_ladders")
             write_ladders(ladders, title, split.targets, found, values)
             title = f"{split.title}: predicted and voted histograms"
             histograms = output.with_name(f"{output.stem}_histograms")
-            write_histograms(histograms, title, split.targets, found, config.max_pixels)
+            write_histograms(histograms, title, split.targets, found, config)
             if not config.no_report:
                 evaluation = Evaluation(
                     f"{split.title}: {Path(config.resume or '').name}", config, task, judged,
@@ -163,9 +164,11 @@ def table(values: dict[str, Any], title: str) -> str:
     return "\n".join([title, *rows])
 
 
-def write_predictions(path: Path, targets: Targets, found: Scores) -> None:
+def write_predictions(
+    path: Path, targets: Targets, found: Scores, cell: Callable[[object], str]
+) -> None:
     """A csv: path, score, histogram where there is one, the label where it belongs to one image,
-    and reference, distortion and level where they are known.
+    and reference, distortion and level where they are known. cell: names an image (`cell_of`).
     """
     labels = targets.all()
     columns = {name: labels[name] for name in ("mos", "bucket") if name in labels}
@@ -179,7 +182,8 @@ def write_predictions(path: Path, targets: Targets, found: Scores) -> None:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["path", "score", *columns, *(LEVEL_COLUMNS if known else ())])
     for i, image in enumerate(targets.paths):
-        name = csv_path(image.as_posix() if isinstance(image, Path) else str(image))
         figures = (f"{column[i]:.9g}" for column in columns.values())
-        writer.writerow([name, f"{found.scores[i]:.9g}", *figures, *(known[i] if known else ())])
+        writer.writerow(
+            [cell(image), f"{found.scores[i]:.9g}", *figures, *(known[i] if known else ())]
+        )
     write_text(path, text.getvalue(), "surrogateescape")

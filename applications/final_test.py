@@ -9,6 +9,7 @@ from applications.evaluate import evaluate_split, finish, table, write_predictio
 from applications.final_figures import Judged
 from applications.histograms import write_histograms
 from applications.ladders import ladder_tables, write_ladders
+from applications.outputs import cell_of
 from applications.report import charts_of, sections_of, write_report
 from applications.report_parts import Evaluation
 from applications.report_run import labels_of
@@ -64,12 +65,13 @@ def test_best(
         # One step further than training went: a continued run drops the record and writes it again.
         logger.metrics({"step": at.updates + 1, "epoch": at.best_epoch, "split": "test", **values})
         if runtime.main:
-            write_predictions(folder.path / "predictions_test.csv", split.targets, found)
+            cell = cell_of(config)
+            write_predictions(folder.path / "predictions_test.csv", split.targets, found, cell)
             title = f"{folder.path.name}, test: score against level"
             write_ladders(folder.path / "ladders", title, split.targets, found, values)
             title = f"{folder.path.name}, test: predicted and voted histograms"
             stem = folder.path / "histograms"
-            write_histograms(stem, title, split.targets, found, config.max_pixels)
+            write_histograms(stem, title, split.targets, found, config)
         results["test"] = values
     else:
         logger.info("no test/ split: nothing to test the best weights on")

@@ -6,17 +6,17 @@ import csv
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from applications.judged import Scores
+from applications.outputs import cell_of
+from config import Config
 from dataloader.batch import Targets
 from dataloader.sources import open_source
 from utils import metrics
 from utils.files import write_text
 from utils.histogram_picture import evenly_spread, histogram_picture
-from utils.text import csv_path
 
 
 def mean_histogram(targets: Targets) -> list[float] | None:
@@ -38,7 +38,7 @@ def baseline_figures(targets: Targets, learned: Sequence[float] | None) -> dict[
 
 
 def write_histograms(
-    stem: Path, title: str, targets: Targets, found: Scores, max_pixels: int
+    stem: Path, title: str, targets: Targets, found: Scores, config: Config
 ) -> None:
     """stem.png and stem.csv of up to 12 images, from the smallest EMD to the largest, where
     predictions and labels are histograms.
@@ -54,17 +54,19 @@ def write_histograms(
     probs, votes = found.probs[chosen].astype(np.float64), votes[chosen].astype(np.float64)
     paths = [targets.paths[i] for i in chosen]
     write_text(
-        stem.with_name(f"{stem.name}.csv"), _table(paths, places, probs, votes), "surrogateescape"
+        stem.with_name(f"{stem.name}.csv"),
+        _table(list(map(cell_of(config), paths)), places, probs, votes),
+        "surrogateescape",
     )
     note = f"{len(chosen)} of {len(distances)} images, from the smallest EMD (r = 1) to the largest"
-    images = (open_source(path, max_pixels) for path in paths)
+    images = (open_source(path, config.max_pixels) for path in paths)
     names = [Path(path.as_posix()).name for path in paths]
     numbers = [f"{place + 1}." for place in places]
     picture = stem.with_name(f"{stem.name}.png")
     histogram_picture(images, names, numbers, probs, votes, picture, title, note)
 
 
-def _table(paths: Sequence[Any], places: np.ndarray, probs: np.ndarray, votes: np.ndarray) -> str:
+def _table(paths: Sequence[str], places: np.ndarray, probs: np.ndarray, votes: np.ndarray) -> str:
     columns = {
         "emd_r1": metrics.emd_of_each(probs, votes, 1),
         "emd_r2": metrics.emd_of_each(probs, votes, 2),
@@ -80,5 +82,5 @@ def _table(paths: Sequence[Any], places: np.ndarray, probs: np.ndarray, votes: n
     writer.writerow(["place", "path", *columns])
     for i, path in enumerate(paths):
         figures = (f"{column[i]:.9g}" for column in columns.values())
-        writer.writerow([places[i] + 1, csv_path(path.as_posix()), *figures])
+        writer.writerow([places[i] + 1, path, *figures])
     return text.getvalue()

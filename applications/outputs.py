@@ -7,11 +7,12 @@ Needs no torch, for applications/combinations.py asks before anything is loaded.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from config import Config, UsageError
 from utils.files import check_apart, check_output
+from utils.text import csv_path
 
 # What -o writes, the file itself first; the other modes write no file of that kind.
 OUTPUT_SUFFIXES = {
@@ -127,3 +128,22 @@ def inputs(c: Config) -> tuple[list[Path], list[Path]]:
     named = [Path(word) for word in words if word]
     folders = [path for path in named if os.path.isdir(path)]
     return [path for path in named if path not in folders], folders
+
+
+def cell_of(c: Config) -> Callable[[object], str]:
+    """The cell of a csv that names an image: as the call names its folder. Labels are read as
+    absolute paths, which say where somebody's files lie: what is written for others has them only
+    where --data, or images_root.txt, is absolute.
+    """
+    given = [root for root in (c.data, c.images, ".") if root and not os.path.isabs(root)]
+    roots = [] if os.path.isabs(c.data) else [(Path(r), Path(os.path.abspath(r))) for r in given]
+
+    def cell(image: object) -> str:
+        if isinstance(image, Path) and image.is_absolute():
+            for root, whole in roots:
+                if image.is_relative_to(whole):
+                    image = root / image.relative_to(whole)
+                    break
+        return csv_path(image.as_posix() if isinstance(image, Path) else str(image))
+
+    return cell

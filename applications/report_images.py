@@ -8,12 +8,12 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from applications.outputs import cell_of
 from applications.quality_maps import map_csv, overlay, quality_map
 from applications.report_parts import MOST_DRAWN, Evaluation, Section, shown
 from dataloader.sources import Source, open_source
 from utils.html_page import FULL, Html, download, element, shrunk_uri, zoomable
 from utils.images import ImageError
-from utils.text import csv_path
 
 MOST = 12  # images of a kind
 
@@ -46,10 +46,11 @@ def _over_and_under(e: Evaluation, mos: np.ndarray) -> Section:
 
 def _errors(e: Evaluation, predicted: np.ndarray, mos: np.ndarray) -> str:
     """Images from the one that is rated highest above its MOS to the lowest, as a csv."""
+    cell = cell_of(e.config)
     rows = []
     for i in _ends(np.argsort(mos - predicted, kind="stable")):
         figures = (e.scores[i], predicted[i], mos[i], predicted[i] - mos[i])
-        rows.append([_path(e, i), *(f"{value:.9g}" for value in figures)])
+        rows.append([cell(e.targets.paths[i]), *(f"{value:.9g}" for value in figures)])
     return _csv(["path", "score", "prediction", "mos", "error"], rows)
 
 
@@ -57,10 +58,6 @@ def _ends(order: np.ndarray) -> np.ndarray:
     """All of an order, or of very many as many from either end as charts draw."""
     half = MOST_DRAWN // 2
     return order if len(order) <= MOST_DRAWN else np.concatenate([order[:half], order[-half:]])
-
-
-def _path(e: Evaluation, image: int) -> str:
-    return csv_path(e.targets.paths[image].as_posix())
 
 
 def _csv(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -101,8 +98,9 @@ def _wrong_pairs(e: Evaluation, better: np.ndarray, worse: np.ndarray) -> list[S
         )
     why = f"{int((ahead < 0).sum())} of {len(ahead)} pairs are in the wrong order; these by most. "
     why += "Each image stands in one of them at most, or one odd image would fill the list."
+    cell = cell_of(e.config)
     rows = [
-        [*(_path(e, end[i]) for end in (better, worse)), f"{ahead[i]:.9g}"]
+        [*(cell(e.targets.paths[end[i]]) for end in (better, worse)), f"{ahead[i]:.9g}"]
         for i in _ends(np.argsort(ahead, kind="stable"))
     ]
     listed = download("pairs.csv", _csv(["better", "worse", "lead"], rows), "pairs.csv")
@@ -134,7 +132,8 @@ def _in_order(e: Evaluation) -> Section:
         [e.names[i], f"score {shown(e.scores[i])}, place {p + 1} from below"]
         for i, p in zip(chosen, places, strict=True)
     ]
-    rows = [[_path(e, i), f"{e.scores[i]:.9g}"] for i in _ends(order)]
+    cell = cell_of(e.config)
+    rows = [[cell(e.targets.paths[i]), f"{e.scores[i]:.9g}"] for i in _ends(order)]
     listed = download("scores.csv", _csv(["path", "score"], rows), "scores.csv")
     why = f"{len(chosen)} of {len(order)} images, evenly spread in the order of their scores."
     body = (_gallery(e, chosen, captions), element("p", listed))

@@ -189,7 +189,7 @@ def test_images_that_are_no_files_are_named_by_their_text(tmp_path: Path) -> Non
 
     levels = [Level("a", "none", 0), Level("a", "blur", 2)]
     targets = SimpleNamespace(paths=[Path("x") / "a.png", Source()], levels=levels, all=dict)
-    write_predictions(tmp_path / "p.csv", targets, Scores(np.array([1.0, 0.5]), None))
+    write_predictions(tmp_path / "p.csv", targets, Scores(np.array([1.0, 0.5]), None), str)
     assert (tmp_path / "p.csv").read_text().splitlines() == [
         "path,score,reference_id,distortion,level",
         "x/a.png,1,a,none,0",

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import os
+import re
 import shlex
 from pathlib import Path
 
 import pytest
 
 from applications.combinations import check
-from config import parse
-from tests.cli import call, inside, refused
+from applications.outputs import cell_of
+from config import Config, parse
+from tests.cli import TINY, call, inside, refused, run_folders
 from tests.tiny_data import write_data
 from utils.files import check_apart, check_output, write_text
 
@@ -172,3 +175,36 @@ def test_a_name_of_255_bytes_is_written(tmp_path):
         check_output(tmp_path / name)
         write_text(tmp_path / name, "text")
         assert (tmp_path / name).read_text() == "text"
+
+
+# ---- what is written for others
+
+
+def test_paths_stand_in_a_csv_as_the_call_names_its_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path / "..")
+    here = tmp_path.resolve().parent
+    image = here / "data/test/a.png"
+    for data, wanted in (
+        ("data", "data/test/a.png"),
+        ("./data/", "data/test/a.png"),
+        ("elsewhere", "data/test/a.png"),  # below the working directory
+        (str(here / "data"), image.as_posix()),
+        (f"../{here.name}/data", f"../{here.name}/data/test/a.png"),
+    ):
+        assert cell_of(Config(data=data))(image) == wanted
+    assert cell_of(Config(data="data"))(Path("/else/a.png")) == "/else/a.png"
+    assert cell_of(Config(data="data"))(Path("=a.png")) == "./=a.png"
+
+
+def test_what_is_made_for_others_says_nothing_of_this_machine(tmp_path):
+    """Predictions and, in the page, the csv of errors: of data that a relative path names."""
+    write_data(tmp_path / "data", "regress", 1, 1)
+    call(tmp_path, f"--train --criterion regress {TINY} --epochs 1 --no_check --bootstrap 0")
+    (run,) = run_folders(tmp_path)
+    page = (run / "report.html").read_text(encoding="utf-8")
+    tables = re.findall(r"data:text/csv;base64,([\w+/=]+)", page)
+    tables = [base64.b64decode(table) for table in tables]
+    assert any(b"data/test/images/" in table for table in tables)
+    for written in (page.encode(), *tables, (run / "predictions_test.csv").read_bytes()):
+        assert str(tmp_path).encode() not in written
+    call(tmp_path, f"--compare {run.relative_to(tmp_path)} {run}/predictions_test.csv", code=0)
