@@ -1,6 +1,7 @@
 """Every distortion on real photographs: worse at every level, and what it says it does."""
 
 import io
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from PIL import Image
 from scipy.signal import convolve2d
 from scipy.stats import kstest, norm
 
-from tests.small_photos import PHOTOS, centre
+from tests.small_photos import PHOTOS, centre, small_photo
 from utils.data_generate.compression import _rayleigh_power
 from utils.data_generate.distortions import DISTORTIONS, LEVELS, SETS, distort, distortions_of
 from utils.data_generate.pixels import to_rgb, to_ycbcr
@@ -32,6 +33,9 @@ def scaled(path: Path) -> np.ndarray:
 SCALED = {name: scaled(path) for name, path in PHOTOS.items()}
 
 
+LARGE = [np.asarray(small_photo(name, 512)) for name in PHOTOS]
+
+
 def ladder(image: np.ndarray, name: str, seed: int = 7) -> list[np.ndarray]:
     levels = range(LEVELS + 1)
     return [distort(image, name, level, np.random.default_rng(seed)) for level in levels]
@@ -44,6 +48,12 @@ def worst_of(image: np.ndarray, name: str, seed: int = 0) -> np.ndarray:
 def psnr(a: np.ndarray, b: np.ndarray) -> float:
     error = np.mean((a.astype(float) - b) ** 2)
     return float(10 * np.log10(255**2 / error)) if error else np.inf
+
+
+def level_psnr(images: list[np.ndarray], name: str, level: int) -> float:
+    """The median of several photographs."""
+    distorted = [distort(image, name, level, np.random.default_rng(3)) for image in images]
+    return float(np.median([psnr(*pair) for pair in zip(images, distorted, strict=True)]))
 
 
 def detail_psnr(a: np.ndarray, b: np.ndarray) -> float:
@@ -203,6 +213,18 @@ def test_high_frequency_noise_has_no_low_frequencies_and_correlated_noise_little
     noise = noise_of(GREY, "correlated_noise", 3)[..., 0]
     beside = np.corrcoef(noise[:, 1:].ravel(), noise[:, :-1].ravel())[0, 1]
     assert beside == pytest.approx(np.exp(-1 / (4 * 1.5**2)), abs=0.02)
+
+
+@pytest.mark.parametrize(
+    "name",
+    "colour_noise contrast_change chromatic_aberration local_blocks quantisation".split(),
+)
+def test_a_description_names_the_psnr_of_level_1(name: str) -> None:
+    """TID2013's is near 33 dB. On photographs as tests/benchmarks/bench_distortions.py has them."""
+    described = " ".join((DISTORTIONS[name].apply.__doc__ or "").split())
+    (stated,) = re.findall(r"Level 1 is near (?:its )?(\d+) dB", described)
+    assert level_psnr(LARGE, name, 1) == pytest.approx(float(stated), abs=1)
+    assert "TID2013" in described and "RankIQA" in described
 
 
 def test_colour_noise_is_ten_times_stronger_in_chroma() -> None:

@@ -19,7 +19,12 @@ def mean_shift(image: np.ndarray, shift: float, rng: np.random.Generator) -> np.
 def contrast_change(
     image: np.ndarray, factors: tuple[float, float], rng: np.random.Generator
 ) -> np.ndarray:
-    """Distances from the mean luma times one of `factors` (lower, higher); which one is drawn."""
+    """Distances from the mean luma times one of `factors` (lower, higher); which one is drawn.
+
+    TID2013's change of contrast, in both directions, at RankIQA's factors; RankIQA itself
+    multiplies the values by the lower one, which darkens as well. Level 1 is near 27 dB, below
+    TID2013's 33.
+    """
     factor, middle = np.float32(factors[int(rng.random() < 0.5)]), luma(image).mean()
     return to_uint8(middle + (image - middle) * factor)
 
@@ -46,7 +51,9 @@ def quantisation(image: np.ndarray, thresholds: float, rng: np.random.Generator)
     """Values cut into `thresholds` + 1 classes by Otsu's rule, each replaced by its mean.
 
     One set of thresholds for all channels, found exactly: least squared error over all ways to cut
-    the histogram (Otsu 1979, by dynamic programming).
+    the histogram (Otsu 1979, by dynamic programming). The numbers of thresholds are RankIQA's,
+    which puts 0, 255 and thresholds in the place of a class and so shifts it; means are nearer
+    TID2013's quantisation noise. Level 1 is near its 33 dB.
     """
     counts = np.bincount(image.ravel(), minlength=256).astype(np.float64)
     return _optimal_classes(counts, int(thresholds) + 1)[image]
@@ -84,6 +91,10 @@ def _interval_costs(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def chromatic_aberration(image: np.ndarray, shift: float, rng: np.random.Generator) -> np.ndarray:
     """Red moved `shift` pixels sideways, blue half as far, then a 3x3 box blur; left or right is
     drawn.
+
+    TID2013's chromatic aberrations, colours out of register, with RankIQA's shifts; RankIQA moves
+    red and green, a pixel less, to the right and blurs by a narrow Gaussian. Level 1 is near 26 dB,
+    below TID2013's 33.
     """
     direction = 1 if rng.random() < 0.5 else -1
     columns = np.arange(image.shape[1])
