@@ -26,8 +26,10 @@ _ROUNDING = 1e-13
 
 class Figure(Protocol):
     """scale: what kind of number it is, which decides where its spread is even: "correlation"
-    (-1..1), "error" (above 0), "share" (0..1), "best" (0.5..1, a share at the best of some
-    thresholds, chosen anew in every resample, so that it comes out too high) or "difference".
+    (-1..1), "concordance" (Kendall's), "order" (the share of pairs in that), "error" (above 0),
+    "share" (0..1), "best" (0.5..1, a share at the best of some thresholds, chosen anew in every
+    resample, so that it comes out too high) or "difference". An "error" may have `limits` (least,
+    most), beyond which no images can carry it.
     """
 
     scale: str
@@ -45,11 +47,19 @@ def divided(above: Floats, below: Floats) -> Floats:
     return np.where(below > 0, above / safe, np.nan)
 
 
+def _limits(values: Floats) -> tuple[float, float]:
+    """Of any mean of values (N,)."""
+    if not np.isfinite(values).all() or not len(values):
+        return -np.inf, np.inf
+    return float(values.min()), float(values.max())
+
+
 class Mean:
     """Mean of values (N,), such as absolute errors, or of 0 and 1 with the scale "share"."""
 
     def __init__(self, values: ArrayLike, scale: str = "error") -> None:
         self._values, self.scale = _values(values), scale
+        self.limits = _limits(self._values)
 
     def __call__(self, counts: Floats) -> Floats:
         return divided(counts @ self._values, counts.sum(axis=1))
@@ -62,6 +72,8 @@ class RootMean:
 
     def __init__(self, values: ArrayLike) -> None:
         self._mean = Mean(values)
+        least, most = self._mean.limits
+        self.limits = (float(np.sqrt(least)), float(np.sqrt(most))) if least >= 0 else (0.0, np.inf)
 
     def __call__(self, counts: Floats) -> Floats:
         return np.sqrt(self._mean(counts))
@@ -200,7 +212,7 @@ class Kendall:
     an interval move by less than 3% of its length (tests/utils/test_weighted_figures.py).
     """
 
-    scale = "correlation"
+    scale = "concordance"
 
     def __init__(self, x: ArrayLike, y: ArrayLike, exact: bool | None = None) -> None:
         a, b = _values(x), _values(y)
@@ -235,7 +247,7 @@ class OrderShare(Kendall):
     x is half. As exact as Kendall's tau.
     """
 
-    scale = "share"
+    scale = "order"
 
     def __call__(self, counts: Floats) -> Floats:
         balance, _, pairs = self.forms(counts)

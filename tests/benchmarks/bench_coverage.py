@@ -3,7 +3,7 @@
     python tests/benchmarks/bench_coverage.py --simulations 1000
 
 Bivariate normal scores and MOS, of which SRCC, PLCC, KRCC and RMSE are known, in clusters with a
-common part. percentile: quantiles of the resamples; wide: the same with tails of Student's t
+common part; last, clusters that each span the scores, with strongly correlated errors. percentile: quantiles of the resamples; wide: the same with tails of Student's t
 (Hesterberg 2015); bca, bca wide: Efron 1987, jackknife over clusters; used: utils/bootstrap.py. In
 brackets: truth below the interval, above it.
 """
@@ -13,20 +13,24 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy import special, stats
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.utils.test_bootstrap import rated, truth  # noqa: E402
+from tests.utils.test_bootstrap import rated, spanned, truth  # noqa: E402
 from utils.bootstrap import bootstrap  # noqa: E402
 from utils.weighted_figures import Kendall, Pearson, RootMean, Spearman  # noqa: E402
 
-# clusters, images in each, correlation, share of the variance that is the cluster's
+# how they are drawn, clusters, images in each, correlation, share of the variance that is the
+# cluster's
 CASES = (
-    (50, 1, 0.3, 0.0), (50, 1, 0.8, 0.0), (200, 1, 0.9, 0.0),
-    (10, 12, 0.8, 0.3), (25, 8, 0.8, 0.3), (80, 5, 0.9, 0.3),
+    (rated, 50, 1, 0.3, 0.0), (rated, 50, 1, 0.8, 0.0), (rated, 200, 1, 0.9, 0.0),
+    (rated, 10, 12, 0.8, 0.3), (rated, 25, 8, 0.8, 0.3), (rated, 80, 5, 0.9, 0.3),
+    (spanned, 10, 20, 0.8, 0.3), (spanned, 10, 20, 0.8, 0.47), (spanned, 10, 20, 0.8, 0.77),
+    (spanned, 20, 20, 0.8, 0.47), (spanned, 20, 20, 0.8, 0.77), (rated, 10, 20, 0.8, 0.77),
 )  # fmt: skip
 KINDS = ("percentile", "wide", "bca", "bca wide", "used")
 
@@ -40,14 +44,14 @@ def bca(value: float, resamples: np.ndarray, jackknife: np.ndarray, tail: float)
     return np.quantile(resamples, special.ndtr(bias + ends / (1 - acceleration * ends)))
 
 
-def simulate(case: tuple[int, int, float, float], runs: int, samples: int, seed: int) -> None:
-    clusters, each, rho, share = case
+def simulate(case: tuple[Any, int, int, float, float], runs: int, samples: int, seed: int) -> None:
+    draw, clusters, each, rho, share = case
     rng = np.random.default_rng(seed)
     known = truth(rho)
     hits = {(name, kind): np.zeros(3) for name in known for kind in KINDS}
     wide = stats.t.ppf(0.975, clusters - 1) * np.sqrt(clusters / (clusters - 1))
     for _ in range(runs):
-        owner, x, y = rated(rng, clusters, each, rho, share)
+        owner, x, y = draw(rng, clusters, each, rho, share)
         figures = {
             "srcc": Spearman(x, y), "plcc": Pearson(x, y),
             "krcc": Kendall(x, y), "rmse": RootMean((x - y) ** 2),
@@ -65,7 +69,9 @@ def simulate(case: tuple[int, int, float, float], runs: int, samples: int, seed:
             for kind, (low, high) in ends.items():
                 at = known[name]
                 hits[name, kind] += (low <= at <= high, at < low, at > high)
-    print(f"{clusters} clusters of {each}, correlation {rho}, common share {share}")
+    print(
+        f"{clusters} clusters of {each}, correlation {rho}, common share {share} ({draw.__name__})"
+    )
     for name in known:
         cells = []
         for kind in KINDS:
