@@ -3,9 +3,10 @@
     python tests/benchmarks/bench_coverage.py --simulations 1000
 
 Bivariate normal scores and MOS, of which SRCC, PLCC, KRCC and RMSE are known, in clusters with a
-common part; last, clusters that each span the scores, with strongly correlated errors. percentile: quantiles of the resamples; wide: the same with tails of Student's t
-(Hesterberg 2015); bca, bca wide: Efron 1987, jackknife over clusters; used: utils/bootstrap.py. In
-brackets: truth below the interval, above it.
+common part ("rated"), or in clusters that each span the scores, whose errors have it ("spanned").
+percentile: quantiles of the resamples; wide: the same with tails of Student's t (Hesterberg 2015);
+bca, bca wide: Efron 1987, jackknife over clusters; used: utils/bootstrap.py. In brackets: truth
+below the interval, above it.
 """
 
 from __future__ import annotations
