@@ -8,6 +8,7 @@ from io import TextIOWrapper
 
 from applications.combinations import check
 from config import Config, UsageError, parse
+from utils.faults import told
 from utils.text import visible
 
 
@@ -25,8 +26,8 @@ def main(argv: list[str] | None = None) -> int:
         return 2
     try:
         return _run(config, argv)
-    except (ValueError, OSError) as error:
-        print(f"error: {visible(error)}", file=sys.stderr)
+    except Exception as error:
+        print(visible(told(error)), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
@@ -39,19 +40,14 @@ def _run(config: Config, argv: list[str]) -> int:
     # Imported here: --help and a wrong flag must not wait for torch.
     from applications import APPLICATIONS
     from applications.run_folder import continued
-    from applications.runtime import Stopped, launch_processes, open_runtime
-    from utils.distributed import lost_peer_explained
+    from applications.runtime import launch_processes, open_runtime
 
     config = continued(config)
     application = APPLICATIONS[config.mode()]
     if application.distributed and (code := launch_processes(config, __file__, argv)) is not None:
         return code
-    with open_runtime(config) as runtime, lost_peer_explained():
-        try:
-            return application.load()(config, runtime)
-        except Stopped as stop:
-            runtime.info(str(stop))
-            return stop.code
+    with open_runtime(config) as runtime:
+        return runtime.run(lambda: application.load()(config, runtime))
 
 
 if __name__ == "__main__":

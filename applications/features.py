@@ -38,7 +38,7 @@ from dataloader.kept_views import (
     training_views,
     view_keys,
 )
-from dataloader.loader import LoadFault, make_loader
+from dataloader.loader import LoadFault, batches, make_loader
 from dataloader.sources import Source
 from models.quality_net import QualityNet
 from utils import checkpoint, distributed
@@ -249,7 +249,7 @@ def _features(
     bar = CountBar(f"features of {want.split}", sys.stderr) if runtime.main else None
     begun, done = time.perf_counter(), 0
     total = sum(map(len, dataset.groups))
-    for number, item in enumerate(loader):
+    for number, item in enumerate(batches(loader)):
         if isinstance(item, LoadFault):
             yield item.message
             return

@@ -4,37 +4,27 @@ too.
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from types import FrameType
+from dataclasses import dataclass
 
 import torch
 
 from config import Config
-from utils import distributed
+from utils import child_processes, distributed, stopping
 from utils.device import check_amp, choose_device, default_amp, prepare_device
+from utils.faults import explained
+from utils.stopping import Stopped
 from utils.text import to_stderr
 
 
-class Stopped(Exception):
-    """A signal asked to stop and the state is saved; `code` is the exit code (128 + signal)."""
-
-    def __init__(self, signal_number: int, message: str) -> None:
-        super().__init__(message)
-        self.code = 128 + signal_number
-
-
-@dataclass
+@dataclass(frozen=True)
 class Runtime:
-    """device; amp for training; processes; and whether a signal asked to stop."""
+    """device; amp for training; processes."""
 
     device: torch.device
     amp: str
     world: distributed.World
-    stop_signal: int | None = None
-    _previous: dict[int, object] = field(default_factory=dict)
 
     @property
     def main(self) -> bool:
@@ -46,29 +36,33 @@ class Runtime:
         if self.main:
             to_stderr(text)
 
-    def catch_signals(self) -> None:
-        """From here on SIGINT and SIGTERM only ask to stop; a second SIGINT interrupts at once.
-
-        Once for all trainings of a call.
-        """
-        if self._previous:
-            return
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._previous[number] = signal.signal(number, self._on_signal)
-
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        if self.stop_signal is not None and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        self.stop_signal = number
+    @property
+    def stop_signal(self) -> int | None:
+        """The signal that asked this process to stop."""
+        return stopping.asked()
 
     def stop_requested(self) -> bool:
         """Whether any process was asked to stop; all processes get the same answer."""
         return distributed.any_rank(self.stop_signal is not None)
 
-    def close(self) -> None:
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
-        distributed.teardown()
+    def run(self, application: Callable[[], int]) -> int:
+        """The application's exit code, or that of the signal that ended it."""
+        try:
+            with distributed.lost_peer_explained():
+                return application()
+        except Stopped as stop:
+            self.info(str(stop))
+            return stop.code
+        except RuntimeError as error:
+            line = explained(error)
+            if line is None or not stopping.advice():
+                raise
+            raise ValueError(f"{line}; state as of the last save{stopping.advice()}") from error
+        except distributed.PeerLostError:
+            # All are asked to stop, and one that waits for another learns of it by the other's end.
+            if self.stop_signal is None:
+                raise
+            return 128 + self.stop_signal
 
 
 def launch_processes(config: Config, script: str, argv: list[str]) -> int | None:
@@ -85,7 +79,19 @@ def launch_processes(config: Config, script: str, argv: list[str]) -> int | None
 
 @contextmanager
 def open_runtime(config: Config) -> Iterator[Runtime]:
-    """The device, the process group and the threads that the flags ask for."""
+    """The device, the process group and the threads that the flags ask for; signals raise Stopped
+    until the end (utils/stopping.py), and no process that was started in between is left.
+    """
+    before = child_processes.running()
+    with stopping.caught(distributed.launched()):
+        try:
+            yield _opened(config)
+        finally:
+            child_processes.kill(child_processes.running() - before)
+            distributed.teardown()
+
+
+def _opened(config: Config) -> Runtime:
     if config.threads:
         torch.set_num_threads(config.threads)
     world = distributed.world()
@@ -98,7 +104,4 @@ def open_runtime(config: Config) -> Iterator[Runtime]:
     runtime = Runtime(device, amp, world)
     if note:
         runtime.info(note)
-    try:
-        yield runtime
-    finally:
-        runtime.close()
+    return runtime

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,9 +17,10 @@ from applications.data import REMEDY, describe_bad
 from applications.judged import Scores
 from applications.runtime import Runtime
 from dataloader.dataset import Unread, ViewDataset
-from dataloader.loader import make_loader
+from dataloader.loader import batches, make_loader
 from dataloader.sources import Source
 from models.quality_net import Prediction
+from models.sizes import SIZE_ERRORS, takes
 from utils import distributed
 from utils.check_images import BadImage, clearly_broken
 from utils.count_bar import CountBar
@@ -198,7 +200,8 @@ def _from_files(
     dataset = ViewDataset(sources, options.rule, options.batch_size, options.max_pixels, part)
     workers = min(options.workers, len(dataset))
     stopped = False
-    for item in make_loader(dataset, range(len(dataset)), workers, pin_memory(device)):
+    loader = make_loader(dataset, range(len(dataset)), workers, pin_memory(device))
+    for item in batches(loader):
         bad: tuple[BadImage, ...] = ()
         if isinstance(item, Unread):
             item, bad = item.rest, item.bad
@@ -210,9 +213,28 @@ def _from_files(
         if stopped:
             yield None, indices.tolist(), bad
             continue
-        with autocast(device, options.amp):
-            prediction = model(to_input(views.flatten(0, 1), device))
+        with _size_named(model, sources[int(indices[0])], views, options.rule):
+            with autocast(device, options.amp):
+                prediction = model(to_input(views.flatten(0, 1), device))
         yield _pooled(prediction, len(views), options.rule), indices.tolist(), bad
+
+
+@contextmanager
+def _size_named(
+    model: nn.Module, source: Source, views: torch.Tensor, rule: ViewRule
+) -> Iterator[None]:
+    """Names the image whose own size the network cannot take: most need a smallest one."""
+    try:
+        yield
+    except SIZE_ERRORS as error:
+        height, width = views.shape[-2:]
+        if not rule.own_size or takes(model.backbone, (height, width)):
+            raise
+        raise ImageError(
+            f"{source}",
+            f"{width}x{height} pixels: {model.arch} cannot take this size: take the image out, or "
+            "pass --resize squash, crop or pad",
+        ) from error
 
 
 def _from_features(

@@ -36,7 +36,7 @@ from models.quality_net import (
     check_training_batch,
 )
 from optim.factory import make_optimizer
-from utils import distributed
+from utils import distributed, stopping
 from utils.device import channels_last_helps, describe
 from utils.files import write_text
 from utils.logger import Logger
@@ -86,9 +86,10 @@ def train(
         )
         _introduce(config, runtime, data, trainer)
         _begin(trainer, folder, logger, data)
-        runtime.catch_signals()
-        kept = keep_features(config, trainer, data) if trainer.cached else {}
-        trainer.fit()
+        stopping.advise(f"go on with --continue {folder.path}")
+        with stopping.deferred():
+            kept = keep_features(config, trainer, data) if trainer.cached else {}
+            trainer.fit()
         test_best(config, runtime, trainer, data, logger, kept.get("test"))
     finally:
         logger.close()
@@ -99,7 +100,7 @@ def check_names(config: Config) -> None:
     """A name that leads nowhere is answered before any label or image is read."""
     monitored(config)
     size = network_size(config)
-    check_architecture(config.arch, size, config.advprop)
+    check_architecture(config.arch, size, config.advprop, view_rule(config).own_size)
     check_freeze(config.arch, size, config.freeze, config.advprop)
     make_optimizer(nn.Linear(1, 1), config.opt, config.lr, config.weight_decay, config.momentum)
 

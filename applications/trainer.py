@@ -27,12 +27,12 @@ from applications.training_state import restore_state
 from applications.validation import judge, no_figure
 from config import Config
 from dataloader.batch import Batch, Targets
-from dataloader.loader import LoadFault, StepDataset, StepSampler, make_loader
+from dataloader.loader import LoadFault, StepDataset, StepSampler, batches, make_loader
 from models.quality_net import HeadOnly, Prediction
 from optim.ema import WeightEMA
 from optim.finite import total
 from optim.schedule import lr_factor
-from utils import checkpoint, distributed
+from utils import checkpoint, distributed, stopping
 from utils.device import autocast, grad_scaler, pin_memory
 from utils.images import ImageError
 from utils.logger import Logger
@@ -98,26 +98,30 @@ class Trainer:
         workers = 0 if self.cached else c.workers
         loader = make_loader(self.dataset, sampler, workers, pin_memory(self.runtime.device))
         wait = WaitTimer()
-        batches = wait.watch(loader)
-        progress = (
-            Progress(c.epochs, c.print_freq, log=self.logger.file) if self.runtime.main else None
-        )
-        with contextlib.closing(batches):
+        progress = Progress(c.epochs, c.print_freq, log=self.logger.file)
+        progress = progress if self.runtime.main else None
+        with contextlib.closing(batches(loader)) as loaded:
+            items = wait.watch(loaded)
             while at.epoch < c.epochs:
                 wait.restart()
                 if progress:
                     progress.begin(at.epoch, self.steps, at.step)
-                self._epoch(batches, wait, progress)
-                self._end_epoch(wait.share)
+                try:
+                    self._epoch(items, wait, progress)
+                    self._end_epoch(wait.share)
+                except stopping.GaveUp:  # alone and between updates, all of it can be saved
+                    if self.runtime.world.size == 1 and self._updates_at(at.step - 1):
+                        self._save_between(progress, learned=False)
+                    raise
         if self.val is not None and at.best != at.best:
             said = no_figure(self.figure, "is nan at every validation", self.remarks)
             self.logger.info(said)
 
-    def _epoch(self, batches: Any, wait: WaitTimer, progress: Progress | None) -> None:
+    def _epoch(self, items: Any, wait: WaitTimer, progress: Progress | None) -> None:
         at = self.position
         self.wrapped.train()
         while at.step < self.steps:
-            batch = next(batches)
+            batch = next(items)
             if isinstance(batch, LoadFault):
                 raise ImageError(batch.message)
             if at.epoch == 0 and at.step == 0 and self.runtime.main:
@@ -147,10 +151,7 @@ class Trainer:
     def stop(self) -> None:
         """Raises Stopped, when the state is saved."""
         number = self.runtime.stop_signal or 15
-        raise Stopped(
-            number,
-            f"stopped by signal {number}, state saved: go on with --continue {self.folder.path}",
-        )
+        raise Stopped(number, f"stopped by signal {number}, state saved{stopping.advice()}")
 
     def _updates_at(self, step: int) -> bool:
         return (step + 1) % self.config.accumulate == 0 or step + 1 == self.steps
@@ -235,16 +236,15 @@ class Trainer:
         sums = distributed.reduce_sum(torch.tensor([at.loss_sum, at.lines], dtype=torch.float64))
         rates = rate_figures(self.optimizer)
         train = {"loss": float(sums[0] / sums[1]), **rates, "data_wait": data_wait}
-        validated = (
-            at.epoch + 1
-        ) % self.config.eval_every == 0 or at.epoch + 1 == self.config.epochs
+        ended = at.epoch + 1
+        validated = ended % self.config.eval_every == 0 or ended == self.config.epochs
         val = self._validate() if validated else {}
         at.epoch, at.step, at.loss_sum, at.lines = at.epoch + 1, 0, 0.0, 0
         if validated:
             self._keep_best(val)
         self._log(train, val)
         self._save()
-        if self.runtime.stop_requested() and at.epoch < self.config.epochs:
+        if self.runtime.stop_requested():
             self.stop()
 
     def _validate(self) -> dict[str, float]:

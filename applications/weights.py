@@ -14,11 +14,12 @@ import torch
 from applications.payload import check_payload
 from applications.runtime import Runtime
 from applications.tasks import TASKS
-from applications.views import network_size
+from applications.views import network_size, view_rule
 from config import Config, make_config
 from models.pretrained import load_weights
 from models.quality_net import QualityNet, build_model
 from models.registry import canonical_name, resolve
+from models.sizes import check_native
 from models.weight_files import named_tensors
 from utils.checkpoint import find_spelling, is_checkpoint, verified
 from utils.tensor_files import CheckpointError, load_tensors
@@ -99,6 +100,8 @@ def load_network(
         )
     except ValueError as error:
         raise ValueError(f"{file}: {error}") from None
+    if view_rule(config).own_size:
+        check_native(model.backbone, config.arch, model.image_size)
     _load(model, payload, file, say, strict_head=True)
     return config, model.to(device).eval(), payload
 

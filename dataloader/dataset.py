@@ -46,8 +46,7 @@ class ViewDataset(Dataset):
         indices: Sequence[int] | None = None,
     ) -> None:
         self.paths, self.rule, self.max_pixels = paths, rule, max_pixels
-        own_size = rule.resize == "native" and rule.crops == 0
-        size = 1 if own_size else max(1, batch_size // rule.views)
+        size = 1 if rule.own_size else max(1, batch_size // rule.views)
         mine = list(range(len(paths)) if indices is None else indices)
         self.groups = [mine[i : i + size] for i in range(0, len(mine), size)]
 

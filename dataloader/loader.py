@@ -8,17 +8,21 @@ number of loader processes or on where a run was interrupted.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
+import sys
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, fields, is_dataclass
 from functools import cached_property
+from multiprocessing import queues
+from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
 
 from dataloader.batch import Batch, Targets
 from dataloader.sources import training_view
 from dataloader.transforms import TrainTransform
+from utils import child_processes, stopping
 from utils.distributed import shard
 from utils.images import ImageError
 from utils.seed import numpy_generator, permutation
@@ -196,15 +200,6 @@ class StepSampler(Sampler):
         return max(0, (self.epochs - self.epoch) * self.steps - self.step)
 
 
-def own_process_group(_worker: int = 0) -> None:
-    """Ctrl-C and a signal to the whole group reach the main process only, which saves first.
-
-    Signals stay as they are: torch ends a worker that hangs with SIGTERM.
-    """
-    if hasattr(os, "setpgrp"):
-        os.setpgrp()
-
-
 def make_loader(
     dataset: Dataset, sampler: Sampler | range, workers: int, pin_memory: bool
 ) -> DataLoader:
@@ -215,6 +210,88 @@ def make_loader(
         sampler=sampler,
         num_workers=workers,
         pin_memory=pin_memory,
-        worker_init_fn=own_process_group,
+        collate_fn=_shared,
+        worker_init_fn=_begin_worker,
         generator=torch.Generator(),
+    )
+
+
+def batches(loader: DataLoader) -> Generator[Any, None, None]:
+    """The loader's items. A signal ends the wait for one (utils/stopping.py), and no process is
+    left when this ends, also where one of them is halted.
+
+    Raises ValueError where there is no room for what processes share, and torch's RuntimeError when
+    one of them dies.
+    """
+    before = child_processes.running()
+    iterator, mine = None, set()
+    try:
+        try:
+            with stopping.deferred():  # half a start leaves a process that nobody knows of
+                iterator = iter(loader)
+        except OSError as error:
+            raise ValueError(_no_room(error)) from error
+        finally:
+            mine = child_processes.running() - before
+        while (item := _next(iterator)) is not None:
+            if isinstance(item, _NotSent):
+                raise ValueError(item.reason)
+            yield item
+    finally:
+        if stopping.asked() is None:
+            iterator = None  # torch asks them to end, and waits a while
+        child_processes.kill(mine)
+
+
+def _next(iterator: Iterator[Any]) -> Any:
+    with stopping.waiting():
+        return next(iterator, None)
+
+
+def _begin_worker(_worker: int) -> None:
+    child_processes.leave_signals_to_parent()
+    # A batch that cannot be sent would be lost in silence, and the main process wait for ever.
+    queues.Queue._on_queue_feeder_error = staticmethod(_end_worker)
+
+
+def _end_worker(error: Exception, _item: object) -> None:
+    print(f"a process that reads images cannot send a batch: {error}", file=sys.stderr, flush=True)
+    os._exit(1)
+
+
+@dataclass(frozen=True)
+class _NotSent:
+    """In place of a batch that a worker has no memory to send in."""
+
+    reason: str
+
+
+def _shared(item: Any) -> Any:
+    """In a worker: the item in the memory that it is sent through, or why that cannot be."""
+    if get_worker_info() is None:
+        return item
+    try:
+        _share(item)
+    except (RuntimeError, OSError) as error:
+        return _NotSent(_no_room(error))
+    return item
+
+
+def _share(item: Any) -> None:
+    if isinstance(item, torch.Tensor):
+        item.share_memory_()
+    elif isinstance(item, dict):
+        _share(list(item.values()))
+    elif isinstance(item, (list, tuple)):
+        for part in item:
+            _share(part)
+    elif is_dataclass(item):
+        _share([getattr(item, field.name) for field in fields(item)])
+
+
+def _no_room(error: Exception) -> str:
+    reason = str(error).splitlines()[0]
+    return (
+        f"processes that read images have no memory to share ({reason}): pass -j 0 or a smaller "
+        "-b, or make /dev/shm larger (docker run --shm-size 1g)"
     )

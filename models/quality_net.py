@@ -13,7 +13,7 @@ from models.backbone import Backbone, run_without_data
 from models.heads import ScoreHead
 from models.pretrained import LoadReport, load_pretrained
 from models.registry import adapter, canonical_name, resolve
-from models.sizes import SIZE_ERRORS, build_without_data, explain
+from models.sizes import SIZE_ERRORS, build_without_data, check_native, explain
 
 
 class Prediction(NamedTuple):
@@ -138,13 +138,18 @@ def build_backbone(
         raise ValueError(explain(library, name, image_size, error)) from None
 
 
-def check_architecture(arch: str, image_size: tuple[int, int], advprop: bool = False) -> None:
+def check_architecture(
+    arch: str, image_size: tuple[int, int], advprop: bool = False, native: bool = False
+) -> None:
     """ValueError, as by `build_model`, for a name or an image size that is impossible.
 
+    native: images of other sizes will come as well.
     Costs a construction without data, so it can come before any file is read.
     """
     library, name = resolve(arch)
-    build_backbone(adapter(library), name, image_size, advprop, without_data=True)
+    backbone = build_backbone(adapter(library), name, image_size, advprop, without_data=True)
+    if native:
+        check_native(backbone.module, name, image_size)
 
 
 def check_training_batch(model: QualityNet, batch_size: int) -> None:

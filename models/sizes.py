@@ -5,7 +5,9 @@ from __future__ import annotations
 from itertools import islice
 from types import ModuleType
 
-from models.backbone import Backbone, make_without_data
+from torch import nn
+
+from models.backbone import Backbone, make_without_data, run_without_data
 
 # What networks raise about a size, while they are made or in their first forward pass.
 SIZE_ERRORS = (
@@ -24,6 +26,31 @@ def build_without_data(library: ModuleType, name: str, image_size: tuple[int, in
     backbone = make_without_data(lambda: library.build(name, image_size))
     backbone.module.to("meta")
     return backbone
+
+
+def takes(module: nn.Module, image_size: tuple[int, int]) -> bool:
+    """Whether the backbone runs at a size; costs no arithmetic."""
+    try:
+        run_without_data(module, image_size)
+    except SIZE_ERRORS:
+        return False
+    return True
+
+
+def check_native(module: nn.Module, name: str, image_size: tuple[int, int]) -> None:
+    """ValueError where the backbone takes no other size than the one that it was made for."""
+    height, width = image_size
+    others = ((height + 33, width + 57), (height + 64, width + 32), (2 * height, 2 * width))
+    training = module.training
+    try:
+        if any(takes(module.eval(), size) for size in others):
+            return
+    finally:
+        module.train(training)
+    raise ValueError(
+        f"--resize native: {name} takes images of {height}x{width} pixels only: pass --resize "
+        "squash, crop or pad, or use a convolutional --arch"
+    )
 
 
 def explain(library: ModuleType, name: str, image_size: tuple[int, int], error: Exception) -> str:

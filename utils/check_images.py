@@ -7,18 +7,14 @@ As a program it prints one line per bad image to stdout and ends with 0 (all goo
 
 import argparse
 import os
-import signal
 import stat
 import sys
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
-from multiprocessing import get_context
 from pathlib import Path
 from typing import TypeVar
 
@@ -27,6 +23,7 @@ from PIL import Image
 if __package__ in (None, ""):  # run as a program: imports start at the repository, not in utils/
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
+from utils.child_processes import work
 from utils.image_folders import left_out, list_images
 from utils.images import DEFAULT_MAX_PIXELS, ImageError, read_image
 from utils.text import printable
@@ -106,15 +103,15 @@ def map_files(
     if count == 0:
         yield from _counted(map(look, files), len(files), progress)
         return
-    # A fresh process (spawn) works beside threads and an initialised accelerator; a fork may not.
-    pool = ProcessPoolExecutor(count, get_context("spawn"), initializer=_leave_interrupts)
-    try:
-        yield from _counted(pool.map(look, files, chunksize=CHUNK), len(files), progress)
-    except BrokenProcessPool:
-        remedy = "check with fewer workers, or with a lower max_pixels"
-        raise ValueError(f"a process that checks images died: {remedy}") from None
-    finally:
-        pool.shutdown(cancel_futures=True)
+    remedy = "check with fewer workers, or with a lower max_pixels"
+    died = f"a process that checks images died: {remedy}"
+    parts = [files[i : i + CHUNK] for i in range(0, len(files), CHUNK)]
+    found = work(count, partial(_look_at, look), parts, died)
+    yield from _counted(chain.from_iterable(found), len(files), progress)
+
+
+def _look_at(look: Callable[[Path], T], files: list[Path]) -> list[T]:
+    return [look(file) for file in files]
 
 
 def _counted(
@@ -147,11 +144,6 @@ def why_too_small(size: tuple[int, int], smallest: int) -> str | None:
         return None
     shown = f"{size[0]}x{size[1]}"
     return f"{shown} pixels, at least {smallest}x{smallest} needed: take it out"
-
-
-def _leave_interrupts() -> None:
-    """Ctrl-C is the parent's to handle: it stops the processes, without a traceback from each."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _usable_cores() -> int:

@@ -25,8 +25,9 @@ from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalEx
 from torch.distributed.elastic.rendezvous import RendezvousError, RendezvousParameters
 from torch.distributed.elastic.rendezvous.registry import get_rendezvous_handler
 
-_FORWARDED = (signal.SIGTERM, signal.SIGINT)
-_STOP_CODES = tuple(128 + number for number in _FORWARDED)
+from utils.stopping import SIGNALS
+
+_STOP_CODES = tuple(128 + number for number in SIGNALS)
 
 
 def launch(
@@ -40,9 +41,10 @@ def launch(
     """Run `python entry_script *argv` in `gpus` processes here; returns the run's exit code.
 
     With `nodes` > 1 this machine is number `rank`, and `init_method` is tcp://host:port, an address
-    on machine 0 that all of them reach. The code is 0 when every process ended with 0; 143 or 130
-    when they stopped for SIGTERM or SIGINT, which are passed on to them; else that of the process
-    that failed first. Raises ValueError for wrong flags and when the machines do not find together.
+    on machine 0 that all of them reach. The code is 0 when every process ended with 0; 143, 130
+    or 129 when they stopped for SIGTERM, SIGINT or SIGHUP, which are passed on to them; else that
+    of the process that failed first. Raises ValueError for wrong flags and when the machines do not
+    find together.
     """
     rendezvous = _rendezvous(nodes, rank, init_method)
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, _cpus() // gpus)))
@@ -117,23 +119,30 @@ def _quieten_agent() -> None:
 
 @contextmanager
 def _signals_forwarded(agent: LocalElasticAgent) -> Iterator[None]:
-    """Pass SIGTERM and SIGINT on to the training processes and go on waiting for them.
+    """Pass a signal on to the training processes and go on waiting for them.
 
-    The processes save and exit by themselves; a second signal is passed on like the first. Before
-    they run, as while waiting for other machines, the signal ends the agent.
+    The processes save and exit by themselves; a second signal ends them as they are. Before they
+    run, as while waiting for other machines, the signal ends the agent.
     """
+    first: list[int] = []
 
     def forward(number: int, _frame: FrameType | None) -> None:
         pids = [worker.id for worker in agent.get_worker_group().workers if worker.id]
         if not pids:
             raise SignalException("stopped before the processes started", signal.Signals(number))
+        first.append(number)
         for pid in pids:
             with suppress(ProcessLookupError):
-                os.kill(pid, number)
+                os.kill(pid, number if len(first) == 1 else signal.SIGINT)
+        if len(first) > 1:
+            os._exit(128 + number)
 
     # The agent installs handlers of its own for the signals named here, and would replace ours.
-    os.environ["TORCHELASTIC_SIGNALS_TO_HANDLE"] = "SIGHUP,SIGQUIT"
-    before = {number: signal.signal(number, forward) for number in _FORWARDED}
+    os.environ["TORCHELASTIC_SIGNALS_TO_HANDLE"] = "SIGQUIT"
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    for number, handler in before.items():
+        if number != signal.SIGHUP or handler is not signal.SIG_IGN:  # nohup
+            signal.signal(number, forward)
     try:
         yield
     finally:

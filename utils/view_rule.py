@@ -61,6 +61,11 @@ class ViewRule:
         """How many inputs one image becomes: its crops, or itself."""
         return max(1, self.crops)
 
+    @property
+    def own_size(self) -> bool:
+        """Whether each image is seen whole and as large as it is."""
+        return self.resize == "native" and self.crops == 0
+
     def to_dict(self) -> dict[str, Any]:
         """Builtin types only, ready for JSON; `from_dict` takes it back."""
         return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}

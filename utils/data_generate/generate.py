@@ -19,14 +19,13 @@ import csv
 import hashlib
 import io
 import json
-import multiprocessing
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import chain, combinations
 from pathlib import Path
 
+from utils.child_processes import work
 from utils.data_generate.distortions import SETS, distortions_of
 from utils.data_generate.opening import MAX_SIDE
 from utils.data_generate.photos import name_photos
@@ -35,7 +34,6 @@ from utils.data_generate.worker import (
     PhotoJob,
     Written,
     distort_photo,
-    exit_with_parent,
     finished,
 )
 from utils.files import write_json, write_text
@@ -103,7 +101,11 @@ def generate(
     }
     plan = _plan(jobs, distortion_set, seed, tile, max_side, targets)
     _claim(out, plan, jobs)
-    written, made = _run([job for members in jobs.values() for job in members], workers, progress)
+    try:
+        written, made = _run(list(chain.from_iterable(jobs.values())), workers, progress)
+    finally:
+        for unfinished in out.rglob(".*.tmp"):  # of processes that were killed
+            unfinished.unlink(missing_ok=True)
     pairs = {}
     for split, members in jobs.items():
         files = [
@@ -191,16 +193,9 @@ def _each(jobs: list[PhotoJob], workers: int) -> Iterable[tuple[str, list[Writte
     if workers == 0:
         yield from ((job.name, distort_photo(job)) for job in jobs)
         return
-    # Spawned, not forked: a fork of a process with torch's threads may hang.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, initializer=exit_with_parent) as pool:
-        names = {pool.submit(distort_photo, job): job.name for job in jobs}
-        try:
-            for future in as_completed(names):
-                yield names[future], future.result()
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+    died = "a process that distorts photographs died: pass a smaller -j"
+    made = work(workers, distort_photo, jobs, died)
+    yield from zip((job.name for job in jobs), made, strict=True)
 
 
 def _write_labels(folder: Path, files: list[Written], targets: str | None) -> int:

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-import threading
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from multiprocessing import parent_process
 from pathlib import Path
 
 import numpy as np
@@ -50,13 +47,6 @@ class Written:
     level: int
     size: int
     target: float | None
-
-
-def exit_with_parent() -> None:
-    """Pool processes would wait for ever for work from a parent that was killed; this ends them."""
-    parent = parent_process()
-    if parent is not None:
-        threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
 
 
 def finished(job: PhotoJob) -> list[Written] | None:
