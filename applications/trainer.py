@@ -191,7 +191,7 @@ class Trainer:
             # No gradient of a loss that is not finite is: every process hears of it.
             scaled.backward(torch.ones_like(scaled) + 0 * loss.detach())
         read = [loss.detach().float(), *([self._gradients()] if update else [])]
-        value, *size = torch.stack(read).tolist()  # the device is waited for once
+        value, *size = torch.stack(read).cpu().tolist()  # the device is waited for once
         if fault := fault_of_step(
             self.model, at.loss_sum + value, size, self.scaler, self.runtime.world.size == 1
         ):
