@@ -8,10 +8,20 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from utils.flag_parser import Wording, from_file, from_values, given_flags, refuse_unknown, spell
+from utils.flag_parser import (
+    Wording,
+    from_file,
+    from_values,
+    given_flags,
+    refuse_outside,
+    refuse_unknown,
+    spell,
+)
 from utils.flag_types import UsageError, count, flag, number, one_of, part, positive, side, weights
 
 WORDING = Wording(
@@ -50,6 +60,8 @@ MODES = (
 CONTINUE_FLAGS = frozenset(
     "continue_run workers device gpus nodes rank init_method print_freq checkpoints threads".split()
 )
+# Where output goes; --data as well, of the modes that write it.
+WRITTEN = frozenset(["logdir", "checkpoints", "cache_features", "output", "maps"])
 _PIXELS: dict[str, Any] = {"type": side, "nargs": "+", "metavar": "PIXELS"}
 
 
@@ -383,7 +395,21 @@ def _repeated(given: dict[str, Any]) -> dict[str, Any]:
     if asked and asked != {name for name in MODES if name in stored}:
         # The weights that training started from are not those that another mode should use.
         stored = {k: v for k, v in stored.items() if k not in (*MODES, "resume", "output")}
+    makes_data = {"generate", "prepare"} & {*stored, *given}
+    names = (WRITTEN | {"data"} if makes_data else WRITTEN) - given.keys()
+    # A new run may lie beside the one that is repeated.
+    if (
+        "logdir" in stored
+        and Path(given["config"]).resolve().parents[1] == Path(stored["logdir"]).resolve()
+    ):
+        names -= {"logdir"}
+    check_written(stored, names, given["config"])
     return stored
+
+
+def check_written(values: dict[str, Any], names: Iterable[str], file: str | Path) -> None:
+    """UsageError where fields `names` of a file's values lead outside the present folder."""
+    refuse_outside(_flags(), values, names, file)
 
 
 def read_config(path: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ differences.
 from __future__ import annotations
 
 import dataclasses
+import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -200,12 +201,22 @@ def _fits(matched: Matched) -> tuple[dict[str, LogisticFit], str]:
 def _stored_fit(run: ComparedRun) -> tuple[str, LogisticFit] | None:
     """(split, fit) that results.json keeps of a run's test."""
     test = run.results.get("test") or {}
-    kept = test.get("fits", {}).get("4p")
-    if not kept or run.predictions.file.name != PREDICTIONS:
+    if not test.get("fits") or run.predictions.file.name != PREDICTIONS:
         return None
     names = {field.name for field in dataclasses.fields(LogisticFit)}
-    values = {name: value for name, value in kept.items() if name in names}
-    return str(test["fit"]), LogisticFit(**{**values, "parameters": tuple(values["parameters"])})
+    try:
+        kept = test["fits"]["4p"]
+        values = {name: value for name, value in kept.items() if name in names}
+        values["parameters"] = tuple(map(_parameter, values["parameters"]))
+        return str(test["fit"]), LogisticFit(**values)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        said = "test: fits: none that a training wrote"
+        raise ValueError(f"{run.path / 'results.json'}: {said}") from None
+
+
+def _parameter(value: object) -> float:
+    """A number of JSON; null is its nan."""
+    return math.nan if value is None else float(value)
 
 
 def _fitted(fit: LogisticFit, scores: np.ndarray, opinion: np.ndarray) -> Named:

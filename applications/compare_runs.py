@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import UnionType
 from typing import Any
 
 import numpy as np
 
+from applications.run_folder import FACTS
 from applications.tasks import TASKS
 from dataloader.levels import COLUMNS, Level
 from utils.logger import read_metrics
-from utils.read_file import csv_rows, read_text
-from utils.text import path_of_csv, printable, text_of_csv
+from utils.read_file import check_entries, csv_rows, read_object, read_text
+from utils.text import cut, path_of_csv, printable, quoted, text_of_csv
 
 PREDICTIONS = "predictions_test.csv"
 # The points of a curve: epochs (N,) and values (N,).
@@ -106,17 +107,18 @@ def _read(path: Path, name: str) -> ComparedRun:
         raise ValueError(
             f"--compare {path}: {what}: name a folder below --logdir, or a file of -e -o FILE.csv"
         )
-    config, results = _json(path / "config.json"), _json(path / "results.json")
+    config = _json(path / "config.json", {"criterion": str, "monitor": str | None})
+    results = _json(path / "results.json", {"best_epoch": int | None, "test": dict})
     if config is None:
         raise ValueError(f"--compare {path}: not a run folder: it has no config.json")
     if config.get("criterion") not in TASKS:
         raise ValueError(
-            f"{path / 'config.json'}: criterion {config.get('criterion')!r}: one of "
+            f"{path / 'config.json'}: criterion {cut(printable(config.get('criterion')))}: one of "
             f"{', '.join(TASKS)} is wanted"
         )
     if not (path / PREDICTIONS).is_file():
         raise ValueError(f"--compare {path}: no test predictions: {_remedy(path, results)}")
-    environment = _json(path / "environment.json") or {}
+    environment = _json(path / "environment.json", {**FACTS, "folder": str}) or {}
     run = ComparedRun(
         name, path, read_predictions(path / PREDICTIONS), config, environment, results or {}
     )
@@ -137,16 +139,13 @@ def _remedy(path: Path, results: dict[str, Any] | None) -> str:
     )
 
 
-def _json(file: Path) -> dict[str, Any] | None:
-    """The object in the file; None where there is no file."""
+def _json(file: Path, kinds: Mapping[str, type | UnionType]) -> dict[str, Any] | None:
+    """The object in the file, its entries of their kinds; None where there is no file."""
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
+        found = read_object(file)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{file}: cannot be read as JSON ({error})") from None
-    if not isinstance(found, dict):
-        raise ValueError(f"{file}: an object is wanted")
+    check_entries(found, kinds, file)
     return found
 
 
@@ -190,7 +189,7 @@ def read_predictions(file: Path) -> Predictions:
     images = tuple(map(path_of_csv, columns["path"]))
     if len(set(images)) < len(images):
         twice, _ = Counter(images).most_common(1)[0]
-        raise ValueError(f"{file}: {printable(twice)} stands there twice")
+        raise ValueError(f"{file}: {cut(printable(twice))} stands there twice")
 
     def numbers(name: str) -> np.ndarray | None:
         return _numbers(file, name, columns[name], columns[" line"]) if name in columns else None
@@ -216,7 +215,7 @@ def _numbers(file: Path, name: str, cells: Sequence[str], lines: Sequence[str]) 
         except ValueError:
             values[i] = math.nan
         if not math.isfinite(values[i]):
-            raise ValueError(f"{file}:{lines[i]}: {name} {cell!r} is not a finite number")
+            raise ValueError(f"{file}:{lines[i]}: {name} {quoted(cell)} is not a finite number")
     return values
 
 
@@ -226,8 +225,9 @@ def _levels(file: Path, columns: dict[str, Sequence[str]]) -> tuple[Level, ...] 
     found = []
     rows = zip(*(columns[name] for name in (*COLUMNS[1:], " line")), strict=True)
     for reference_id, distortion, level, line in rows:
-        if level and not level.isdecimal():
-            raise ValueError(f"{file}:{line}: level {level!r} is not a whole number")
+        if level and not (level.isdecimal() and len(level) < 10):
+            said = f"level {quoted(level)} is not a whole number of at most 9 digits"
+            raise ValueError(f"{file}:{line}: {said}")
         names = text_of_csv(reference_id), text_of_csv(distortion)
         found.append(Level(*names, int(level) if level else None))
     return tuple(found)

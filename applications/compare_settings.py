@@ -83,7 +83,7 @@ def _facts(run: ComparedRun) -> dict[str, str]:
         "platform": kept.get("platform"), "python": kept.get("python"), **kept.get("packages", {}),
     }  # fmt: skip
     labels = {
-        f"labels of {split} (SHA-256)": digest[:12]
+        f"labels of {split} (SHA-256)": str(digest)[:12]
         for split, digest in kept.get("labels_sha256", {}).items()
     }
     return {**{k: str(v) for k, v in plain.items() if v is not None}, **labels}

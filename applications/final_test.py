@@ -76,15 +76,16 @@ def test_best(
     else:
         logger.info("no test/ split: nothing to test the best weights on")
     if runtime.main:
-        write_json(folder.results, without_nan(results))
         folder.publish()
         if "test" in data.splits and not config.no_report:
             options = replace(options, features=None)  # pictures are made from images
             _report(Evaluation(
                 f"{folder.path.name}, test", config, trainer.task, judged, values, val,
                 labels_of(config, trainer.task, data), folder.stored_facts(), folder.best,
-                folder.path, trainer.model, options, runtime.device,
+                folder.path, trainer.model, options, runtime.device, at.best_epoch,
             ), folder, logger, at.updates + 1)  # fmt: skip
+        # Last of all: it says that the run is finished.
+        write_json(folder.results, without_nan(results))
 
 
 def _report(e: Evaluation, folder: RunFolder, logger: Logger, step: int) -> None:

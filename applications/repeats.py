@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from applications import left_out, run_folder
 from applications.data import read_data
 from applications.resplit import part_of
 from applications.run_folder import RunFolder
+from applications.run_lock import hold
 from applications.runtime import Runtime, Stopped
 from applications.tasks import TASKS
 from applications.train import check_names, train
@@ -25,6 +25,7 @@ from config import Config
 from utils import distributed
 from utils.files import write_json, write_text
 from utils.logger import Logger
+from utils.read_file import read_object
 
 SUMMARY = "summary.json"  # beside summary.csv, in the folder of all runs
 STATISTICS = ("median", "lower quartile", "upper quartile", "mean", "std", "min", "max")
@@ -78,6 +79,7 @@ def _parent(config: Config, runtime: Runtime) -> RunFolder:
     first, task = replace(config, repeat=1), TASKS[config.criterion]
     if config.continue_run:
         folder = run_folder.opened(Path(config.continue_run), config)
+        hold(folder.path, runtime)
         run_folder.check_processes(folder, runtime)
         unchecked = replace(first, no_check=True, bad_images="stop")
         run_folder.check_labels(folder, read_data(unchecked, task, runtime).digests())
@@ -92,17 +94,17 @@ def _begun(parent: Path, number: int) -> Path | None:
     """The newest run of a number below `parent`."""
     found = []
     for file in sorted(parent.glob("[!.]*/config.json")):
-        if json.loads(file.read_text(encoding="utf-8")).get("repeat") == number:
+        if read_object(file).get("repeat") == number:
             found.append(file.parent)
     return found[-1] if found else None
 
 
 def _summarise(parent: Path, finished: list[tuple[Config, RunFolder]]) -> None:
-    results = [json.loads(f.results.read_text(encoding="utf-8")) for _, f in finished]
-    figures = figures_of([result["test"] for result in results])
+    results = [folder.stored_results() for _, folder in finished]
+    figures = figures_of([result.get("test", {}) for result in results])
     summary = {name: statistics_of(values) for name, values in figures.items()}
     rows = [
-        {"run": folder.path.name, "part": part_of(config), "best_epoch": result["best_epoch"]}
+        {"run": folder.path.name, "part": part_of(config), "best_epoch": result.get("best_epoch")}
         | {name: values[i] for name, values in figures.items()}
         for i, ((config, folder), result) in enumerate(zip(finished, results, strict=True))
     ]

@@ -33,7 +33,8 @@ class Evaluation:
     title: of the page. judged, values: the split with the scores of its images, and its figures as
     `final_figures` leaves them. val: the images the fits were made on, where not the judged ones.
     labels: what is known of every split, or why it is not. facts: `run_folder.environment`.
-    run: folder of the training, where it is known.
+    run: folder of the training, where it is known. best: its best epoch, where results.json is
+    still to be written.
     """
 
     title: str
@@ -49,6 +50,7 @@ class Evaluation:
     model: nn.Module
     options: ScoringOptions
     device: torch.device
+    best: int | None = None
 
     @property
     def targets(self) -> Targets:

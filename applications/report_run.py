@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,6 +20,7 @@ from dataloader.labels import read_labels
 from utils.chart import Chart, Line, Upright
 from utils.html_page import Html, element, table
 from utils.logger import read_metrics
+from utils.read_file import check_entries, read_json, read_object
 
 
 def curve_section(e: Evaluation) -> list[Section]:
@@ -28,7 +28,7 @@ def curve_section(e: Evaluation) -> list[Section]:
     if not records:
         said = "No metrics.jsonl lies beside the weights: name those of a run folder to see curves."
         return [Section("curves", "Training", said, ())]
-    best = best_epoch(e.run) if e.run else None
+    best = e.best or (best_epoch(e.run) if e.run else None)
     figures = dict.fromkeys(
         name for record in records if record["split"] == "val" for name in record
     )
@@ -42,10 +42,11 @@ def curve_section(e: Evaluation) -> list[Section]:
 
 def best_epoch(run: Path) -> int | None:
     file = run / "results.json"
-    found = (
-        json.loads(file.read_text(encoding="utf-8")).get("best_epoch") if file.is_file() else None
-    )
-    return found if isinstance(found, int) else None
+    if not file.is_file():
+        return None
+    found = read_object(file)
+    check_entries(found, {"best_epoch": int | None}, file)
+    return found.get("best_epoch")
 
 
 def curve(records: Sequence[Mapping[str, Any]], name: str, best: int | None) -> Chart | None:
@@ -73,7 +74,7 @@ def _card(e: Evaluation) -> list[Section]:
     if e.config.distort or not file.is_file():
         return []
     try:
-        card = json.loads(file.read_text(encoding="utf-8"))
+        card = read_json(file)
         rows = [[key, str(value)] for key, value in card.items() if isinstance(value, str | int)]
         files = (card.get("files") or {}).items()
         rows += [[f"{name}: SHA-256", str(about.get("sha256", ""))] for name, about in files]
@@ -118,16 +119,16 @@ def command_section(e: Evaluation) -> Section:
         ["weights", str(e.weights)],
         ["labels", e.judged.split.title],
         *(
-            [f"labels of {name}: SHA-256", digest]
+            [f"labels of {name}: SHA-256", str(digest)]
             for name, digest in facts["labels_sha256"].items()
         ),
         ["made", str(facts["started"])],
         ["git revision", str(facts["git_revision"] or "not a checkout")],
         ["machine", f"{facts['platform']}, {facts['device']}"],
         ["Python", str(facts["python"])],
-        *([name, version] for name, version in facts["packages"].items()),
+        *([name, str(version)] for name, version in facts["packages"].items()),
     ]
-    line = element("pre", shlex.join(["python", *facts["command"]]))
+    line = element("pre", shlex.join(["python", *map(str, facts["command"])]))
     given = sorted(e.config.given)
     settings = [[name, str(getattr(e.config, name))] for name in given]
     body: list[Html | Chart] = [line, table(["what", ""], rows, numeric=2)]

@@ -4,13 +4,11 @@ continue the run.
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -18,12 +16,17 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from applications.run_lock import new_folder
 from applications.runtime import Runtime
-from config import CONTINUE_FLAGS, MODES, Config, make_config, read_config
+from config import CONTINUE_FLAGS, MODES, Config, check_written, make_config, read_config
 from utils import distributed
 from utils.checkpoint import publish
 from utils.device import describe
-from utils.files import write_json
+from utils.files import sweep, write_json
+from utils.flag_parser import is_inside
+from utils.read_file import check_entries, read_object
 
 PACKAGES = (
     "torch",
@@ -35,6 +38,10 @@ PACKAGES = (
     "pillow",
     "torch-npu",
 )
+FACTS = {
+    "started": str, "command": list, "python": str, "packages": dict, "platform": str,
+    "device": str, "processes": int, "labels_sha256": dict,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -50,6 +57,11 @@ class RunFolder:
     @property
     def checkpoint(self) -> Path:
         return self.path / f"checkpoint_{self.arch}.pth"
+
+    @property
+    def previous(self) -> Path:
+        """The state that was saved before that of `checkpoint`."""
+        return self.path / f"previous_{self.checkpoint.name}"
 
     @property
     def best(self) -> Path:
@@ -70,16 +82,26 @@ class RunFolder:
                 publish(file, self.latest / file.name)
 
     def sweep(self) -> None:
-        """Removes what a killed process left half-written; only the run itself writes here."""
-        for file in self.path.glob(".*.tmp"):
-            file.unlink(missing_ok=True)
+        """Removes what killed processes left half-written, here and among the published copies."""
+        sweep(self.path)
+        for name in ("checkpoint_", "model_best_"):
+            sweep(self.latest, f".{name}*.tmp")
 
     def stored_config(self) -> dict[str, Any]:
-        return json.loads((self.path / "config.json").read_text(encoding="utf-8"))
+        return read_object(self.path / "config.json")
 
     def stored_facts(self) -> dict[str, Any]:
         """`environment` of the call that began the run."""
-        return json.loads((self.path / "environment.json").read_text(encoding="utf-8"))
+        file = self.path / "environment.json"
+        facts = read_object(file)
+        check_entries(facts, FACTS, file, needed=True)
+        return facts
+
+    def stored_results(self) -> dict[str, Any]:
+        """What a finished run found."""
+        found = read_object(self.results)
+        check_entries(found, {"best_epoch": int | None, "test": dict}, self.results)
+        return found
 
 
 def file_arch(arch: str) -> str:
@@ -98,17 +120,23 @@ def create(
         name = f"{time.strftime('%Y%m%d-%H%M%S')}_{file_arch(config.arch)}_{config.criterion}"
         facts = environment(config, labels, runtime)
         files = {"config.json": config.to_dict(), "environment.json": facts, **beside}
-        path = _make(Path(config.logdir), name, files)
-    return opened(distributed.broadcast_object(path), config)
+        path, handle = _make(Path(config.logdir), name, files)
+        if handle is not None:
+            runtime.held[path.resolve()] = handle
+    folder = opened(distributed.broadcast_object(path), config)
+    if runtime.main:
+        folder.sweep()
+    return folder
 
 
 def opened(path: Path, config: Config) -> RunFolder:
     return RunFolder(Path(path), file_arch(config.arch), Path(config.checkpoints))
 
 
-def _make(root: Path, name: str, files: dict[str, Any]) -> Path:
+def _make(root: Path, name: str, files: dict[str, Any]) -> tuple[Path, int | None]:
+    """(the new folder, handle of its lock if any)"""
     root.mkdir(parents=True, exist_ok=True)
-    made = Path(tempfile.mkdtemp(dir=root, prefix=".new-"))
+    made, handle = new_folder(root)
     try:
         for file, content in files.items():
             write_json(made / file, content)
@@ -118,12 +146,14 @@ def _make(root: Path, name: str, files: dict[str, Any]) -> Path:
             try:
                 # Renaming onto a folder fails unless that is empty, and ours never are.
                 os.rename(made, target)
-                return target
+                return target, handle
             except OSError:
                 if not target.exists():
                     raise
         raise ValueError(f"{root / name}: a thousand runs of this second exist")
     except BaseException:
+        if handle is not None:
+            os.close(handle)
         shutil.rmtree(made, ignore_errors=True)
         raise
 
@@ -142,6 +172,7 @@ def environment(config: Config, labels: dict[str, str], runtime: Runtime) -> dic
         "platform": platform.platform(),
         "device": describe(runtime.device),
         "processes": runtime.world.size,
+        "threads": torch.get_num_threads(),
         "amp": runtime.amp,
         "seed": config.seed,
         "labels_sha256": labels,
@@ -184,7 +215,27 @@ def continued(config: Config) -> Config:
             f"--continue {config.continue_run}: no config.json there: name a folder below --logdir"
         )
     changed = {name: getattr(config, name) for name in config.given & CONTINUE_FLAGS}
-    return make_config({**set_fields(read_config(str(file))), **changed})
+    stored = settled(set_fields(read_config(str(file))), config.given, file)
+    return make_config({**stored, **changed})
+
+
+def settled(stored: dict[str, Any], given: Iterable[str], file: Path) -> dict[str, Any]:
+    """Fields of a run's stored configuration, whose folder may come from a stranger: runs that
+    follow lie in the present folder or beside this one. UsageError where weights or features would
+    be written elsewhere.
+    """
+    check_written(stored, {"checkpoints"} - set(given), file)
+    kept = Path(stored.get("cache_features", "."))
+    if not is_inside(kept) and not any(kept.glob("*/about.json")):
+        raise ValueError(
+            f"{file}: --cache_features {kept} lies outside this folder and holds no features yet: "
+            "start a new run, which may name it"
+        )
+    root = Path(stored.get("logdir", Config.logdir))
+    beside = file.resolve().parents[1]
+    return (
+        stored if is_inside(root) or root.resolve() == beside else {**stored, "logdir": str(beside)}
+    )
 
 
 def set_fields(stored: dict[str, Any]) -> dict[str, Any]:
@@ -204,10 +255,18 @@ def check_labels(folder: RunFolder, labels: dict[str, str], what: str = "labels"
 
 
 def check_processes(folder: RunFolder, runtime: Runtime) -> None:
-    """The order of the data depends on the number of processes."""
+    """The order of the data depends on the number of processes; the order of sums, and so the last
+    bits of a result on the CPU, on that of threads.
+    """
     facts = folder.stored_facts()
     if facts["processes"] != runtime.world.size:
         raise ValueError(
             f"{folder.path}: began with {facts['processes']} process(es), now "
             f"{runtime.world.size}: start as many (-g, -n)"
+        )
+    threads, began = torch.get_num_threads(), facts.get("threads")
+    if began not in (None, threads) and runtime.device.type == "cpu":
+        runtime.info(
+            f"{folder.path}: began with {began} thread(s), now {threads}: the result will be "
+            f"close, but is not promised to be the same to the bit (--threads {began} is)"
         )

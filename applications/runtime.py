@@ -4,9 +4,11 @@ too.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import torch
 
@@ -20,11 +22,14 @@ from utils.text import to_stderr
 
 @dataclass(frozen=True)
 class Runtime:
-    """device; amp for training; processes."""
+    """device; amp for training; processes; and the run folders that this call has locked, with the
+    handles of their locks.
+    """
 
     device: torch.device
     amp: str
     world: distributed.World
+    held: dict[Path, int] = field(default_factory=dict)
 
     @property
     def main(self) -> bool:
@@ -82,16 +87,18 @@ def open_runtime(config: Config) -> Iterator[Runtime]:
     """The device, the process group and the threads that the flags ask for; signals raise Stopped
     until the end (utils/stopping.py), and no process that was started in between is left.
     """
-    before = child_processes.running()
+    before, held = child_processes.running(), {}
     with stopping.caught(distributed.launched()):
         try:
-            yield _opened(config)
+            yield _opened(config, held)
         finally:
+            for handle in held.values():
+                os.close(handle)
             child_processes.kill(child_processes.running() - before)
             distributed.teardown()
 
 
-def _opened(config: Config) -> Runtime:
+def _opened(config: Config, held: dict[Path, int]) -> Runtime:
     if config.threads:
         torch.set_num_threads(config.threads)
     world = distributed.world()
@@ -101,7 +108,7 @@ def _opened(config: Config) -> Runtime:
     amp = config.amp or default_amp(device)
     check_amp(device, amp)
     distributed.setup(device)
-    runtime = Runtime(device, amp, world)
+    runtime = Runtime(device, amp, world, held)
     if note:
         runtime.info(note)
     return runtime

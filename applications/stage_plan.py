@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from applications import run_folder
+from applications.run_folder import set_fields, settled
 from applications.stage_list import Stage
-from config import CONTINUE_FLAGS, Config, make_config
+from config import CONTINUE_FLAGS, Config, checked_config
+from utils.read_file import check_entries, read_object
 
 FILE = "stages.json"
+KINDS = {"names": str, "configs": dict, "labels_sha256": dict, "done": str}  # of lists
 
 
 @dataclass(frozen=True)
@@ -48,20 +49,31 @@ class Plan:
         }
 
 
-def read(folder: Path) -> Plan | None:
-    """The plan of a run folder; None where the run is not one of several. Raises ValueError."""
+def read(folder: Path, given: Iterable[str] = ()) -> Plan | None:
+    """The plan of a run folder; None where the run is not one of several. Raises ValueError.
+
+    given: flags of the present call.
+    """
     file = folder / FILE
     if not file.exists():
         return None
     try:
-        stored = json.loads(file.read_text(encoding="utf-8"))
+        stored = read_object(file)
+        check_entries(stored, dict.fromkeys(KINDS, list), file, needed=True)
+        for name, kind in KINDS.items():
+            if not all(isinstance(one, kind) for one in stored[name]):
+                raise ValueError(f"{name}: a value of another kind")
+        configs = [settled(set_fields(one), given, file) for one in stored["configs"]]
         stages = [
-            Stage(name, make_config({**run_folder.set_fields(fields), "train": True}))
-            for name, fields in zip(stored["names"], stored["configs"], strict=True)
+            Stage(name, checked_config({**fields, "train": True}))
+            for name, fields in zip(stored["names"], configs, strict=True)
         ]
-        return Plan(tuple(stages), tuple(stored["labels_sha256"]), tuple(stored["done"]))
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{file}: not the plan of a run in stages: {error}") from None
+        if len(stored["done"]) >= len(stages):
+            raise ValueError("done: more than the stages before this one")
+    except ValueError as error:
+        said = str(error).removeprefix(f"{file}: ")
+        raise ValueError(f"{file}: not the plan of a run in stages: {said}") from None
+    return Plan(tuple(stages), tuple(stored["labels_sha256"]), tuple(stored["done"]))
 
 
 def with_changes(plan: Plan, config: Config) -> Plan:
@@ -98,7 +110,6 @@ def started_after(plan: Plan) -> Path | None:
 
 def _done_in(file: Path) -> list[str] | None:
     try:
-        stored: Mapping[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        return [Path(folder).name for folder in stored["done"]]
+        return [Path(folder).name for folder in read_object(file)["done"]]
     except (OSError, ValueError, KeyError, TypeError):
         return None  # not a plan of ours: another run's folder is none of our business

@@ -7,7 +7,6 @@ later ones with --resume BEST_WEIGHTS_BEFORE, to the bit.
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -19,6 +18,7 @@ from applications import left_out, repeats, run_folder, stage_plan
 from applications.data import Data, read_data
 from applications.rates import optimizer_of
 from applications.run_folder import RunFolder
+from applications.run_lock import hold
 from applications.runtime import Runtime, Stopped
 from applications.stage_list import split_stages
 from applications.stage_plan import Plan
@@ -39,7 +39,7 @@ def run(config: Config, runtime: Runtime) -> int:
     if repeats.wanted(config):
         return repeats.run(config, runtime)
     continued = Path(config.continue_run) if config.continue_run else None
-    plan = stage_plan.read(continued) if continued else None
+    plan = stage_plan.read(continued, config.given) if continued else None
     if plan:
         plan = stage_plan.with_changes(plan, config)
     elif config.stages:
@@ -49,10 +49,13 @@ def run(config: Config, runtime: Runtime) -> int:
         if plan is None:
             return 0
         run_folder.check_processes(run_folder.opened(continued, config), runtime)
-        plan, continued = _next_to_start(plan.after(continued)), None
+        before = plan.after(continued)
+        plan = _next_to_start(before)
         if len(plan.done) == len(plan.stages):
             runtime.info(f"all stages of {plan.names} are finished")
             return 0
+        hold(continued, runtime)  # no other process starts the next stage
+        plan, continued = _next_to_start(before), None
     if plan is None:
         train(config, runtime)
     else:
@@ -181,13 +184,13 @@ def summary(plan: Plan) -> str:
     """A table: each finished stage's best epoch, validation and test figures, and folder."""
     rows = [("stage", "best epoch", "best", "test", "run")]
     for number, folder in enumerate(plan.done):
-        results = json.loads(_opened(plan, number).results.read_text(encoding="utf-8"))
+        results = _opened(plan, number).stored_results()
         figure, _ = monitored(plan.stages[number].config)
         rows.append(
             (
                 f"{number + 1} {plan.stages[number].name}",
-                str(results["best_epoch"]),
-                _shown({figure: results[figure]}),
+                str(results.get("best_epoch")),
+                _shown({figure: results.get(figure)}),
                 _shown(results.get("test", {})) or "no test/ split",
                 folder,
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ from applications.final_test import test_best
 from applications.ladders import check_monitor
 from applications.rates import optimizer_of, rate_figures
 from applications.run_folder import RunFolder
+from applications.run_lock import hold
+from applications.run_state import has_begun
 from applications.runtime import Runtime
 from applications.scoring import ScoringOptions, score_images
 from applications.tasks import TASKS, branches, monitored
@@ -57,6 +60,9 @@ def train(
     data: where the labels have been read. beside: more files for a new run's folder, name -> JSON.
     """
     task = TASKS[config.criterion]
+    if config.continue_run:
+        hold(Path(config.continue_run), runtime)
+    _has_state(config)  # answers at once where there was one
     config = with_resumed_variant(config)
     check_names(config)
     rule = view_rule(config)
@@ -137,9 +143,7 @@ def _model(config: Config, runtime: Runtime, classes: int, smallest_batch: int) 
 
 def _has_state(config: Config) -> bool:
     """Whether a run goes on from a saved state, rather than beginning."""
-    if not config.continue_run:
-        return False
-    return run_folder.opened(config.continue_run, config).checkpoint.exists()
+    return bool(config.continue_run) and has_begun(run_folder.opened(config.continue_run, config))
 
 
 def _sample_scores(
@@ -227,7 +231,7 @@ def _introduce_parts(config: Config, trainer: Trainer) -> None:
 
 def _begin(trainer: Trainer, folder: RunFolder, logger: Logger, data: Data) -> None:
     # The main process looks, before it writes: another one could find the file it has just saved.
-    if distributed.broadcast_object(folder.checkpoint.exists()):
+    if distributed.broadcast_object(trainer.runtime.main and has_begun(folder)):
         trainer.restore()
         trainer.check_restored()
         return

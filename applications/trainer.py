@@ -20,6 +20,7 @@ from applications.payload import network_payload
 from applications.position import Position
 from applications.rates import rate_figures
 from applications.run_folder import RunFolder
+from applications.run_state import last_state, settle
 from applications.runtime import Runtime, Stopped
 from applications.scoring import ScoringOptions, to_input
 from applications.tasks import TASKS, is_better, monitored
@@ -325,21 +326,18 @@ class Trainer:
             "position": asdict(at),
             "sums": sums,
         }
-        checkpoint.save(self.folder.checkpoint, payload)
+        checkpoint.save(self.folder.checkpoint, payload, keep=self.folder.previous)
         if at.updates:
             self.folder.publish()
 
     def restore(self) -> None:
         """Continues from the folder's checkpoint, on every process."""
-        file = self.folder.checkpoint
+        file, payload, damage = last_state(self.folder)
         at = self.position = restore_state(
-            checkpoint.load(file), file, self.model, self.optimizer, ema=self.ema,
+            payload, file, self.model, self.optimizer, ema=self.ema,
             scaler=self.scaler, device=self.runtime.device, rank=self.runtime.world.rank,
         )  # fmt: skip
-        self.logger.truncate_after(at.updates)
-        self.logger.info(
-            f"continuing {self.folder.path} at epoch {at.epoch + 1}, step {at.step + 1}"
-        )
+        settle(self.folder, payload, at, self.figure, self.runtime, self.logger, damage)
 
     def check_restored(self) -> None:
         """ValueError for a state that an older version saved after the training had diverged."""

@@ -1,16 +1,13 @@
 """Checkpoints on top of the one writer of `utils.files`.
 
 A checkpoint holds tensors and built-in types only and carries a digest of its own content, so that
-a flipped bit or a
-torn file is found wherever the file was copied to. A `manifest.json` beside it lists the SHA-256 of
-each whole file.
+a flipped bit or a torn file is found wherever the file was copied to.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
-import json
 import struct
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,18 +15,17 @@ from typing import Any
 
 import torch
 
-from utils.files import write_atomic, write_json
+from utils.files import write_atomic
 from utils.tensor_files import CheckpointError, load_tensors
 
 FORMAT = 1
-MANIFEST = "manifest.json"
 
 
-def save(path: Path, payload: Mapping[str, Any]) -> None:
-    """Writes a checkpoint atomically, then its line in the folder's manifest.
+def save(path: Path, payload: Mapping[str, Any], keep: Path | None = None) -> None:
+    """Writes a checkpoint atomically.
 
     payload: nested dicts, lists and tuples of tensors and built-in types. Tensors are stored on the
-    CPU.
+    CPU. keep: where the checkpoint that stood there stays.
     """
     stored = _to_cpu(dict(payload))
     stored["format"] = FORMAT
@@ -37,8 +33,7 @@ def save(path: Path, payload: Mapping[str, Any]) -> None:
     buffer = io.BytesIO()  # a file name inside the archive would make equal contents differ
     torch.save(stored, buffer)
     data = buffer.getbuffer()
-    write_atomic(path, lambda file: file.write(data))
-    _enter_in_manifest(Path(path), hashlib.sha256(data).hexdigest())
+    write_atomic(path, lambda file: file.write(data), keep=keep)
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -127,24 +122,9 @@ def _to_cpu(value: Any) -> Any:
 
 
 def publish(source: Path, target: Path) -> None:
-    """Puts a finished file at a second place, atomically and with its manifest line; the source
-    stays.
-    """
+    """Puts a finished file at a second place, atomically; the source stays."""
     data = Path(source).read_bytes()
     write_atomic(target, lambda file: file.write(data))
-    _enter_in_manifest(Path(target), hashlib.sha256(data).hexdigest())
-
-
-def _enter_in_manifest(path: Path, sha256: str) -> None:
-    manifest = path.parent / MANIFEST
-    entries: dict[str, Any] = {}
-    if manifest.exists():
-        try:
-            entries = json.loads(manifest.read_text(encoding="utf-8"))
-        except ValueError:
-            raise CheckpointError(f"{manifest}: not JSON: remove it, it is written anew") from None
-    entries[path.name] = {"sha256": sha256, "bytes": path.stat().st_size}
-    write_json(manifest, entries)
 
 
 def find_spelling(path: Path) -> Path:

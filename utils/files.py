@@ -11,11 +11,12 @@ import os
 import tempfile
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from utils.disk_full import bytes_of, named_place
+from utils.lock import try_lock, when_abandoned
 from utils.read_file import check_regular
 from utils.text import printable
 
@@ -30,31 +31,68 @@ def _place_named(function: Callable[..., None]) -> Callable[..., None]:
 
 
 @_place_named
-def write_atomic(path: Path, write: Callable[[BinaryIO], object], durable: bool = True) -> None:
+def write_atomic(
+    path: Path,
+    write: Callable[[BinaryIO], object],
+    durable: bool = True,
+    keep: Path | None = None,
+) -> None:
     """Write a file so that `path` holds either its old content or all of the new one.
 
     durable: after a power cut too, at the price of waiting for the disk. Without it only a process
-    that is killed does no harm, which is enough for what can be made again. WriteError, one line,
-    names file, bytes and cure.
+    that is killed does no harm, which is enough for what can be made again. keep: a file beside it
+    that holds the old content from then on. WriteError, one line, names file, bytes and cure.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # The beginning of the name alone: one of 255 bytes would have no room for the rest.
-    prefix = f".{path.name[:40]}."
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=prefix, suffix=".tmp")
+    handle, temporary = _locked_temporary(path)
     try:
         with os.fdopen(handle, "wb") as file:
             write(file)
+            file.flush()
             if durable:
-                file.flush()
                 os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
+            os.chmod(temporary, 0o666 & ~_umask())
+            if keep is not None and path.exists():
+                _keep(path, keep)
+            if os.name == "nt":  # an open file cannot be renamed there
+                file.close()
+            os.replace(temporary, path)  # while it is locked: until then nobody may sweep it
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
     if durable:
         _sync_folder(path.parent)
+
+
+def sweep(folder: Path, pattern: str = ".*.tmp") -> None:
+    """Removes what killed processes left of `write_atomic`, nothing that a living one writes."""
+    for file in folder.glob(pattern):
+        when_abandoned(file, partial(file.unlink, missing_ok=True))
+
+
+def _locked_temporary(path: Path) -> tuple[int, str]:
+    """(handle, file) that `sweep` leaves alone for as long as this process has it open."""
+    # The beginning of the name alone: one of 255 bytes would have no room for the rest.
+    prefix = f".{path.name[:40]}."
+    while True:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=prefix, suffix=".tmp")
+        try:
+            held = try_lock(handle)
+        except OSError:  # without locks nothing is ever swept
+            held = True
+        if held and os.fstat(handle).st_nlink:
+            return handle, name
+        os.close(handle)  # swept between its making and its lock
+
+
+def _keep(path: Path, kept: Path) -> None:
+    """Gives the file a second name, so that one of the two is there at any moment."""
+    kept.unlink(missing_ok=True)
+    try:
+        os.link(path, kept)
+    except OSError:  # a file system without hard links
+        os.replace(path, kept)
 
 
 def check_output(path: Path, folder: bool = False) -> None:

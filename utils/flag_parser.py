@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
 from utils.flag_types import UsageError, did_you_mean
+from utils.read_file import UnreadableFile, read_object
+from utils.text import cut, printable
 
 Flags = Sequence[dataclasses.Field]
 
@@ -49,7 +50,7 @@ class _Help(argparse.ArgumentDefaultsHelpFormatter):
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise UsageError(message)
+        raise UsageError(cut(message, 1000))
 
 
 def spell(flags: Flags, field_name: str) -> str:
@@ -104,17 +105,46 @@ def _unknown(word: str, flags: Flags) -> str:
 def from_file(flags: Flags, wording: Wording, path: str) -> dict[str, Any]:
     """Fields set by a configuration file (JSON); the parser checks their types and choices."""
     try:
-        loaded = json.loads(Path(path).read_text(encoding="utf-8"))
+        loaded = read_object(path)
     except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from None
-    except ValueError as error:
-        raise UsageError(f"{path}: not JSON: {error}") from None
-    if not isinstance(loaded, dict):
-        raise UsageError(f"{path}: expected an object of flag names and values")
+        raise UsageError(f"{printable(path)}: {error.strerror}") from None
+    except UnreadableFile as error:
+        raise UsageError(str(error)) from None
     try:
+        for key, value in loaded.items():
+            for text in value if isinstance(value, list) else [value]:
+                if isinstance(text, str) and not _possible(text):
+                    said = "no flag has a null character or half a surrogate pair"
+                    raise UsageError(f"{cut(printable(key))}: {cut(printable(text))}: {said}")
         return from_values(flags, wording, loaded)
     except UsageError as error:
-        raise UsageError(f"{path}: {error}") from None
+        raise UsageError(f"{printable(path)}: {error}") from None
+
+
+def _possible(text: str) -> bool:
+    """Whether text can be a flag's value: no null character, and UTF-8."""
+    return "\0" not in text and not any("\ud800" <= c <= "\udfff" for c in text)
+
+
+def refuse_outside(
+    flags: Flags, values: Mapping[str, Any], names: Iterable[str], path: str | Path
+) -> None:
+    """UsageError where the file `path`, which may be a stranger's, has output written outside the
+    present folder. names: of the fields that say where to, less those of the command line.
+    """
+    for name in names:
+        value = values.get(name)
+        if value is not None and not is_inside(value):
+            flag = spell(flags, name)
+            raise UsageError(
+                f"{printable(path)}: {flag} {printable(value)} lies outside this folder: pass "
+                f"{flag} with that folder, if you want it written to, or with another one"
+            )
+
+
+def is_inside(path: str | Path) -> bool:
+    """Whether the path is in the present folder; links are followed."""
+    return Path(path).resolve().is_relative_to(Path.cwd())
 
 
 def from_values(flags: Flags, wording: Wording, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -142,4 +172,4 @@ def refuse_unknown(flags: Flags, values: Mapping[str, Any]) -> None:
     names = [f.name for f in flags]
     for key in values:
         if key not in names:
-            raise UsageError(f"unknown key {key!r}{did_you_mean(key, names)}")
+            raise UsageError(f"unknown key {cut(key)!r}{did_you_mean(cut(key), names)}")

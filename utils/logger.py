@@ -16,7 +16,8 @@ from PIL import Image
 
 from utils.disk_full import Lines, named_place
 from utils.files import write_text
-from utils.text import to_stderr, visible
+from utils.read_file import parse_json
+from utils.text import printable, to_stderr, visible
 
 EVENTS = "events.out.tfevents.*"  # what TensorBoard calls its file, with time and host
 
@@ -39,27 +40,37 @@ def _plain(value: Any) -> Any:
 
 def read_metrics(file: Path) -> list[dict[str, Any]]:
     """The records of train and val in metrics.jsonl, in order; none where there is no such file.
-    The line that a killed run was writing is left out.
+    The line that a killed run was writing is left out; ValueError names any other that is none.
     """
     if not file.is_file():
         return []
     found = []
-    for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
-        try:
-            record = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(record, dict) and record.get("split") in ("train", "val"):
+    for number, _, record in _records(file):
+        if record.get("split") in ("train", "val"):
+            figures = (value for name, value in record.items() if name != "split")
+            if "epoch" not in record or not all(map(_is_figure, figures)):
+                raise _odd(file, number)
             found.append(record)
     return found
 
 
-def _kept(line: str, step: int) -> bool:
-    try:
-        record = json.loads(line)
-    except json.JSONDecodeError:  # the line that a killed run was writing
-        return False
-    return isinstance(record, dict) and record.get("step", 0) <= step
+def _records(file: Path) -> Iterator[tuple[int, str, dict[str, Any]]]:
+    """(number, line, record) of each whole line."""
+    lines = file.read_text(encoding="utf-8", errors="replace").split("\n")
+    for number, line in enumerate(lines[:-1], 1):  # the last one has no end: it is empty, or torn
+        record = parse_json(line, file, number)
+        if not isinstance(record, dict) or not isinstance(record.get("step"), int):
+            raise _odd(file, number)
+        yield number, line, record
+
+
+def _odd(file: Path, number: int) -> ValueError:
+    return ValueError(f"{printable(file)}:{number}: no record of a training: remove the line")
+
+
+def _is_figure(value: Any) -> bool:
+    whole = isinstance(value, int) and abs(value) < 2**63
+    return value is None or whole or isinstance(value, float)
 
 
 class Logger:
@@ -154,8 +165,8 @@ class Logger:
             return
         self._metrics.close()
         path = self._folder / "metrics.jsonl"
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-        write_text(path, "".join(f"{line}\n" for line in lines if _kept(line, step)))
+        kept = [line for _, line, record in _records(path) if record["step"] <= step]
+        write_text(path, "".join(f"{line}\n" for line in kept))
         self._metrics = Lines(path)
         self._purge_step = step + 1
 

@@ -10,8 +10,9 @@ import io
 import json
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import UnionType
 from typing import Any
 
 from utils.text import cut, printable
@@ -23,6 +24,10 @@ _KINDS = {
     stat.S_IFBLK: "a device",
     stat.S_IFDIR: "a folder",
 }
+_WORDS = {
+    str: "text", list: "a list", dict: "an object", int: "a whole number",
+    int | None: "a whole number or null", str | None: "text or null",
+}  # fmt: skip
 MOST_BYTES = 1 << 30  # of a text that is read whole; 255,000 label lines are 12 MB
 
 
@@ -88,6 +93,39 @@ def utf8(content: bytes, path: str | os.PathLike[str], errors: str = "strict") -
 def read_json(path: str | os.PathLike[str], most: int = MOST_BYTES) -> Any:
     """The value of a JSON file; UnreadableFile for what is none, however deep it is nested."""
     return parse_json(read_text(path, most), path)
+
+
+def read_object(path: str | os.PathLike[str], most: int = MOST_BYTES) -> dict[str, Any]:
+    """The object that a JSON file holds, by the rules of `read_json`; UnreadableFile for any other
+    value.
+    """
+    found = read_json(path, most)
+    if not isinstance(found, dict):
+        raise UnreadableFile(f"{printable(path)}: an object is wanted")
+    return found
+
+
+def check_entries(
+    found: Mapping[str, Any],
+    kinds: Mapping[str, type | UnionType],
+    path: str | os.PathLike[str],
+    needed: bool = False,
+) -> None:
+    """UnreadableFile for an entry of the JSON object in `path` that is of another kind than it
+    should be, or, where they are needed, missing.
+    """
+    for name, kind in kinds.items():
+        value = found.get(name)
+        right = isinstance(value, kind) and not (isinstance(value, bool) and kind is int)
+        if not right and (needed or name in found):
+            said = _WORDS[kind]
+            raise UnreadableFile(
+                f"{printable(path)}: {name}: {said} is wanted, not {_shown(value)}"
+            )
+
+
+def _shown(value: Any) -> str:
+    return cut(printable(json.dumps(value)))
 
 
 def parse_json(text: str, path: str | os.PathLike[str], line: int | None = None) -> Any:

@@ -442,7 +442,7 @@ def _cut(file: Path, text: str) -> None:
 @pytest.mark.parametrize(
     ("break_it", "said"),
     [
-        (lambda run: _cut(run / "config.json", "{"), "config.json: cannot be read as JSON"),
+        (lambda run: _cut(run / "config.json", "{"), "config.json:1:2: not JSON"),
         (lambda run: _cut(run / "config.json", "[]"), "config.json: an object is wanted"),
         (lambda run: _cut(run / "config.json", "{}"), "criterion None: one of rank, "),
         (lambda run: (run / "config.json").unlink(), "b: not a run folder: it has no config.json"),

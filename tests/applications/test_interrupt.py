@@ -175,6 +175,7 @@ def test_what_going_on_needs(folder):
     file = run / "checkpoint_test_efficientnet.pth"
     whole = file.read_bytes()
     file.write_bytes(whole[: len(whole) // 2])
+    file.with_name(f"previous_{file.name}").unlink()
     done = call(folder, f"--continue {run}", 1)
     assert str(file) in done.err and "Traceback" not in done.err
     assert "no config.json" in call(folder, "--continue nowhere", 1).err

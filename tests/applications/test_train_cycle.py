@@ -96,17 +96,16 @@ def test_files_of_a_run(trained):
     names = {p.name for p in trained.run.iterdir() if not p.name.startswith("events.out.tfevents")}
     assert names == {
         "config.json", "environment.json", "left_out.json", "log.txt", "metrics.jsonl",
-        "results.json", "manifest.json", "checkpoint_resnet10t.pth", "model_best_resnet10t.pth",
+        "results.json", "run.lock", "checkpoint_resnet10t.pth",
+        "previous_checkpoint_resnet10t.pth", "model_best_resnet10t.pth",
         "first_batch.png", "predictions_test.csv", "report.html",
         *PICTURES.get(trained.criterion, ()),
     }  # fmt: skip
     latest = {p.name for p in (trained.folder / "checkpoints").iterdir()}
-    assert {"checkpoint_resnet10t.pth", "model_best_resnet10t.pth", "manifest.json"} <= latest
+    assert latest == {"checkpoint_resnet10t.pth", "model_best_resnet10t.pth"}
     for name in ("checkpoint_resnet10t.pth", "model_best_resnet10t.pth"):
         data = (trained.run / name).read_bytes()
         assert data == (trained.folder / "checkpoints" / name).read_bytes()
-        manifest = json.loads((trained.run / "manifest.json").read_text())
-        assert manifest[name]["sha256"] == hashlib.sha256(data).hexdigest()
     log = (trained.run / "log.txt").read_text(encoding="utf-8")
     assert "\r" not in log and "\x1b" not in log and "ETA" in log
     facts = json.loads((trained.run / "environment.json").read_text())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import subprocess
 import sys
@@ -36,11 +34,14 @@ def test_what_is_saved_comes_back(file):
     assert found["format"] == 1
 
 
-def test_nothing_but_the_file_and_the_manifest_is_left(file):
-    assert sorted(p.name for p in file.parent.iterdir()) == ["a.pth", "manifest.json"]
-    entry = json.loads((file.parent / "manifest.json").read_text())["a.pth"]
-    data = file.read_bytes()
-    assert entry == {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+def test_nothing_but_the_file_is_left(file):
+    assert [p.name for p in file.parent.iterdir()] == ["a.pth"]
+
+
+def test_the_file_before_is_kept(file, tmp_path):
+    whole, kept = file.read_bytes(), tmp_path / "b.pth"
+    save(file, {"model": {"w": torch.zeros(2)}}, keep=kept)
+    assert kept.read_bytes() == whole and load(file)["model"]["w"].tolist() == [0, 0]
 
 
 def test_equal_contents_are_equal_files(file, tmp_path):
@@ -53,11 +54,10 @@ def test_a_view_does_not_drag_its_storage_along(tmp_path):
     assert (tmp_path / "v.pth").stat().st_size < 10**4
 
 
-def test_publish_copies_and_enters_the_manifest(file, tmp_path):
+def test_publish_copies(file, tmp_path):
     target = tmp_path / "latest" / "a.pth"
     publish(file, target)
     assert target.read_bytes() == file.read_bytes() and load(target)
-    assert "a.pth" in json.loads((target.parent / "manifest.json").read_text())
 
 
 # ---- damage
@@ -159,7 +159,7 @@ def test_a_full_disk_leaves_the_old_file_whole(file):
     )
     assert done.returncode == 7, done
     assert file.read_bytes() == before and load(file)
-    assert sorted(p.name for p in file.parent.iterdir()) == ["a.pth", "manifest.json"]
+    assert [p.name for p in file.parent.iterdir()] == ["a.pth"]
 
 
 # ---- digest and names
