@@ -222,7 +222,7 @@ def test_another_mode_does_not_take_the_weights_that_training_started_from(tmp_p
         ('{"criterion": "rnak"}', "did you mean rank"),
         ('{"epochs": 2.5}', "'2.5' is not a whole number"),
         ('{"resize": "stretch"}', "invalid choice"),
-        ("[1]", "expected an object"),
+        ("[1]", "an object is wanted"),
         ("{", "not JSON"),
     ],
 )
