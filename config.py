@@ -41,8 +41,8 @@ WORDING = Wording(
     "--compare RUN RUN ... | --continue RUN_DIR] [flags]",
     description="Train, evaluate and export no-reference image-quality models.",
     epilog="Long flags may be written with hyphens or underscores. Exit codes: 0 done; 1 something "
-    "is wrong with data or files; 2 with the command line; 130 and 143: stopped by SIGINT or "
-    "SIGTERM, state saved.",
+    "is wrong with data or files; 2 with the command line; 130, 143 and 129: stopped by "
+    "SIGINT, SIGTERM or SIGHUP, state saved.",
 )
 CRITERIONS = {
     "rank": "rank", "ranking_loss": "rank",
