@@ -71,7 +71,15 @@ def start(folder: Path, words: str) -> subprocess.Popen:
     )  # fmt: skip
 
 
+def as_started_by_hand() -> None:
+    """A child of a fork server would start its own processes with another such server, which
+    outlives it when it is killed; `python main.py` forks them.
+    """
+    multiprocessing.set_start_method("fork", force=True)
+
+
 def _child(folder: Path, words: str, environment: dict[str, str]) -> None:
+    as_started_by_hand()
     os.environ.update(environment)
     os.chdir(folder)
     with open("child.txt", "a", encoding="utf-8") as log, contextlib.redirect_stderr(log):

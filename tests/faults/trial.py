@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import main
-from tests.cli import fork
+from tests.cli import as_started_by_hand, fork
 
 Trial = tuple[str, Callable[[], "str | None"]]
 PATIENCE = 240  # seconds after which a command counts as hanging; the slowest takes some 20
@@ -51,6 +51,7 @@ class Outcome:
 
 
 def _child(folder: str, argv: Sequence[str], prepare: Callable[[], None] | None) -> None:
+    as_started_by_hand()
     os.chdir(folder)
     os.environ["OMP_NUM_THREADS"] = "1"
     for number, name in ((1, ".out"), (2, ".err")):
