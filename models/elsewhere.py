@@ -90,7 +90,7 @@ def _adapted(made: Backbone, module: nn.Module, state: State) -> Iterator[State]
         try:
             yield made.adapt(module, stripped)
         except (AssertionError, AttributeError, IndexError, KeyError, RuntimeError, ValueError):
-            return  # it was made for the library's own networks, and this is none
+            continue  # it was made for the library's own names, and these are none, or not yet
 
 
 def _without(state: State, prefixes: tuple[str, ...]) -> Iterator[State]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from models.backbone import Backbone
 from models.elsewhere import COUNTER, as_ours, find_backbone, propose_arch
@@ -102,7 +102,7 @@ def load_imagenet(backbone: Backbone, state: dict[str, Tensor], source: str) -> 
         raise ValueError(f"{what}: it has {len(body)} tensors more, first {_list(body, 3)}")
     taken = [name for name in own if name in adapted]
     _check_finite(own, {name: adapted[name] for name in taken}, f"{source}: ")
-    backbone.module.load_state_dict({name: adapted[name] for name in taken}, strict=False)
+    _fill(backbone.module, own, {name: adapted[name] for name in taken})
     return LoadReport(tuple(taken), unexpected=tuple(extra), source=source)
 
 
@@ -136,6 +136,14 @@ def _is_finite(tensor: Tensor, kept_as: torch.dtype) -> bool:
     return bool(torch.isfinite(kept).all())
 
 
+def _fill(module: nn.Module, own: dict[str, Tensor], taken: dict[str, Tensor]) -> None:
+    """`taken` into the module whose state is `own`, which keeps what torch notes beside the names:
+    MNASNet loads no tensors without its version there.
+    """
+    own.update(taken)
+    module.load_state_dict(own)
+
+
 def load_weights(
     model: QualityNet, state_dict: dict[str, Tensor], strict_head: bool = False
 ) -> LoadReport:
@@ -166,7 +174,7 @@ def load_weights(
         )
     taken = [name for name in own if name in state and not (fresh and name.startswith(fresh))]
     _check_finite(own, {name: state[name] for name in taken})
-    model.load_state_dict({name: state[name] for name in taken}, strict=False)
+    _fill(model, own, {name: state[name] for name in taken})
     return LoadReport(
         taken=tuple(taken),
         reinitialised=tuple(name for name in own if name in state and name not in set(taken)),
@@ -192,7 +200,7 @@ def _load_elsewhere(
         )
     state = {f"backbone.{name}": tensor for name, tensor in found.items()}
     _check_finite(own, state)
-    model.load_state_dict(state, strict=False)
+    _fill(model, own, state)
     used = {tensor.data_ptr() for tensor in found.values()}
     return LoadReport(
         taken=tuple(state),

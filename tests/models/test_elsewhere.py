@@ -70,6 +70,10 @@ CASES = {
         "torchvision:vgg16", lambda: under("base_model.", vgg16("features.")) | head(25088), 4,
     ),
     "torchvision's VGG16 as timm's": ("vgg16", vgg16, 0),
+    "of another size in a wrapper": (  # timm makes its tables of places anew, by its own names
+        "maxvit_pico_rw_256",
+        lambda: under("model.", without_data(lambda: timm.create_model("maxvit_pico_rw_256"))), 0,
+    ),
 }  # fmt: skip
 
 
