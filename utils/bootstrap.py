@@ -9,10 +9,11 @@ itself, turned back; a share at the best of some thresholds is moved by its esti
 
 Few clusters whose errors happen to agree make a model look better than it is and, at once, surer:
 most misses lie on that side. So the end that is worse for the model, of a correlation the one
-nearer 0, is wide by design: the standard error grows by G / (G - 1) squared, correlations are
-turned to r / sqrt(1 - r^2), errors to 1 / x^1.5, which are steeper. From ten clusters on and up to
-an intraclass correlation of the errors of .77 no interval of SRCC, PLCC, KRCC or RMSE holds the
-truth in less than 92% (tests/benchmarks/bench_coverage.py; percentiles and BCa are too short).
+nearer 0, is wide by design: the standard error grows by G / (G - 1) squared; a distance d from a
+correlation, on its scale, to d + d^2 / 2 + d^3 / 3, yet not beyond 0; and errors are turned to
+1 / x^1.5, which is steeper. From ten clusters on and up to an intraclass correlation of the errors
+of .77 no interval of SRCC, PLCC, KRCC or RMSE holds the truth in less than 92%
+(tests/benchmarks/bench_coverage.py; percentiles and BCa are too short).
 """
 
 from __future__ import annotations
@@ -55,14 +56,6 @@ def _same(values: Floats) -> Floats:
     return values
 
 
-def _steep(values: Floats) -> Floats:
-    return values / np.sqrt(1 - values**2)
-
-
-def _flat(values: Floats) -> Floats:
-    return values / np.sqrt(1 + values**2)
-
-
 def _as_pearson(values: Floats) -> Floats:
     """Kendall's tau -> Pearson's correlation, of normal variables."""
     return np.sin(np.pi / 2 * values)
@@ -73,26 +66,37 @@ def _as_kendall(values: Floats) -> Floats:
 
 
 _Turn = Callable[[Floats], Floats]
-_Z, _STEEP = (np.arctanh, np.tanh), (_steep, _flat)
+_Scale = tuple[_Turn, _Turn]  # there, back
+_Z = np.arctanh, np.tanh
+_TAU: _Scale = lambda v: np.arctanh(_as_pearson(v)), lambda v: _as_kendall(np.tanh(v))
+_ORDER: _Scale = lambda v: _TAU[0](2 * v - 1), lambda v: (1 + _TAU[1](v)) / 2
 
 
-def _of_kendall(scale: tuple[_Turn, _Turn]) -> tuple[_Turn, _Turn]:
+def _beside(scale: _Scale, value: float, known: Floats, reach: float) -> float:
+    """The end that is worse of a correlation, whose resamples are `known`: `reach` standard
+    deviations away, more where that is far, and never across 0.
+    """
     there, back = scale
-    return lambda v: there(_as_pearson(v)), lambda v: _as_kendall(back(v))
+    centre = float(there(np.array(value)))
+    far = reach * float(np.std(there(known), ddof=1))
+    far = min(far + far**2 / 2 + far**3 / 3, abs(centre))
+    return float(back(np.array(centre - np.copysign(far, centre))))
 
 
-def _of_order(scale: tuple[_Turn, _Turn]) -> tuple[_Turn, _Turn]:
-    there, back = _of_kendall(scale)
-    return lambda v: there(2 * v - 1), lambda v: (1 + back(v)) / 2
+def _above(scale: _Scale, value: float, known: Floats, reach: float) -> float:
+    """The upper end of an error."""
+    far = reach * np.std(_turned_more(known), ddof=1)
+    return float(_and_back(_turned_more(np.array(value)) + far))
 
 
-# Where a figure spreads evenly: (there, back) by the `scale` of utils/weighted_figures.py, and the
-# same for the end that is worse for the model, where that is another.
-_SCALES: dict[str, tuple[tuple[_Turn, _Turn], tuple[_Turn, _Turn] | None]] = {
-    "correlation": (_Z, _STEEP),
-    "concordance": (_of_kendall(_Z), _of_kendall(_STEEP)),
-    "order": (_of_order(_Z), _of_order(_STEEP)),
-    "error": ((_turned, _turned), (_turned_more, _and_back)),
+_WorseEnd = Callable[[_Scale, float, Floats, float], float]
+# Where a figure spreads evenly, by the `scale` of utils/weighted_figures.py, and how far the end
+# that is worse for the model goes, where that is further.
+_SCALES: dict[str, tuple[_Scale, _WorseEnd | None]] = {
+    "correlation": (_Z, _beside),
+    "concordance": (_TAU, _beside),
+    "order": (_ORDER, _beside),
+    "error": ((_turned, _turned), _above),
     "share": ((special.logit, special.expit), None),
     "best": ((special.logit, special.expit), None),
     "difference": ((_same, _same), None),
@@ -207,7 +211,7 @@ def interval_of(
         if low <= value <= high:
             if worse is not None:
                 reach = float(stats.t.ppf((1 + level) / 2, count - 1)) * _grown(count) ** 4
-                end = _worse_end(worse, value, known, reach)
+                end = worse((there, back), value, known, reach)
                 low, high = (min(low, end), high) if centre > 0 else (low, max(high, end))
             return (float(low), float(high), error * _grown(count)), None
     # At the end of its scale (a correlation of 1, a share of 0) a figure has no standard error
@@ -215,16 +219,6 @@ def interval_of(
     # in the tails.
     low, high = np.quantile(known, special.ndtr([-tail, tail]))
     return (float(low), float(high), np.nan), None
-
-
-def _worse_end(turn: tuple[_Turn, _Turn], value: float, known: Floats, reach: float) -> float:
-    """Of a figure that is positive on this scale the lower end, else the upper one, `reach`
-    standard deviations of its resamples away.
-    """
-    there, back = turn
-    centre = float(there(np.array(value)))
-    far = float(np.copysign(reach * np.std(there(known), ddof=1), centre))
-    return float(back(np.array(centre - far)))
 
 
 def _grown(count: int) -> float:

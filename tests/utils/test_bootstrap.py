@@ -125,6 +125,22 @@ def test_correlations_and_shares_below_chance_are_mirrored():
     assert ends[0][2] == pytest.approx(ends[0][3])  # the order of pairs is Kendall's
 
 
+def test_the_wide_end_of_a_correlation_is_none_of_the_other_sign():
+    """Of ten images with PLCC .97 to .998 it lay between -.99 and .3; now at most at 0, or where
+    Fisher's z has the end of any correlation, and of most above .2.
+    """
+    ends = []
+    for seed in range(12):
+        x, other = rng(seed).normal(size=(2, 10))
+        for noise in (0.2, 2.0):
+            y = x + noise * other
+            found = bootstrap({"plcc": Pearson(x, y)}, np.arange(10), 400, rng(5))["plcc"]
+            even = np.tanh(np.arctanh(found.value) - stats.t.ppf(0.975, 9) * found.error)
+            assert found.low == pytest.approx(even) if even < 0 else 0 <= found.low <= even
+            ends += [found.low] if noise < 1 else []
+    assert np.median(ends) > 0.2
+
+
 def one_warning(call, match):
     with pytest.warns(UserWarning, match=match) as caught:
         answer = call()
