@@ -58,7 +58,8 @@ MODES = (
 )  # fmt: skip
 # What may change when a run goes on: nothing that its result depends on.
 CONTINUE_FLAGS = frozenset(
-    "continue_run workers device gpus nodes rank init_method print_freq checkpoints threads".split()
+    "continue_run workers device gpus nodes rank init_method print_freq checkpoints threads "
+    "no_report".split()
 )
 # Where output goes; --data as well, of the modes that write it.
 WRITTEN = frozenset(["logdir", "checkpoints", "cache_features", "output", "maps"])

@@ -77,6 +77,8 @@ def test_best(
         logger.info("no test/ split: nothing to test the best weights on")
     if runtime.main:
         folder.publish()
+        # Before the report, which may fail: --continue finds by itself that one is missing.
+        write_json(folder.results, without_nan(results))
         if "test" in data.splits and not config.no_report:
             options = replace(options, features=None)  # pictures are made from images
             _report(Evaluation(
@@ -84,16 +86,23 @@ def test_best(
                 labels_of(config, trainer.task, data), folder.stored_facts(), folder.best,
                 folder.path, trainer.model, options, runtime.device, at.best_epoch,
             ), folder, logger, at.updates + 1)  # fmt: skip
-        # Last of all: it says that the run is finished.
-        write_json(folder.results, without_nan(results))
 
 
 def _report(e: Evaluation, folder: RunFolder, logger: Logger, step: int) -> None:
-    """report.html of the run, and its pictures in TensorBoard."""
-    sections = sections_of(e)
-    write_report(folder.report, e, sections)
+    """Pictures of the run in TensorBoard, and report.html, which is last: it says that the run is
+    finished.
+    """
+    try:
+        sections = sections_of(e)
+        for tag, chart in charts_of(sections):
+            logger.picture(f"report/{tag}", png(chart), step)
+        for file in sorted(folder.path.glob("*.png")):
+            logger.picture(f"report/{file.stem}", file, step)
+        write_report(folder.report, e, sections)
+    except Exception:
+        logger.info(
+            f"no report: the figures are in {folder.results}; --continue {folder.path} tries "
+            "again, with --no_report it does without"
+        )
+        raise
     logger.info(f"report: {folder.report}")
-    for tag, chart in charts_of(sections):
-        logger.picture(f"report/{tag}", png(chart), step)
-    for file in sorted(folder.path.glob("*.png")):
-        logger.picture(f"report/{file.stem}", file, step)

@@ -51,7 +51,7 @@ def run(config: Config, runtime: Runtime) -> int:
         runtime.info(f"== {part_of(own)}")
         # The main process looks: it may begin a run before another one has looked.
         begun = distributed.broadcast_object(_begun(parent.path, number))
-        if begun is not None and run_folder.opened(begun, own).results.exists():
+        if begun is not None and run_folder.opened(begun, own).finished(own):
             finished.append((own, run_folder.opened(begun, own)))
             continue
         if begun is not None:

@@ -103,6 +103,13 @@ class RunFolder:
         check_entries(found, {"best_epoch": int | None, "test": dict}, self.results)
         return found
 
+    def finished(self, config: Config) -> bool:
+        """Whether the figures of its test are there, and their report, where there is to be one."""
+        if not self.results.exists():
+            return False
+        due = "test" in self.stored_results() and not config.no_report
+        return self.report.exists() or not due
+
 
 def file_arch(arch: str) -> str:
     """The backbone's name as files carry it: as spelled, without separators."""

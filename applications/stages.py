@@ -44,7 +44,7 @@ def run(config: Config, runtime: Runtime) -> int:
         plan = stage_plan.with_changes(plan, config)
     elif config.stages:
         plan = Plan(tuple(split_stages(config)))
-    if continued and run_folder.opened(continued, config).results.exists():
+    if continued and run_folder.opened(continued, config).finished(config):
         runtime.info(f"{continued}: this run is finished; its figures are in results.json")
         if plan is None:
             return 0
@@ -73,7 +73,7 @@ def _next_to_start(plan: Plan) -> Plan:
         if found is None:
             break
         config = plan.stages[len(plan.done)].config
-        if not run_folder.opened(found, config).results.exists():
+        if not run_folder.opened(found, config).finished(config):
             raise ValueError(
                 f"{plan.title(len(plan.done))} has begun in {found}: go on with --continue {found}"
             )

@@ -87,13 +87,17 @@ def caught(launched: bool = False) -> Iterator[None]:
 
 @contextmanager
 def deferred() -> Iterator[None]:
-    """Within the block a signal is only noted, but for what `waiting` says."""
+    """Within the block a signal is only noted, but for what `waiting` says; Stopped at the end of
+    the block where nobody has answered it.
+    """
     global _deferred
     before, _deferred = _deferred, True
     try:
         yield
     finally:
         _deferred = before
+    if _asked is not None and not _deferred:
+        _end_wait()
 
 
 @contextmanager

@@ -85,10 +85,32 @@ def test_in_calibration_test_and_validation(folder, trained, monkeypatch, place,
     assert (run / "results.json").exists()
 
 
-def test_in_the_report(folder, monkeypatch):
-    signal_before(monkeypatch, "applications.final_test:write_report")
-    done = call(folder, f"{WORDS} --epochs 1", 143)
-    assert done.err.splitlines()[-1].startswith("stopped by signal 15: go on with --continue runs/")
+def test_in_the_report_and_where_it_fails(folder, monkeypatch):
+    """The figures are there by then; --continue makes the report that is missing, or does without
+    one.
+    """
+
+    def broken(*_):
+        raise KeyError("a fault of ours")
+
+    with monkeypatch.context() as patch:
+        signal_before(patch, "applications.final_test:write_report")
+        done = call(folder, f"{WORDS} --epochs 1 --bootstrap 0", 143)
+    last = done.err.splitlines()[-1]
+    assert last.startswith("stopped by signal 15: go on with --continue runs/")
+    (run,) = run_folders(folder)
+    figures = (run / "results.json").read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr("applications.final_test.write_report", broken)
+        done = call(folder, f"--continue {run}", 1)
+    assert f"no report: the figures are in {run}/results.json; --continue {run} tr" in done.err
+    assert done.err.splitlines()[-1].startswith("error: this is a fault of the toolkit")
+    said = "this run is finished"
+    assert said in call(folder, f"--continue {run} --no_report").err
+    assert not (run / "report.html").exists()
+    assert said not in call(folder, f"--continue {run}").err
+    assert (run / "report.html").exists() and (run / "results.json").read_bytes() == figures
+    assert said in call(folder, f"--continue {run}").err
 
 
 @pytest.mark.parametrize(

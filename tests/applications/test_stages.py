@@ -239,8 +239,8 @@ def stop_at_update(monkeypatch, number: int, signal_number: int = signal.SIGTERM
     ("number", "update", "code", "said"),
     [
         (signal.SIGINT, 2, 130, "state saved"),
-        # The last update of the first stage: it is tested, and the second one does not begin.
-        (signal.SIGTERM, 6, 143, "after stage 1/2 (rank)"),
+        # The last update of the first stage: its test is left to --continue, and so is the second.
+        (signal.SIGTERM, 6, 143, "state saved"),
     ],
 )
 def test_asked_to_stop(folder, expected, monkeypatch, number, update, code, said):

@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 
@@ -41,12 +42,21 @@ def test_where_it_is_deferred_it_is_noted_and_only_a_long_wait_ends(monkeypatch)
             pytest.fail("waited on")
 
 
-def test_what_was_noted_ends_the_next_wait_outside():
-    with pytest.raises(Stopped), caught():
+def test_what_was_noted_and_not_answered_ends_the_block():
+    """After the last look at `asked` too: loaders that end take a while."""
+    with pytest.raises(Stopped, match="stopped by signal 15$"), caught():
         with deferred():
-            send()
-        with waiting():
-            pytest.fail("waited")
+            with deferred():
+                send()
+            inner = True
+        pytest.fail("went on")
+    assert inner
+
+
+def test_another_error_passes_by_a_noted_signal():
+    with pytest.raises(KeyError), caught(), deferred():
+        send()
+        raise KeyError
 
 
 def test_a_hang_up_that_was_ignored_stays_ignored():
@@ -82,7 +92,7 @@ def end_of(work: Callable[[], None]) -> int:
 )
 def test_a_second_signal_ends_at_once(launched, second, code):
     def work() -> None:
-        with caught(launched), deferred():
+        with suppress(Stopped), caught(launched), deferred():
             send()
             send(second)
 
