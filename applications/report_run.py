@@ -20,7 +20,7 @@ from dataloader.labels import read_labels
 from utils.chart import Chart, Line, Upright
 from utils.html_page import Html, element, table
 from utils.logger import read_metrics
-from utils.read_file import check_entries, read_json, read_object
+from utils.read_file import UnreadableFile, check_entries, parse_json, read_object, read_text
 
 
 def curve_section(e: Evaluation) -> list[Section]:
@@ -74,13 +74,15 @@ def _card(e: Evaluation) -> list[Section]:
     if e.config.distort or not file.is_file():
         return []
     try:
-        card = read_json(file)
+        text = read_text(file)
+    except (OSError, UnreadableFile) as error:
+        return [Section("card", "Data card", f"{error}.", ())]
+    try:
+        card = parse_json(text, file)
         rows = [[key, str(value)] for key, value in card.items() if isinstance(value, str | int)]
         files = (card.get("files") or {}).items()
         rows += [[f"{name}: SHA-256", str(about.get("sha256", ""))] for name, about in files]
         rows += [["note", str(note)] for note in card.get("notes") or ()]
-    except OSError as error:
-        return [Section("card", "Data card", f"{file} cannot be read: {error.strerror}.", ())]
     except (ValueError, AttributeError, TypeError):  # no JSON, or of another shape: another's file
         return [Section("card", "Data card", f"{file} is none that --prepare wrote.", ())]
     why = f"As --prepare wrote it ({file.name})."

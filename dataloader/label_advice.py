@@ -78,7 +78,8 @@ def advise(
 def _of_another_kind(kind: str, usual: Reading, header: Line | None) -> str:
     """What the file is in place of labels of `kind`; "" where it may be those."""
     columns = re.split(r'[",;\s]+', header[1]) if header else []
-    if {"file_name", "label"} <= set(columns) and (kind != "scores" or "," not in header[1]):
+    named = {"file_name", "label"} <= set(columns) and kind != "buckets"
+    if named and (kind != "scores" or "," not in header[1]):
         words, criterion = TASKS["buckets"]
         return f"looks like {words}: --criterion {criterion}"
     if usual.shape == "AVA":

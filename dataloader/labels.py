@@ -111,6 +111,11 @@ def _data_lines(content: bytes, reader: LineReader) -> Iterator[tuple[int, str]]
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         reader.fault(1, 1, "UTF-16 text: save the file as UTF-8")
         return
+    if b"\n" not in content and b"\r" in content.rstrip():
+        reader.fault(
+            1, 1, "line ends of old Macs (CR alone): save the file with those of Unix (LF)"
+        )
+        return
     for line, raw in enumerate(BytesIO(content), start=1):
         if len(reader.faults) >= MOST_FAULTS:
             reader.fault(line, 0, f"not read from here on: {len(reader.faults)} faults above")

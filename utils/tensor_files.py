@@ -30,6 +30,10 @@ SPARE = 1 << 20
 HDF5 = b"\x89HDF\r\n\x1a\n"
 # What a file of tensors may call, and what makes many bytes of few.
 EXPANDING = ("bytearray", "encode")
+OBJECTS = (
+    "objects other than tensors, which are never loaded: make a file of the weights alone, with "
+    'torch.save(network.state_dict(), "FILE.pth")'
+)
 
 
 class CheckpointError(ValueError):
@@ -61,14 +65,14 @@ def load_tensors(path: Path) -> Any:
     except pickle.UnpicklingError:
         # torch's own text advises to load it unsafely.
         raise CheckpointError(
-            f"{printable(path)}: not a weight file: damaged, or it holds objects other than "
-            "tensors, which are never loaded"
+            f"{printable(path)}: not a weight file: damaged, or it holds {OBJECTS}"
         ) from None
     except Exception as error:
         # Damaged bytes make a reader of pickles, or of archives, fail in any way there is.
         first = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise CheckpointError(
-            f"{printable(path)}: not a weight file: {cut(printable(first), 200)}"
+            f"{printable(path)}: not a weight file, or a damaged one (use another copy): "
+            f"{cut(printable(first), 200)}"
         ) from None
     return content
 
@@ -153,10 +157,7 @@ def _check_pickles(file: Any, count: int) -> None:
                 stack.append(stack[-1])
             else:
                 if name == "GLOBAL" and argument.split(" ")[-1] in EXPANDING:
-                    raise CheckpointError(
-                        "not a weight file: it holds objects other than tensors, which are never "
-                        "loaded"
-                    )
+                    raise CheckpointError(f"not a weight file: it holds {OBJECTS}")
                 inside = _taken(stack, code)
                 if name.startswith("TUPLE"):
                     entries = 1 + sum(inside)

@@ -437,14 +437,14 @@ def test_a_data_card_is_shown_and_a_strange_one_is_said(made, tmp_path, monkeypa
         call(tmp_path, f"{words} --report_maps 0")
         assert "none that --prepare wrote" in (tmp_path / "e.html").read_text()
 
-    def denied(path, *args, _read=Path.read_text, **kwargs):
+    def denied(path, *args, _read=Path.read_bytes, **kwargs):
         if path.name == "card.json":
             raise PermissionError(13, "Permission denied", str(path))
         return _read(path, *args, **kwargs)
 
-    monkeypatch.setattr(Path, "read_text", denied)
+    monkeypatch.setattr(Path, "read_bytes", denied)
     call(tmp_path, f"{words} --report_maps 0")
-    assert "card.json cannot be read: Permission denied." in (tmp_path / "e.html").read_text()
+    assert "card.json: cannot be read: Permission denied." in (tmp_path / "e.html").read_text()
 
 
 @pytest.mark.parametrize("scores", [[3.0], [2.0, 2.0, 2.0], [1.0, 2.0]])

@@ -48,6 +48,18 @@ def test_labels_of_another_task_are_one_fault(split, kind, other):
         assert f"--criterion {LEARN[other]}" in message
 
 
+def test_buckets_are_not_said_to_be_buckets(split):
+    ((_, message),) = faults(split, "buckets", "index file_name label\n0 a.png 5\n1 b.png 6\n")
+    assert message.startswith("a header is expected, 'file_name label'")
+    assert "looks like buckets" not in message
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_line_ends_of_old_macs_are_named(split, kind):
+    ((line, message),) = faults(split, kind, FILES[kind].replace("\n", "\r"))
+    assert line == 1 and message.startswith("line ends of old Macs (CR alone): save the file")
+
+
 def test_a_whole_vote_file_is_named(split):
     row = "1 953619 0 1 5 17 38 36 15 6 5 1 1 22 1396\n"
     for kind in FILES:

@@ -105,8 +105,15 @@ def test_another_format_is_refused(file):
 
 def test_a_file_with_objects_is_never_loaded(tmp_path):
     torch.save({"digest": "x", "model": Path("x")}, tmp_path / "o.pth")
-    with pytest.raises(CheckpointError, match="objects other than tensors"):
+    with pytest.raises(CheckpointError, match=r"other than tensors.*save\(network\.state_dict"):
         load(tmp_path / "o.pth")
+
+
+def test_what_is_no_weight_file_has_a_cure(tmp_path):
+    for content in (b"", b"PK\x03\x04 torn", b"\x89PNG\r\n\x1a\n"):
+        (tmp_path / "n.pth").write_bytes(content)
+        with pytest.raises(CheckpointError, match=r"n\.pth: not a weight file, .*use another copy"):
+            load(tmp_path / "n.pth")
 
 
 def test_a_pickle_that_would_run_something_does_not(tmp_path):
