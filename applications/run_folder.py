@@ -64,6 +64,11 @@ class RunFolder:
         return self.path / f"previous_{self.checkpoint.name}"
 
     @property
+    def unread(self) -> Path:
+        """Where a state that could not be read stays when the one before it takes its place."""
+        return self.path / f"damaged_{self.checkpoint.name}"
+
+    @property
     def best(self) -> Path:
         return self.path / f"model_best_{self.arch}.pth"
 

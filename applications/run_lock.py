@@ -6,11 +6,13 @@ import os
 import shutil
 import socket
 import tempfile
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 from applications.runtime import Runtime
 from utils import distributed
+from utils.files import check_no_link
 from utils.lock import try_lock, when_abandoned
 from utils.text import printable
 
@@ -24,6 +26,7 @@ def hold(path: Path, runtime: Runtime) -> None:
     """
     problem = None
     if runtime.main and path.resolve() not in runtime.held:
+        check_no_link(path / LOCK)
         handle = os.open(path / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
         locked = _locked(handle)
         if locked:
@@ -57,11 +60,10 @@ def new_folder(root: Path) -> tuple[Path, int | None]:
     nobody's.
     """
     for left in root.glob(f"{NEW}*"):
-        remove = partial(shutil.rmtree, left, ignore_errors=True)
-        if (left / LOCK).exists():
-            when_abandoned(left / LOCK, remove)
-        else:
-            remove()
+        # Locked before it is removed: another process may be about to lock it.
+        with suppress(OSError):  # it has a lock, or is no folder
+            os.close(os.open(left / LOCK, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666))
+        when_abandoned(left / LOCK, partial(shutil.rmtree, left, ignore_errors=True))
     while True:
         made = Path(tempfile.mkdtemp(dir=root, prefix=NEW))
         try:

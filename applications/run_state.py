@@ -89,11 +89,14 @@ def settle(
         done = [record["step"] for record in read_metrics(folder.path / "metrics.jsonl")]
         again = max(done, default=0) - at.updates
         known = f" ({again} updates at least)" if again > 0 else ""
+        stays = f"; it stays in {folder.unread.name}" if folder.checkpoint.exists() else ""
         logger.info(
-            f"{damage}: going on from the state before it, of epoch {at.epoch + 1}, step "
+            f"{damage}{stays}: going on from the state before it, of epoch {at.epoch + 1}, step "
             f"{at.step + 1}: what came after is done again{known}"
         )
         if runtime.main:
+            if folder.checkpoint.exists():  # whole, perhaps, where only its reading failed
+                os.replace(folder.checkpoint, folder.unread)
             os.replace(folder.previous, folder.checkpoint)
     if said:
         logger.info(said)

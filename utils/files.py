@@ -65,6 +65,16 @@ def write_atomic(
         _sync_folder(path.parent)
 
 
+def check_no_link(path: Path) -> None:
+    """ValueError where `path`, which is written in place, leads elsewhere, or is no file at all: a
+    folder of a stranger may hold such a thing.
+    """
+    with suppress(FileNotFoundError):
+        if os.path.islink(path):
+            raise ValueError(f"{printable(path)}: is a link, and is written to: remove it")
+        check_regular(path)
+
+
 def sweep(folder: Path, pattern: str = ".*.tmp") -> None:
     """Removes what killed processes left of `write_atomic`, nothing that a living one writes."""
     for file in folder.glob(pattern):

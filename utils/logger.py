@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from utils.disk_full import Lines, named_place
-from utils.files import write_text
+from utils.files import check_no_link, write_text
 from utils.read_file import parse_json
 from utils.text import printable, to_stderr, visible
 
@@ -89,6 +89,8 @@ class Logger:
         self._metrics: Lines | None = None
         if self._folder is not None:
             self._folder.mkdir(parents=True, exist_ok=True)
+            for name in ("log.txt", "metrics.jsonl"):
+                check_no_link(self._folder / name)
             self._log = Lines(self._folder / "log.txt")
             self._metrics = Lines(self._folder / "metrics.jsonl")
 

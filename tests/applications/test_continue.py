@@ -175,8 +175,11 @@ def test_lost_epochs_are_done_again_and_their_records_written_once(folder, run, 
     checkpoint.save(file, state)
     shutil.rmtree(earlier)
     halve(folder / run / LAST)
+    kept = (folder / run / LAST).read_bytes()
     done = call(folder, f"--continue {run}")
     assert "going on from the state before it, of epoch 2, step 1" in done.err
+    assert f"it stays in damaged_{LAST}" in done.err
+    assert (folder / run / f"damaged_{LAST}").read_bytes() == kept
     assert "what came after is done again (3 updates at least)" in done.err
     assert outcome(folder) == whole
 
@@ -230,7 +233,6 @@ def test_a_run_killed_in_its_report_gets_one(folder, run, whole, monkeypatch):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(final_test, "write_report", killed)
         call(folder, f"--continue {run}", 130)
-    assert not (folder / run / "results.json").exists()
     call(folder, f"--continue {run}")
     page = (folder / run / "report.html").read_text()
     found = outcome(folder)

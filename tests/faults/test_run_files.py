@@ -5,16 +5,21 @@ nothing is written where only the file says so.
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
+import torch
 
 from applications.repeats import _begun
 from applications.run_folder import opened, settled
+from applications.run_lock import hold
+from applications.runtime import Runtime
 from applications.stage_plan import read
 from config import Config, UsageError, parse, read_config
 from tests.cli import call, inside
 from tests.run_folders import write_run
+from utils.distributed import world
 from utils.logger import Logger, read_metrics
 from utils.read_file import UnreadableFile, check_entries
 
@@ -205,6 +210,20 @@ def test_odd_runs_below_repeats(tmp_path):
         file.write_text(content)
         with pytest.raises(UnreadableFile, match="one/config.json"):
             _begun(tmp_path, 2)
+
+
+@pytest.mark.parametrize("name", ["run.lock", "log.txt", "metrics.jsonl"])
+def test_nothing_is_written_through_a_link_in_a_run_folder(tmp_path, name):
+    """Whoever sent the folder chose where the link leads."""
+    (tmp_path / "mine.txt").write_text("precious\n")
+    (tmp_path / "run").mkdir()
+    for made in (lambda p: p.symlink_to("../mine.txt"), os.mkfifo):
+        made(tmp_path / "run" / name)
+        with pytest.raises(ValueError, match=f"run/{name}: is a (link|pipe)"):
+            hold(tmp_path / "run", Runtime(torch.device("cpu"), "off", world()))
+            Logger(tmp_path / "run", tensorboard=False)
+        assert (tmp_path / "mine.txt").read_text() == "precious\n"
+        (tmp_path / "run" / name).unlink()
 
 
 def test_a_torn_record_is_left_out_and_an_odd_one_named(tmp_path):
