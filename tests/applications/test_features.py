@@ -384,7 +384,7 @@ def test_which_stages_have_features():
         ("--cache_features --freeze blocks.1", "pass --freeze backbone"),
         ("--freeze backbone --cache_views 3", "--cache_views needs --cache_features"),
         ("--cache_features --freeze backbone --cache_views 3", "only with --crop random or"),
-        ("--cache_features data/train --freeze backbone", "lies in --data data/"),
+        ("--cache_features data/train --freeze backbone", "lies in --data data,"),
         (
             "--cache_features --freeze backbone --distort live --photos x",
             "--cache_features and --distort live",

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 
@@ -38,6 +38,14 @@ def trained(tmp_path_factory) -> Path:
 def folder(trained, tmp_path) -> Path:
     (tmp_path / "data").symlink_to(trained / "data")
     return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def _hang_up_is_heard() -> Iterator[None]:
+    """As outside of nohup, which is respected."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 def signal_before(monkeypatch, place: str, number: int = signal.SIGTERM) -> None:

@@ -35,7 +35,7 @@ COMMANDS: dict[str, tuple[Sequence[str], Sequence[int]]] = {
     "buckets": (["--make_buckets", "data/train/label.txt", "-o", "buckets.txt"], (400,)),
     "compare": (["--compare", "a.csv", "b.csv", "-o", "both.html"], (4_096,)),
 }  # fmt: skip
-SAYS = ("No space left", "File too large", "disk", "too small")
+SAYS = ("no space left", "a file of this size", "no memory to share")
 
 
 def trials(root: Path, short: bool) -> Iterator[Trial]:

@@ -31,10 +31,10 @@ def kills(root: Path, short: bool) -> Iterator[Trial]:
     """Half of them at random moments, half at a random call of those that a save is made of."""
     whole = Undisturbed(root)
     rng = random.Random(12)
-    for number in range(2 if short else 30):
+    for number in range(1 if short else 30):
         part, workers = rng.uniform(0.05, 0.98), number % 3
         yield f"at {part:.2f} of the run, -j {workers}", partial(_killed, whole, part, workers)
-    for number in range(3 if short else 30):
+    for number in range(2 if short else 30):
         place, before = rng.random(), bool(number % 2)
         yield (
             f"{'before' if before else 'after'} call {place:.2f} of saving",

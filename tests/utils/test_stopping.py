@@ -20,6 +20,7 @@ def send(number: int = signal.SIGTERM) -> None:
 
 @pytest.mark.parametrize(("number", "code"), [(2, 130), (15, 143), (1, 129)])
 def test_a_first_signal_raises_where_it_is_and_handlers_come_back(number, code):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup, which is respected, ignores it
     before = [signal.getsignal(n) for n in stopping.SIGNALS]
     with pytest.raises(Stopped, match=f"stopped by signal {number}: go on$") as stop, caught():
         stopping.advise("go on")
