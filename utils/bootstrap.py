@@ -11,9 +11,10 @@ Few clusters whose errors happen to agree make a model look better than it is an
 most misses lie on that side. So the end that is worse for the model, of a correlation the one
 nearer 0, is wide by design: the standard error grows by G / (G - 1) squared; a distance d from a
 correlation, on its scale, to d + d^2 / 2 + d^3 / 3, yet not beyond 0; and errors are turned to
-1 / x^1.5, which is steeper. From ten clusters on and up to an intraclass correlation of the errors
-of .77 no interval of SRCC, PLCC, KRCC or RMSE holds the truth in less than 92%
-(tests/benchmarks/bench_coverage.py; percentiles and BCa are too short).
+1 / x^1.5, which is steeper. Single images have no errors in common, and an end like any other. From
+ten clusters on and up to an intraclass correlation of the errors of .77 no interval of SRCC, PLCC,
+KRCC or RMSE holds the truth in less than 92% (tests/benchmarks/bench_coverage.py; percentiles and
+BCa are too short).
 """
 
 from __future__ import annotations
@@ -169,7 +170,8 @@ def bootstrap(
     found, reasons = {}, []
     for name, figure in figures.items():
         resamples = np.concatenate(rows[name])
-        ends, reason = interval_of(figure.scale, values[name], resamples, count, level)
+        alone = count == len(owner)
+        ends, reason = interval_of(figure.scale, values[name], resamples, count, level, alone)
         low, high = np.clip(ends[:2], *getattr(figure, "limits", (-np.inf, np.inf)))
         found[name] = Interval(values[name], float(low), float(high), ends[2], resamples)
         reasons.append(reason and f"{name} {reason}: no interval")
@@ -184,10 +186,16 @@ def _warn(reasons: Sequence[str | None]) -> None:
 
 
 def interval_of(
-    scale: str, value: float, resamples: Floats, count: int, level: float = 0.95
+    scale: str,
+    value: float,
+    resamples: Floats,
+    count: int,
+    level: float = 0.95,
+    alone: bool = False,
 ) -> tuple[tuple[float, float, float], str | None]:
     """((low, high, standard error), why they are nan) of a figure and its resamples (B,), each of
-    `count` clusters. The error is on the figure's scale.
+    `count` clusters. The error is on the figure's scale. alone: a cluster is a single image, so
+    that no end is wide by design.
     """
     nothing = (np.nan, np.nan, np.nan)
     known = resamples[~np.isnan(resamples)]
@@ -209,7 +217,7 @@ def interval_of(
         low, high = back(centre + np.array([-tail, tail]) * error)
         low = max(low, 0.5) if scale == "best" else low
         if low <= value <= high:
-            if worse is not None:
+            if worse is not None and not alone:
                 reach = float(stats.t.ppf((1 + level) / 2, count - 1)) * _grown(count) ** 4
                 end = worse((there, back), value, known, reach)
                 low, high = (min(low, end), high) if centre > 0 else (low, max(high, end))

@@ -126,15 +126,15 @@ def test_correlations_and_shares_below_chance_are_mirrored():
 
 
 def test_the_wide_end_of_a_correlation_is_none_of_the_other_sign():
-    """Of ten images with PLCC .97 to .998 it lay between -.99 and .3; now at most at 0, or where
-    Fisher's z has the end of any correlation, and of most above .2.
+    """Of few references with PLCC .97 to .998 it lay between -.99 and .3; now at most at 0, or
+    where Fisher's z has the end of any correlation, and of most above .2.
     """
     ends = []
     for seed in range(12):
-        x, other = rng(seed).normal(size=(2, 10))
+        x, other = rng(seed).normal(size=(2, 10)).repeat(2, axis=1)
         for noise in (0.2, 2.0):
             y = x + noise * other
-            found = bootstrap({"plcc": Pearson(x, y)}, np.arange(10), 400, rng(5))["plcc"]
+            found = bootstrap({"plcc": Pearson(x, y)}, np.arange(20) // 2, 400, rng(5))["plcc"]
             even = np.tanh(np.arctanh(found.value) - stats.t.ppf(0.975, 9) * found.error)
             assert found.low == pytest.approx(even) if even < 0 else 0 <= found.low <= even
             ends += [found.low] if noise < 1 else []
@@ -195,8 +195,8 @@ def test_an_error_that_one_cluster_bears_has_percentiles():
 
 
 def test_the_interval_of_an_error_reaches_further_up():
-    values = rng(8).exponential(size=40)
-    found = bootstrap({"mae": Mean(values)}, np.arange(40), 4000, rng())["mae"]
+    values = rng(8).exponential(size=40).repeat(2)
+    found = bootstrap({"mae": Mean(values)}, np.arange(80) // 2, 4000, rng())["mae"]
     assert found.high - found.value > 1.2 * (found.value - found.low) > 0
     below = np.std(-1 / found.resamples, ddof=1) * np.sqrt(40 / 39)
     above = np.std(found.resamples**-1.5, ddof=1) * (40 / 39) ** 2
@@ -204,6 +204,19 @@ def test_the_interval_of_an_error_reaches_further_up():
     assert (found.low, found.high) == pytest.approx(
         (1 / (1 / values.mean() + tail * below), (values.mean() ** -1.5 - tail * above) ** (-2 / 3))
     )
+
+
+def test_single_images_have_no_wide_end():
+    """There are no errors in common that could flatter a model: Fisher's z, and 1 / x."""
+    x, other = rng(3).normal(size=(2, 30))
+    y = x + 0.4 * other
+    figures = {"plcc": Pearson(x, y), "rmse": RootMean((x - y) ** 2)}
+    found = bootstrap(figures, np.arange(30), 400, rng(5))
+    tail = stats.t.ppf(0.975, 29) * np.array([-1, 1])
+    plcc, rmse = found["plcc"], found["rmse"]
+    ends = np.tanh(np.arctanh(plcc.value) + tail * plcc.error)
+    assert (plcc.low, plcc.high) == pytest.approx(tuple(ends))
+    assert (rmse.low, rmse.high) == pytest.approx(tuple(1 / (1 / rmse.value - tail * rmse.error)))
 
 
 def test_a_wider_tail_for_fewer_clusters():
