@@ -6,9 +6,7 @@ import os
 import sys
 from io import TextIOWrapper
 
-from applications.combinations import check
 from config import Config, UsageError, parse
-from utils.faults import told
 from utils.text import visible
 
 
@@ -20,6 +18,8 @@ def main(argv: list[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     try:
         config = parse(argv)
+        from applications.combinations import check  # here: --help needs none of it
+
         check(config)
     except UsageError as error:
         print(f"error: {visible(error)}", file=sys.stderr)
@@ -27,6 +27,8 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return _run(config, argv)
     except Exception as error:
+        from utils.faults import told
+
         print(visible(told(error)), file=sys.stderr)
         return 1
     except KeyboardInterrupt:

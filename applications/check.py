@@ -129,9 +129,13 @@ def _check_data(config: Config) -> Findings:
     task = TASKS[config.criterion]
     names = [name for name in SPLITS if os.path.lexists(label_file(config, name))]
     if not names:
-        raise ValueError(
-            f"{config.data}: no {config.label_name} in any of {', '.join(s + '/' for s in SPLITS)}"
-        )
+        root, splits = Path(config.data), ", ".join(f"{s}/" for s in SPLITS)
+        if not root.exists():
+            raise ValueError(f"{root}: no such folder: check the path")
+        instead = ""
+        if (root / config.label_name).is_file():
+            instead = f", but in it: name the folder that holds {root.resolve().name}/"
+        raise ValueError(f"{root}: no {config.label_name} in any of {splits}{instead}")
     files, faults = _read(config, task.label_kind, names)
     try:
         check_splits(files)

@@ -101,9 +101,18 @@ def _content(kind: str, file: Path) -> bytes:
     try:
         return read_bytes(file).removeprefix(codecs.BOM_UTF8)
     except FileNotFoundError:
-        raise LabelError([Fault(file, 0, 0, f"no label file here: {cure}")]) from None
+        raise LabelError([Fault(file, 0, 0, f"no label file here{_instead(file, cure)}")]) from None
     except UnreadableFile as error:
         raise unreadable(file, error, cure) from None
+
+
+def _instead(file: Path, cure: str) -> str:
+    """What to do where a split has no label file: --data may name one of its splits, or nothing."""
+    root = file.parent.parent
+    if (root / file.name).is_file():
+        name = root.resolve().name
+        return f", but {root / file.name}: name the folder that holds {name}/"
+    return f": {cure}" if root.is_dir() else f": there is no folder {root}: check the path"
 
 
 def _data_lines(content: bytes, reader: LineReader) -> Iterator[tuple[int, str]]:

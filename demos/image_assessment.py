@@ -80,7 +80,12 @@ def read_facts(file: Path) -> dict[str, Any]:
         return _checked(parse_json(text, file), file, {})
     sidecar = file.with_suffix(".json")
     if not sidecar.exists():
-        raise ValueError(f"{sidecar}: missing: the export writes it beside the .pt file")
+        if not file.exists():
+            raise ValueError(f"{file}: no such file: check the path")
+        raise ValueError(
+            f"{file}: is no export (python main.py --jit --resume WEIGHTS makes one), or an older "
+            f"one, for which {sidecar.name} is missing"
+        )
     facts = _checked(read_json(sidecar), sidecar, {"file_sha256": str})
     check_regular(file)
     if hashlib.sha256(file.read_bytes()).hexdigest() != facts["file_sha256"]:

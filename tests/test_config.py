@@ -75,8 +75,14 @@ def test_every_long_flag_takes_hyphens_and_the_help_shows_one_spelling(capsys):
     assert all(f"\n{group}:" in text for group in ("data", "model", "task", "optimisation"))
 
 
-def test_help_is_quick_and_imports_no_torch():
-    check = "finally: assert 'torch' not in sys.modules"
+def test_a_file_whose_name_begins_like_a_flag(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "-x.jpg").touch()
+    assert refusal("--predict a.jpg -x.jpg") == "unknown flag -x.jpg: write ./-x.jpg for the file"
+
+
+def test_help_is_quick_and_imports_neither_torch_nor_what_only_a_run_needs():
+    check = "finally: assert not {'torch', 'tempfile', 'applications'} & {*sys.modules}"
     program = f"import sys, main\ntry: main.main(['--help'])\n{check}"
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True, capture_output=True)

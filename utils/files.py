@@ -143,9 +143,8 @@ def check_apart(path: Path, files: Iterable[Path] = (), folders: Iterable[Path] 
             )
     for file in files if os.path.exists(path) else ():
         if os.path.exists(file) and os.path.samefile(file, path):
-            raise ValueError(
-                f"{printable(path)}: is {printable(file)}, which is only read: name another file"
-            )
+            what = "an input" if str(file) == str(path) else printable(file)
+            raise ValueError(f"{printable(path)}: is {what}, which is only read: name another file")
 
 
 def write_text(path: Path, text: str, errors: str = "strict") -> None:

@@ -97,6 +97,8 @@ def _unknown(word: str, flags: Flags) -> str:
     name = word.split("=")[0]
     if not name.startswith("-"):
         return f"unexpected argument {word}; python main.py --help lists all flags"
+    if Path(word).is_file():
+        return f"unknown flag {word}: write ./{word} for the file"
     spelled = name[:2] + name[2:].replace("-", "_")
     hint = did_you_mean(spelled, [n for f in flags for n in f.metadata["names"]])
     return f"unknown flag {word}{hint or '; python main.py --help lists all flags'}"

@@ -27,7 +27,12 @@ def test_a_wrong_command_line_is_2(tmp_path, words):
 
 def test_missing_data_is_named(tmp_path):
     assert "train/label.txt" in refused(tmp_path, f"--train {TINY}").replace("\\", "/")
-    assert "no label.txt in any of" in refused(tmp_path, "--check -j 0")
+    assert "data: no such folder: check the path" in refused(tmp_path, "--check -j 0")
+    write_data(tmp_path / "data", "rank", 1, 1)
+    said = "data/train: no label.txt in any of train/, val/, test/, but in it: name the folder"
+    assert f"{said} that holds train/" in refused(tmp_path, "--check data/train -j 0")
+    said = "data/train/train/label.txt: no label file here, but data/train/label.txt: name the"
+    assert said in refused(tmp_path, f"--train --data data/train {TINY}")
 
 
 def test_missing_and_wrong_weights_are_named(tmp_path):

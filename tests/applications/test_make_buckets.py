@@ -99,7 +99,7 @@ def test_odd_names_come_back(tmp_path, suffix):
 def test_nothing_is_overwritten_and_faults_have_their_place(tmp_path):
     ava(tmp_path)
     done = call(tmp_path, "--make_buckets ava/AVA.txt -o ava/AVA.txt", code=2)
-    assert "ava/AVA.txt: is ava/AVA.txt, which is only read" in done.err
+    assert "ava/AVA.txt: is an input, which is only read" in done.err
     done = call(tmp_path, "--make_buckets gone.txt", code=1)
     assert "gone.txt" in done.err and "Traceback" not in done.err
     (tmp_path / "mos.txt").write_text("ava/images/7.jpg,seven\n")

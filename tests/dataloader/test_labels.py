@@ -295,6 +295,23 @@ def test_no_label_file(split):
         read_labels("scores", split, split.parent)
 
 
+def test_no_label_file_because_the_folder_is_another(split):
+    """--data DATA/train for --data DATA, and a --data that is not there."""
+    (split / "label.txt").write_text("a.png,1\n")
+    with pytest.raises(LabelError) as caught:
+        read_labels("scores", split / "train" / "label.txt", split)
+    assert str(caught.value) == (
+        f"{split}/train/label.txt: no label file here, but {split}/label.txt: name the folder "
+        f"that holds {split.name}/"
+    )
+    with pytest.raises(LabelError) as caught:
+        read_labels("scores", split / "away" / "train" / "label.txt", split / "away")
+    assert str(caught.value) == (
+        f"{split}/away/train/label.txt: no label file here: there is no folder {split}/away: "
+        "check the path"
+    )
+
+
 def test_wrong_arguments(split):
     with pytest.raises(ValueError, match="label kind 'mos': give one of pairs, scores"):
         read(split, "mos", "a.png,1")

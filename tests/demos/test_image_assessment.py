@@ -126,6 +126,13 @@ def test_sidecars_that_are_none(folder, capsys, content):
     assert refused(capsys, "--model", "checkpoints/jit_new.pt").startswith("checkpoints/jit_new.")
 
 
+def test_weights_for_an_export_and_no_file(folder, capsys):
+    (folder / "checkpoints/model_best.pth").write_bytes(b"PK weights")
+    found = refused(capsys, "--model", "checkpoints/model_best.pth")
+    assert found.startswith("checkpoints/model_best.pth: is no export (python main.py --jit")
+    assert "missing.pt: no such file" in refused(capsys, "--model", "checkpoints/missing.pt")
+
+
 def test_an_export_that_is_none(folder, capsys):
     model = folder / "checkpoints/jit_new.pt"
     model.write_bytes(b"no archive")

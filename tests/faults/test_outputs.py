@@ -68,12 +68,12 @@ def folder(tmp_path) -> Path:
         (f"-e --data link {WEIGHTS} -o data/x.csv", "lies in link, which is only read"),
         (f"-e {WEIGHTS} -o link/test/x.html", "lies in data, which is only read"),
         (f"--test data {WEIGHTS} -o data/x.json", "lies in data, which is only read"),
-        (f"-e --labels odd.csv --images data {WEIGHTS} -o odd.csv", "odd.csv: is odd.csv, which"),
-        (f"-e --labels odd.csv --images data {WEIGHTS} -o odd.html", "--output odd.csv: is odd"),
+        (f"-e --labels odd.csv --images data {WEIGHTS} -o odd.csv", "odd.csv: is an input, which"),
+        (f"-e --labels odd.csv --images data {WEIGHTS} -o odd.html", "odd.csv: is an input"),
         (f"-e --labels none --images data {WEIGHTS} -o data/x.csv", "lies in data"),
-        ("--jit --resume g.pt -o g.pt", "--output g.pt: is g.pt, which is only read"),
+        ("--jit --resume g.pt -o g.pt", "--output g.pt: is an input, which is only read"),
         ("--jit --resume none.pth -o data/g.pt", "lies in data, which is only read"),
-        (f"--predict odd.csv {WEIGHTS} -o ./odd.csv", "odd.csv: is odd.csv, which is only read"),
+        (f"--predict odd.csv {WEIGHTS} -o ./odd.csv", "odd.csv: is an input, which is only read"),
         (f"--predict data/test {WEIGHTS} -o data/test/s.csv", "lies in data/test, which"),
         ("--check data -o data/found.json", "lies in data, which is only read"),
         ("--check --photos data -o data/found.json", "lies in data, which is only read"),
@@ -103,8 +103,8 @@ def test_an_output_is_refused_before_anything_is_read(folder, words, said):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ("'odd.*' -o odd.csv", "odd.csv: is odd.csv, which is only read: name another file"),
-        ("list.txt -o odd.csv", "odd.csv: is odd.csv, which is only read"),
+        ("'odd.*' -o odd.csv", "odd.csv: is an input, which is only read: name another file"),
+        ("list.txt -o odd.csv", "odd.csv: is an input, which is only read"),
         ("'dat*' -o data/x.csv", "data/x.csv: lies in data, which is only read"),
     ],
 )
@@ -146,7 +146,7 @@ def test_buckets_beside_their_labels_are_written_once(folder):
     before = contents(folder)
     assert "exists already" in call(folder, words, code=1).err
     words = "--make_buckets data/train/label.txt -o data/train/label.txt"
-    refused(folder, words, "is data/train/label.txt, which is only read")
+    refused(folder, words, "label.txt: is an input, which is only read")
     assert contents(folder) == before
 
 
