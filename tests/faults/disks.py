@@ -28,7 +28,7 @@ COMMANDS: dict[str, tuple[Sequence[str], Sequence[int]]] = {
     "predict": (["--predict", "data", "--resume", WEIGHTS, *TINY, "-o", "scores.csv"], (1_000,)),
     "maps": (["--predict", "data/test", "--resume", WEIGHTS, *TINY, "--maps", "maps"], (4_096,)),
     "export": (["--jit", "--resume", WEIGHTS, *TINY], (4_096, 1_000_000)),
-    "check": (["--check", "data", "--criterion", "regress", "-j", "0", "-o", "check.html"],
+    "check": (["--check", "--photos", "photos", "-j", "0", "-o", "check.html"],
               (4_096,)),
     "generate": (["--generate", "basic", "--photos", "photos", "--data", "made", "-j", "0"],
                  (4_096,)),
