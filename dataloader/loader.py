@@ -26,6 +26,9 @@ from utils import child_processes, stopping
 from utils.distributed import shard
 from utils.images import ImageError
 from utils.seed import numpy_generator, permutation
+from utils.text import to_stderr
+
+STARTS = 3  # of the processes of a loader, before they are waited for however long they take
 
 
 @dataclass(frozen=True)
@@ -226,13 +229,19 @@ def batches(loader: DataLoader) -> Generator[Any, None, None]:
     before = child_processes.running()
     iterator, mine = None, set()
     try:
-        try:
-            with stopping.deferred():  # half a start leaves a process that nobody knows of
-                iterator = iter(loader)
-        except OSError as error:
-            raise ValueError(_no_room(error)) from error
-        finally:
-            mine = child_processes.running() - before
+        for attempt in range(1, STARTS + 1):
+            try:
+                with stopping.deferred():  # half a start leaves a process that nobody knows of
+                    iterator = iter(loader)
+            except OSError as error:
+                raise ValueError(_no_room(error)) from error
+            finally:
+                mine = child_processes.running() - before
+            if attempt == STARTS or child_processes.begun(mine):
+                break
+            to_stderr("a process that reads images hangs at its start: all are started again")
+            child_processes.kill(mine)
+            iterator = None
         while (item := _next(iterator)) is not None:
             if isinstance(item, _NotSent):
                 raise ValueError(item.reason)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import active_children, get_context, parent_process
+from multiprocessing import active_children, get_context, get_start_method, parent_process
 from multiprocessing.process import BaseProcess
 from typing import TypeVar
 
@@ -17,6 +18,7 @@ from utils import stopping
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+PATIENCE = 20.0  # seconds that a fork may take to begin; it takes milliseconds
 
 
 def running() -> set[BaseProcess]:
@@ -51,6 +53,31 @@ def leave_signals_to_parent(_worker: int = 0) -> None:
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
+
+
+def begun(children: Iterable[BaseProcess]) -> bool:
+    """Waits until all of them, which are forks, have left their signals to the parent; False where
+    one does not within PATIENCE seconds.
+
+    Before Python 3.12 a fork hangs for ever where another thread was just then making itself known
+    to Python, as gloo's do after a collective: the lock that it held stays locked in the child.
+    """
+    if get_start_method() != "fork":
+        return True
+    deadline = time.monotonic() + PATIENCE
+    with stopping.waiting():
+        while any(child.is_alive() and not _apart(child) for child in children):
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.002)
+    return True
+
+
+def _apart(child: BaseProcess) -> bool:
+    try:
+        return os.getpgid(child.pid or 0) == child.pid
+    except ProcessLookupError:
+        return True
 
 
 def _begin() -> None:

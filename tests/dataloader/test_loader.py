@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import multiprocessing
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from dataloader import loader
 from dataloader.batch import Batch, DistributionTargets, ScoreTargets
 from dataloader.labels import DistributionLabel, ScoreLabel, read_labels
 from dataloader.levels import Level
@@ -23,6 +26,7 @@ from dataloader.loader import (
 from dataloader.pairs import PairTargets
 from dataloader.transforms import TrainTransform
 from tests.tiny_data import write_data
+from utils import child_processes
 from utils.images import ViewRule
 
 SIZE = (24, 32)
@@ -243,6 +247,27 @@ def test_augmentation_is_drawn_anew_every_epoch(scores):
             views[number // 5][index] = image
     changed = [not torch.equal(views[0][i], views[1][i]) for i in views[0]]
     assert np.mean(changed) > 0.8
+
+
+@pytest.mark.skipif(multiprocessing.get_start_method() != "fork", reason="no forks here")
+def test_a_fork_that_hangs_at_its_start_is_started_again(scores, tmp_path, monkeypatch, capfd):
+    """As before Python 3.12 one of a few thousand does, beside threads of gloo."""
+    begin = loader._begin_worker
+
+    def once_stuck(worker):
+        if worker == 1 and not (tmp_path / "stuck").exists():
+            (tmp_path / "stuck").touch()
+            time.sleep(60)
+        begin(worker)
+
+    data = dataset(scores)
+    before = set(multiprocessing.active_children())
+    monkeypatch.setattr(loader, "_begin_worker", once_stuck)
+    monkeypatch.setattr(child_processes, "PATIENCE", 1.0)
+    made = make_loader(data, StepSampler(data.plan.steps(), 2), 2, pin_memory=False)
+    assert same(list(loader.batches(made)), batches(scores, 0))
+    assert set(multiprocessing.active_children()) == before
+    assert capfd.readouterr().err.count("hangs at its start: all are started again\n") == 1
 
 
 def test_loading_draws_nothing_from_the_global_generator(scores):
