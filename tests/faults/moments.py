@@ -31,7 +31,7 @@ def kills(root: Path, short: bool) -> Iterator[Trial]:
     """Half of them at random moments, half at a random call of those that a save is made of."""
     whole = Undisturbed(root)
     rng = random.Random(12)
-    for number in range(1 if short else 30):
+    for number in range(0 if short else 30):  # ten moments: test_interrupt.py
         part, workers = rng.uniform(0.05, 0.98), number % 3
         yield f"at {part:.2f} of the run, -j {workers}", partial(_killed, whole, part, workers)
     for number in range(2 if short else 30):
@@ -46,7 +46,7 @@ def signals(root: Path, short: bool) -> Iterator[Trial]:
     """SIGTERM, SIGINT and SIGHUP at moments of the whole run, its test and report included."""
     whole = Undisturbed(root)
     rng = random.Random(13)
-    for number in range(2 if short else 18):
+    for number in range(1 if short else 18):
         sent = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)[number % 3]
         part, workers = rng.uniform(0.1, 0.98), number % 3
         yield (

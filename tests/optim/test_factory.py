@@ -75,6 +75,12 @@ def network():
     return nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(16, 2))
 
 
+@pytest.fixture(autouse=True)
+def _uncompiled(monkeypatch):
+    """kron compiles its steps where it can: 45 s of a C++ compiler for what it computes without."""
+    monkeypatch.setattr("timm.optim.kron.has_dynamo", False)
+
+
 def train(model, optimizer, steps):
     for step in steps:
         torch.manual_seed(step)
