@@ -11,7 +11,7 @@ from utils.text import visible
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs one command line and returns its exit code (0, 1, 2, 130 or 143; see --help)."""
+    """Runs one command line and returns its exit code (0, 1, 2, 129, 130 or 143; see --help)."""
     argv = sys.argv[1:] if argv is None else argv
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # it may have no bytes for the name of a file

@@ -85,13 +85,6 @@ def score_images(
     return _scores(distributed.all_gather_rows(mine))
 
 
-def score_alone(
-    model: nn.Module, sources: Sequence[Source], options: ScoringOptions, device: torch.device
-) -> Scores:
-    """`score_images` of this process by itself, whatever group it may be part of."""
-    return score_readable(model, sources, options, device, skip=False)[0]
-
-
 @torch.inference_mode()
 def score_readable(
     model: nn.Module,

@@ -15,7 +15,7 @@ from PIL import Image, ImageFilter
 
 from applications.map_files import distinct_names
 from applications.quality_maps import WAYS, map_csv, overlay, quality_map
-from applications.scoring import ScoringOptions, score_alone
+from applications.scoring import ScoringOptions, score_readable
 from dataloader.sources import GivenImage
 from models.grad_cam import grad_cam
 from models.quality_net import build_model
@@ -112,7 +112,7 @@ def test_the_score_is_that_of_an_evaluation(bins):
     for rule in (WHOLE, ViewRule((9, 9), "native", crops=5, crop_size=(24, 24))):
         model = tiny_network(bins)
         options = ScoringOptions(rule, 8, 0, 10**8)
-        wanted = score_alone(model, [source], options, CPU).scores[0]
+        wanted = score_readable(model, [source], options, CPU, skip=False)[0].scores[0]
         for way in WAYS:
             found = mapped(model, source, rule, way)
             assert found.score == pytest.approx(wanted, rel=1e-5)

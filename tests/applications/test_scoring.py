@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from applications.scoring import ScoringOptions, score_alone
+from applications.scoring import ScoringOptions, score_readable
 from dataloader.sources import GivenImage
 from tests.known_networks import tiny_network
 from utils.images import ViewRule
@@ -21,7 +21,7 @@ def scored(rule: ViewRule, batch_size: int) -> tuple[np.ndarray, list[int]]:
     model, sizes = tiny_network(), []
     model.register_forward_pre_hook(lambda _, inputs: sizes.append(len(inputs[0])))
     options = ScoringOptions(rule, batch_size, 0, 10**8)
-    return score_alone(model, images, options, CPU).scores, sizes
+    return score_readable(model, images, options, CPU, skip=False)[0].scores, sizes
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import torch
 
 from applications import convert
 from applications.quality_maps import quality_map
-from applications.scoring import ScoringOptions, score_alone
+from applications.scoring import ScoringOptions, score_readable
 from dataloader.sources import GivenImage
 from models.pretrained import load_imagenet
 from models.quality_net import build_model
@@ -86,9 +86,11 @@ def images():
 
 
 def test_a_score_names_its_image():
-    assert np.isfinite(score_alone(overflowing(), images()[:2], OPTIONS, CPU).scores).all()
+    assert np.isfinite(
+        score_readable(overflowing(), images()[:2], OPTIONS, CPU, False)[0].scores
+    ).all()
     with pytest.raises(ImageError, match=r"^c\\n: its score is inf, not a finite number: use "):
-        score_alone(overflowing(), images(), OPTIONS, CPU)
+        score_readable(overflowing(), images(), OPTIONS, CPU, skip=False)
 
 
 def test_a_map_names_its_image():
