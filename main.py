@@ -27,7 +27,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return _run(config, argv)
     except Exception as error:
-        from utils.faults import told
+        from utils.runtime.faults import told
 
         print(visible(told(error)), file=sys.stderr)
         return 1
@@ -41,8 +41,8 @@ def _run(config: Config, argv: list[str]) -> int:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # Imported here: --help and a wrong flag must not wait for torch.
     from applications import APPLICATIONS
-    from applications.run_folder import continued
-    from applications.runtime import launch_processes, open_runtime
+    from applications.inputs.runtime import launch_processes, open_runtime
+    from applications.training.run_folder import continued
 
     config = continued(config)
     application = APPLICATIONS[config.mode()]

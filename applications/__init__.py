@@ -23,16 +23,16 @@ class Application:
 
 APPLICATIONS = {
     "info": Application("applications.info"),
-    "train": Application("applications.stages", distributed=True),
-    "continue_run": Application("applications.stages", distributed=True),
+    "train": Application("applications.training.stages", distributed=True),
+    "continue_run": Application("applications.training.stages", distributed=True),
     "evaluate": Application("applications.evaluate", distributed=True),
-    "test": Application("applications.cross_test", distributed=True),
+    "test": Application("applications.test", distributed=True),
     "predict": Application("applications.predict"),
     "jit": Application("applications.convert"),
     "check": Application("applications.check"),
     "generate": Application("applications.generate"),
     "prepare": Application("applications.prepare"),
-    "make_buckets": Application("applications.buckets"),
+    "make_buckets": Application("applications.make_buckets"),
     "import_keras": Application("applications.import_keras"),
     "compare": Application("applications.compare"),
 }

@@ -9,24 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from applications.data import SPLITS, label_file
-from applications.findings import Findings
-from applications.findings_page import findings_page
-from applications.inspection import decode, inspect
-from applications.runtime import Runtime
+from applications.inputs.data import SPLITS, label_file
+from applications.inputs.runtime import Runtime
+from applications.inputs.vote_files import refuse_flags, vote_file
+from applications.inputs.voted import NO_FILE, VotedImages
+from applications.inspection.findings import Findings
+from applications.inspection.images import decode, inspect
+from applications.reports.findings import findings_page
 from applications.tasks import TASKS
-from applications.vote_files import refuse_flags, vote_file
-from applications.voted import NO_FILE, VotedImages
 from config import Config
-from dataloader.label_doubts import label_doubts
-from dataloader.label_figures import (
-    image_scores,
-    label_figures,
-    spread_figures,
-    vote_figures,
-)
-from dataloader.label_paths import images_root
-from dataloader.labels import (
+from dataloader.labels.doubts import label_doubts
+from dataloader.labels.labels import (
     Fault,
     LabelError,
     LabelFile,
@@ -34,12 +27,19 @@ from dataloader.labels import (
     label_paths,
     read_labels,
 )
-from dataloader.levels import LEVELS_FILE, read_levels
-from dataloader.vote_spread import SPREAD_FILE, spread_rows
+from dataloader.labels.levels import LEVELS_FILE, read_levels
+from dataloader.labels.paths import images_root
+from dataloader.labels.ranges import (
+    image_scores,
+    label_figures,
+    spread_figures,
+    vote_figures,
+)
+from dataloader.labels.vote_spread import SPREAD_FILE, spread_rows
 from utils.data_generate.distortions import SMALLEST_SIDE
 from utils.data_generate.photos import find_photos
-from utils.files import write_json, write_text
-from utils.image_facts import ImageFacts
+from utils.duplicates.image_facts import ImageFacts
+from utils.files.writing import write_json, write_text
 from utils.text import printable, visible
 
 Spreads = list[tuple[float, float]]  # (std, votes) of images, votes nan where not known

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from applications.outputs import OUTPUT_SUFFIXES, check_outputs, folders_apart
-from applications.stage_list import STAGE_FIELDS, split_stages
-from applications.vote_files import vote_file
+from applications.inputs.outputs import OUTPUT_SUFFIXES, check_outputs, folders_apart
+from applications.inputs.vote_files import vote_file
+from applications.training.stage_list import STAGE_FIELDS, split_stages
 from config import Config, UsageError
 
 NEED_WEIGHTS = {"evaluate": "-e", "test": "--test", "jit": "--jit", "predict": "--predict"}
@@ -325,7 +325,7 @@ def _opinions(c: Config) -> str | None:
     )
 
 
-# What a task asks of the other flags, beyond what its parts in applications/tasks.py can say.
+# What a task asks of the other flags, beyond what its parts in applications/tasks can say.
 TASK_RULES: dict[str, Callable[[Config], str | None]] = {
     "rank": _reachable_margin,
     "emd": _enough_bins,

@@ -6,18 +6,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from applications.compare_disagreement import disagreements
-from applications.compare_figures import judge
-from applications.compare_images import match
-from applications.compare_page import comparison_page
-from applications.compare_pairs import read_pairs
-from applications.compare_result import Found, as_json
-from applications.compare_runs import ComparedRun, read_runs
-from applications.compare_settings import differences
-from applications.compare_tables import lines
-from applications.runtime import Runtime
+from applications.comparison.disagreement import disagreements
+from applications.comparison.figures import judge
+from applications.comparison.images import match
+from applications.comparison.pairs import read_pairs
+from applications.comparison.result import Found, as_json
+from applications.comparison.runs import ComparedRun, read_runs
+from applications.comparison.settings import differences
+from applications.comparison.tables import lines
+from applications.inputs.runtime import Runtime
+from applications.reports.comparison import comparison_page
 from config import Config
-from utils.files import check_apart, write_json, write_text
+from utils.files.writing import check_apart, write_json, write_text
 
 
 def run(config: Config, runtime: Runtime) -> int:

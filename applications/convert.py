@@ -16,19 +16,19 @@ import torch
 from PIL import Image
 from torch import nn
 
-from applications.data import SPLITS, stop_or_skip
-from applications.run_folder import PACKAGES, _version, file_arch
-from applications.runtime import Runtime
+from applications.inputs.data import SPLITS, stop_or_skip
+from applications.inputs.runtime import Runtime
+from applications.inputs.views import network_size, view_rule
+from applications.inputs.weights import load_model
 from applications.tasks import TASKS
-from applications.views import network_size, view_rule
-from applications.weights import load_model
+from applications.training.run_folder import PACKAGES, _version, file_arch
 from config import Config
 from models.quality_net import QualityNet
 from utils.check_images import BadImage, why_unreadable
-from utils.checkpoint import digest, find_spelling
 from utils.data_generate.photos import find_photos
-from utils.files import check_apart, check_output, write_atomic, write_json
-from utils.images import ImageError, ViewRule, list_images, read_image, view
+from utils.files.checkpoint import digest, find_spelling
+from utils.files.writing import check_apart, check_output, write_atomic, write_json
+from utils.imaging.images import ImageError, ViewRule, list_images, read_image, view
 
 TOLERANCE = 1e-5
 BATCHES = (1, 7)

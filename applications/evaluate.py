@@ -9,26 +9,26 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from applications.data import Data, Split, read_data
-from applications.final_figures import Judged, check_fit, final_figures, fits_on_val
-from applications.histograms import baseline_figures, write_histograms
-from applications.judged import Scores
-from applications.ladders import ladder_figures, ladder_tables, write_ladders
-from applications.outputs import cell_of
-from applications.report import sections_of, write_report
-from applications.report_parts import Evaluation
-from applications.report_run import labels_of, run_of
-from applications.run_folder import environment
-from applications.runtime import Runtime
-from applications.scoring import ScoringOptions, figures, refuse_broken, score_images
+from applications.evaluation.final_figures import Judged, check_fit, final_figures, fits_on_val
+from applications.evaluation.histograms import baseline_figures, write_histograms
+from applications.evaluation.ladders import ladder_figures, ladder_tables, write_ladders
+from applications.evaluation.scoring import ScoringOptions, figures, refuse_broken, score_images
+from applications.inputs.data import Data, Split, read_data
+from applications.inputs.outputs import cell_of
+from applications.inputs.runtime import Runtime
+from applications.inputs.views import view_rule
+from applications.inputs.weights import load_model
+from applications.reports.parts import Evaluation
+from applications.reports.report import sections_of, write_report
+from applications.reports.run import labels_of, run_of
 from applications.tasks import TASKS, Task
-from applications.views import view_rule
-from applications.weights import load_model
+from applications.tasks.judged import Scores
+from applications.training.run_folder import environment
 from config import Config
 from dataloader.batch import Targets
-from dataloader.levels import COLUMNS
+from dataloader.labels.levels import COLUMNS
 from models.quality_net import QualityNet
-from utils.files import write_text
+from utils.files.writing import write_text
 from utils.text import csv_text, visible
 
 RAW = ("plcc", "rmse")  # figures that exist after a fit as well

@@ -8,9 +8,8 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-from applications.runtime import Runtime
+from applications.inputs.runtime import Runtime
 from config import Config
-from utils.count_bar import CountBar
 from utils.data_generate.distortions import distortions_of
 from utils.data_generate.generate import TARGETS_FILE, generate
 from utils.data_generate.photos import (
@@ -20,6 +19,7 @@ from utils.data_generate.photos import (
     package_photos,
     split_photos,
 )
+from utils.runtime.count_bar import CountBar
 
 
 def run(config: Config, runtime: Runtime) -> int:

@@ -6,14 +6,14 @@ import dataclasses
 import hashlib
 from pathlib import Path
 
-from applications.payload import network_payload
-from applications.run_folder import file_arch
-from applications.runtime import Runtime
-from applications.views import network_size, view_rule
+from applications.inputs.payload import network_payload
+from applications.inputs.runtime import Runtime
+from applications.inputs.views import network_size, view_rule
+from applications.training.run_folder import file_arch
 from config import Config
-from models.keras_import import Imported, read_keras
+from models.keras.keras_import import Imported, read_keras
 from models.quality_net import QualityNet, build_model
-from utils import checkpoint
+from utils.files import checkpoint
 
 
 def run(config: Config, runtime: Runtime) -> int:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from applications.runtime import Runtime
+from applications.inputs.runtime import Runtime
+from applications.inputs.views import network_size
 from applications.tasks import branches
-from applications.views import network_size
 from config import Config
 from models.summary import summarize
 

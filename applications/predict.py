@@ -12,19 +12,25 @@ from typing import Any
 
 import numpy as np
 
-from applications.data import stop_or_skip
-from applications.judged import Scores
-from applications.map_files import check_way, made_before, named_folders, plan_maps, write_maps
-from applications.runtime import Runtime
-from applications.scoring import ScoringOptions, score_readable
-from applications.views import view_rule
-from applications.weights import load_model
+from applications.evaluation.map_files import (
+    check_way,
+    made_before,
+    named_folders,
+    plan_maps,
+    write_maps,
+)
+from applications.evaluation.scoring import ScoringOptions, score_readable
+from applications.inputs.data import stop_or_skip
+from applications.inputs.runtime import Runtime
+from applications.inputs.views import view_rule
+from applications.inputs.weights import load_model
+from applications.tasks.judged import Scores
 from config import Config
 from dataloader.sources import Source
-from utils.files import check_apart, write_json, write_text
-from utils.image_folders import Say, left_out, list_images
-from utils.metrics import distribution_std
-from utils.read_file import check_regular, read_text
+from utils.files.reading import check_regular, read_text
+from utils.files.writing import check_apart, write_json, write_text
+from utils.imaging.image_folders import Say, left_out, list_images
+from utils.statistics.metrics import distribution_std
 from utils.text import csv_path, cut, printable, to_stderr
 
 

@@ -17,8 +17,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from applications.data_card import data_card, markdown, summary
-from applications.runtime import Runtime
+from applications.inputs.runtime import Runtime
+from applications.reports.data_card import data_card, markdown, summary
 from config import Config
 from dataloader.datasets.dividing import divide
 from dataloader.datasets.label_text import files_of, fits
@@ -26,8 +26,8 @@ from dataloader.datasets.ladders import agreement, without_levels
 from dataloader.datasets.records import Reading, Record
 from dataloader.datasets.source_tree import SourceTree
 from dataloader.datasets.table import DATA_SETS, data_set_name
-from dataloader.label_paths import CARD_FILE, IMAGES_ROOT_FILE
-from utils.files import write_json, write_text
+from dataloader.labels.paths import CARD_FILE, IMAGES_ROOT_FILE
+from utils.files.writing import write_json, write_text
 from utils.text import visible
 
 LINKS = "images"  # folder of symbolic links inside a split

@@ -13,20 +13,20 @@ import torch
 from PIL import Image
 
 from applications.combinations import check
-from applications.data import describe_bad
-from applications.judged import Scores
+from applications.evaluation.scoring import ScoringOptions, score_readable
+from applications.inputs.data import describe_bad
+from applications.inputs.views import view_rule
+from applications.inputs.weights import ADOPTED, load_network
 from applications.predict import expand, result_rows
-from applications.scoring import ScoringOptions, score_readable
-from applications.views import view_rule
-from applications.weights import ADOPTED, load_network
+from applications.tasks.judged import Scores
 from config import checked_config
 from dataloader.sources import GivenImage, Source
 from models.quality_net import QualityNet
 from utils.check_images import BadImage
-from utils.device import choose_device, prepared
 from utils.flag_types import did_you_mean
-from utils.images import ImageError, check_array
-from utils.seed import rng_state, set_rng_state
+from utils.imaging.images import ImageError, check_array
+from utils.runtime.device import choose_device, prepared
+from utils.runtime.seed import rng_state, set_rng_state
 
 # What load_scorer takes beside the weights: how they are used, and what plain ones cannot say. It
 # refuses the rest of what weights carry, which no score depends on.

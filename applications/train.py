@@ -11,23 +11,24 @@ import numpy as np
 import torch
 from torch import nn
 
-from applications import left_out, run_folder
-from applications.data import Data, read_data
-from applications.features import keep_features
-from applications.final_figures import check_fit
-from applications.final_test import test_best
-from applications.ladders import check_monitor
-from applications.rates import optimizer_of, rate_figures
-from applications.run_folder import RunFolder
-from applications.run_lock import hold
-from applications.run_state import has_begun
-from applications.runtime import Runtime
-from applications.scoring import ScoringOptions, score_images
+from applications.evaluation.final_figures import check_fit
+from applications.evaluation.ladders import check_monitor
+from applications.evaluation.scoring import ScoringOptions, score_images
+from applications.evaluation.validation import LAST_COUNT, never_known, no_figure
+from applications.inputs import left_out
+from applications.inputs.data import Data, read_data
+from applications.inputs.runtime import Runtime
+from applications.inputs.views import network_size, train_transform, view_rule
+from applications.inputs.weights import start_from, with_resumed_variant
 from applications.tasks import TASKS, branches, monitored
-from applications.trainer import Trainer
-from applications.validation import LAST_COUNT, never_known, no_figure
-from applications.views import network_size, train_transform, view_rule
-from applications.weights import start_from, with_resumed_variant
+from applications.training import run_folder
+from applications.training.features import keep_features
+from applications.training.final_test import test_best
+from applications.training.rates import optimizer_of, rate_figures
+from applications.training.run_folder import RunFolder
+from applications.training.run_lock import hold
+from applications.training.run_state import has_begun
+from applications.training.trainer import Trainer
 from config import Config
 from dataloader.batch import Targets
 from dataloader.loader import BatchPlan, StepDataset
@@ -39,11 +40,11 @@ from models.quality_net import (
     check_training_batch,
 )
 from optim.factory import make_optimizer
-from utils import distributed, stopping
-from utils.device import channels_last_helps, describe
-from utils.files import write_text
-from utils.logger import Logger
-from utils.seed import seed_step
+from utils.files.writing import write_text
+from utils.runtime import distributed, stopping
+from utils.runtime.device import channels_last_helps, describe
+from utils.runtime.logger import Logger
+from utils.runtime.seed import seed_step
 
 CALIBRATION = 256  # training images whose scores give a head its units
 

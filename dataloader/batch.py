@@ -9,10 +9,10 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 import torch
 
-from dataloader.label_table import LabelTable
-from dataloader.labels import DistributionLabel, ScoreLabel, label_paths
-from dataloader.levels import Level
-from dataloader.path_table import PathTable
+from dataloader.labels.labels import DistributionLabel, ScoreLabel, label_paths
+from dataloader.labels.levels import Level
+from dataloader.labels.path_table import PathTable
+from dataloader.labels.table import LabelTable
 from dataloader.sources import Source
 
 

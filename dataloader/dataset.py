@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 from dataloader.loader import LoadFault
 from dataloader.sources import Source, open_source
 from utils.check_images import BadImage, why_unreadable
-from utils.images import ImageError, ViewRule, view
+from utils.imaging.images import ImageError, ViewRule, view
 from utils.text import printable
 
 Item = tuple[torch.Tensor, torch.Tensor]

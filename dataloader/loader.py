@@ -21,11 +21,11 @@ from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
 
 from dataloader.batch import Batch, Targets
 from dataloader.sources import training_view
-from dataloader.transforms import TrainTransform
-from utils import child_processes, stopping
-from utils.distributed import shard
-from utils.images import ImageError
-from utils.seed import numpy_generator, permutation
+from dataloader.views.transforms import TrainTransform
+from utils.imaging.images import ImageError
+from utils.runtime import child_processes, stopping
+from utils.runtime.distributed import shard
+from utils.runtime.seed import numpy_generator, permutation
 from utils.text import to_stderr
 
 STARTS = 3  # of the processes of a loader, before they are waited for however long they take
@@ -220,8 +220,8 @@ def make_loader(
 
 
 def batches(loader: DataLoader) -> Generator[Any, None, None]:
-    """The loader's items. A signal ends the wait for one (utils/stopping.py), and no process is
-    left when this ends, also where one of them is halted.
+    """The loader's items. A signal ends the wait for one (utils/runtime/stopping.py), and no
+    process is left when this ends, also where one of them is halted.
 
     Raises ValueError where there is no room for what processes share, and torch's RuntimeError when
     one of them dies.

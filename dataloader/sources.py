@@ -14,11 +14,11 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from dataloader.transforms import TrainTransform
+from dataloader.views.transforms import TrainTransform
 from utils.data_generate.distortions import distort
 from utils.data_generate.opening import open_photo
-from utils.images import image_in_memory, read_image
-from utils.seed import key, numpy_generator, permutation
+from utils.imaging.images import image_in_memory, read_image
+from utils.runtime.seed import key, numpy_generator, permutation
 
 CACHE_BYTES = 128 * 2**20  # per process: 170 photographs of 512x512, 60 of 1024x683
 

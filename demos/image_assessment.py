@@ -24,11 +24,11 @@ import torch
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # run from anywhere; only utils/ is used
 
-from utils.files import check_apart, check_output, write_text  # noqa: E402
-from utils.image_folders import left_out, list_images  # noqa: E402
-from utils.images import ViewRule, read_image, view  # noqa: E402
-from utils.pooling import pool_scores  # noqa: E402
-from utils.read_file import check_regular, parse_json, read_json, utf8  # noqa: E402
+from utils.files.reading import check_regular, parse_json, read_json, utf8  # noqa: E402
+from utils.files.writing import check_apart, check_output, write_text  # noqa: E402
+from utils.imaging.image_folders import left_out, list_images  # noqa: E402
+from utils.imaging.images import ViewRule, read_image, view  # noqa: E402
+from utils.imaging.pooling import pool_scores  # noqa: E402
 from utils.text import csv_path, cut, printable, to_stderr, visible  # noqa: E402
 
 ABOUT = "/extra/about.json"  # where torch.jit keeps it in the archive

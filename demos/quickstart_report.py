@@ -19,9 +19,9 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run from anywhere; only utils/
 
-from utils.files import write_text  # noqa: E402
-from utils.metrics import pair_accuracy, plcc, srcc  # noqa: E402
+from utils.files.writing import write_text  # noqa: E402
 from utils.report import scatter_picture, sorted_sheet  # noqa: E402
+from utils.statistics.metrics import pair_accuracy, plcc, srcc  # noqa: E402
 from utils.text import visible  # noqa: E402
 
 

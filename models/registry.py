@@ -1,9 +1,9 @@
 """Names of backbones.
 
 The rule: a bare name means timm's model of that name; if timm has none, torchvision's; if that has
-none, the one of models/keras_backbones.py. `timm:NAME`, `torchvision:NAME`, `keras:NAME` and
-`efficientnet_pytorch:NAME` say the library. Upper and lower case are the same, and so are - and _
-(efficientnet-b0, ResNet18, Vgg16); timm's tags are accepted (resnet18.a1_in1k). `efficientnet_b*`
+none, the one of models/backbones/keras_backbones.py. `timm:NAME`, `torchvision:NAME`, `keras:NAME`
+and `efficientnet_pytorch:NAME` say the library. Upper and lower case are the same, and so are - and
+_ (efficientnet-b0, ResNet18, Vgg16); timm's tags are accepted (resnet18.a1_in1k). `efficientnet_b*`
 is timm's because that measures faster than efficientnet-pytorch's
 (tests/benchmarks/bench_efficientnet.py).
 """
@@ -16,10 +16,10 @@ import importlib
 from types import ModuleType
 
 LIBRARIES = {
-    "timm": "models.timm_backbones",
-    "torchvision": "models.torchvision_backbones",
-    "efficientnet_pytorch": "models.efficientnet_pytorch_backbones",
-    "keras": "models.keras_backbones",
+    "timm": "models.backbones.timm_backbones",
+    "torchvision": "models.backbones.torchvision_backbones",
+    "efficientnet_pytorch": "models.backbones.efficientnet_pytorch_backbones",
+    "keras": "models.backbones.keras_backbones",
 }
 BARE = ("timm", "torchvision", "keras")  # the order in which a bare name is looked for
 HOW_TO_LIST = (

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from utils.checkpoint import load_tensors
+from utils.files.checkpoint import load_tensors
 
 SUFFIXES = (".safetensors", ".pth")
 HUB = "https://huggingface.co/"

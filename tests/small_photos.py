@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from utils.data_generate.photos import package_photos
-from utils.images import read_image
+from utils.imaging.images import read_image
 
 NAMES = ("astronaut", "chelsea", "coffee", "rocket", "china", "flower")
 SIDE = 96  # pixels, the longer one

@@ -38,7 +38,7 @@ MACHINE_TEXT = re.compile(
     r"|/tmp/\w/|pyp[i]\.org|pythonhoste[d]\.org|downloa[d]\.pytorch\.org|index[-_]url[ =]+\S*://"
     r"|https?://(?!127\.0\.0\.1)\d+\.\d+\.\d+\.\d+"
 )
-FLAGS = ("utils.flag_", "utils.read_file", "utils.text")  # what --help loads beside config.py
+FLAGS = ("utils.flag_", "utils.files.reading", "utils.text")  # what --help loads beside config.py
 MAX_LINES = 350
 MAX_FLAG_LINES = 450
 MAX_MAIN_LINES = 100
@@ -101,8 +101,10 @@ def docstrings(tree: ast.Module) -> set[int]:
 
 
 def device_words(path: str, tree: ast.Module) -> Iterator[str]:
-    """Names of accelerators stand in utils/device.py, and in the texts and choices of config.py."""
-    if path == "utils/device.py":
+    """Names of accelerators stand in utils/runtime/device.py, and in the texts and choices of
+    config.py.
+    """
+    if path == "utils/runtime/device.py":
         return
     documentation = docstrings(tree)
     for node in ast.walk(tree):
@@ -116,7 +118,7 @@ def device_words(path: str, tree: ast.Module) -> Iterator[str]:
         if text and id(node) not in documentation and room_of(path) != "config":
             names = DEVICE_WORD.findall(node.value)
         yield from (
-            f"{path}:{node.lineno}: {name!r} belongs in utils/device.py"
+            f"{path}:{node.lineno}: {name!r} belongs in utils/runtime/device.py"
             for name in names
             if name in DEVICE_NAMES
         )
@@ -183,8 +185,8 @@ def unsafe_code(path: str, tree: ast.Module) -> Iterator[str]:
 
 
 def task_branches(path: str, tree: ast.Module) -> Iterator[str]:
-    """`criterion == ...` (or in, or match) stands in applications/tasks.py alone."""
-    if path == "applications/tasks.py":
+    """`criterion == ...` (or in, or match) stands in applications/tasks/ alone."""
+    if path.startswith("applications/tasks/"):
         return
 
     def is_criterion(node: ast.expr) -> bool:
@@ -215,14 +217,19 @@ PLANTED = [
     ("wrong_imports", "utils/a.py", "import models.heads", 1),
     ("wrong_imports", "utils/a.py", "def f():\n    from config import Config", 1),
     ("wrong_imports", "models/a.py", "from criterions import emd_loss", 1),
-    ("wrong_imports", "optim/a.py", "from utils.seed import key\nimport optim.ema, torch", 0),
-    ("wrong_imports", "demos/a.py", "import utils.images\nimport applications.train", 1),
+    (
+        "wrong_imports",
+        "optim/a.py",
+        "from utils.runtime.seed import key\nimport optim.ema, torch",
+        0,
+    ),
+    ("wrong_imports", "demos/a.py", "import utils.imaging.images\nimport applications.train", 1),
     ("wrong_imports", "demos/a.py", "from optim import ema\nfrom models import heads", 2),
     ("wrong_imports", "applications/a.py", "import main", 1),
     ("wrong_imports", "applications/a.py", "import config, models.heads, tests.x", 1),
     ("wrong_imports", "config.py", "import argparse\nimport numpy", 1),
     ("wrong_imports", "config.py", "import utils.flag_types", 0),
-    ("wrong_imports", "config.py", "import utils.seed", 1),
+    ("wrong_imports", "config.py", "import utils.runtime.seed", 1),
     ("wrong_imports", "utils/flag_types.py", "import argparse, numpy", 1),
     ("wrong_imports", "models/a.py", "import config", 1),
     ("wrong_imports", "utils/a.py", "from . import seed", 1),
@@ -233,7 +240,7 @@ PLANTED = [
     ("device_words", "utils/a.py", "'''Runs on cuda.'''\npackage = 'torch-npu'; inputs = 1", 0),
     ("device_words", "config.py", "choices = ('cpu', 'cuda', 'npu')", 0),
     ("device_words", "config.py", "torch.cuda", 1),
-    ("device_words", "utils/device.py", "torch.cuda", 0),
+    ("device_words", "utils/runtime/device.py", "torch.cuda", 0),
     ("swallowed_exceptions", "a.py", "try:\n    f()\nexcept:\n    raise", 1),
     ("swallowed_exceptions", "a.py", "try:\n    f()\nexcept Exception:\n    pass", 1),
     (
@@ -260,7 +267,7 @@ PLANTED = [
     ("task_branches", "a.py", "x = 'emd' != criterion\ny = criterion in ('rank', 'emd')", 2),
     ("task_branches", "a.py", "match c.criterion:\n    case 'rank':\n        pass", 1),
     ("task_branches", "a.py", "x = TASKS[config.criterion]\ny = criterion in TASKS", 0),
-    ("task_branches", "applications/tasks.py", "criterion == 'rank'", 0),
+    ("task_branches", "applications/tasks/rank.py", "criterion == 'rank'", 0),
 ]
 
 

@@ -23,9 +23,9 @@ from PIL import Image
 if __package__ in (None, ""):  # run as a program: imports start at the repository, not in utils/
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-from utils.child_processes import work
-from utils.image_folders import left_out, list_images
-from utils.images import DEFAULT_MAX_PIXELS, ImageError, read_image
+from utils.imaging.image_folders import left_out, list_images
+from utils.imaging.images import DEFAULT_MAX_PIXELS, ImageError, read_image
+from utils.runtime.child_processes import work
 from utils.text import printable
 
 T = TypeVar("T")

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from utils.files.reading import UnreadableFile, read_object
 from utils.flag_types import UsageError, did_you_mean
-from utils.read_file import UnreadableFile, read_object
 from utils.text import cut, printable
 
 Flags = Sequence[dataclasses.Field]

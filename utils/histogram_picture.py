@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from utils.files import write_atomic
-from utils.metrics import distribution_mean, distribution_std, emd_of_each
+from utils.files.writing import write_atomic
 from utils.report import shorten
+from utils.statistics.metrics import distribution_mean, distribution_std, emd_of_each
 from utils.text import printable
 
 _INK, _GREY, _PAPER, _FRAME, _GRID = "#1f2328", "#656d76", "#ffffff", "#d0d7de", "#e6e9ed"

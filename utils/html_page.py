@@ -20,7 +20,7 @@ from pathlib import Path
 from PIL import Image
 
 from utils.check_images import map_files
-from utils.images import DEFAULT_MAX_PIXELS, ImageError, read_image
+from utils.imaging.images import DEFAULT_MAX_PIXELS, ImageError, read_image
 from utils.page_script import SCRIPT
 from utils.page_style import STYLE
 from utils.text import printable

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from utils.files import write_atomic
-from utils.ladders import Floats, Ladders
+from utils.files.writing import write_atomic
 from utils.report import shorten
+from utils.statistics.ladders import Floats, Ladders
 
 _INK, _GREY, _PAPER, _GRID = "#1f2328", "#656d76", "#ffffff", "#e6e9ed"
 # Colours that stay apart for colour-blind eyes (Okabe and Ito); one photograph is paler than all.

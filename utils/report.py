@@ -15,9 +15,9 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from utils.chart import COLOURS
-from utils.files import write_atomic
-from utils.images import read_image
-from utils.metrics import plcc, srcc
+from utils.files.writing import write_atomic
+from utils.imaging.images import read_image
+from utils.statistics.metrics import plcc, srcc
 
 _INK, _GREY, _PAPER, _FRAME = "#1f2328", "#656d76", "#ffffff", "#d0d7de"
 _MARKERS = "os^Dvp*X"

@@ -1,6 +1,6 @@
 """AVA: aesthetics of 255,530 photographs, 1 to 10.
 
-AVA.txt                                     see dataloader/ava.py
+AVA.txt                                     see dataloader/labels/ava.py
 aesthetics_image_lists/generic_test.jpgl    image ids of the official test part, one per line
 images/<image id>.jpg                       in any folder
 """
@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dataloader.ava import read_ava
 from dataloader.datasets.records import DataSet, Reading, Record, counts_std
 from dataloader.datasets.source_tree import SourceTree
 from dataloader.datasets.tables import lines
+from dataloader.labels.ava import read_ava
 
 
 def read(tree: SourceTree) -> Reading:

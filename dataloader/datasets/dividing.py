@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dataloader.datasets.records import Record
-from utils.seed import permutation
+from utils.runtime.seed import permutation
 
 SPLITS = ("train", "val", "test")
 TEST = 0.2

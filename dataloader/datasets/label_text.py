@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from dataloader.datasets.ladders import pairs
 from dataloader.datasets.records import Record
-from dataloader.levels import COLUMNS, LEVELS_FILE
-from dataloader.vote_spread import COLUMNS as STD_COLUMNS
-from dataloader.vote_spread import ERROR_COLUMNS, SPREAD_FILE
+from dataloader.labels.levels import COLUMNS, LEVELS_FILE
+from dataloader.labels.vote_spread import COLUMNS as STD_COLUMNS
+from dataloader.labels.vote_spread import ERROR_COLUMNS, SPREAD_FILE
 
 Names = Mapping[str, str]
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from utils import read_file
+from utils.files import reading as read_file
 from utils.text import cut, quoted
 
 

@@ -17,7 +17,7 @@ from pathlib import PurePosixPath
 
 from dataloader.datasets.records import DataSet, Reading, Record
 from dataloader.datasets.source_tree import Images, SourceTree
-from utils.images import READABLE_EXTENSIONS
+from utils.imaging.images import READABLE_EXTENSIONS
 
 TYPES = {
     **dict.fromkeys(("gb", "gblur", "blur"), "Gaussian blur"),

@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 import torch
 
-from applications.runtime import Runtime
+from applications.inputs.runtime import Runtime
 from models.quality_net import build_model
 from tests.ava_tree import IDS, TEST_IDS, write_ava, write_samples
 from tests.cli import TINY, call, run_folders
-from utils import checkpoint
+from utils.files import checkpoint
 
 MISSING, TRUNCATED = 953349, 953980
 EMD = f"--train --criterion emd {TINY} --data AVA --bad_images skip --val_size 3"

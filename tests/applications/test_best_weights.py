@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 import torch
 
+from applications.evaluation.validation import never_known
 from applications.tasks import TASKS, is_better
-from applications.validation import never_known
 from dataloader.batch import DistributionTargets, ScoreTargets
 from tests.cli import call, records, run_folders
 from tests.tiny_data import write_data
-from utils import checkpoint
+from utils.files import checkpoint
 
 QUICK = (
     "--train --arch test_efficientnet --image_size 32 --warmup 0 -b 8 -j 0 -g 0 --threads 1 "

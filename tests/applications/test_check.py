@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
 
-from applications import findings_page
+from applications.reports import findings as findings_page
 from tests.cli import call
 from tests.contents import HOSTILE, blotches, write_rated
 from tests.html_reader import Reader

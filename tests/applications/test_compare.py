@@ -17,11 +17,11 @@ import pytest
 from PIL import Image
 from scipy import stats
 
-from applications.compare_pictures import _picture
-from applications.compare_runs import distinct_names
-from dataloader.buckets import BucketTargets
-from dataloader.labels import read_labels
+from applications.comparison.runs import distinct_names
+from applications.reports.comparison_pictures import _picture
+from dataloader.labels.labels import read_labels
 from dataloader.sources import DistortedPhoto
+from dataloader.targets.buckets import BucketTargets
 from tests.cli import TINY, call, refused, run_folders
 from tests.html_reader import Reader
 from tests.run_folders import write_csv, write_run

@@ -12,12 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from applications import final_test
-from applications.trainer import Trainer
+from applications.training import final_test
+from applications.training.trainer import Trainer
 from tests.cli import ROOT, call, records, run_folders
 from tests.tiny_data import write_data
-from utils import checkpoint, files
-from utils.lock import try_lock
+from utils.files import checkpoint
+from utils.files import writing as files
+from utils.files.lock import try_lock
 
 ARCH = "test_efficientnet"
 LAST, PREVIOUS = f"checkpoint_{ARCH}.pth", f"previous_checkpoint_{ARCH}.pth"
@@ -245,7 +246,7 @@ def test_a_run_killed_in_its_report_gets_one(folder, run, whole, monkeypatch):
 
 HOLD = """
 import os, sys
-from utils.lock import try_lock
+from utils.files.lock import try_lock
 handle = os.open(sys.argv[1], os.O_RDWR)
 assert try_lock(handle)
 os.truncate(handle, 0)

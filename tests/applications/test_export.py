@@ -16,8 +16,8 @@ from applications import convert
 from models.quality_net import build_model
 from tests.cli import ROOT, TINY, call, inside
 from tests.tiny_data import write_data
-from utils import checkpoint
-from utils.images import ViewRule
+from utils.files import checkpoint
+from utils.imaging.images import ViewRule
 
 BEST = "checkpoints/model_best_resnet10t.pth"
 CASES = {

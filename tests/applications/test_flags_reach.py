@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
+from applications.inputs.views import train_transform
 from applications.tasks import TASKS
-from applications.views import train_transform
 from config import make_config
-from dataloader.labels import PairLabel
-from dataloader.levels import Level
+from dataloader.labels.labels import PairLabel
+from dataloader.labels.levels import Level
 
 
 def test_jitter_reaches_the_training_view():

@@ -15,7 +15,7 @@ from tests.cli import call, run_folders
 pytest.importorskip("h5py", reason="h5py is not installed (requirements-keras.txt)")
 
 from tests.keras_files import mobilenet_layers, write_keras_2  # noqa: E402
-from utils import checkpoint  # noqa: E402
+from utils.files import checkpoint  # noqa: E402
 
 BINS = 5
 WEIGHTS = Path("checkpoints/model_best_keras_mobilenetv1_100_end.pth")

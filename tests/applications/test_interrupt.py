@@ -18,7 +18,7 @@ import pytest
 
 from tests.cli import call, finish, records, run_folders, start, start_group, start_quickly
 from tests.tiny_data import write_data
-from utils import checkpoint
+from utils.files import checkpoint
 
 TIMING = ("data_wait",)
 WORDS = (

@@ -13,9 +13,9 @@ import pytest
 
 from applications import prepare
 from dataloader.datasets.table import DATA_SETS
-from dataloader.label_paths import images_root
-from dataloader.labels import check_splits, label_paths, read_labels
-from dataloader.levels import read_levels
+from dataloader.labels.labels import check_splits, label_paths, read_labels
+from dataloader.labels.levels import read_levels
+from dataloader.labels.paths import images_root
 from tests import data_set_trees as trees
 from tests.cli import TINY, call, run_folders
 

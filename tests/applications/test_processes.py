@@ -10,7 +10,7 @@ import torch
 
 from tests.cli import call, finish, records, run_folders, start
 from tests.tiny_data import write_data
-from utils import checkpoint
+from utils.files import checkpoint
 
 WORDS = (
     "--arch test_vit --image_size 32 --criterion regress --epochs 2 --warmup 0 -b 3 -j 0 --lr 1e-2 "

@@ -10,8 +10,10 @@ import pytest
 import torch
 
 import main
-from applications import scoring, train, trainer
-from applications.trainer import Trainer
+from applications import train
+from applications.evaluation import scoring
+from applications.training import trainer
+from applications.training.trainer import Trainer
 from models.heads import ScoreHead
 from tests.cli import fork, inside, places
 from tests.tiny_data import write_data

@@ -16,8 +16,8 @@ from applications.scorer import load_scorer
 from tests.applications.test_export import demo
 from tests.cli import TINY, call, run_folders
 from tests.tiny_data import write_data
-from utils import checkpoint
-from utils.images import ViewRule
+from utils.files import checkpoint
+from utils.imaging.images import ViewRule
 
 BEST = "checkpoints/model_best_resnet10t.pth"
 ODD = "photo0_1.png"

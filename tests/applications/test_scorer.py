@@ -20,9 +20,9 @@ from PIL import Image
 from applications.scorer import COLUMNS, Scorer, load_scorer
 from tests.cli import ROOT, TINY, call, inside, run_folders
 from tests.tiny_data import write_data
-from utils import distributed
-from utils.checkpoint import load
-from utils.images import read_image
+from utils.files.checkpoint import load
+from utils.imaging.images import read_image
+from utils.runtime import distributed
 
 BEST = "model_best_resnet10t.pth"
 

@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 import torch
 
-from applications import trainer
-from applications.trainer import Trainer
+from applications.training import trainer
+from applications.training.trainer import Trainer
 from config import parse
 from models.freezing import freeze
 from models.quality_net import QualityNet, build_backbone
 from models.registry import adapter
 from tests.cli import call, records, run_folders
 from tests.tiny_data import write_data
-from utils import checkpoint
+from utils.files import checkpoint
 
 TINY = (
     "--arch test_efficientnet --image_size 32 --warmup 0 -b 4 -j 0 -g 0 --threads 1 --amp off "

@@ -19,7 +19,8 @@ import pytest
 
 from tests.cli import TINY, call, fork, places, run_folders
 from tests.tiny_data import write_data
-from utils import checkpoint, stopping
+from utils.files import checkpoint
+from utils.runtime import stopping
 
 LINUX = sys.platform == "linux"
 WORDS = f"--train --criterion regress {TINY} --epochs 3 --no_check"
@@ -71,9 +72,17 @@ def signal_before(monkeypatch, place: str, number: int = signal.SIGTERM) -> None
     ("place", "number", "said"),
     [
         ("applications.train:_sample_scores", signal.SIGINT, "stopped by signal 2\n"),
-        ("applications.final_test:evaluate_split", signal.SIGTERM, ": go on with --continue runs/"),
-        ("applications.final_test:finish", signal.SIGINT, ": go on with --continue runs/"),
-        ("applications.trainer:Trainer._validate", signal.SIGHUP, "state saved: go on with"),
+        (
+            "applications.training.final_test:evaluate_split",
+            signal.SIGTERM,
+            ": go on with --continue runs/",
+        ),
+        ("applications.training.final_test:finish", signal.SIGINT, ": go on with --continue runs/"),
+        (
+            "applications.training.trainer:Trainer._validate",
+            signal.SIGHUP,
+            "state saved: go on with",
+        ),
     ],
 )
 def test_in_calibration_test_and_validation(folder, trained, monkeypatch, place, number, said):
@@ -102,14 +111,14 @@ def test_in_the_report_and_where_it_fails(folder, monkeypatch):
         raise KeyError("a fault of ours")
 
     with monkeypatch.context() as patch:
-        signal_before(patch, "applications.final_test:write_report")
+        signal_before(patch, "applications.training.final_test:write_report")
         done = call(folder, f"{WORDS} --epochs 1 --bootstrap 0", 143)
     last = done.err.splitlines()[-1]
     assert last.startswith("stopped by signal 15: go on with --continue runs/")
     (run,) = run_folders(folder)
     figures = (run / "results.json").read_bytes()
     with monkeypatch.context() as patch:
-        patch.setattr("applications.final_test.write_report", broken)
+        patch.setattr("applications.training.final_test.write_report", broken)
         done = call(folder, f"--continue {run}", 1)
     assert f"no report: the figures are in {run}/results.json; --continue {run} tr" in done.err
     assert done.err.splitlines()[-1].startswith("error: this is a fault of the toolkit")
@@ -133,7 +142,7 @@ def test_in_the_report_and_where_it_fails(folder, monkeypatch):
 def test_other_modes_leave_no_process(folder, trained, monkeypatch, words, part):
     weights = run_folders(trained)[0] / "model_best_resnet10t.pth"
     before = multiprocessing.active_children()
-    signal_before(monkeypatch, f"utils.count_bar:{part}")
+    signal_before(monkeypatch, f"utils.runtime.count_bar:{part}")
     done = call(folder, words.format(weights=weights), 143)
     assert done.err.endswith("stopped by signal 15\n") and "Traceback" not in done.err
     assert set(multiprocessing.active_children()) == set(before)

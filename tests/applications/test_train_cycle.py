@@ -35,8 +35,8 @@ import torch
 
 from tests.cli import TINY, call, records, run_folders
 from tests.tiny_data import write_data
-from utils import checkpoint
-from utils.images import ViewRule, read_image, view
+from utils.files import checkpoint
+from utils.imaging.images import ViewRule, read_image, view
 
 FIGURES = {
     "rank": {"pair_accuracy", "n_pairs"},
@@ -388,10 +388,10 @@ def test_without_val_and_test_the_last_weights_are_the_best(tmp_path):
 
 def test_one_resize_everywhere(trained):
     """-e and --predict see exactly `view(read_image(path), rule)`; so does the network by hand."""
-    from applications.runtime import Runtime
-    from applications.weights import load_model
+    from applications.inputs.runtime import Runtime
+    from applications.inputs.weights import load_model
     from config import parse
-    from utils import distributed
+    from utils.runtime import distributed
 
     config = parse(f"-e --resume {trained.run}/model_best_resnet10t.pth".split())
     runtime = Runtime(torch.device("cpu"), "off", distributed.world())

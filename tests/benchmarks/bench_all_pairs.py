@@ -38,14 +38,14 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from criterions.ranking_loss import ranking_loss  # noqa: E402
-from dataloader.labels import PairLabel  # noqa: E402
-from dataloader.levels import Level  # noqa: E402
-from dataloader.pairs import PairTargets  # noqa: E402
+from dataloader.labels.labels import PairLabel  # noqa: E402
+from dataloader.labels.levels import Level  # noqa: E402
+from dataloader.targets.pairs import PairTargets  # noqa: E402
 from models.quality_net import QualityNet, build_model  # noqa: E402
 from utils.data_generate.distortions import distort, distortions_of  # noqa: E402
 from utils.data_generate.photos import find_photos, package_photos  # noqa: E402
-from utils.images import read_image  # noqa: E402
-from utils.seed import numpy_generator  # noqa: E402
+from utils.imaging.images import read_image  # noqa: E402
+from utils.runtime.seed import numpy_generator  # noqa: E402
 
 KINDS = distortions_of("basic")
 MARGIN = 0.5

@@ -16,8 +16,8 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from utils.bootstrap import bootstrap  # noqa: E402
-from utils.weighted_figures import score_figures  # noqa: E402
+from utils.statistics.bootstrap import bootstrap  # noqa: E402
+from utils.statistics.weighted_figures import score_figures  # noqa: E402
 
 
 def main() -> None:

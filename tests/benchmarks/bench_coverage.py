@@ -5,8 +5,8 @@
 Bivariate normal scores and MOS, of which SRCC, PLCC, KRCC and RMSE are known, in clusters with a
 common part ("rated"), or in clusters that each span the scores, whose errors have it ("spanned").
 percentile: quantiles of the resamples; wide: the same with tails of Student's t (Hesterberg 2015);
-bca, bca wide: Efron 1987, jackknife over clusters; used: utils/bootstrap.py. In brackets: truth
-below the interval, above it.
+bca, bca wide: Efron 1987, jackknife over clusters; used: utils/statistics/bootstrap.py. In
+brackets: truth below the interval, above it.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from scipy import special, stats
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.utils.test_bootstrap import rated, spanned, truth  # noqa: E402
-from utils.bootstrap import bootstrap  # noqa: E402
-from utils.weighted_figures import Kendall, Pearson, RootMean, Spearman  # noqa: E402
+from tests.utils.statistics.test_bootstrap import rated, spanned, truth  # noqa: E402
+from utils.statistics.bootstrap import bootstrap  # noqa: E402
+from utils.statistics.weighted_figures import Kendall, Pearson, RootMean, Spearman  # noqa: E402
 
 # how they are drawn, clusters, images in each, correlation, share of the variance that is the
 # cluster's

@@ -21,11 +21,11 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.utils import test_ladder_resamples, test_vote_noise  # noqa: E402
-from utils.bootstrap import bootstrap, cluster_numbers  # noqa: E402
-from utils.ladder_resamples import resampled_ladders  # noqa: E402
-from utils.ranking_metrics import ladder_metrics  # noqa: E402
-from utils.vote_noise import opinion_pairs, resampled_power  # noqa: E402
-from utils.weighted_figures import Figure  # noqa: E402
+from utils.statistics.bootstrap import bootstrap, cluster_numbers  # noqa: E402
+from utils.statistics.ladder_resamples import resampled_ladders  # noqa: E402
+from utils.statistics.ranking_metrics import ladder_metrics  # noqa: E402
+from utils.statistics.vote_noise import opinion_pairs, resampled_power  # noqa: E402
+from utils.statistics.weighted_figures import Figure  # noqa: E402
 
 Drawn = tuple[np.ndarray, Mapping[str, Figure]]  # clusters, figures
 

@@ -17,10 +17,10 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.utils.test_distortions import level_psnr  # noqa: E402
+from tests.utils.data_generate.distortions.test_distortions import level_psnr  # noqa: E402
 from utils.data_generate.distortions import DISTORTIONS, LEVELS  # noqa: E402
 from utils.data_generate.photos import package_photos  # noqa: E402
-from utils.images import read_image  # noqa: E402
+from utils.imaging.images import read_image  # noqa: E402
 
 
 def main() -> None:

@@ -20,8 +20,7 @@ from PIL import Image, ImageDraw, ImageEnhance
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from utils.images import list_images, read_image  # noqa: E402
-from utils.near_duplicates import (  # noqa: E402
+from utils.duplicates.near_duplicates import (  # noqa: E402
     CANDIDATE_BITS,
     SAME_SCENE,
     SIDE,
@@ -30,6 +29,7 @@ from utils.near_duplicates import (  # noqa: E402
     signs,
     similarity,
 )
+from utils.imaging.images import list_images, read_image  # noqa: E402
 
 TILE, COLUMNS = 150, 4  # pixels; pairs in a row
 

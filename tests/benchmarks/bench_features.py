@@ -26,21 +26,21 @@ from torch import nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from applications import run_folder  # noqa: E402
-from applications.data import Data, read_data  # noqa: E402
-from applications.features import keep_features  # noqa: E402
-from applications.rates import optimizer_of  # noqa: E402
-from applications.runtime import Runtime, open_runtime  # noqa: E402
-from applications.scoring import ScoringOptions, to_input  # noqa: E402
+from applications.evaluation.scoring import ScoringOptions, to_input  # noqa: E402
+from applications.inputs.data import Data, read_data  # noqa: E402
+from applications.inputs.runtime import Runtime, open_runtime  # noqa: E402
+from applications.inputs.views import network_size, view_rule  # noqa: E402
 from applications.tasks import TASKS, branches  # noqa: E402
 from applications.train import training_set  # noqa: E402
-from applications.trainer import Trainer  # noqa: E402
-from applications.views import network_size, view_rule  # noqa: E402
+from applications.training import run_folder  # noqa: E402
+from applications.training.features import keep_features  # noqa: E402
+from applications.training.rates import optimizer_of  # noqa: E402
+from applications.training.trainer import Trainer  # noqa: E402
 from config import Config, parse  # noqa: E402
 from models.freezing import freeze  # noqa: E402
 from models.quality_net import QualityNet, build_model  # noqa: E402
-from utils.logger import Logger  # noqa: E402
-from utils.seed import seed_step  # noqa: E402
+from utils.runtime.logger import Logger  # noqa: E402
+from utils.runtime.seed import seed_step  # noqa: E402
 
 BINS = 10
 

@@ -62,8 +62,8 @@ def _start(data: str, criterion: str, label_name: str) -> dict[str, float]:
     # All that a training imports, timm with it: what is loaded lazily counts as an import.
     import timm  # noqa: F401
 
-    from applications.data import read_data
-    from applications.runtime import open_runtime
+    from applications.inputs.data import read_data
+    from applications.inputs.runtime import open_runtime
     from applications.tasks import TASKS
     from applications.train import fewest_images, training_set
     from config import make_config

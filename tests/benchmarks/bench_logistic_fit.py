@@ -6,7 +6,7 @@
 Of each kind of data: the largest excess of a fit's RMSE over the best of the 16, how many of the 16
 were better by more than 0.01%, by how much ours was better at most, and the largest excess of the
 RMSE over that of a straight line and of 5p over 4p. --write: the table of the 16 that
-tests/utils/test_logistic_fit.py compares with.
+tests/utils/statistics/test_logistic_fit.py compares with.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.utils.test_logistic_fit import (  # noqa: E402
+from tests.utils.statistics.test_logistic_fit import (  # noqa: E402
     CASES,
     KINDS_OF_DATA,
     KNOWN,
@@ -28,7 +28,7 @@ from tests.utils.test_logistic_fit import (  # noqa: E402
     many_starts,
     rmse,
 )
-from utils.logistic_fit import KINDS, fit_logistic  # noqa: E402
+from utils.statistics.logistic_fit import KINDS, fit_logistic  # noqa: E402
 
 
 def main() -> None:

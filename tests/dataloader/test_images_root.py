@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from dataloader.label_paths import images_root
-from dataloader.labels import LabelError, ScoreLabel, read_labels
+from dataloader.labels.labels import LabelError, ScoreLabel, read_labels
+from dataloader.labels.paths import images_root
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ import torch
 
 from dataloader import loader
 from dataloader.batch import Batch, DistributionTargets, ScoreTargets
-from dataloader.labels import DistributionLabel, ScoreLabel, read_labels
-from dataloader.levels import Level
+from dataloader.labels.labels import DistributionLabel, ScoreLabel, read_labels
+from dataloader.labels.levels import Level
 from dataloader.loader import (
     BatchPlan,
     LoadFault,
@@ -23,11 +23,11 @@ from dataloader.loader import (
     image_share,
     make_loader,
 )
-from dataloader.pairs import PairTargets
-from dataloader.transforms import TrainTransform
+from dataloader.targets.pairs import PairTargets
+from dataloader.views.transforms import TrainTransform
 from tests.tiny_data import write_data
-from utils import child_processes
-from utils.images import ViewRule
+from utils.imaging.images import ViewRule
+from utils.runtime import child_processes
 
 SIZE = (24, 32)
 

@@ -10,14 +10,14 @@ import pytest
 from PIL import Image
 
 from dataloader import sources
-from dataloader.photo_ladders import ladder_labels
 from dataloader.sources import DistortedPhoto, PhotoCache, open_source, training_view
-from dataloader.transforms import TrainTransform
+from dataloader.targets.photo_ladders import ladder_labels
+from dataloader.views.transforms import TrainTransform
 from tests.small_photos import small_photo, write_photos
 from utils.data_generate.distortions import LEVELS, distort, distortions_of
 from utils.data_generate.generate import generate
-from utils.images import DEFAULT_MAX_PIXELS, ImageError, ViewRule
-from utils.seed import numpy_generator
+from utils.imaging.images import DEFAULT_MAX_PIXELS, ImageError, ViewRule
+from utils.runtime.seed import numpy_generator
 
 BASIC = distortions_of("basic")
 NATIVE = ViewRule((32, 48), "native")

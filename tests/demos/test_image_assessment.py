@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from demos import image_assessment as demo
-from utils.images import ViewRule
+from utils.imaging.images import ViewRule
 
 
 class Mean(torch.nn.Module):

@@ -16,8 +16,8 @@ import numpy as np
 import torch
 
 from config import Config
-from utils import checkpoint
-from utils.images import ViewRule
+from utils.files import checkpoint
+from utils.imaging.images import ViewRule
 
 TERA = 1 << 42
 

@@ -14,10 +14,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from applications.predict import find_images
-from dataloader.labels import EXAMPLES, read_labels
-from dataloader.levels import read_levels
-from dataloader.vote_spread import read_spread
-from dataloader.votes import read_votes
+from dataloader.labels.labels import EXAMPLES, read_labels
+from dataloader.labels.levels import read_levels
+from dataloader.labels.vote_spread import read_spread
+from dataloader.labels.votes import read_votes
 from tests.faults.trial import Trial
 from tests.tiny_data import picture
 

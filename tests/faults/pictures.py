@@ -18,7 +18,7 @@ import numpy as np
 
 from tests.faults.trial import Trial
 from tests.tiny_data import picture
-from utils.images import ImageError, read_image
+from utils.imaging.images import ImageError, read_image
 
 SECONDS = 20  # for one small file, on a machine that does ten other things
 FORMATS = {

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from applications import scoring
+from applications.evaluation import scoring
 from applications.scorer import load_scorer
 from tests.cli import TINY, call
 from tests.tiny_data import write_data

@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 
 from applications.predict import find_images
-from dataloader.label_paths import images_root
-from dataloader.labels import LabelError, read_labels
-from dataloader.levels import Level, read_levels
-from dataloader.vote_spread import read_spread
-from dataloader.votes import find_files, read_ids, read_votes
+from dataloader.labels.labels import LabelError, read_labels
+from dataloader.labels.levels import Level, read_levels
+from dataloader.labels.paths import images_root
+from dataloader.labels.vote_spread import read_spread
+from dataloader.labels.votes import find_files, read_ids, read_votes
 from tests.ava_tree import write_ava
 from tests.cli import call
 from tests.contents import blotches, write_rated

@@ -17,12 +17,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from applications.compare_runs import read_predictions
-from applications.map_files import distinct_names
+from applications.comparison.runs import read_predictions
+from applications.evaluation.map_files import distinct_names
 from applications.predict import as_csv, find_images
 from tests.cli import ROOT, TINY, call
 from tests.tiny_data import picture, write_data
-from utils.files import write_json
+from utils.files.writing import write_json
 from utils.html_page import element
 from utils.text import csv_path, csv_text, path_of_csv, printable, text_of_csv, visible
 

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from applications import convert
-from applications.quality_maps import quality_map
-from applications.scoring import ScoringOptions, score_readable
+from applications.evaluation.quality_maps import quality_map
+from applications.evaluation.scoring import ScoringOptions, score_readable
 from dataloader.sources import GivenImage
 from models.pretrained import load_imagenet
 from models.quality_net import build_model
@@ -21,7 +21,7 @@ from tests.applications.test_export import demo
 from tests.cli import call
 from tests.known_networks import detail_network
 from tests.tiny_data import write_data
-from utils.images import ImageError, ViewRule
+from utils.imaging.images import ImageError, ViewRule
 
 FLAGS = "--arch test_vit --image_size 32 --warmup 0 -b 8 -j 0 -g 0 --threads 1 --amp off"
 RULE = ViewRule((32, 32))

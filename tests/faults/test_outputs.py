@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from applications.combinations import check
-from applications.outputs import cell_of
+from applications.inputs.outputs import cell_of
 from config import Config, parse
 from tests.cli import TINY, call, inside, refused, run_folders
 from tests.tiny_data import write_data
-from utils.files import check_apart, check_output, write_text
+from utils.files.writing import check_apart, check_output, write_text
 
 # Weights that are not there: the answer comes before they are looked for.
 WEIGHTS = "--resume none.pth -j 0 -g 0"

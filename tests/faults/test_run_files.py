@@ -11,17 +11,17 @@ from pathlib import Path
 import pytest
 import torch
 
-from applications.repeats import _begun
-from applications.run_folder import opened, settled
-from applications.run_lock import hold
-from applications.runtime import Runtime
-from applications.stage_plan import read
+from applications.inputs.runtime import Runtime
+from applications.training.repeats import _begun
+from applications.training.run_folder import opened, settled
+from applications.training.run_lock import hold
+from applications.training.stage_plan import read
 from config import Config, UsageError, parse, read_config
 from tests.cli import call, inside
 from tests.run_folders import write_run
-from utils.distributed import world
-from utils.logger import Logger, read_metrics
-from utils.read_file import UnreadableFile, check_entries
+from utils.files.reading import UnreadableFile, check_entries
+from utils.runtime.distributed import world
+from utils.runtime.logger import Logger, read_metrics
 
 DEEP = "[" * 100_000
 FACTS = {

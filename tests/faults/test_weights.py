@@ -10,12 +10,12 @@ import resource
 import pytest
 import torch
 
-from applications.weights import adopt, open_weights
+from applications.inputs.weights import adopt, open_weights
 from config import Config
 from models.weight_files import read_state
 from tests.cli import call
 from tests.faults.hostile_weights import damaged, hand_made, stored, tiny
-from utils.tensor_files import load_tensors
+from utils.files.tensor_files import load_tensors
 
 DAMAGED = 200
 MOST_MEMORY = 400 << 20  # bytes beyond what the process had; 60 MB of them are the largest file

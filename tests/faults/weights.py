@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from applications.weights import adopt, open_weights
+from applications.inputs.weights import adopt, open_weights
 from config import Config
 from tests.faults.disks import TINY, Place
 from tests.faults.hostile_weights import damaged, hand_made

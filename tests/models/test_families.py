@@ -4,11 +4,11 @@ import pytest
 import torch
 import torchvision
 
+from models.backbones.torchvision_backbones import INCEPTION as INCEPTION_NAMES
+from models.backbones.torchvision_backbones import names
 from models.quality_net import build_model
 from models.registry import adapter
 from models.sizes import build_without_data
-from models.torchvision_backbones import INCEPTION as INCEPTION_NAMES
-from models.torchvision_backbones import names
 
 SMALL = ((64, 96), (96, 64))
 INCEPTION = ((96, 128), (128, 96))

@@ -15,7 +15,7 @@ from PIL import Image
 from scipy.signal import convolve2d
 from scipy.stats import norm
 
-from dataloader.labels import check_splits, label_paths, read_labels
+from dataloader.labels.labels import check_splits, label_paths, read_labels
 from tests.small_photos import PHOTOS, centre
 from utils.data_generate import command
 from utils.data_generate import photos as photos_module
@@ -29,7 +29,7 @@ from utils.data_generate.photos import (
     split_photos,
 )
 from utils.data_generate.ssim import luma_ssim
-from utils.images import read_image
+from utils.imaging.images import read_image
 
 ROOT = Path(__file__).resolve().parents[2]
 

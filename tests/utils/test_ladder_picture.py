@@ -10,7 +10,7 @@ from PIL import Image
 from scipy import ndimage
 
 from utils.ladder_picture import ladder_picture
-from utils.ladders import Ladders, build_ladders
+from utils.statistics.ladders import Ladders, build_ladders
 
 MEAN, FAULT = (0, 114, 178), (213, 94, 0)
 

@@ -78,7 +78,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from utils import device as devices
-from utils.seed import rng_state, seed_step, set_rng_state
+from utils.runtime.seed import rng_state, seed_step, set_rng_state
 
 
 def network():
@@ -150,7 +150,7 @@ from torch import nn
 
 from utils import device as devices
 from utils import distributed as d
-from utils.seed import seed_step
+from utils.runtime.seed import seed_step
 
 if not d.launched():
     sys.exit(d.launch(__file__, [], 2))

@@ -19,9 +19,9 @@ def run(distortion_set: str, argv: list[str] | None = None) -> int:
     """Write ladders of the photographs in --data to --out; 0, or 1 with one line about a fault."""
     args = _parser(distortion_set).parse_args(argv)
     # Here, not above: the processes that distort import this file too, and should not import torch.
-    from utils.count_bar import CountBar
     from utils.data_generate.generate import generate
     from utils.data_generate.photos import find_photos, keep_apart, split_photos
+    from utils.runtime.count_bar import CountBar
 
     folder = args.data.resolve()
     out = args.out or folder.with_name(f"{folder.name}_{distortion_set}")

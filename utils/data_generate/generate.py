@@ -25,7 +25,6 @@ from dataclasses import dataclass
 from itertools import chain, combinations
 from pathlib import Path
 
-from utils.child_processes import work
 from utils.data_generate.distortions import SETS, distortions_of
 from utils.data_generate.opening import MAX_SIDE
 from utils.data_generate.photos import name_photos
@@ -36,9 +35,10 @@ from utils.data_generate.worker import (
     distort_photo,
     finished,
 )
-from utils.files import write_json, write_text
-from utils.images import DEFAULT_MAX_PIXELS
-from utils.seed import key
+from utils.files.writing import write_json, write_text
+from utils.imaging.images import DEFAULT_MAX_PIXELS
+from utils.runtime.child_processes import work
+from utils.runtime.seed import key
 
 PAIRS_FILE, TARGETS_FILE, LEVELS_FILE = "label.txt", "label_mos.txt", "levels.csv"
 _SYNTHETIC = (

@@ -7,7 +7,7 @@ from pathlib import Path
 from PIL import Image
 
 from utils.data_generate.distortions import SMALLEST_SIDE
-from utils.images import ImageError, read_image
+from utils.imaging.images import ImageError, read_image
 
 # The levels are made for photographs of LIVE's size (768x512): a kernel of 7 pixels is not seen in
 # the picture of a 12-megapixel camera, while that camera's own noise and sharpening are.

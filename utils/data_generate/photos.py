@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from utils.image_folders import READABLE_EXTENSIONS, Say, left_out, list_images
-from utils.seed import permutation
+from utils.imaging.image_folders import READABLE_EXTENSIONS, Say, left_out, list_images
+from utils.runtime.seed import permutation
 from utils.text import to_stderr
 
 # Real colour photographs inside the packages' own folders: no drawings, no second view of a scene.

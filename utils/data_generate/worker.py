@@ -13,7 +13,7 @@ from PIL import Image
 from utils.data_generate.distortions import LEVELS, distort
 from utils.data_generate.opening import open_photo
 from utils.data_generate.ssim import luma_ssim
-from utils.files import write_atomic
+from utils.files.writing import write_atomic
 
 PRISTINE = "none"  # the distortion that levels.csv names for level 0
 # An enormous photograph must not outweigh the others, so it is cut into no more than 3x3 tiles.

@@ -1,0 +1,151 @@
+"""What --compare says on the screen: aligned tables, runs called A, B, C, ..."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from applications.comparison.disagreement import Disagreement
+from applications.comparison.figures import better_of
+from applications.comparison.result import Found
+from utils.statistics.compare_models import Comparison
+from utils.text import printable
+
+_LONGEST = 40  # characters of a configuration's value on the screen
+
+
+def lines(found: Found) -> Iterator[str]:
+    """Everything but curves and pictures."""
+    letters = found.letters
+    for run in found.runs:
+        yield printable(f"{letters[run.name]}  {run.name}{_what(run.config, run.results)}")
+    yield ""
+    yield found.described()
+    yield from _settings(found)
+    if found.judged.names():
+        yield ""
+        yield from _figures(found)
+    if found.judged.rows:
+        yield ""
+        yield from _significance(found)
+    for one in found.most_apart():
+        yield ""
+        yield from _disagreement(found, one)
+    yield ""
+    for said in (*found.method(), *found.remarks):
+        yield f"[{printable(said)}]"
+
+
+def _what(config: dict | None, results: dict) -> str:
+    if config is None:
+        return ": a predictions file, without configuration and curves"
+    best = results.get("best_epoch")
+    at = "" if best is None else f", best epoch {best}"
+    return f": {config['criterion']}, {config.get('arch', '?')}{at}"
+
+
+def aligned(rows: Sequence[Sequence[str]], left: int) -> list[str]:
+    """Lines of equal columns: the first `left` to the left, figures to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    found = []
+    for row in rows:
+        cells = [
+            cell.ljust(width) if i < left else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        found.append("  ".join(cells).rstrip())
+    return found
+
+
+def number(value: float, digits: int = 4) -> str:
+    """Nothing but a hyphen for what does not exist."""
+    return "-" if value is None or value != value else f"{value:.{digits}f}"
+
+
+def interval(low: float, high: float) -> str:
+    return "-" if low != low else f"[{low:.4f}, {high:.4f}]"
+
+
+def p_value(p: float) -> str:
+    return "-" if p != p else "<0.0001" if p < 1e-4 else f"{p:.4f}"
+
+
+def verdict(row: Comparison, letters: dict[str, str]) -> str:
+    """Who is better: a letter, or that no difference is shown."""
+    if row.p_holm != row.p_holm:
+        return "-"
+    better = better_of(row)
+    return letters[better] if better else "not shown"
+
+
+def _settings(found: Found) -> Iterator[str]:
+    with_config = [run for run in found.runs if run.config is not None]
+    if len(with_config) < 2:
+        yield "configurations cannot be compared: fewer than two of these are run folders"
+        return
+    if not found.settings:
+        yield "the configurations do not differ"
+        return
+    yield ""
+    header = ["configuration", *found.letters.values()]
+    rows = [[_short(one.name), *map(_short, one.values)] for one in found.settings if one.matters]
+    yield from aligned([header, *rows], left=len(header))
+    other = [printable(one.name) for one in found.settings if not one.matters]
+    if other:
+        yield f"[differ too, without effect on figures: {', '.join(other)}]"
+
+
+def _short(text: str) -> str:
+    shown = printable(text)
+    return shown if len(shown) <= _LONGEST else f"...{shown[3 - _LONGEST :]}"
+
+
+def _figures(found: Found) -> Iterator[str]:
+    rows = [["figure", "run", "value", "95% interval"]]
+    for figure in found.judged.names():
+        for name, letter in found.letters.items():
+            value, low, high = found.judged.figures[name][figure]
+            rows.append([figure, letter, number(value), interval(low, high)])
+    yield from aligned(rows, left=2)
+
+
+def _significance(found: Found) -> Iterator[str]:
+    letters = found.letters
+    rows = [["figure", "runs", "difference", "95% interval", "p", "p_holm", "better"]]
+    tested = any(row.williams_p == row.williams_p for row in found.judged.rows)
+    if tested:
+        rows[0] += ["williams p_holm", "steiger p_holm"]
+    for row in found.judged.rows:
+        cells = [
+            row.figure, f"{letters[row.first]} - {letters[row.second]}", number(row.difference),
+            interval(row.low, row.high), p_value(row.p), p_value(row.p_holm), verdict(row, letters),
+        ]  # fmt: skip
+        if tested:
+            cells += [p_value(row.williams_p_holm), p_value(row.steiger_p_holm)]
+        rows.append(cells)
+    yield from aligned(rows, left=2)
+
+
+def _disagreement(found: Found, one: Disagreement) -> Iterator[str]:
+    letters, matched = found.letters, found.matched
+    first, second = letters[one.first], letters[one.second]
+    yield f"{first} and {second} order {one.share:.1%} of all pairs of images in opposite ways"
+    if not one.pairs:
+        return
+    header = [f"{first} leads by", f"{second} leads by", "right"]
+    rows = [[*header, f"higher in {first}", f"higher in {second}"]]
+    for pair in one.pairs:
+        rows.append(
+            [
+                number(pair.lead_first, 2), number(pair.lead_second, 2),
+                letters[pair.right] if pair.right else "-",
+                printable(matched.names[pair.a]), printable(matched.names[pair.b]),
+            ]
+        )  # fmt: skip
+    yield from _figures_first(rows)
+
+
+def _figures_first(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Figures to the right, names of images, which may be long, to the left and last."""
+    figures = aligned([row[:3] for row in rows], left=0)
+    names = aligned([row[3:] for row in rows], left=2)
+    return [f"{a}  {b}" for a, b in zip(figures, names, strict=True)]

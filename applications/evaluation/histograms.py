@@ -1,0 +1,87 @@
+"""Predicted against voted histograms of a split: the baseline to beat, a picture and its table."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from applications.inputs.outputs import cell_of
+from applications.tasks.judged import Scores
+from config import Config
+from dataloader.batch import Targets
+from dataloader.sources import open_source
+from utils.files.writing import write_text
+from utils.histogram_picture import evenly_spread, histogram_picture
+from utils.statistics import metrics
+
+
+def mean_histogram(targets: Targets) -> list[float] | None:
+    """The mean histogram (K,) of a split's images: what weights say of the labels they learned
+    from. None where labels are no histograms.
+    """
+    votes = targets.all().get("probs")
+    return None if votes is None else votes.mean(axis=0, dtype=np.float64).tolist()
+
+
+def baseline_figures(targets: Targets, learned: Sequence[float] | None) -> dict[str, float]:
+    """The scorecard of the training labels' mean histogram on a split
+    (utils/statistics/metrics.py); nothing where either has no histograms, or another number of
+    bins.
+    """
+    votes = targets.all().get("probs")
+    if votes is None or learned is None or len(learned) != votes.shape[1]:
+        return {}
+    return metrics.baseline_metrics(learned, votes)
+
+
+def write_histograms(
+    stem: Path, title: str, targets: Targets, found: Scores, config: Config
+) -> None:
+    """stem.png and stem.csv of up to 12 images, from the smallest EMD to the largest, where
+    predictions and labels are histograms.
+
+    csv: a row per panel: place among all images, path, EMD, mean and standard deviation predicted
+    and voted, p1..pK predicted, t1..tK voted.
+    """
+    votes = targets.all().get("probs")
+    if votes is None or found.probs is None:
+        return
+    distances = metrics.emd_of_each(found.probs, votes, 1)
+    chosen, places = evenly_spread(distances)
+    probs, votes = found.probs[chosen].astype(np.float64), votes[chosen].astype(np.float64)
+    paths = [targets.paths[i] for i in chosen]
+    write_text(
+        stem.with_name(f"{stem.name}.csv"),
+        _table(list(map(cell_of(config), paths)), places, probs, votes),
+        "surrogateescape",
+    )
+    note = f"{len(chosen)} of {len(distances)} images, from the smallest EMD (r = 1) to the largest"
+    images = (open_source(path, config.max_pixels) for path in paths)
+    names = [Path(path.as_posix()).name for path in paths]
+    numbers = [f"{place + 1}." for place in places]
+    picture = stem.with_name(f"{stem.name}.png")
+    histogram_picture(images, names, numbers, probs, votes, picture, title, note)
+
+
+def _table(paths: Sequence[str], places: np.ndarray, probs: np.ndarray, votes: np.ndarray) -> str:
+    columns = {
+        "emd_r1": metrics.emd_of_each(probs, votes, 1),
+        "emd_r2": metrics.emd_of_each(probs, votes, 2),
+        "mean": metrics.distribution_mean(probs),
+        "std": metrics.distribution_std(probs),
+        "voted_mean": metrics.distribution_mean(votes),
+        "voted_std": metrics.distribution_std(votes),
+        **{f"p{k + 1}": column for k, column in enumerate(probs.T)},
+        **{f"t{k + 1}": column for k, column in enumerate(votes.T)},
+    }
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["place", "path", *columns])
+    for i, path in enumerate(paths):
+        figures = (f"{column[i]:.9g}" for column in columns.values())
+        writer.writerow([places[i] + 1, path, *figures])
+    return text.getvalue()

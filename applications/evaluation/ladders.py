@@ -1,0 +1,172 @@
+"""Scores of a split whose levels are known, judged on its ladders: figures, tables and picture."""
+
+from __future__ import annotations
+
+import csv
+import io
+import warnings
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from applications.inputs.data import Split
+from applications.tasks.judged import Scores
+from dataloader.batch import Targets
+from dataloader.labels.levels import LEVELS_FILE
+from utils.files.writing import write_text
+from utils.ladder_picture import ladder_picture
+from utils.statistics.ladder_resamples import resampled_ladders
+from utils.statistics.ladders import build_ladders
+from utils.statistics.ranking_metrics import FIGURES, ladder_metrics
+from utils.statistics.share_figures import Among
+from utils.statistics.weighted_figures import Figure
+from utils.text import csv_text
+
+# Columns of the tables: heading, figure.
+_BY_DISTORTION = (
+    ("ladders", "n_ladders"), ("pair acc", "ladder_accuracy"), ("monotone", "monotone_ladders"),
+    ("L srcc", "l_test_srcc"), ("L krcc", "l_test_krcc"), ("D", "d_test"), ("D auc", "d_test_auc"),
+    ("P", "p_test"),
+)  # fmt: skip
+_BY_LEVEL = (
+    ("images", "images"), ("mean score", "mean_score"), ("D auc", "d_test_auc"),
+    ("steps", "n_steps"), ("step acc", "step_accuracy"),
+)  # fmt: skip
+_IN_CSV = (
+    "images", "mean_score", "n_steps", "step_accuracy",
+    "n_ladders", "n_ladder_pairs", "n_p_test_pairs", *FIGURES,
+)  # fmt: skip
+
+
+def ladder_figures(targets: Targets, found: Scores) -> tuple[dict[str, Any], list[str]]:
+    """(figures of utils/statistics/ranking_metrics.py, why some are nan); nothing where no level is
+    known. Images of unknown level are left out.
+    """
+    columns = known_columns(targets, found.scores)
+    if not len(columns[0]):
+        return {}, []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        values = ladder_metrics(*columns)
+    return values, [str(w.message) for w in caught]
+
+
+def resampled_figures(targets: Targets, found: Scores) -> dict[str, Figure]:
+    """Those over all distortions, to be resampled by reference; nothing where no level is known."""
+    columns, images = known_columns(targets, found.scores), _known(targets)
+    if not images:
+        return {}
+    return {name: Among(f, images) for name, f in resampled_ladders(*columns).items()}
+
+
+def check_monitor(figure: str, val: Split | None) -> None:
+    """ValueError for a figure of ladders that not even a perfect network has on these labels."""
+    if figure not in FIGURES or val is None:
+        return
+    levels = val.targets.levels
+    if levels is None:
+        raise ValueError(
+            f"--monitor {figure}: no {LEVELS_FILE} beside {val.file}: write one, or monitor "
+            "another figure"
+        )
+    perfect = Scores(-np.array([level.level or 0 for level in levels], dtype=np.float64), None)
+    values, reasons = ladder_figures(val.targets, perfect)
+    if not values:
+        raise ValueError(
+            f"--monitor {figure}: {val.file}: no image of known level in {LEVELS_FILE}"
+        )
+    if values[figure] != values[figure]:
+        raise ValueError(f"--monitor {figure}: {val.file}: {'; '.join(reasons)}")
+
+
+def _known(targets: Targets) -> list[int]:
+    """Positions of the images whose level is known."""
+    levels = targets.levels or []
+    return [i for i, level in enumerate(levels) if level.level is not None]
+
+
+def known_columns(
+    targets: Targets, scores: np.ndarray
+) -> tuple[np.ndarray, list[Hashable], list[str], list[int]]:
+    """Scores, references, distortions and levels of the images whose level is known; an image of no
+    reference is its own.
+    """
+    levels, known = targets.levels or [], _known(targets)
+    return (
+        scores[known],
+        [levels[i].reference_id or targets.paths[i] for i in known],
+        [levels[i].distortion for i in known],
+        [levels[i].level or 0 for i in known],
+    )
+
+
+def ladder_tables(values: dict[str, Any]) -> list[str]:
+    """A table of all distortions and one of all levels, each a text of several lines; none without
+    figures of ladders.
+    """
+    if not values.get("by_distortion"):
+        return []
+    everything = {**values["by_distortion"], "all": values}
+    return [
+        _table("distortion", everything, _BY_DISTORTION),
+        _table("level", values["by_level"], _BY_LEVEL),
+    ]
+
+
+def _table(
+    first: str, rows: dict[Any, dict[str, Any]], columns: tuple[tuple[str, str], ...]
+) -> str:
+    cells = [[first, *(heading for heading, _ in columns)]]
+    for name, figures in rows.items():
+        cells.append([str(name), *(_shown(figures[figure]) for _, figure in columns)])
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = [
+        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in cells
+    ]
+    return "\n".join(lines)
+
+
+def _shown(value: float) -> str:
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
+
+
+def write_ladders(
+    stem: Path, title: str, targets: Targets, found: Scores, values: dict[str, Any]
+) -> None:
+    """stem.csv and stem.png, where there are ladders.
+
+    csv: a row per distortion and level, and after those of a distortion one whose level is "all",
+    with the figures of its ladders; the last rows, of the distortion "all", are over all
+    distortions. A cell is empty where a figure does not exist.
+    """
+    if targets.levels is None or not values.get("by_distortion"):
+        return
+    by_distortion = values["by_distortion"]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["distortion", "level", *_IN_CSV])
+    for name, figures in by_distortion.items():
+        _write_rows(writer, name, figures["levels"], figures)
+    _write_rows(writer, "all", values["by_level"], values)
+    write_text(stem.with_name(f"{stem.name}.csv"), text.getvalue(), "surrogateescape")
+    accuracy = {name: figures["ladder_accuracy"] for name, figures in by_distortion.items()}
+    ladders = build_ladders(*known_columns(targets, found.scores))
+    ladder_picture(ladders, accuracy, stem.with_name(f"{stem.name}.png"), title)
+
+
+def _write_rows(
+    writer: Any, name: str, levels: dict[int, dict[str, float]], figures: dict[str, Any]
+) -> None:
+    for level, row in {**levels, "all": figures}.items():
+        writer.writerow(
+            [csv_text(name), level, *(_cell(row.get(figure, "")) for figure in _IN_CSV)]
+        )
+
+
+def _cell(value: Any) -> str:
+    """Nothing where a figure is nan."""
+    if not isinstance(value, float):
+        return str(value)
+    return "" if value != value else f"{value:.9g}"

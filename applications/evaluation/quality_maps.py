@@ -1,0 +1,218 @@
+"""Quality maps: where in an image its score comes from."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import nn
+
+from applications.evaluation.scoring import ScoringOptions, to_input
+from dataloader.sources import Source, open_source
+from models.evaluating import evaluating
+from models.grad_cam import grad_cam
+from utils.imaging.images import ImageError, ViewRule
+from utils.imaging.occlusion import Cells, Occlusion, divided, overlaps
+from utils.imaging.pooling import pool_scores
+from utils.imaging.view_frame import Frame, frame_of
+from utils.quality_picture import map_picture
+from utils.text import printable
+
+SIDE = 640  # pixels of the longer side of a map's image
+WAYS = ("occlusion", "gradcam")
+_MEANING = {
+    "occlusion": "by how much it falls when a part is hidden",
+    "gradcam": "what the places of the last feature map add to it",
+}
+_PIXELS = 224 * 224  # batch_size counts images of so many; fewer larger ones go at once
+
+Found = tuple[float, np.ndarray, Cells]  # score; falls (h, w), nan where unseen; cells in the frame
+Place = tuple[int, int, int]  # row, column, view
+
+
+@dataclass(frozen=True)
+class QualityMap:
+    """image: RGB, at most 640 pixels wide and high. score: of the whole image, its views pooled.
+    way: one of WAYS.
+
+    grid: (h, w) float64, in units of the score: by how much it falls when a cell is hidden
+    (occlusion), or what the cell adds to it (gradcam), so positive where the score comes from; nan
+    where no view sees the cell. cells: its borders, in pixels of the image as it was read, whose
+    (width, height) is `size`; they leave out what "crop" cuts off.
+    """
+
+    image: Image.Image
+    grid: np.ndarray
+    score: float
+    way: str
+    cells: Cells
+    size: tuple[int, int]
+
+
+def quality_map(
+    model: nn.Module,
+    source: Source,
+    rule: ViewRule,
+    options: ScoringOptions,
+    device: torch.device,
+    way: str = "occlusion",
+) -> QualityMap:
+    """The map of one image. Always in float32: the rounding of options.amp is as large as the fall
+    of a cell. The model is left as it is, in the mode it is in.
+
+    occlusion: the fall of the pooled score when a cell is hidden, in all views that see it
+    (utils/imaging/occlusion.py says how). Any backbone; about 100 passes, or 16 and more per crop.
+    gradcam: models/grad_cam.py, for each view and its own score; a cell has the mean of all views'
+    pixels that show it. One pass forward and a short one back.
+
+    Raises:
+        ImageError: the image cannot be read, or has scores that are not finite.
+        ValueError: an unknown way, or gradcam for a backbone without a feature map.
+    """
+    if way not in WAYS:
+        raise ValueError(f"--map_way {way}: choose from {', '.join(WAYS)}")
+    image = open_source(source, options.max_pixels)
+    frame = frame_of(image, rule)
+    pixels = max(_PIXELS, frame.size[0] * frame.size[1])
+    batch = max(1, options.batch_size * _PIXELS // pixels)
+    compute = _occlusion if way == "occlusion" else _gradcam
+    score, grid, cells = compute(model, frame, rule, batch, device)
+    if not math.isfinite(score) or np.isinf(grid).any():
+        raise ImageError(printable(source), "the scores of its parts are not finite numbers")
+    shown = image.copy()
+    shown.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
+    return QualityMap(shown, grid, score, way, cells.moved(frame.inside, frame.source), image.size)
+
+
+def overlay(found: QualityMap) -> Image.Image:
+    """The image in grey under its map, blue where the score comes from and orange where it is
+    lowered, and below it a scale with numbers.
+    """
+    width, height = found.size
+    across, down = found.image.width / width, found.image.height / height
+    return map_picture(
+        found.image,
+        found.grid,
+        found.cells.rows * down,
+        found.cells.columns * across,
+        f"score {found.score:.4g}: {_MEANING[found.way]}",
+    )
+
+
+def map_csv(found: QualityMap) -> str:
+    """row, column, left, top, right, bottom (pixels of the image as it was read) and fall of each
+    cell that a view sees.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("row", "column", "left", "top", "right", "bottom", "fall"))
+    rows, columns = found.cells.rows, found.cells.columns
+    for i, j in np.argwhere(~np.isnan(found.grid)).tolist():
+        place = columns[j], rows[i], columns[j + 1], rows[i + 1]
+        writer.writerow([i, j, *(f"{v:.9g}" for v in (*place, found.grid[i, j]))])
+    return text.getvalue()
+
+
+# ---- occlusion
+
+
+@torch.inference_mode()
+def _occlusion(
+    model: nn.Module, frame: Frame, rule: ViewRule, batch: int, device: torch.device
+) -> Found:
+    occlusion, count = Occlusion(frame), len(frame.places)
+    seen = occlusion.seen()
+    with evaluating(model):
+        whole = _whole(model, frame, batch, device)
+        scores = np.broadcast_to(whole, (*seen.shape, count)).copy()  # (h, w, V)
+        for places, views in _groups(_changed(occlusion, seen), batch):
+            scores[tuple(zip(*places, strict=True))] = _scores(model, views, device)
+    # A nan of one hidden part would look like a part that no view sees.
+    score = float(pool_scores(whole[None], rule)[0]) if np.isfinite(scores).all() else math.nan
+    falls = score - pool_scores(scores.reshape(-1, count), rule).reshape(seen.shape)
+    return score, np.where(seen, falls, np.nan), occlusion.cells
+
+
+def _changed(occlusion: Occlusion, seen: np.ndarray) -> Iterator[tuple[Place, np.ndarray]]:
+    """((row, column, view), pixels) of every view that is another one with a cell hidden: the
+    others keep their score, to the bit.
+    """
+    for i, j in np.argwhere(seen).tolist():
+        for number in range(len(occlusion.frame.places)):
+            view = occlusion.hidden(i, j, number)
+            if view is not None:
+                yield (i, j, number), view
+
+
+def _groups(
+    views: Iterable[tuple[Place, np.ndarray]], batch: int
+) -> Iterator[tuple[list[Place], list[np.ndarray]]]:
+    views = iter(views)
+    while group := list(islice(views, batch)):
+        yield [place for place, _ in group], [view for _, view in group]
+
+
+# ---- Grad-CAM
+
+
+def _gradcam(
+    model: nn.Module, frame: Frame, rule: ViewRule, batch: int, device: torch.device
+) -> Found:
+    with torch.inference_mode(), evaluating(model):
+        score = float(pool_scores(_whole(model, frame, batch, device)[None], rule)[0])
+    maps = np.concatenate(
+        [
+            grad_cam(model, _input([frame.view(v) for v in group], device)).cpu().numpy()
+            for group in _batches(len(frame.places), batch)
+        ]
+    )
+    left, top, right, bottom = frame.inside
+    down = round((bottom - top) * maps.shape[1] / frame.size[0])
+    across = round((right - left) * maps.shape[2] / frame.size[1])
+    cells = divided(frame.inside, down, across)
+    return score, _pasted(maps, frame, cells), cells
+
+
+def _pasted(maps: np.ndarray, frame: Frame, cells: Cells) -> np.ndarray:
+    """Maps (V, h, w) of the views at the places of these -> the mean in each cell; nan where none
+    is.
+    """
+    total = np.zeros((len(cells.rows) - 1, len(cells.columns) - 1))
+    pixels = np.zeros_like(total)
+    height, width = frame.size
+    for (top, left), values in zip(frame.places, maps.astype(np.float64), strict=True):
+        box = (left, top, left + width, top + height)
+        own = divided(box, *values.shape)
+        down, across = overlaps(cells.rows, own.rows), overlaps(cells.columns, own.columns)
+        total += down @ values @ across.T
+        pixels += down.sum(1)[:, None] * across.sum(1)
+    return np.divide(total, pixels, out=np.full_like(total, np.nan), where=pixels > 0)
+
+
+# ---- both
+
+
+def _whole(model: nn.Module, frame: Frame, batch: int, device: torch.device) -> np.ndarray:
+    """Scores (V,) of the views as they are."""
+    groups = _batches(len(frame.places), batch)
+    return np.concatenate([_scores(model, [frame.view(v) for v in g], device) for g in groups])
+
+
+def _batches(count: int, batch: int) -> list[range]:
+    return [range(first, min(first + batch, count)) for first in range(0, count, batch)]
+
+
+def _scores(model: nn.Module, views: list[np.ndarray], device: torch.device) -> np.ndarray:
+    """float64 (n,) of n views, uint8 (H, W, 3)."""
+    return model(_input(views, device)).scores.double().cpu().numpy()
+
+
+def _input(views: list[np.ndarray], device: torch.device) -> torch.Tensor:
+    return to_input(torch.from_numpy(np.stack(views).transpose(0, 3, 1, 2)), device)

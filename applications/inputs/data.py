@@ -1,0 +1,303 @@
+"""The splits of a data root: label files read and checked together, unreadable images found before
+epoch 1.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from applications.inputs.left_out import began_with
+from applications.inputs.photographs import Photographs, choose_photographs
+from applications.inputs.resplit import resplit
+from applications.inputs.runtime import Runtime
+from applications.inputs.vote_files import SPLITS, refuse_flags, vote_file
+from applications.inputs.voted import VotedImages
+from applications.tasks import TASKS, Task
+from config import Config
+from dataloader.batch import Targets
+from dataloader.labels.doubts import label_doubts
+from dataloader.labels.labels import LabelError, LabelFile, check_splits, label_paths, read_labels
+from dataloader.labels.levels import LEVELS_FILE, read_levels
+from dataloader.labels.paths import images_root
+from utils.check_images import BadImage, check_images
+from utils.data_generate.distortions import SMALLEST_SIDE
+from utils.runtime import distributed
+from utils.runtime.count_bar import CountBar
+from utils.text import printable
+
+HOLD_OUT = {"val": "--val_size N", "test": "--test_list FILE"}  # of rows of a vote file
+REPAIR, SKIP = "repair or remove them", "leave them out with --bad_images skip"
+REMEDY = f"{REPAIR}, or {SKIP}"
+
+
+@dataclass(frozen=True)
+class Split:
+    """targets: labels as arrays; file: where they came from, in words where that is no label file;
+    sha256: of all that they depend on; pooled: label files that it was drawn from together.
+    """
+
+    name: str
+    targets: Targets
+    file: Path | str
+    num_classes: int | None
+    sha256: str
+    pooled: tuple[Path, ...] = ()
+
+    @property
+    def label_files(self) -> tuple[Path, ...]:
+        """Those that its labels stand in; none where they were made."""
+        return (self.file,) if isinstance(self.file, Path) else self.pooled
+
+    @property
+    def title(self) -> str:
+        """The split's folder, or what it was made of."""
+        return str(self.file.parent) if isinstance(self.file, Path) else self.file
+
+
+@dataclass(frozen=True)
+class Data:
+    """The splits that exist, the images left out because they could not be read, and the
+    photographs that are distorted on the fly, if any.
+    """
+
+    splits: dict[str, Split]
+    skipped: tuple[BadImage, ...] = ()
+    photographs: Photographs | None = None
+
+    def digests(self) -> dict[str, str]:
+        """SHA-256 of each split's label file."""
+        return {name: split.sha256 for name, split in self.splits.items()}
+
+
+def label_file(config: Config, split: str) -> Path:
+    return Path(config.data) / split / config.label_name
+
+
+def read_splits(
+    config: Config, task: Task, names: tuple[str, ...], runtime: Runtime
+) -> dict[str, LabelFile]:
+    """Label files of the named splits that exist; every fault of all of them in one LabelError."""
+    found: dict[str, LabelFile] = {}
+    faults = []
+    for name in names:
+        file = label_file(config, name)
+        if name != names[0] and not os.path.lexists(file):
+            continue
+        try:
+            bins = config.num_classes if task.label_kind == "distributions" else None
+            found[name] = read_labels(task.label_kind, file, Path(config.data), bins)
+        except LabelError as error:
+            faults += error.faults
+    if faults:
+        raise LabelError(faults)
+    check_splits(found)
+    for file in found.values():
+        for note in file.notes:
+            runtime.info(f"{file.file}: {note}")
+    bins = {file.num_classes for file in found.values()}
+    if len(bins) > 1:
+        raise ValueError(
+            f"{config.data}: the splits have histograms of "
+            f"{' and '.join(map(str, sorted(bins)))} bins: they must agree"
+        )
+    return found
+
+
+def read_data(
+    config: Config, task: Task, runtime: Runtime, names: tuple[str, ...] = SPLITS
+) -> Data:
+    """Labels and, unless --no_check, a full decoding of every image; the first of `names` must
+    exist. With --distort the photographs take the files' place, with AVA.txt or --labels its rows.
+    """
+    if config.distort:
+        return _distorted(config, task, runtime, names)
+    if votes := vote_file(config):
+        return _voted(config, task, runtime, names, VotedImages(config, votes))
+    if config.train:
+        refuse_flags(config)
+    files = read_splits(config, task, names, runtime)
+    if config.train:
+        for doubt in label_doubts(Path(config.data), config.label_name, files):
+            runtime.info(f"warning: {doubt}")
+    bad = _bad_images(config, labelled_images(files), runtime)
+    splits = {
+        name: _split(config, task, name, file, {b.path for b in bad}, runtime)
+        for name, file in files.items()
+    }
+    return Data(resplit(config, task, files, splits) if config.repeat else splits, bad)
+
+
+def _distorted(config: Config, task: Task, runtime: Runtime, names: tuple[str, ...]) -> Data:
+    if task.label_kind != "pairs":
+        raise ValueError(
+            f"--distort {config.distort}: distorted photographs have an order, not the labels of "
+            f"--criterion {task.name}: use --criterion rank, or label files (--data)"
+        )
+    chosen = choose_photographs(config, runtime, names)
+    bad = _bad_images(config, chosen.files(), runtime, SMALLEST_SIDE)
+    splits = {}
+    for name in chosen.splits:
+        labels, levels = chosen.labels(name, {b.path for b in bad})
+        targets = task.targets(config, labels, levels)
+        splits[name] = Split(name, targets, chosen.title(name), None, chosen.digest(name))
+    return Data(splits, bad, chosen)
+
+
+def _voted(
+    config: Config, task: Task, runtime: Runtime, names: tuple[str, ...], votes: VotedImages
+) -> Data:
+    file, bins = votes.table.file, votes.table.probs.shape[1]
+    if task.of_votes is None:
+        learn = " or ".join(name for name, other in TASKS.items() if other.of_votes)
+        raise ValueError(
+            f"--criterion {task.name}: {file} has votes and no {task.label_kind}: use {learn}"
+        )
+    histograms = task.label_kind == "distributions"
+    if histograms and config.num_classes not in (None, bins):
+        raise ValueError(f"--num_classes {config.num_classes}: {file} has votes for 1 to {bins}")
+    remedy = f"put them into {votes.folder}"
+    bad = stop_or_skip(config, votes.missing(), runtime, "missing", remedy)
+    bad = _as_it_began(config, bad, runtime)
+    votes.leave_out(np.arange(len(votes.files)), bad)
+    splits, more = readable_splits(config, votes, names, runtime)
+    if names[0] not in splits:
+        raise ValueError(f"{file}: no rows are held out for {names[0]}: pass {HOLD_OUT[names[0]]}")
+    for line in votes.lines(splits):
+        runtime.info(line)
+    made = {}
+    for name, rows in splits.items():
+        counts = None if votes.table.votes is None else votes.table.votes[rows]
+        targets = task.of_votes(config, votes.paths(rows), votes.table.probs[rows], counts)
+        digest = votes.table.digest(rows)
+        made[name] = Split(name, targets, f"{file} ({name})", bins if histograms else None, digest)
+    return Data(made, (*bad, *more))
+
+
+def readable_splits(
+    config: Config, votes: VotedImages, names: tuple[str, ...], runtime: Runtime
+) -> tuple[dict[str, np.ndarray], tuple[BadImage, ...]]:
+    """(rows of the named splits that have some, images left out): every image of them is decoded,
+    unless --no_check. Rows that come in for one left out are looked at in turn.
+    """
+    bad: tuple[BadImage, ...] = ()
+    read = np.zeros(len(votes.files), dtype=bool)
+    while True:
+        splits = {name: rows for name, rows in votes.splits().items() if name in names}
+        rows = np.concatenate([np.empty(0, dtype=np.int64), *splits.values()])
+        rows = rows[~read[rows]]
+        if config.no_check or not len(rows):
+            return splits, bad
+        found = stop_or_skip(config, find_bad_images(config, votes.paths(rows), runtime), runtime)
+        votes.leave_out(rows, found)
+        read[rows] = True
+        bad += found
+
+
+def _bad_images(
+    config: Config, paths: Iterable[Path], runtime: Runtime, smallest: int = 1
+) -> tuple[BadImage, ...]:
+    """Those to leave out; ValueError names them unless --bad_images skip."""
+    bad = () if config.no_check else find_bad_images(config, paths, runtime, smallest)
+    return _as_it_began(config, stop_or_skip(config, bad, runtime), runtime, smallest)
+
+
+def stop_or_skip(
+    config: Config,
+    bad: tuple[BadImage, ...],
+    runtime: Runtime,
+    what: str = "unreadable",
+    remedy: str = REPAIR,
+) -> tuple[BadImage, ...]:
+    """The same images; they are said with --bad_images skip, and else in a ValueError. A run that
+    goes on needs those it began with, and has said which it left out.
+    """
+    began = began_with(config)
+    if began is not None:
+        if new := tuple(image for image in bad if str(image.path) not in began):
+            raise ValueError(
+                f"{describe_bad(new, what)}\nthe run began with them: put them back, or start a "
+                "new run"
+            )
+        return bad
+    if bad and config.bad_images == "stop":
+        raise ValueError(f"{describe_bad(bad, what)}\n{remedy}, or {SKIP}")
+    if bad:
+        runtime.info(describe_bad(bad, what) + "\n--bad_images skip: left out")
+    return bad
+
+
+def _as_it_began(
+    config: Config, bad: tuple[BadImage, ...], runtime: Runtime, smallest: int = 1
+) -> tuple[BadImage, ...]:
+    """`bad` and all else that the run left out when it began, whether it can be read now or not."""
+    began = began_with(config)
+    if not began:
+        return bad
+    rest = [Path(path) for path in sorted(began - {str(image.path) for image in bad})]
+    said = f"{len(began)} image(s) are left out, as when the run began"
+    if rest and not config.no_check:
+        still = {image.path for image in find_bad_images(config, rest, runtime, smallest)}
+        if now := [path for path in rest if path not in still]:
+            said += f"; {len(now)} can be read now, first {now[0]}: a new run would use them"
+    runtime.info(said)
+    return (*bad, *(BadImage(path, "left out when the run began") for path in rest))
+
+
+def labelled_images(files: dict[str, LabelFile]) -> Iterable[Path]:
+    """Every distinct image of the label files; gone through when it is asked for."""
+    yield from dict.fromkeys(path for file in files.values() for path in label_paths(file.labels))
+
+
+def find_bad_images(
+    config: Config, paths: Iterable[Path], runtime: Runtime, smallest: int = 1
+) -> tuple[BadImage, ...]:
+    """Images that cannot be decoded, or have a side below `smallest` pixels; looked for once, by
+    the main process.
+    """
+    bad: list[BadImage] = []
+    if runtime.main:
+        bar = CountBar("checking images", sys.stderr)
+        bad = check_images(paths, config.workers, config.max_pixels, bar.update, smallest)
+        bar.finish()
+    return tuple(distributed.broadcast_object(bad))
+
+
+def describe_bad(bad: tuple[BadImage, ...], what: str = "unreadable", most: int = 20) -> str:
+    """One line per unreadable image, the first ones, then a count."""
+    lines = [f"{len(bad)} {what} image(s):"] + [
+        f"  {printable(b.path)}: {b.reason}" for b in bad[:most]
+    ]
+    return "\n".join(lines + ([f"  ... and {len(bad) - most} more"] if len(bad) > most else []))
+
+
+def _split(
+    config: Config, task: Task, name: str, file: LabelFile, bad: set[Path], runtime: Runtime
+) -> Split:
+    kept = (
+        [label for label in file.labels if bad.isdisjoint(label_paths([label]))]
+        if bad
+        else file.labels
+    )
+    if len(kept) < len(file.labels):
+        runtime.info(
+            f"{file.file}: {len(file.labels) - len(kept)} of {len(file.labels)} lines left out"
+        )
+    if not kept:
+        raise ValueError(f"{file.file}: no line is left without an unreadable image")
+    levels_file = file.file.parent / LEVELS_FILE
+    levels = read_levels(levels_file, label_paths(kept), images_root(Path(config.data)))
+    digest = hashlib.sha256(file.file.read_bytes())
+    if levels is not None:
+        digest.update(levels_file.read_bytes())  # pairs and margins come from it, too
+    try:
+        targets = task.targets(config, kept, levels)
+    except ValueError as error:
+        raise ValueError(f"{file.file}: {error}") from None
+    return Split(name, targets, file.file, file.num_classes, digest.hexdigest())

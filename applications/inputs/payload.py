@@ -1,0 +1,97 @@
+"""What every weights file says of its network, beside the tensors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from torch import Tensor, nn
+
+from applications.inputs.views import view_rule
+from config import checked_config
+from utils.imaging.images import ViewRule
+from utils.text import cut, printable
+
+MOST_BINS = 100_000  # branches of a head; classifiers have 21,000
+MOST_LETTERS = 10_000
+
+
+def network_payload(
+    config: dict[str, Any], model: nn.Module, rule: ViewRule, learned: Sequence[float] | None = None
+) -> dict[str, Any]:
+    """config: the run's stored configuration; num_classes; view: the evaluation's rule;
+    mean_histogram: `learned`, of the training labels, where they are histograms.
+    """
+    facts = {"config": config, "num_classes": model.num_classes, "view": rule.to_dict()}
+    return facts if learned is None else {**facts, "mean_histogram": list(learned)}
+
+
+def check_payload(payload: dict[str, Any], settings: Sequence[str]) -> None:
+    """ValueError for a weights file whose parts are not of the kinds that are written, or whose
+    `settings`, those that a network is used with, could not be flags.
+    """
+    _check("model", payload.get("model"), _is_state)
+    _check("ema", payload.get("ema"), lambda v: v is None or _is_state(_mapping(v).get("module")))
+    _check("num_classes", payload.get("num_classes"), lambda v: v is None or _is_count(v))
+    _check("metrics", payload.get("metrics"), lambda v: v is None or _is_figures(v))
+    _check("mean_histogram", payload.get("mean_histogram"), lambda v: v is None or _is_shares(v))
+    _check("config", payload.get("config"), lambda v: v is None or isinstance(v, dict))
+    stored = payload.get("config") or {}
+    values = {name: stored[name] for name in settings if stored.get(name) is not None}
+    for name, value in values.items():
+        _check(f"config {name}", value, _is_setting)
+    try:
+        config = checked_config(values)
+        view_rule(config)
+        for name, value in values.items():  # "5" is a flag's text, not a number
+            meant = getattr(config, name)
+            _check(f"config {name}", value, lambda v, meant=meant: _plain(v) == _plain(meant))
+        if payload.get("view") is not None:
+            ViewRule.from_dict(_mapping(payload["view"]))
+    except ValueError as error:
+        raise ValueError(f"damaged: {cut(printable(error), 300)}: use another copy") from None
+
+
+def _check(name: str, value: Any, is_right: Callable[[Any], bool]) -> None:
+    if not is_right(value):
+        kind = "missing" if value is None else f"a {type(value).__name__} that means nothing here"
+        raise ValueError(f"damaged: its {name} is {kind}: use another copy")
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) and all(isinstance(k, str) for k in value) else {}
+
+
+def _is_state(value: Any) -> bool:
+    return bool(_mapping(value)) and all(isinstance(tensor, Tensor) for tensor in value.values())
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and _is_number(value) and 0 < value <= MOST_BINS
+
+
+def _is_figures(value: Any) -> bool:
+    return value == _mapping(value) and all(map(_is_number, value.values()))
+
+
+def _is_shares(value: Any) -> bool:
+    numbers = isinstance(value, list) and all(map(_is_number, value))
+    return numbers and 0 < len(value) <= MOST_BINS and all(map(math.isfinite, value))
+
+
+def _is_setting(value: Any) -> bool:
+    """A word, a number, or a few: an object would reach a flag as its text."""
+    if isinstance(value, list):
+        return len(value) <= 2 and all(map(_is_number, value))
+    if isinstance(value, str):
+        return value.isprintable() and len(value) < MOST_LETTERS
+    return isinstance(value, (int, float))

@@ -1,0 +1,54 @@
+"""From flags to the one rule by which an image becomes network input."""
+
+from __future__ import annotations
+
+from config import Config
+from dataloader.views.transforms import TrainTransform
+from utils.imaging.images import ViewRule
+
+UNSCALED_TEST_CROPS = 5
+
+
+def view_rule(config: Config) -> ViewRule:
+    """The evaluation's view. Training on unscaled crops is evaluated on unscaled crops, never on
+    resized images.
+    """
+    crop_size = config.crop_size or config.image_size
+    unscaled = config.crop == "random" and not config.crop_from
+    crops = config.test_crops
+    if crops is None:
+        crops = UNSCALED_TEST_CROPS if unscaled else 0
+    if config.crop_seed is not None and not crops:
+        raise ValueError(
+            f"--crop_seed {config.crop_seed} needs --test_crops N: there are no crops to place"
+        )
+    return ViewRule(
+        image_size=tuple(config.image_size),
+        resize="native" if unscaled else config.resize,
+        crops=crops,
+        crop_size=tuple(crop_size) if crops else None,
+        crop_pool=config.crop_pool,
+        crop_seed=config.crop_seed,
+    )
+
+
+def train_transform(config: Config) -> TrainTransform:
+    """The training's view: the evaluation's rule, or a random crop, and a flip."""
+    crop = tuple(config.crop_size or config.image_size) if config.crop == "random" else None
+    crop_from = tuple(config.crop_from) or None
+    if crop and crop_from and (crop[0] > crop_from[0] or crop[1] > crop_from[1]):
+        raise ValueError(
+            f"--crop_from {crop_from[0]} {crop_from[1]} is smaller than the crop of {crop[0]} "
+            f"{crop[1]}"
+        )
+    return TrainTransform(view_rule(config), crop, crop_from, not config.no_flip, config.jitter)
+
+
+def network_size(config: Config) -> tuple[int, int]:
+    """(H, W) that the network is built for and mostly fed with."""
+    size = (
+        (config.crop_size or config.image_size)
+        if config.crop == "random" or config.test_crops
+        else config.image_size
+    )
+    return (size[0], size[1])

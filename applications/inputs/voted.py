@@ -1,0 +1,102 @@
+"""The rows of a vote file with their images: which are usable, and which split each is in."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from applications.inputs.vote_files import find_test_list, image_folder, official_list
+from config import Config
+from dataloader.labels.path_table import PathTable
+from dataloader.labels.votes import find_files, listed_rows, read_ids, read_votes, split_rows
+from utils.check_images import BadImage
+
+NO_FILE = "no such image"
+
+
+class VotedImages:
+    """Rows of a vote file, their images and their splits.
+
+    ValueError names what is wrong with the file, the folder or the test list.
+    """
+
+    def __init__(self, config: Config, file: Path) -> None:
+        self.config = config
+        self.table = read_votes(file)
+        self.folder = Path(os.path.abspath(image_folder(config)))
+        self.files = find_files(self.folder, self.table.names)
+        self._refuse_two_names()
+        self.usable = np.array([bool(name) for name in self.files])
+        self.held_out = np.zeros(len(self.files), dtype=bool)
+        self.listed: Path | None = find_test_list(config, file)
+        self.ids = 0
+        if self.listed:
+            ids = read_ids(self.listed)
+            self.ids, self.held_out = len(ids), listed_rows(self.table.names, ids)
+            if not self.held_out.any():
+                raise ValueError(
+                    f"--test_list {self.listed}: none of its {len(ids)} ids is in {file}"
+                )
+
+    def _refuse_two_names(self) -> None:
+        """ValueError where two ids lead to one image, which could come into two splits."""
+        owners: dict[str, str] = {}
+        for name, file in zip(self.table.names, self.files, strict=True):
+            if file and (first := owners.setdefault(file, name)) != name:
+                raise ValueError(
+                    f"{self.table.file}: image {name!r} is image {first!r}, both are {file}: take "
+                    "one of them out"
+                )
+
+    def missing(self) -> tuple[BadImage, ...]:
+        """Images that are not in the folder, named as they would usually be."""
+        rows = np.flatnonzero(~self.usable)
+        return tuple(
+            BadImage(self.folder / f"{self.table.names[row]}.jpg", NO_FILE) for row in rows
+        )
+
+    def paths(self, rows: np.ndarray) -> PathTable:
+        return PathTable((self.files[row] for row in rows), self.folder)
+
+    def leave_out(self, rows: np.ndarray, bad: Iterable[BadImage]) -> None:
+        """Counts those of the rows whose images are bad as unusable; one that was missing may be
+        there by now, with another suffix.
+        """
+        if not (names := {image.path.name for image in bad}):
+            return
+        for row in rows:
+            if self.files[row] in names or f"{self.table.names[row]}.jpg" in names:
+                self.usable[row] = False
+
+    def splits(self) -> dict[str, np.ndarray]:
+        """Rows of each split, of what is usable now."""
+        try:
+            return split_rows(
+                self.usable, self.held_out, self.config.val_size, self.config.train_size
+            )
+        except ValueError as error:
+            raise ValueError(f"{self.table.file}: {error}") from None
+
+    def lines(self, splits: dict[str, np.ndarray]) -> list[str]:
+        """What the user should hear of: how many rows went into these splits, and why."""
+        file, rows = self.table.file, len(self.files)
+        where = [f"{len(found)} {name}" for name, found in splits.items()]
+        others = {
+            "not used": int(self.usable.sum()) - sum(map(len, splits.values())),
+            "left out": int((~self.usable).sum()),
+            "repeated": self.table.repeated,
+        }
+        where += [f"{count} {what}" for what, count in others.items() if count]
+        said = [f"{file}: {rows + self.table.repeated} rows: {', '.join(where)}"]
+        asked, trained = self.config.train_size, len(splits.get("train", ()))
+        if trained and asked is not None and trained < asked:
+            said.append(f"--train_size {asked}: only {trained} rows are left to train")
+        if self.listed:
+            tested = int((self.usable & self.held_out).sum())
+            said.append(f"{self.listed}: {tested} of {self.ids} ids have votes and an image")
+        elif official := official_list(file):
+            said.append(f"{official} was not used: --test_list {official.name} tests on its images")
+        return said

@@ -1,0 +1,93 @@
+"""The charts of --compare: training curves, figures with their intervals, scores against scores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from applications.comparison.disagreement import Disagreement
+from applications.comparison.result import Found
+from applications.tasks import DIRECTIONS
+from utils.chart import Chart, Line, Mark, Points, Ranges, Upright, chart_csv
+from utils.chart_svg import svg
+from utils.html_page import Html, chart_figure
+
+_FEW = 40  # epochs up to which every one has a dot
+_COLOURS = 8
+Described = tuple[str, Chart, str]  # a file name for its csv, the chart, a note
+
+
+def curve_charts(found: Found) -> list[Described]:
+    """A chart for every curve that some run has: the figure that decided, and losses."""
+    names = dict.fromkeys(name for run in found.runs for name in run.curves)
+    ordered = sorted(names, key=lambda name: name.endswith("loss"))
+    charts = [_curve(found, name) for name in ordered]
+    return [(f"curve_{n.replace(' ', '_')}.csv", *c) for n, c in zip(ordered, charts, strict=True)]
+
+
+def _curve(found: Found, name: str) -> tuple[Chart, str]:
+    split, figure = name.split(" ", 1)
+    marks: list[Mark] = []
+    for number, run in enumerate(found.runs):
+        if name not in run.curves:
+            continue
+        letter, colour = found.letters[run.name], number % _COLOURS
+        epochs, values = run.curves[name]
+        marks.append(Line(epochs, values, letter, colour, dots=len(epochs) <= _FEW))
+        best = run.results.get("best_epoch")
+        if split == "val" and figure == run.monitor and best is not None:
+            marks.append(Upright(float(best), f"{letter}: best epoch {best}", colour))
+    title = f"{'training' if split == 'train' else 'validation'}: {figure}"
+    tasks = {run.config["criterion"] for run in found.runs if run.config and name in run.curves}
+    note = "Losses of different tasks have no common scale." if len(tasks) > 1 else ""
+    return Chart(title, "epoch", figure, tuple(marks)), note if figure == "loss" else ""
+
+
+def figure_charts(found: Found) -> list[Described]:
+    """Figures that share a scale: correlations and shares, and their differences."""
+    judged = found.judged
+    names = [n for n in judged.names() if DIRECTIONS.get(n.removesuffix("_4p")) == "max"]
+    if not names:
+        return []
+    own: list[Mark] = []
+    for number, (run, letter) in enumerate(found.letters.items()):
+        rows = np.array([judged.figures[run][name] for name in names])
+        own.append(Ranges(names, *rows.T, name=letter, colour=number % _COLOURS))
+    note = "Two of these may overlap although the runs differ: see the differences."
+    charts = [("figures.csv", Chart("Figures, 95% intervals", "", "", tuple(own)), note)]
+    pairs = dict.fromkeys((row.first, row.second) for row in judged.rows)
+    differences: list[Mark] = [Upright(0.0)]
+    for number, (first, second) in enumerate(pairs):
+        rows = [r for r in judged.rows if (r.first, r.second) == (first, second)]
+        rows = [r for r in rows if r.figure in names]
+        values = np.array([[r.difference, r.low, r.high] for r in rows])
+        label = f"{found.letters[first]} - {found.letters[second]}"
+        labels = [r.figure for r in rows]
+        differences.append(Ranges(labels, *values.T, name=label, colour=number % _COLOURS))
+    title = "Differences, 95% intervals"
+    if len(pairs) <= _COLOURS:
+        charts.append(("differences.csv", Chart(title, "", "", tuple(differences)), ""))
+    return charts
+
+
+def score_chart(found: Found, one: Disagreement) -> Described:
+    """Standardised scores of one run against those of another."""
+    first, second = found.letters[one.first], found.letters[one.second]
+    x, y = one.z[one.first], one.z[one.second]
+    names = np.array(found.matched.names, dtype=object)
+    listed = np.zeros(len(x), dtype=bool)
+    listed[[place for pair in one.pairs for place in (pair.a, pair.b)]] = True
+    marks = tuple(
+        Points(x[kept], y[kept], name, names[kept].tolist(), colour)
+        for name, kept, colour in (("other images", ~listed, 0), ("in the pairs below", listed, 1))
+        if kept.any()
+    )
+    title = f"Scores of {first} and {second}"
+    chart = Chart(title, f"{first}, deviations", f"{second}, deviations", marks, diagonal=True)
+    return f"scores_{first}_{second}.csv", chart, ""
+
+
+def drawn(charts: Iterable[Described]) -> list[Html]:
+    """As figures of a page, with their numbers."""
+    return [chart_figure(svg(chart), name, chart_csv(chart), note) for name, chart, note in charts]

@@ -1,0 +1,200 @@
+"""Sections of a report that show images: where the model is most wrong, and what it looks at."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from applications.evaluation.quality_maps import map_csv, overlay, quality_map
+from applications.inputs.outputs import cell_of
+from applications.reports.parts import MOST_DRAWN, Evaluation, Section, shown
+from dataloader.sources import Source, open_source
+from utils.html_page import FULL, Html, download, element, shrunk_uri, zoomable
+from utils.imaging.images import ImageError
+
+MOST = 12  # images of a kind
+
+
+def worst_sections(e: Evaluation) -> list[Section]:
+    """Over- and under-rated images where there are opinions, pairs in the wrong order where there
+    are pairs; and images from the lowest score to the highest.
+    """
+    sections = []
+    opinions, labels = e.opinions(), e.targets.all()
+    if opinions is not None:
+        sections.append(_over_and_under(e, opinions.mos.astype(np.float64)))
+    elif "better" in labels:
+        sections += _wrong_pairs(e, labels["better"], labels["worse"])
+    return [*sections, _in_order(e)]
+
+
+def _over_and_under(e: Evaluation, mos: np.ndarray) -> Section:
+    predicted, how = e.in_mos_units()
+    error = predicted - mos
+    over, under = extremes(error)
+    parts = []
+    for title, chosen in (("Rated too high", over), ("Rated too low", under)):
+        captions = [_judged(e, i, predicted[i], mos[i]) for i in chosen]
+        parts += [element("h3", title), _gallery(e, chosen, captions)]
+    parts.append(element("p", download("errors.csv", _errors(e, predicted, mos), "errors.csv")))
+    why = f"The largest errors, prediction ({how}) less MOS. A click shows the image large."
+    return Section("worst", "Where the model is most wrong", why, tuple(parts))
+
+
+def _errors(e: Evaluation, predicted: np.ndarray, mos: np.ndarray) -> str:
+    """Images from the one that is rated highest above its MOS to the lowest, as a csv."""
+    cell = cell_of(e.config)
+    rows = []
+    for i in _ends(np.argsort(mos - predicted, kind="stable")):
+        figures = (e.scores[i], predicted[i], mos[i], predicted[i] - mos[i])
+        rows.append([cell(e.targets.paths[i]), *(f"{value:.9g}" for value in figures)])
+    return _csv(["path", "score", "prediction", "mos", "error"], rows)
+
+
+def _ends(order: np.ndarray) -> np.ndarray:
+    """All of an order, or of very many as many from either end as charts draw."""
+    half = MOST_DRAWN // 2
+    return order if len(order) <= MOST_DRAWN else np.concatenate([order[:half], order[-half:]])
+
+
+def _csv(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def extremes(error: np.ndarray, most: int = MOST) -> tuple[list[int], list[int]]:
+    """(images whose error is most above 0, most below 0), the largest first."""
+    order = np.argsort(-error, kind="stable")
+    over = [int(i) for i in order[:most] if error[i] > 0]
+    return over, [int(i) for i in order[::-1][:most] if error[i] < 0]
+
+
+def _judged(e: Evaluation, image: int, predicted: float, mos: float) -> list[str]:
+    error = f"{predicted - mos:+.4f}"
+    return [e.names[image], f"{error}: predicted {predicted:.4f}, MOS {mos:.4f}"]
+
+
+def _wrong_pairs(e: Evaluation, better: np.ndarray, worse: np.ndarray) -> list[Section]:
+    ahead = (e.scores[better] - e.scores[worse]).astype(np.float64)
+    order = _without_repeats(np.argsort(ahead, kind="stable"), ahead, better, worse)
+    if not order:
+        return []
+    groups = []
+    for pair in order:
+        images = [int(better[pair]), int(worse[pair])]
+        captions = [
+            [e.names[i], f"labelled {word}, score {shown(e.scores[i])}"]
+            for word, i in zip(("better", "worse"), images, strict=True)
+        ]
+        heading = element("h3", f"wrong by {-ahead[pair]:.4f}")
+        groups.append(
+            element("div", heading, _gallery(e, images, captions, "pair"), class_="group")
+        )
+    why = f"{int((ahead < 0).sum())} of {len(ahead)} pairs are in the wrong order; these by most. "
+    why += "Each image stands in one of them at most, or one odd image would fill the list."
+    cell = cell_of(e.config)
+    rows = [
+        [*(cell(e.targets.paths[end[i]]) for end in (better, worse)), f"{ahead[i]:.9g}"]
+        for i in _ends(np.argsort(ahead, kind="stable"))
+    ]
+    listed = download("pairs.csv", _csv(["better", "worse", "lead"], rows), "pairs.csv")
+    body = (element("div", *groups, class_="groups"), element("p", listed))
+    return [Section("worst", "Pairs in the wrong order", why, body)]
+
+
+def _without_repeats(
+    order: np.ndarray, ahead: np.ndarray, better: np.ndarray, worse: np.ndarray
+) -> list[int]:
+    """The first pairs in the wrong order, each image in one of them at most."""
+    found: list[int] = []
+    seen: set[int] = set()
+    for pair in map(int, order):
+        images = {int(better[pair]), int(worse[pair])}
+        if len(found) == MOST or not ahead[pair] < 0:
+            break
+        if seen.isdisjoint(images):
+            found.append(pair)
+            seen |= images
+    return found
+
+
+def _in_order(e: Evaluation) -> Section:
+    order = np.argsort(e.scores, kind="stable")
+    places = np.unique(np.linspace(0, len(order) - 1, min(len(order), MOST)).round().astype(int))
+    chosen = [int(order[place]) for place in places]
+    captions = [
+        [e.names[i], f"score {shown(e.scores[i])}, place {p + 1} from below"]
+        for i, p in zip(chosen, places, strict=True)
+    ]
+    cell = cell_of(e.config)
+    rows = [[cell(e.targets.paths[i]), f"{e.scores[i]:.9g}"] for i in _ends(order)]
+    listed = download("scores.csv", _csv(["path", "score"], rows), "scores.csv")
+    why = f"{len(chosen)} of {len(order)} images, evenly spread in the order of their scores."
+    body = (_gallery(e, chosen, captions), element("p", listed))
+    return Section("order", "From the lowest to the highest score", why, body)
+
+
+def _gallery(
+    e: Evaluation,
+    images: Sequence[int],
+    captions: Sequence[Sequence[str]],
+    kind: str = "pictures",
+) -> Html:
+    if not images:
+        return element("p", "None.", class_="soft")
+    figures = [
+        _figure(e, e.targets.paths[i], said) for i, said in zip(images, captions, strict=True)
+    ]
+    return element("div", *figures, class_=kind)
+
+
+def _figure(e: Evaluation, source: Source, caption: Sequence[str]) -> Html:
+    try:
+        image = open_source(source, e.config.max_pixels)
+    except (ImageError, MemoryError):
+        return zoomable("", caption[0], caption, "no picture")
+    uri, note = shrunk_uri(image, FULL)
+    return zoomable(uri, caption[0], caption, note)
+
+
+def map_section(e: Evaluation) -> list[Section]:
+    """Quality maps of the images that are most wrong, or of the lowest and highest scores."""
+    count = min(e.config.report_maps, len(e.targets.paths))
+    if not count:
+        return []
+    parts: list[Html] = []
+    for image in _mapped(e, count):
+        source = e.targets.paths[image]
+        found = quality_map(e.model, source, e.options.rule, e.options, e.device)
+        uri, note = shrunk_uri(overlay(found), FULL)
+        caption = [e.names[image], f"score {shown(float(found.score))}"]
+        file = f"map_{len(parts) + 1}.csv"
+        parts.append(
+            element(
+                "div",
+                zoomable(uri, f"map of {caption[0]}", caption, note),
+                download(file, map_csv(found), file),
+                class_="map",
+            )  # fmt: skip
+        )
+    why = "By how much the score falls when a part of the image is hidden: blue where the score "
+    why += "comes from, orange where it is lowered."
+    body = (element("div", *parts, class_="pictures large"),)
+    return [Section("maps", "Where the score comes from", why, body)]
+
+
+def _mapped(e: Evaluation, count: int) -> Iterable[int]:
+    opinions = e.opinions()
+    if opinions is None:
+        order = [int(i) for i in np.argsort(e.scores, kind="stable")]
+        low = (count + 1) // 2
+        return [*order[:low], *order[len(order) - (count - low) :]]
+    over, under = extremes(e.in_mos_units()[0] - opinions.mos.astype(np.float64), count)
+    both = [i for pair in zip(over, under, strict=False) for i in pair]
+    return list(dict.fromkeys([*both, *over, *under]))[:count]

@@ -1,0 +1,109 @@
+"""report.html: everything about one evaluation in one file that needs nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from pathlib import Path
+
+from applications.reports.groups import group_sections
+from applications.reports.images import map_section, worst_sections
+from applications.reports.order import histogram_section, ladder_section, split_section
+from applications.reports.parts import Beside, Evaluation, Section, shown
+from applications.reports.run import curve_section, facts_sections
+from applications.reports.scores import score_sections
+from utils.chart import Chart, chart_csv
+from utils.chart_svg import svg
+from utils.files.writing import write_text
+from utils.html_page import Html, cell, chart_figure, element, page, table, together
+
+WIDTH, HEIGHT = 440, 310  # of a chart, in units of its text: legible on a phone
+# In the order of the page.
+PARTS = (
+    score_sections, worst_sections, group_sections, ladder_section, histogram_section,
+    curve_section, split_section, map_section, facts_sections,
+)  # fmt: skip
+
+
+def sections_of(e: Evaluation) -> list[Section]:
+    return [section for part in PARTS for section in part(e)]
+
+
+def write_report(file: Path, e: Evaluation, sections: Iterable[Section]) -> None:
+    """The page, whole or not at all."""
+    write_text(file, report_page(e, list(sections)))
+
+
+def report_page(e: Evaluation, sections: list[Section]) -> Html:
+    count = len(e.targets.paths)
+    about = f"{count:,} images of {e.judged.split.title}, scored by {e.weights}"
+    links = [element("a", section.title, href=f"#{section.key}") for section in sections]
+    return page(
+        e.title,
+        element("h1", e.title),
+        element("p", about, class_="soft"),
+        element("nav", *links, aria_label="sections"),
+        _figures(e),
+        *(section_html(section) for section in sections),
+        interactive=True,
+    )
+
+
+def _figures(e: Evaluation) -> Html:
+    """Every single figure with its interval, and where a fit comes from."""
+    intervals, fit = e.values.get("intervals", {}), e.values.get("fit")
+    fits = e.values.get("fits", {})
+    rows = []
+    for name, value in e.values.items():
+        if isinstance(value, dict) or name == "fit":
+            continue
+        ends = [cell(shown(end), end) for end in intervals.get(name, ())] or ["", ""]
+        made = str(fit) if fit and name[-2:] in fits else ""
+        rows.append([name, cell(shown(value), value), *ends, made])
+    header = ["figure", "value", "low", "high", "fit on"]
+    used = [n for n in range(len(header)) if n < 2 or any(row[n] != "" for row in rows)]
+    whole = table(
+        [header[n] for n in used], [[row[n] for n in used] for row in rows], sortable=True
+    )
+    how = e.values.get("bootstrap")
+    note = "No intervals were asked for, or there are too few images."
+    if how and intervals:
+        note = f"low and high: 95% intervals from {how['samples']:,} resamples of {how['count']:,} "
+        note += f"{how['drawn']}."
+    return together(
+        element("h2", "Figures", id="figures"), element("p", note, class_="soft"), whole
+    )
+
+
+def section_html(section: Section) -> Html:
+    parts = [
+        element("div", *(figure for _, figure in group), class_="grid")
+        if in_grid
+        else together(*(part for part, _ in group))
+        for in_grid, group in _drawn(section)
+    ]
+    heading = element("h2", section.title, id=section.key)
+    return together(heading, element("p", section.why, class_="soft"), *parts)
+
+
+def _drawn(section: Section) -> Iterator[tuple[bool, list[tuple[Html | Chart, Html]]]]:
+    """(whether they share a grid, [(part, as markup)]) of neighbouring parts of one kind."""
+    number, made = 0, []
+    for part in section.body:
+        figure = part if isinstance(part, Html) else Html("")
+        if isinstance(part, Chart):
+            number += 1
+            figure = chart_figure(
+                svg(part, WIDTH, HEIGHT), f"{section.key}_{number}.csv", chart_csv(part)
+            )
+        made.append((part, figure))
+    for in_grid, group in groupby(made, key=lambda pair: isinstance(pair[0], Chart | Beside)):
+        yield in_grid, list(group)
+
+
+def charts_of(sections: Iterable[Section]) -> Iterator[tuple[str, Chart]]:
+    """(a tag, chart) of every chart, for TensorBoard."""
+    for section in sections:
+        charts = [part for part in section.body if isinstance(part, Chart)]
+        for number, chart in enumerate(charts, start=1):
+            yield f"{section.key}/{number}", chart

@@ -1,0 +1,122 @@
+"""Sections of a report for predictions that have opinions: fit, calibration, residuals, groups."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from applications.evaluation.final_figures import image_clusters
+from applications.reports.parts import Beside, Evaluation, Section, shown
+from utils.chart import Band, Bars, Chart, Level, Line, Points
+from utils.html_page import Html, element, table
+from utils.statistics.calibration import calibration
+from utils.statistics.fit_band import fit_band
+
+_CURVE = 121  # points of a drawn curve
+_BINS = 24  # of a histogram of residuals
+_NAMES = {"4p": "4-parameter fit", "5p": "5-parameter fit"}  # "4p" in the figures' names
+
+
+def score_sections(e: Evaluation) -> list[Section]:
+    """Nothing where nobody was asked."""
+    opinions = e.opinions()
+    if opinions is None:
+        return []
+    mos = opinions.mos.astype(np.float64)
+    return [_against(e, mos), _calibration(e, mos), _residuals(e, mos)]
+
+
+def against_mos(e: Evaluation, mos: np.ndarray, title: str) -> Chart:
+    """Predictions, both fits, and the interval of the first one where it exists."""
+    scores, drawn = e.scores.astype(np.float64), e.drawn()
+    titles = tuple(e.names[i] for i in drawn)
+    marks = [Points(scores[drawn], mos[drawn], _counted(e), titles)]
+    at = np.linspace(scores.min(), scores.max(), _CURVE)
+    for colour, kind in ((1, "4p"), (2, "5p")):
+        fit = e.fit(kind)
+        if fit is None or fit.failed:
+            continue
+        low, high = _band(e, at)
+        if kind == "4p" and np.isfinite(low).all():
+            marks.insert(0, Band(at, low, high, "95% interval of the 4-parameter fit", colour))
+        marks.append(Line(at, fit(at), _NAMES[kind], colour, dashed=kind == "5p"))
+    return Chart(title, "prediction", "MOS", tuple(marks))
+
+
+def _against(e: Evaluation, mos: np.ndarray) -> Section:
+    chart = against_mos(e, mos, "Prediction against MOS")
+    why = "Each point is an image. The fits map predictions to the MOS scale before PLCC and RMSE; "
+    why += "the band is the interval of the 4-parameter curve, with images of one reference "
+    why += "counted as one (there is none below 5 references)."
+    return Section("fit", "Prediction against MOS", why, (chart, Beside(_fits(e))))
+
+
+def _counted(e: Evaluation) -> str:
+    """The name of a series of images."""
+    drawn = len(e.drawn())
+    return "images" if drawn == len(e.scores) else f"{drawn:,} of {len(e.scores):,} images"
+
+
+def _band(e: Evaluation, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    on = e.val or e.judged
+    opinions, fit = e.task.opinions(on.split.targets), e.fit("4p")
+    assert opinions is not None and fit is not None
+    clusters, _ = image_clusters(on.split.targets)
+    return fit_band(fit, on.found.scores, opinions.mos, clusters, at)
+
+
+def _fits(e: Evaluation) -> Html:
+    """Parameters of the fits, where they were made, and what is odd about them."""
+    fits = {kind: fit for kind in _NAMES if (fit := e.fit(kind))}
+    rows = [["fitted on", *(str(e.values.get("fit", "")) for _ in fits)]]
+    rows.append(["images", *(str(fit.n) for fit in fits.values())])
+    for n in range(max((len(fit.parameters) for fit in fits.values()), default=0)):
+        values = (fit.parameters[n : n + 1] for fit in fits.values())
+        rows.append([f"b{n + 1}", *("".join(f"{v:.10g}" for v in value) for value in values)])
+    said = {kind: f"failed: {f.failed}" if f.failed else f.remark for kind, f in fits.items()}
+    notes = [f"{kind}: {text}." for kind, text in said.items() if text]
+    notes += [f"Both were {e.remark}."] if e.remark else []
+    lines = (element("p", note, class_="soft") for note in notes)
+    return element("div", table(["", *fits], rows), *lines)
+
+
+def _calibration(e: Evaluation, mos: np.ndarray) -> Section:
+    predicted, how = e.in_mos_units()
+    found = calibration(predicted, mos)
+    marks = (
+        Band(found.predicted, found.low, found.high, "95% interval of the mean MOS", 1),
+        Line(found.predicted, found.voted, "mean MOS of the group", 1, dots=True),
+    )
+    chart = Chart("Calibration", "mean prediction of the group", "mean MOS", marks, diagonal=True)
+    rows = [
+        [str(n + 1), str(count), *map(shown, figures)]
+        for n, (count, *figures) in enumerate(
+            zip(found.images, found.predicted, found.voted, found.low, found.high, strict=True)
+        )
+    ]
+    header = ["group", "images", "mean prediction", "mean MOS", "low", "high"]
+    why = (
+        f"Images in groups of neighbouring predictions ({how}). On the diagonal, images predicted "
+    )
+    why += "3.2 were rated 3.2 on average."
+    return Section("calibration", "Calibration", why, (chart, Beside(table(header, rows))))
+
+
+def _residuals(e: Evaluation, mos: np.ndarray) -> Section:
+    predicted, how = e.in_mos_units()
+    rest = predicted - mos
+    drawn = e.drawn()
+    titles = tuple(e.names[i] for i in drawn)
+    over = Chart(
+        "Residuals over MOS", "MOS", "prediction - MOS",
+        (Level(0.0), Points(mos[drawn], rest[drawn], _counted(e), titles)),
+    )  # fmt: skip
+    edges = np.histogram_bin_edges(rest, _BINS)
+    spread = Chart(
+        "How often", "prediction - MOS", "images",
+        (Bars(edges, np.histogram(rest, edges)[0].astype(np.float64), "images"),),
+    )  # fmt: skip
+    why = (
+        f"Prediction ({how}) less MOS. A slope says that the ends of the scale are pulled towards "
+    )
+    why += "the middle, which every regression does that does not know better."
+    return Section("residuals", "Residuals", why, (over, spread))

@@ -1,0 +1,286 @@
+"""--cache_features: a frozen backbone's features of the views that training and evaluation see,
+computed once and kept on the disk for this run and later ones.
+
+Features are used again only where everything that they depend on is the same: the backbone's
+weights, name and library, the views and their size, precision, kind of device, and the image file
+itself. Of the file its path, size and times of change count, as for git's index: reading every file
+to take its digest would take as long as many epochs on features. The time of its last change of
+state (ctime) is among them, because programs can set the time of modification back.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+import time
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from applications.evaluation.scoring import ScoringOptions, raise_together, to_input
+from applications.inputs.data import Data
+from applications.inputs.runtime import Runtime
+from applications.training.run_folder import PACKAGES, file_arch, versions
+from applications.training.trainer import Trainer
+from config import Config
+from dataloader.batch import Targets
+from dataloader.loader import LoadFault, batches, make_loader
+from dataloader.sources import Source
+from dataloader.views.kept_views import (
+    EvaluationViews,
+    FeatureSteps,
+    KeptViewDataset,
+    KeptViews,
+    training_views,
+    view_keys,
+)
+from models.quality_net import QualityNet
+from utils.files import checkpoint
+from utils.files.row_store import Rows, RowStore, free_bytes, row_name
+from utils.imaging.images import ImageError
+from utils.runtime import distributed
+from utils.runtime.count_bar import CountBar
+from utils.runtime.device import autocast, pin_memory
+
+# To be raised when this program reads images, makes views of them, or keeps rows differently.
+FORMAT = 2
+VIEWS = 8  # default of --cache_views
+Group = tuple[np.ndarray, np.ndarray]
+FEWEST, PARTS = 256, 64  # images per part of the store, and parts of a large split
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Features of one split's images: `views` of each of `paths`, which `keys` draw; `names` of
+    their rows in `store`; `missing` (M,): positions of those that are not there yet.
+    """
+
+    split: str
+    paths: list[Source]
+    views: KeptViews
+    keys: np.ndarray
+    amp: str
+    store: RowStore
+    names: np.ndarray
+    missing: np.ndarray
+
+    @property
+    def missing_bytes(self) -> int:
+        return len(self.missing) * self.store.row_bytes
+
+
+def keep_features(config: Config, trainer: Trainer, data: Data) -> dict[str, Rows]:
+    """Computes what is not there yet, makes the trainer learn and validate from it, and returns the
+    features of every split.
+
+    Call it when the trainer has its weights. Raises ValueError where the disk is too small,
+    ImageError for an image that cannot be read, and Stopped when a signal asked for it: what is
+    computed by then is kept.
+    """
+    runtime, model, rule = trainer.runtime, trainer.model, trainer.options.rule
+    seen = training_views(trainer.dataset.transform, config.seed, config.cache_views or VIEWS)
+    weights, wanted = _weights(model), []
+    for name, split in data.splits.items():
+        views = seen if name == "train" else EvaluationViews(rule)
+        amp = "off" if name == "test" else runtime.amp  # the test is in float32
+        store = _store(config, runtime, model, weights, views, amp)
+        wanted.append(_wanted(name, split.targets, views, amp, store, runtime))
+    _check_room(wanted, runtime)
+    found = {}
+    for want in wanted:
+        if len(want.missing):
+            _compute(want, trainer)
+        else:
+            trainer.logger.info(
+                f"features of {want.split}: those of all {len(want.paths)} images found in "
+                f"{want.store.folder}"
+            )
+        found[want.split] = _rows(want)
+    trainer.dataset = FeatureSteps(trainer.dataset, seen, found["train"])
+    trainer.options = replace(trainer.options, features=found.get("val"))
+    return found
+
+
+def _weights(model: QualityNet) -> str:
+    """SHA-256 of all that the backbone computes with."""
+    normalisation = {"mean": model.mean, "std": model.std}
+    return checkpoint.digest({**normalisation, "backbone": model.backbone.state_dict()})
+
+
+def _store(
+    config: Config,
+    runtime: Runtime,
+    model: QualityNet,
+    weights: str,
+    views: KeptViews,
+    amp: str,
+) -> RowStore:
+    about = {
+        "format": FORMAT,
+        "arch": model.arch,
+        "backbone": model.backbone_name,
+        "weights_sha256": weights,
+        "image_size": list(model.image_size),
+        **views.about(),
+        "max_pixels": config.max_pixels,
+        "amp": amp,
+        "device": runtime.device.type,
+        "packages": versions(name for name in PACKAGES if name != "scipy"),
+    }
+    about = json.loads(json.dumps(about))  # as it will be read again
+    digest = checkpoint.digest(about)
+    folder = Path(config.cache_features or ".") / f"{file_arch(model.arch)}-{digest[:16]}"
+    features = model.heads["quality"].fc.in_features
+    return RowStore(folder, about, (views.count, features))
+
+
+def _wanted(
+    split: str, targets: Targets, views: KeptViews, amp: str, store: RowStore, runtime: Runtime
+) -> Wanted:
+    paths = targets.paths
+    keys = view_keys(targets) if views.keyed else np.zeros(len(paths), dtype=np.int64)
+    names = missing = None
+    if runtime.main:  # the others must not see what somebody adds meanwhile
+        store.prepare()
+        names = np.array(
+            [_name(p, int(k) if views.keyed else None) for p, k in zip(paths, keys, strict=True)]
+        )
+        missing = store.missing(names)
+        for part in store.damaged:
+            runtime.info(f"{part}: damaged, and removed: what it held is computed anew")
+    names, missing = distributed.broadcast_object((names, missing))
+    return Wanted(split, paths, views, keys, amp, store, names, missing)
+
+
+def _name(path: Source, key: int | None) -> bytes:
+    """Of the features of a file as it is now; looked at before it is read, so that a change in
+    between gives another name the next time.
+    """
+    try:
+        status = os.stat(path)
+    except OSError as error:
+        raise ImageError(path, f"{error.strerror}: check the path") from None
+    times = (status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    return row_name(os.path.abspath(path), *times, *(() if key is None else (key,)))
+
+
+def _check_room(wanted: list[Wanted], runtime: Runtime) -> None:
+    """ValueError on every process where the disk has no room for all that is to be computed."""
+    folder = wanted[0].store.folder.parent
+    free = distributed.broadcast_object(free_bytes(folder))
+    needed = sum(want.missing_bytes for want in wanted)
+    if needed > free:
+        raise ValueError(
+            f"--cache_features {folder}: needs {_size(needed)} and {_size(free)} are free: name a "
+            "folder on a larger disk"
+        )
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e9:.2f} GB" if count >= 1e7 else f"{count / 1e6:.2f} MB"
+
+
+def _rows(want: Wanted) -> Rows:
+    try:
+        return want.store.rows(want.names)
+    except KeyError:
+        raise ValueError(
+            f"{want.store.folder}: features that were written are not there: --cache_features "
+            "must name a folder that all machines share and nobody empties meanwhile"
+        ) from None
+
+
+def _compute(want: Wanted, trainer: Trainer) -> None:
+    """Each process computes its share of what is missing, in parts that are kept at once; all of
+    them stop together.
+    """
+    runtime, size = trainer.runtime, trainer.runtime.world.size
+    shares = [_views_of(want, trainer.options, want.missing[r::size]) for r in range(size)]
+    dataset = shares[runtime.world.rank]
+    images = max(FEWEST, math.ceil(len(want.paths) / PARTS))
+    groups = math.ceil(images / len(shares[0].groups[0]))  # of a part
+    features = _features(want, trainer, dataset)
+    for _ in range(math.ceil(len(shares[0]) / groups)):
+        fault = _add_part(want, islice(features, groups), runtime)
+        if distributed.any_rank(fault is not None or runtime.stop_signal is not None):
+            break
+    features.close()
+    raise_together(fault)
+    if runtime.stop_requested():
+        trainer.stop()
+
+
+def _views_of(want: Wanted, options: ScoringOptions, images: np.ndarray) -> KeptViewDataset:
+    size = max(1, options.batch_size // want.views.count)  # so many views at once as in scoring
+    return KeptViewDataset(
+        want.paths, options.rule, want.views, want.keys, size, options.max_pixels, images.tolist()
+    )
+
+
+def _add_part(want: Wanted, features: Iterator[Group | str], runtime: Runtime) -> str | None:
+    """Keeps what comes, up to a fault, which is returned, or a signal."""
+    images, rows, fault = [], [], None
+    for item in features:
+        if isinstance(item, str):
+            fault = item
+            break
+        images.append(item[0])
+        rows.append(item[1])
+        if runtime.stop_signal is not None:
+            break
+    if images:
+        want.store.add(want.names[np.concatenate(images)], np.concatenate(rows))
+    return fault
+
+
+def _features(
+    want: Wanted, trainer: Trainer, dataset: KeptViewDataset
+) -> Generator[Group | str, None, None]:
+    """(positions (n,), features (n, V, F)) of one group of images after the other, or a fault."""
+    runtime, options = trainer.runtime, trainer.options
+    assert not trainer.model.backbone.training
+    workers = min(options.workers, len(dataset))
+    loader = make_loader(dataset, range(len(dataset)), workers, pin_memory(runtime.device))
+    bar = CountBar(f"features of {want.split}", sys.stderr) if runtime.main else None
+    begun, done = time.perf_counter(), 0
+    total = sum(map(len, dataset.groups))
+    for number, item in enumerate(batches(loader)):
+        if isinstance(item, LoadFault):
+            yield item.message
+            return
+        views, indices = item
+        rows = _forward(trainer.model, views, want.amp, runtime)
+        done += len(indices)
+        now = time.perf_counter()
+        if number == min(1, len(dataset) - 1):  # the first one warms up
+            _announce(want, trainer, (now - begun) * len(dataset))
+        if number == 0:
+            begun = now
+        if bar:
+            bar.update(done, total)
+        yield indices.numpy(), rows
+    if bar:
+        bar.finish()
+
+
+@torch.inference_mode()
+def _forward(model: QualityNet, views: torch.Tensor, amp: str, runtime: Runtime) -> np.ndarray:
+    """uint8 (n, V, 3, H, W) -> float32 (n, V, F)."""
+    with autocast(runtime.device, amp):
+        features = model.features(to_input(views.flatten(0, 1), runtime.device))
+    return features.float().cpu().numpy().reshape(*views.shape[:2], -1)
+
+
+def _announce(want: Wanted, trainer: Trainer, seconds: float) -> None:
+    spoken = f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+    trainer.logger.info(
+        f"features of {want.split}: {len(want.missing)} of {len(want.paths)} images to compute, "
+        f"{want.views.count} view(s) each, {_size(want.missing_bytes)} into {want.store.folder}, "
+        f"about {spoken}"
+    )

@@ -1,0 +1,156 @@
+"""--train --repeats N or --folds K: as many trainings on other splits of the same labels, each an
+ordinary run in one folder, and what their test figures are together.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from applications.inputs import left_out
+from applications.inputs.data import read_data
+from applications.inputs.resplit import part_of
+from applications.inputs.runtime import Runtime, Stopped
+from applications.tasks import TASKS
+from applications.train import check_names, train
+from applications.training import run_folder
+from applications.training.run_folder import RunFolder
+from applications.training.run_lock import hold
+from config import Config
+from utils.files.reading import read_object
+from utils.files.writing import write_json, write_text
+from utils.runtime import distributed
+from utils.runtime.logger import Logger
+
+SUMMARY = "summary.json"  # beside summary.csv, in the folder of all runs
+STATISTICS = ("median", "lower quartile", "upper quartile", "mean", "std", "min", "max")
+
+
+def wanted(config: Config) -> bool:
+    """Whether this is the command of all runs, rather than one of them."""
+    return (config.repeats or config.folds) is not None and config.repeat is None
+
+
+def run(config: Config, runtime: Runtime) -> int:
+    """Trains what is not finished yet, then writes the summary; --continue FOLDER goes on."""
+    parent = _parent(config, runtime)
+    count = config.folds or config.repeats or 0
+    finished: list[tuple[Config, RunFolder]] = []
+    for number in range(1, count + 1):
+        own = replace(
+            config, repeat=number, logdir=parent.path.as_posix(), continue_run=None, train=True,
+            # The images have been decoded once; what is skipped must be looked for each time.
+            no_check=config.no_check or config.bad_images == "stop",
+            given=config.given | {"repeat", "logdir", "no_check"},
+        )  # fmt: skip
+        runtime.info(f"== {part_of(own)}")
+        # The main process looks: it may begin a run before another one has looked.
+        begun = distributed.broadcast_object(_begun(parent.path, number))
+        if begun is not None and run_folder.opened(begun, own).finished(own):
+            finished.append((own, run_folder.opened(begun, own)))
+            continue
+        if begun is not None:
+            own = run_folder.continued(
+                replace(
+                    config, continue_run=begun.as_posix(), given=config.given | {"continue_run"}
+                )
+            )
+        try:
+            finished.append((own, train(own, runtime)))
+        except Stopped as stop:
+            go_on = f"all of them go on with --continue {parent.path}"
+            raise Stopped(stop.code - 128, f"{stop}; {go_on}") from None
+        if number < count and runtime.stop_requested():
+            stopped = runtime.stop_signal or 15
+            go_on = f"go on with --continue {parent.path}"
+            raise Stopped(stopped, f"stopped by signal {stopped} after {part_of(own)}: {go_on}")
+    if runtime.main:
+        _summarise(parent.path, finished)
+    return 0
+
+
+def _parent(config: Config, runtime: Runtime) -> RunFolder:
+    """The folder of all runs: that of --continue, or a new one, after a look at the labels."""
+    first, task = replace(config, repeat=1), TASKS[config.criterion]
+    if config.continue_run:
+        folder = run_folder.opened(Path(config.continue_run), config)
+        hold(folder.path, runtime)
+        run_folder.check_processes(folder, runtime)
+        unchecked = replace(first, no_check=True, bad_images="stop")
+        run_folder.check_labels(folder, read_data(unchecked, task, runtime).digests())
+        return folder
+    check_names(config)
+    data = read_data(first, task, runtime)
+    beside = {left_out.FILE: left_out.record([(first, data.skipped)])}
+    return run_folder.create(config, data.digests(), runtime, beside)
+
+
+def _begun(parent: Path, number: int) -> Path | None:
+    """The newest run of a number below `parent`."""
+    found = []
+    for file in sorted(parent.glob("[!.]*/config.json")):
+        if read_object(file).get("repeat") == number:
+            found.append(file.parent)
+    return found[-1] if found else None
+
+
+def _summarise(parent: Path, finished: list[tuple[Config, RunFolder]]) -> None:
+    results = [folder.stored_results() for _, folder in finished]
+    figures = figures_of([result.get("test", {}) for result in results])
+    summary = {name: statistics_of(values) for name, values in figures.items()}
+    rows = [
+        {"run": folder.path.name, "part": part_of(config), "best_epoch": result.get("best_epoch")}
+        | {name: values[i] for name, values in figures.items()}
+        for i, ((config, folder), result) in enumerate(zip(finished, results, strict=True))
+    ]
+    write_json(parent / SUMMARY, {"figures": summary, "runs": rows})
+    write_text(parent / "summary.csv", _csv(rows, summary))
+    with closing(Logger(parent, tensorboard=False)) as logger:
+        logger.info(summary_table(summary, len(finished)))
+
+
+def figures_of(tests: list[dict[str, Any]]) -> dict[str, list[float | None]]:
+    """The values of every figure that a run has, None of runs without it."""
+    numbers = (k for test in tests for k, v in test.items() if isinstance(v, float) or v is None)
+    return {name: [test.get(name) for test in tests] for name in dict.fromkeys(numbers)}
+
+
+def statistics_of(values: list[float | None]) -> dict[str, Any]:
+    """STATISTICS of the values that exist, and how many they are (`n`); None without any."""
+    known = np.array([v for v in values if v is not None and v == v], dtype=np.float64)
+    if not len(known):
+        return {**dict.fromkeys(STATISTICS), "n": 0}
+    lower, median, upper = np.quantile(known, [0.25, 0.5, 0.75])
+    spread = known.std(ddof=1) if len(known) > 1 else 0.0
+    found = (median, lower, upper, known.mean(), spread, known.min(), known.max())
+    return {**dict(zip(STATISTICS, map(float, found), strict=True)), "n": len(known)}
+
+
+def summary_table(summary: dict[str, dict[str, Any]], runs: int) -> str:
+    """Aligned columns: a figure, and its statistics over the runs."""
+    rows = [("test figure", *STATISTICS, "runs")]
+    for name, found in summary.items():
+        cells = ["nan" if found[s] is None else f"{found[s]:.4f}" for s in STATISTICS]
+        rows.append((name, *cells, f"{found['n']}/{runs}"))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows
+    ]
+    return "\n".join(lines)
+
+
+def _csv(rows: list[dict[str, Any]], summary: dict[str, dict[str, Any]]) -> str:
+    """A row per run, then one per statistic."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    for statistic in STATISTICS:
+        writer.writerow({"run": statistic, **{k: found[statistic] for k, found in summary.items()}})
+    return text.getvalue()

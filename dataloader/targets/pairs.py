@@ -1,0 +1,118 @@
+"""Pairs of images as index arrays: a batch holds each distinct image once, however many pairs name
+it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from dataloader.labels.labels import PairLabel, label_paths
+from dataloader.labels.levels import Level
+from dataloader.targets.known_order import KnownOrder
+
+
+def linked(count: int, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """int64 (count,): for each item the smallest item that the links a[i]-b[i] lead to."""
+    links = coo_array((np.ones(len(a), dtype=bool), (a, b)), shape=(count, count))
+    _, component = connected_components(links, directed=False)
+    _, first = np.unique(component, return_index=True)
+    return first[component]
+
+
+class PairTargets:
+    """Ordered pairs: targets {"better": int64 (P,), "worse": int64 (P,)}, positions among a batch's
+    images, and with `margin_per_level` {"margin": float32 (P,)}.
+
+    levels: of `paths`, in their order, where they are known. The pairs of a batch are then those of
+    its lines and all others whose order the levels give among its images, each once; a line that
+    the levels do not know, or that contradicts them, stays. Without levels: the lines as they are.
+
+    margin_per_level: a pair's margin per level between its images; one level for a line whose order
+    the levels do not know. across: see KnownOrder. ValueError for either without levels.
+    """
+
+    relational = True
+
+    def __init__(
+        self,
+        labels: Sequence[PairLabel],
+        levels: list[Level] | None = None,
+        margin_per_level: float | None = None,
+        across: int = 0,
+    ) -> None:
+        asked = {"--margin_by_level": margin_per_level is not None, "--across": across > 0}
+        for flag in (name for name, wanted in asked.items() if wanted and levels is None):
+            raise ValueError(
+                f"{flag} needs the levels of the images: put levels.csv beside the label file, or "
+                "leave the flag out"
+            )
+        self.paths = label_paths(labels)
+        self.levels, self.margin_per_level = levels, margin_per_level
+        self.order = None if levels is None else KnownOrder(levels, across)
+        position = {path: i for i, path in enumerate(self.paths)}
+        self.better = np.array([position[label.better] for label in labels], dtype=np.int64)  # (L,)
+        self.worse = np.array([position[label.worse] for label in labels], dtype=np.int64)  # (L,)
+
+    def __len__(self) -> int:
+        return len(self.better)
+
+    def select(self, lines: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        both = np.concatenate([self.better[lines], self.worse[lines]])
+        images, inverse = np.unique(both, return_inverse=True)
+        inverse = inverse.reshape(-1)  # numpy 2.0.0 alone keeps another shape
+        better, worse = inverse[: len(lines)], inverse[len(lines) :]
+        if self.order is not None:
+            more_better, more_worse = self.order.pairs(images)
+            code = np.concatenate([better, more_better]) * len(images)
+            code += np.concatenate([worse, more_worse])
+            better, worse = np.divmod(np.unique(code), len(images))
+        return images, self._targets(images, better, worse)
+
+    def _targets(
+        self, images: np.ndarray, better: np.ndarray, worse: np.ndarray
+    ) -> dict[str, np.ndarray]:
+        targets = {"better": better, "worse": worse}
+        if self.order is not None and self.margin_per_level is not None:
+            apart = self.order.apart(images[better], images[worse])
+            targets["margin"] = apart * np.float32(self.margin_per_level)
+        return targets
+
+    def in_order(self, order: np.ndarray) -> PairTargets:
+        return self
+
+    def groups(self) -> np.ndarray:
+        """Lines that belong together, so that a batch of them holds many pairs and few images.
+
+        Where levels are known: those of one ladder, which is that of a line's worse image, because
+        level 0 stands at the head of all ladders of its reference. Else lines whose images are
+        linked by pairs: all versions of one photograph, as a rule.
+        """
+        if self.order is not None:
+            return self.order.ladders(self.worse)
+        return linked(len(self.paths), self.better, self.worse)[self.better]
+
+    def view_keys(self, images: np.ndarray, targets: dict[str, np.ndarray]) -> np.ndarray:
+        """Images linked by the batch's pairs are cropped alike: two versions of a photograph then
+        differ in their distortion only, which is what their order is about. Where levels are
+        known, a pair of two photographs is no such link.
+        """
+        better, worse = targets["better"], targets["worse"]
+        if self.order is not None:
+            related = self.order.related(images[better], images[worse])
+            better, worse = better[related], worse[related]
+        return images[linked(len(images), better, worse)]
+
+    def all(self) -> dict[str, np.ndarray]:
+        return self._targets(np.arange(len(self.paths)), self.better, self.worse)
+
+    def captions(self, targets: dict[str, np.ndarray], count: int) -> list[str]:
+        words: list[list[str]] = [[] for _ in range(count)]
+        for better, worse in zip(targets["better"], targets["worse"], strict=True):
+            if better < count and worse < count:
+                words[better].append(f">{worse}")
+                words[worse].append(f"<{better}")
+        return [f"{i}: {' '.join(w[:4])}{' …' if len(w) > 4 else ''}" for i, w in enumerate(words)]

@@ -1,0 +1,285 @@
+"""What the last evaluation adds: where a fit comes from, what is resampled, what votes allow."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from applications.combinations import check
+from applications.evaluate import table
+from applications.evaluation.final_figures import Judged, final_figures, fits_on_val, image_clusters
+from applications.evaluation.ladders import ladder_figures
+from applications.inputs.data import Split
+from applications.tasks import TASKS
+from applications.tasks.judged import Scores
+from config import UsageError, make_config
+from dataloader.batch import DistributionTargets, RelatedDistributions, ScoreTargets
+from dataloader.labels.labels import DistributionLabel, PairLabel, ScoreLabel
+from dataloader.labels.levels import Level
+from dataloader.labels.records import BucketLabel
+from dataloader.targets.buckets import BucketedDistributions, BucketTargets
+from dataloader.targets.pairs import PairTargets
+from utils.statistics import vote_noise
+from utils.statistics.logistic_fit import fit_logistic
+from utils.statistics.metrics import distribution_metrics, pair_metrics, score_metrics
+from utils.statistics.ranking_metrics import FIGURES as LADDER_FIGURES
+
+PATHS = [Path(f"{i:02}.png") for i in range(40)]
+REFERENCES = [Level(f"photo{i // 4}", "blur", i % 4) for i in range(40)]
+
+
+def rated(seed, name="test", levels=None):
+    """A split of 40 images with MOS, and scores that bend."""
+    rng = np.random.default_rng(seed)
+    mos = rng.uniform(1, 5, 40)
+    targets = ScoreTargets([ScoreLabel(p, m, 0) for p, m in zip(PATHS, mos, strict=True)], levels)
+    scores = np.exp(0.5 * mos) + rng.normal(0, 0.5, 40)
+    return judged(targets, Scores(scores.astype(np.float32), None), name)
+
+
+def voted(seed, levels=None, counts=True):
+    rng = np.random.default_rng(seed)
+    votes = np.stack([rng.multinomial(20, rng.dirichlet(np.ones(5))) for _ in range(40)])
+    votes += rng.integers(0, 3, (40, 5))
+    rows = [
+        DistributionLabel(p, tuple(v / v.sum()), 0, int(v.sum()) if counts else None)
+        for p, v in zip(PATHS, votes, strict=True)
+    ]
+    probs = (votes + 20 * rng.dirichlet(np.ones(5), 40)).astype(np.float32)
+    probs /= probs.sum(axis=1, keepdims=True)
+    scores = Scores(probs @ np.arange(1, 6, dtype=np.float32), probs)
+    return judged(DistributionTargets(rows, levels), scores, "test"), votes
+
+
+def judged(targets, scores, name):
+    return Judged(Split(name, targets, Path(f"data/{name}/label.txt"), None, ""), scores)
+
+
+def finished(task, on, val=None, **flags):
+    config = make_config({"criterion": task, "bootstrap": 200, **flags})
+    measured = TASKS[task].measure(on.split.targets.all(), on.found)
+    measured |= ladder_figures(on.split.targets, on.found)[0]
+    return final_figures(config, TASKS[task], on, measured, val)
+
+
+def test_the_fit_is_of_val_where_that_is_given_and_marked():
+    on, val = rated(0), rated(1, "val")
+    mos, scores = on.split.targets.all()["mos"], on.found.scores
+    alone, _ = finished("regress", on)
+    given, _ = finished("regress", on, val)
+    assert (alone["fit"], given["fit"]) == ("test", "val")
+    for values, source in ((alone, on), (given, val)):
+        for kind in ("4p", "5p"):
+            fit = fit_logistic(kind, source.found.scores, source.split.targets.all()["mos"])
+            mapped = fit(scores)
+            assert values[f"plcc_{kind}"] == pytest.approx(stats.pearsonr(mapped, mos).statistic)
+            assert values[f"rmse_{kind}"] == pytest.approx(np.sqrt(np.mean((mapped - mos) ** 2)))
+            assert values["fits"][kind]["parameters"] == fit.parameters
+    assert alone["plcc_4p"] > alone["plcc"] and alone["rmse_4p"] > 0
+    assert given["rmse_4p"] >= alone["rmse_4p"]
+    assert score_metrics(scores, mos).items() <= given.items()
+    printed = table(given, "title").splitlines()
+    assert next(line for line in printed if line.startswith("plcc_4p")).endswith("fit: val")
+    assert not any("fit" in line for line in printed if line.startswith(("plcc ", "srcc")))
+    assert [line.split()[0] for line in printed if line.endswith("  raw")] == ["plcc", "rmse"]
+
+
+def test_a_failed_fit_is_said_and_printed():
+    on = rated(0)
+    flat = judged(on.split.targets, Scores(np.full(40, 2.0, np.float32), None), "val")
+    values, remarks = finished("regress", on, flat)
+    assert "4p fit: constant prediction" in remarks and math.isnan(values["plcc_4p"])
+    lines = [line.split() for line in table(values, "title").splitlines()]
+    assert ["plcc_4p", "nan", "fit:", "failed"] in lines
+    assert "plcc_4p" not in values["intervals"] and "plcc" in values["intervals"]
+    on, _ = voted(0)
+    flat = judged(on.split.targets, Scores(np.full(40, 2.0), on.found.probs), "val")
+    values, _ = finished("emd", on, flat)  # no error after the fit is an outlier, or is none
+    for name in ("outlier_ratio_std", "outlier_ratio_se"):
+        assert math.isnan(values[name]) and name not in values["intervals"]
+
+
+def test_intervals_are_of_references_where_they_are_known():
+    one, _ = finished("regress", rated(0))
+    grouped, _ = finished("regress", rated(0, levels=REFERENCES))
+    assert (one["bootstrap"]["drawn"], one["bootstrap"]["count"]) == ("images", 40)
+    assert (grouped["bootstrap"]["drawn"], grouped["bootstrap"]["count"]) == ("references", 10)
+    assert one["intervals"] != grouped["intervals"]
+    names = {"srcc", "plcc", "krcc", "rmse", "mae", "plcc_4p", "rmse_4p", "plcc_5p", "rmse_5p"}
+    assert one["intervals"].keys() == names
+    assert grouped["intervals"].keys() == {*names, *LADDER_FIGURES}
+    for name, (low, high) in one["intervals"].items():
+        assert low < one[name] < high
+    printed = table(grouped, "title").splitlines()
+    assert printed[-1] == "[95% intervals: 200 resamples of 10 references]"
+    low, high = grouped["intervals"]["srcc"]
+    assert any(line.split()[2:4] == [f"[{low:.4f},", f"{high:.4f}]"] for line in printed[1:-1])
+
+
+def test_the_seed_decides_and_zero_leaves_intervals_out():
+    first, again, other = (finished("regress", rated(0), seed=s)[0] for s in (3, 3, 4))
+    assert first == again and first["intervals"] != other["intervals"]
+    none, remarks = finished("regress", rated(0), bootstrap=0)
+    assert "intervals" not in none and "bootstrap" not in none and "plcc_4p" in none
+    assert remarks == []
+
+
+def test_votes_allow_outliers_and_resolving_power():
+    on, votes = voted(0)
+    values, _ = finished("emd", on)
+    mos = on.split.targets.all()["probs"] @ np.arange(1, 6)
+    samples = [np.repeat(np.arange(1, 6), row) for row in votes]
+    std = np.array([s.std(ddof=1) for s in samples])
+    error = np.abs(fit_logistic("4p", on.found.scores, mos)(on.found.scores) - mos)
+    assert values["outlier_ratio_std"] == pytest.approx(np.mean(error > 2 * std))
+    limit = 2 * std / np.sqrt(votes.sum(axis=1))
+    assert values["outlier_ratio_se"] == pytest.approx(np.mean(error > limit))
+    assert 0 < values["outlier_ratio_se"] < 1 and values["outlier_ratio_std"] == 0
+    pairs = [(a, b) for i, a in enumerate(samples) for b in samples[:i]]
+    significant = [
+        abs(a.mean() - b.mean()) > 1.959964 * math.hypot(stats.sem(a), stats.sem(b))
+        for a, b in pairs
+    ]
+    assert values["n_different"] == sum(significant)
+    assert values["n_similar"] == len(pairs) - sum(significant)
+    assert 0.5 < values["auc_different"] < 1
+    assert 0.5 < values["correct_better"] <= values["auc_better"] < 1
+    shown = distribution_metrics(on.found.probs, on.split.targets.all()["probs"])
+    assert shown.items() <= values.items()
+    names = {"emd_r1", "emd_r2", "std_srcc", "std_plcc", "srcc", "outlier_ratio_se"}
+    assert {*names, *vote_noise.FIGURES} <= values["intervals"].keys()
+    for name in vote_noise.FIGURES:
+        low, high = values["intervals"][name]
+        assert 0.4 < low < values[name] < high < 1
+    assert values["intervals"]["emd_r1"][0] < values["emd_r1"] < values["intervals"]["emd_r1"][1]
+
+
+def relabelled(task, rows):
+    if task == "emd+rank":
+        return RelatedDistributions(rows)
+    if task == "emd+siamese":
+        return BucketedDistributions(rows, None, 1.0)
+    return BucketTargets([BucketLabel(row.path, int(np.argmax(row.probs)), 0) for row in rows])
+
+
+@pytest.mark.parametrize("task", ["emd+rank", "emd+siamese", "siamese"])
+def test_every_figure_of_the_other_tasks_has_an_interval(task):
+    on, votes = voted(0)
+    rows = [
+        DistributionLabel(p, tuple(v / v.sum()), 0, int(v.sum()))
+        for p, v in zip(PATHS, votes, strict=True)
+    ]
+    values, _ = finished(task, judged(relabelled(task, rows), on.found, "test"))
+    for name in TASKS[task].figures[:-1]:  # all but the loss
+        low, high = values["intervals"][name]
+        assert low < values[name] < high
+        figure = TASKS[task].resampled(relabelled(task, rows).all(), on.found, np.arange(40))[name]
+        assert figure(np.ones((1, 40))) == pytest.approx([values[name]])
+
+
+def test_mean_scores_with_a_std_csv(tmp_path):
+    """As --prepare writes it: outliers, and with vote counts resolving power as well."""
+    rng = np.random.default_rng(3)
+    on = rated(0)
+    std, votes = rng.uniform(0.1, 0.6, 40), rng.integers(5, 30, 40)
+    labels = [
+        ScoreLabel(tmp_path / p, m, 0) for p, m in zip(PATHS, on.split.targets.values, strict=True)
+    ]
+    split = Split("test", ScoreTargets(labels), tmp_path / "label.txt", None, "")
+
+    def finished_with(rows, header="path,std,votes"):
+        (tmp_path / "std.csv").write_text(header + "\n" + "\n".join(rows), encoding="utf-8")
+        return finished("regress", Judged(split, on.found))
+
+    full = [f"{p},{s},{v}" for p, s, v in zip(PATHS, std, votes, strict=True)]
+    values, _ = finished_with(full)
+    mos = split.targets.all()["mos"]
+    error = np.abs(fit_logistic("4p", on.found.scores, mos)(on.found.scores) - mos)
+    assert 0 < values["outlier_ratio_std"] == np.mean(error > 2 * std)
+    assert values["outlier_ratio_se"] == np.mean(error > 2 * std / np.sqrt(votes))
+    assert values["n_different"] + values["n_similar"] == 40 * 39 / 2
+    uncounted, _ = finished_with([row.rpartition(",")[0] + "," for row in full])
+    assert uncounted["outlier_ratio_std"] == values["outlier_ratio_std"]
+    assert not {"outlier_ratio_se", "auc_better"} & uncounted.keys()
+    errors = [f"{p},{s / n**0.5}" for p, s, n in zip(PATHS, std, votes, strict=True)]
+    means, _ = finished_with(errors, "path,standard_error")
+    assert "outlier_ratio_std" not in means  # it is not the votes' spread
+    for name in ("outlier_ratio_se", "auc_better", "n_different"):
+        assert means[name] == pytest.approx(values[name]), name
+    broken, remarks = finished_with(full[1:])
+    assert "outlier_ratio_std" not in broken and "plcc_4p" in broken
+    assert any("no outlier ratio" in said and "00.png" in said for said in remarks)
+
+
+def test_shares_have_a_deviation_but_no_counts():
+    values, _ = finished("emd", voted(0, counts=False)[0])
+    assert "outlier_ratio_std" in values
+    assert not {"outlier_ratio_se", "auc_better", "n_different"} & values.keys()
+
+
+def ranked(pairs, levels=None):
+    rng = np.random.default_rng(2)
+    labels = [PairLabel(PATHS[a], PATHS[b], 0) for a, b in pairs]
+    targets = PairTargets(labels, levels)
+    quality = -np.array([PATHS.index(path) % 4 for path in targets.paths], dtype=np.float32)
+    return judged(
+        targets, Scores(quality + rng.normal(0, 1, len(quality)).astype(np.float32), None), "test"
+    )
+
+
+LADDER_PAIRS = [
+    (4 * p + a, 4 * p + b) for p in range(10) for a in range(4) for b in range(a + 1, 4)
+]
+
+
+@pytest.mark.parametrize("levels", [None, REFERENCES])
+def test_pair_accuracy_by_photograph(levels):
+    on = ranked(LADDER_PAIRS, levels)
+    values, remarks = finished("rank", on)
+    labels, scores = on.split.targets.all(), on.found.scores
+    expected = pair_metrics(scores[labels["better"]], scores[labels["worse"]])
+    assert values["pair_accuracy"] == expected["pair_accuracy"]
+    low, high = values["intervals"]["pair_accuracy"]
+    assert low < values["pair_accuracy"] < high and remarks == []
+    drawn = "references" if levels else "groups of images that pairs link"
+    assert (values["bootstrap"]["drawn"], values["bootstrap"]["count"]) == (drawn, 10)
+    assert "fit" not in values and "plcc_4p" not in values
+    assert finished("rank", on, fit="val")[1] == [
+        "--fit val: nothing to fit, rank labels are no opinions"
+    ]
+
+
+def test_pairs_that_link_everything_are_drawn_by_image():
+    clusters, unit = image_clusters(ranked([(i, i + 1) for i in range(39)]).split.targets)
+    assert unit == "images" and clusters.tolist() == list(range(40))
+
+
+def test_images_without_a_reference_are_their_own():
+    levels = [Level("" if i < 4 else "photo", "", 0) for i in range(40)]
+    clusters, _ = image_clusters(rated(0, levels=levels).split.targets)
+    assert clusters.tolist() == [0, 1, 2, 3, *[4] * 36]
+
+
+def test_where_the_fit_comes_from():
+    with_val = {name: rated(0, name).split for name in ("val", "test")}
+    task = TASKS["regress"]
+    for fit, trained, expected in (
+        (None, True, True), (None, False, False), ("val", False, True), ("test", True, False),
+    ):  # fmt: skip
+        config = make_config({} if fit is None else {"fit": fit})
+        assert fits_on_val(config, task, with_val, trained) == expected
+        assert not fits_on_val(config, task, {"test": with_val["test"]}, trained)
+    rankings = {name: ranked(LADDER_PAIRS).split for name in ("val", "test")}
+    assert not fits_on_val(make_config({}), TASKS["rank"], rankings, True)
+
+
+def test_flags_that_cannot_be_meant():
+    for given, match in (
+        ({"bootstrap": 20}, "--bootstrap 20: intervals need 100"),
+        ({"evaluate": True, "resume": "w.pth", "split": "val", "fit": "val"}, "the same images"),
+    ):
+        with pytest.raises(UsageError, match=match):
+            check(make_config(given))
+    check(make_config({"bootstrap": 0}))

@@ -1,0 +1,525 @@
+"""report.html: every number of it recomputed from predictions and labels by SciPy and NumPy."""
+
+from __future__ import annotations
+
+import csv
+import importlib
+import io
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy import special, stats
+
+from tests.cli import TINY, call, run_folders
+from tests.report_reader import ReportReader
+from tests.tiny_data import picture, write_data
+
+REFERENCES, LEVELS = 12, 4
+
+
+def rated(root: Path, split: str, seed: int, references: int) -> None:
+    """Ladders of two distortions with opinions that mostly follow the level."""
+    rng = np.random.default_rng(seed)
+    labels, levels = [], ["path,reference_id,distortion,level"]
+    for reference in range(references):
+        for kind in ("noise", "grain"):
+            for level in range(1, LEVELS + 1):
+                # A name that must not become markup.
+                name = f"images/{'<i>&' * (reference == 0)}{split}{reference}_{kind}{level}.png"
+                file = root / split / name
+                file.parent.mkdir(parents=True, exist_ok=True)
+                picture(rng, 20 * level * (1 if kind == "noise" else 1.4)).save(file)
+                labels.append(f"{name},{5 - level + rng.normal(0, 0.4):.3f}")
+                levels.append(f"{name},{split}{reference},{kind},{level}")
+    (root / split / "label.txt").write_text("\n".join(labels) + "\n")
+    (root / split / "levels.csv").write_text("\n".join(levels) + "\n")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A folder with a run, and an evaluation of its weights fitted on the judged images."""
+    folder = tmp_path_factory.mktemp("report")
+    for seed, (split, references) in enumerate((("train", 4), ("val", 5), ("test", REFERENCES))):
+        rated(folder / "data", split, seed, references)
+    call(folder, f"--train --criterion regress {TINY} --bootstrap 400 --report_maps 4")
+    call(folder, "-e --resume checkpoints/model_best_resnet10t.pth -o out/e.html --bootstrap 400")
+    return folder
+
+
+def predictions(file: Path) -> dict[str, np.ndarray]:
+    rows = list(csv.DictReader(file.read_text().splitlines()))
+    figures = {k: np.array([float(r[k]) for r in rows]) for k in ("score", "mos")}
+    names = ("path", "reference_id", "distortion", "level")
+    return {**figures, **{k: np.array([r[k] for r in rows]) for k in names if k in rows[0]}}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A report, what its predictions file says, and the root of its data."""
+
+    report: ReportReader
+    made: dict[str, np.ndarray]
+    root: Path
+
+    def made_worst(self) -> tuple[list[str], list[str]]:
+        """Names of the images, from the one rated most above its MOS, and from the other end."""
+        rest = mapped(self.report, self.made) - self.made["mos"]
+        names = [Path(self.made["path"][i]).name for i in np.argsort(-rest, kind="stable")]
+        return names, names[::-1]
+
+
+@pytest.fixture(scope="module", params=["run", "evaluation", "rated photographs"])
+def case(request, tmp_path_factory):
+    if request.param == "rated photographs":
+        return of_photographs(tmp_path_factory.mktemp("photographs"))
+    made = request.getfixturevalue("made")
+    if request.param == "evaluation":
+        report = ReportReader(made / "out/e.html")
+        return Case(report, predictions(made / "out/e.csv"), made / "data")
+    (run,) = run_folders(made)
+    found = predictions(run / "predictions_test.csv")
+    return Case(ReportReader(run / "report.html"), found, made / "data")
+
+
+def of_photographs(folder: Path) -> Case:
+    """A short training on real photographs with people's scores, where some are at hand."""
+    root = os.environ.get("IQA_MOS")
+    if not root:
+        pytest.skip("IQA_MOS names no folder of rated photographs (train/ val/ test/)")
+    call(folder, f"--train --criterion regress {TINY} --report_maps 4 --data {root}")
+    (run,) = run_folders(folder)
+    found = predictions(run / "predictions_test.csv")
+    return Case(ReportReader(run / "report.html"), found, Path(root))
+
+
+@pytest.fixture
+def laddered(case):
+    """A case whose references, distortions and levels are known."""
+    if "distortion" not in case.made:
+        pytest.skip("photographs without levels")
+    return case
+
+
+def figures_of(report: ReportReader) -> dict[str, dict[str, str]]:
+    (rows,) = report.tables["figures"]
+    return {row["figure"]: row for row in rows}
+
+
+def said(row: dict[str, str], column: str = "value") -> float:
+    return float(row[column])
+
+
+def four(x, b1, b2, b3, b4):
+    return b2 + (b1 - b2) * special.expit((x - b3) / abs(b4))
+
+
+def five(x, b1, b2, b3, b4, b5):
+    return b1 * (special.expit(b2 * (x - b3)) - 0.5) + b4 * x + b5
+
+
+def fits_of(report: ReportReader) -> dict[str, np.ndarray]:
+    (rows,) = report.tables["fit"]
+    numbers = [row for row in rows if row[""].startswith("b")]
+    return {
+        kind[0]: np.array([row[kind] for row in numbers if row[kind]], float)
+        for kind in ("4p", "5p")
+    }
+
+
+def test_figures(case):
+    report, made = case.report, case.made
+    found, x, y = figures_of(report), made["score"], made["mos"]
+    mapped = {"4p": four(x, *fits_of(report)["4"]), "5p": five(x, *fits_of(report)["5"])}
+    wanted = {
+        "srcc": stats.spearmanr(x, y)[0], "plcc": stats.pearsonr(x, y)[0],
+        "krcc": stats.kendalltau(x, y)[0], "rmse": np.sqrt(np.mean((x - y) ** 2)),
+        "mae": np.mean(np.abs(x - y)),
+        **{f"plcc_{k}": stats.pearsonr(m, y)[0] for k, m in mapped.items()},
+        **{f"rmse_{k}": np.sqrt(np.mean((m - y) ** 2)) for k, m in mapped.items()},
+    }  # fmt: skip
+    for name, value in wanted.items():
+        assert said(found[name]) == pytest.approx(value, abs=2e-4), name
+    assert set(wanted) <= set(found)
+
+
+def test_fits_on_the_judged_images_are_least_squares(made):
+    """No other logistic near it has a smaller error."""
+    report, data = ReportReader(made / "out/e.html"), predictions(made / "out/e.csv")
+    x, y = data["score"], data["mos"]
+    rng = np.random.default_rng(0)
+    for formula, own in ((four, fits_of(report)["4"]), (five, fits_of(report)["5"])):
+        least = np.sum((formula(x, *own) - y) ** 2)
+        for scale in (1e-3, 1e-2, 0.1):
+            for _ in range(100):
+                moved = own * (1 + scale * rng.normal(size=len(own)))
+                assert np.sum((formula(x, *moved) - y) ** 2) >= least * (1 - 1e-6)
+    assert "fitted on the judged images themselves" in (made / "out/e.html").read_text()
+
+
+def test_intervals_are_of_whole_references(case):
+    """An independent bootstrap of references, its standard error on Fisher's scale: of the end
+    farther from 0; the other is wider.
+    """
+    report, made = case.report, case.made
+    owner = made.get("reference_id", made["path"])
+    names = np.unique(owner)
+    members = [np.flatnonzero(owner == name) for name in names]
+    rng = np.random.default_rng(3)
+    resampled = []
+    for _ in range(600):
+        drawn = np.concatenate([members[i] for i in rng.integers(0, len(names), len(names))])
+        resampled.append(np.arctanh(stats.spearmanr(made["score"][drawn], made["mos"][drawn])[0]))
+    row = figures_of(report)["srcc"]
+    low, value, high = (np.arctanh(said(row, column)) for column in ("low", "value", "high"))
+    half, wide = (high - value, value - low) if value > 0 else (value - low, high - value)
+    wanted = stats.t.ppf(0.975, len(names) - 1) * np.std(resampled, ddof=1)
+    assert half == pytest.approx(wanted, rel=0.25) and wide > half
+
+
+def test_points_and_curves(case):
+    report, made = case.report, case.made
+    points = report.csv("fit_1.csv", "images")
+    assert np.allclose([float(p["x"]) for p in points], made["score"], rtol=1e-6)
+    assert np.allclose([float(p["y"]) for p in points], made["mos"], rtol=1e-6)
+    assert [p["label"] for p in points] == [Path(path).name for path in made["path"]]
+    for name, formula in (("4-parameter fit", four), ("5-parameter fit", five)):
+        curve = report.csv("fit_1.csv", name)
+        x, y = (np.array([float(p[k]) for p in curve]) for k in "xy")
+        assert np.allclose(y, formula(x, *fits_of(report)[name[0]]), rtol=1e-4, atol=1e-3)
+    band = report.csv("fit_1.csv", "95% interval of the 4-parameter fit")
+    assert all(float(p["low"]) < float(p["high"]) for p in band) and len(band) == len(curve)
+
+
+def mapped(report, made) -> np.ndarray:
+    return four(made["score"], *fits_of(report)["4"])
+
+
+def test_calibration(case):
+    report, made = case.report, case.made
+    x, y = mapped(report, made), made["mos"]
+    (rows,) = report.tables["calibration"]
+    parts = np.array_split(np.argsort(x, kind="stable"), 10)
+    assert len(rows) == 10
+    for row, part in zip(rows, parts, strict=True):
+        low, high = stats.t.interval(0.95, len(part) - 1, y[part].mean(), stats.sem(y[part]))
+        got = [said(row, k) for k in ("images", "mean prediction", "mean MOS", "low", "high")]
+        assert got == pytest.approx(
+            [len(part), x[part].mean(), y[part].mean(), low, high], abs=2e-3
+        )
+
+
+def test_residuals(case):
+    report, made = case.report, case.made
+    rest = mapped(report, made) - made["mos"]
+    points = report.csv("residuals_1.csv", "images")
+    assert np.allclose([float(p["y"]) for p in points], rest, atol=2e-3)
+    assert sum(float(p["y"]) for p in report.csv("residuals_2.csv", "images")) == len(rest)
+
+
+def test_the_worst_images_are_the_worst(case):
+    report, made = case.report, case.made
+    rest = mapped(report, made) - made["mos"]
+    order = np.argsort(-rest, kind="stable")
+    wanted = [Path(made["path"][i]).name for i in [*order[:12], *order[::-1][:12]]]
+    captions = report.captions["worst"]
+    assert [lines[0] for lines in captions] == wanted
+    errors = [float(lines[1].split(":")[0]) for lines in captions]
+    assert errors == pytest.approx([*rest[order[:12]], *rest[order[::-1][:12]]], abs=2e-3)
+    listed = list(csv.DictReader(io.StringIO(report.files["errors.csv"])))
+    assert [row["path"] for row in listed] == list(made["path"][order])
+    assert np.allclose([float(row["error"]) for row in listed], rest[order], atol=2e-3)
+
+
+def test_splits(case):
+    report = case.report
+    for row in report.tables["splits"][0]:
+        lines = (case.root / row["split"] / "label.txt").read_text().splitlines()
+        mos = np.array([float(line.rsplit(",", 1)[1]) for line in lines])
+        got = [said(row, k) for k in ("images", "lowest MOS", "mean", "highest", "deviation")]
+        wanted = [len(mos), mos.min(), mos.mean(), mos.max(), mos.std()]
+        assert got == pytest.approx(wanted, rel=1e-3)
+        shares = [float(p["y"]) for p in report.csv("splits_1.csv", row["split"])]
+        assert sum(shares) == pytest.approx(1)
+
+
+def test_ladders(laddered):
+    report, made = laddered.report, laddered.made
+    kinds = list(dict.fromkeys(made["distortion"]))
+    for number, kind in enumerate(kinds, start=1):
+        mean = report.csv(f"ladders_{number}.csv", "mean")
+        for point in mean:
+            own = (made["distortion"] == kind) & (made["level"] == f"{float(point['x']):g}")
+            assert float(point["y"]) == pytest.approx(made["score"][own].mean(), rel=1e-5)
+        right = [
+            (a > b) + (a == b) / 2
+            for reference in np.unique(made["reference_id"])
+            for scores in [made["score"][(made["reference_id"] == reference)
+                                         & (made["distortion"] == kind)]]
+            for i, a in enumerate(scores) for b in scores[i + 1 :]
+        ]  # fmt: skip
+        (row,) = [r for r in report.tables["ladders"][0] if r["distortion"] == kind]
+        assert said(row, "pair accuracy") == pytest.approx(np.mean(right), abs=1e-4)
+
+
+@pytest.mark.parametrize(("kind", "column"), [("distortion", 0), ("reference", 1)])
+def test_groups(laddered, kind, column):
+    report, made = laddered.report, laddered.made
+    names = made["distortion" if kind == "distortion" else "reference_id"]
+    rows = {row[kind]: row for row in report.tables["groups"][column]}
+    drawn = {row["label"]: row for row in report.csv(f"groups_{column + 1}.csv")}
+    assert rows.keys() == drawn.keys() == set(names)
+    for name in np.unique(names):
+        own = names == name
+        wanted = stats.spearmanr(made["score"][own], made["mos"][own])[0]
+        row = rows[name]
+        assert said(row, "srcc") == pytest.approx(wanted, abs=1e-4)
+        assert said(row, "low") <= said(row, "srcc") <= said(row, "high")
+        assert int(row["images"]) == own.sum()
+        assert float(drawn[name]["x"]) == pytest.approx(wanted)
+
+
+def test_curves_of_the_run(made):
+    (run,) = run_folders(made)
+    records = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    report = ReportReader(run / "report.html")
+    for split in ("train", "val"):
+        wanted = np.array([(r["epoch"], r["loss"]) for r in records if r["split"] == split])
+        got = np.array([(float(p["x"]), float(p["y"])) for p in report.csv("curves_1.csv", split)])
+        assert got == pytest.approx(wanted, rel=1e-5) and len(got) == 2
+    best = json.loads((run / "results.json").read_text())["best_epoch"]
+    assert f"the best is {best}." in (run / "report.html").read_text()
+
+
+def test_what_a_report_says_of_itself(case):
+    report = case.report
+    text = " ".join(row["what"] for row in report.tables["command"][0])
+    assert "torch" in text and "weights" in text
+    assert report.sources and all(s.startswith("data:image/") for s in report.sources)
+    always = {"figures", "fit", "calibration", "residuals", "worst", "order", "curves", "splits"}
+    some = {"groups", "ladders"} if "level" in case.made else set()
+    assert always | some | {"maps", "command"} == set(report.titles)
+    assert len([name for name in report.files if name.startswith("map_")]) == 4
+    too_high, too_low = case.made_worst()
+    mapped_names = [lines[0] for lines in report.captions["maps"]]
+    assert mapped_names == [too_high[0], too_low[0], too_high[1], too_low[1]]
+
+
+def test_without_a_report(made, tmp_path):
+    before = sorted(p.name for p in (made / "out").iterdir())
+    weights = made / "checkpoints/model_best_resnet10t.pth"
+    call(made, f"-e --resume {weights} -o {tmp_path}/n.csv --no_report --bootstrap 0")
+    assert not (tmp_path / "n.html").exists() and (tmp_path / "n.csv").exists()
+    assert sorted(p.name for p in (made / "out").iterdir()) == before
+
+
+@pytest.fixture(scope="module")
+def several(made):
+    rated(made / "other", "test", 7, 6)
+    weights = "checkpoints/model_best_resnet10t.pth"
+    call(made, f"--test data other --resume {weights} --bootstrap 400 -o several/all.csv")
+    return made / "several"
+
+
+def test_several_data_sets_on_one_page(several, made):
+    page = ReportReader(several / "all.html")
+    rows = list(csv.DictReader((several / "all.csv").read_text().splitlines()))
+    assert [row["data set"] for row in page.tables["figures"][0]] == ["data", "other"]
+    drawn = page.csv("intervals_1.csv")
+    assert [row["label"] for row in drawn] == ["data", "other"]
+    for row, shown_row, point in zip(rows, page.tables["figures"][0], drawn, strict=True):
+        assert said(shown_row, "srcc") == pytest.approx(float(row["srcc"]), abs=1e-4)
+        got = [float(point[k]) for k in ("x", "low", "high")]
+        assert got == pytest.approx([float(row[k]) for k in ("srcc", "srcc_low", "srcc_high")])
+    assert len(page.csv("fit_2.csv", "images")) == 6 * 2 * LEVELS
+    weights = "checkpoints/model_best_resnet10t.pth"
+    call(made, f"--test data other --resume {weights} --bootstrap 0 -o several/more.html")
+    stored = json.loads((several / "more.json").read_text())["data"]
+    assert stored.keys() == {"data", "other"} and (several / "more.html").exists()
+
+
+def test_a_part_of_many_images(made, monkeypatch):
+    for part in ("applications.reports.parts", "applications.reports.images"):
+        monkeypatch.setattr(importlib.import_module(part), "MOST_DRAWN", 20)
+    call(made, "-e --resume checkpoints/model_best_resnet10t.pth -o many/e.csv --report_maps 0")
+    report, found = ReportReader(made / "many/e.html"), predictions(made / "many/e.csv")
+    assert len(report.csv("fit_1.csv", f"20 of {len(found['mos'])} images")) == 20
+    rest = np.sort(mapped(report, found) - found["mos"])[::-1]
+    listed = [float(r["error"]) for r in csv.DictReader(io.StringIO(report.files["errors.csv"]))]
+    assert np.allclose(listed, [*rest[:10], *rest[-10:]], atol=2e-3)
+
+
+def test_wrong_pairs_of_a_ranking(tmp_path):
+    write_data(tmp_path / "data", "rank")
+    call(tmp_path, f"--train --criterion rank {TINY} --bootstrap 0 --epochs 1 --report_maps 2")
+    (run,) = run_folders(tmp_path)
+    rows = csv.DictReader((run / "predictions_test.csv").read_text().splitlines())
+    scores = {Path(row["path"]).name: float(row["score"]) for row in rows}
+    lines = (tmp_path / "data/test/label.txt").read_text().splitlines()
+    leads = {line: np.subtract(*(scores[Path(n).name] for n in line.split(","))) for line in lines}
+    wrong, seen = [], set()
+    for line in sorted((line for line in lines if leads[line] < 0), key=leads.get):
+        if seen.isdisjoint(line.split(",")):  # each image once
+            wrong.append(line)
+            seen.update(line.split(","))
+    report = ReportReader(run / "report.html")
+    assert len(report.captions.get("worst", [])) == 2 * min(len(wrong), 12)
+    shown = [lines[0] for lines in report.captions.get("worst", [])]
+    assert shown == [Path(n).name for line in wrong[:12] for n in line.split(",")]
+    listed = list(csv.DictReader(io.StringIO(report.files["pairs.csv"])))
+    leading = sorted(leads.values())
+    assert np.allclose([float(row["lead"]) for row in listed], leading, atol=1e-6)
+    in_order = [float(r["score"]) for r in csv.DictReader(io.StringIO(report.files["scores.csv"]))]
+    assert np.allclose(in_order, sorted(scores.values()))
+    assert "fit" not in report.titles and len(report.captions["maps"]) == 2
+    lowest = min(scores, key=scores.get)
+    assert report.captions["order"][0][0] == lowest == report.captions["maps"][0][0]
+
+
+def test_histograms(tmp_path):
+    write_data(tmp_path / "data", "emd")
+    call(tmp_path, f"--train --criterion emd {TINY} --bootstrap 0 --epochs 1")
+    (run,) = run_folders(tmp_path)
+    rows = list(csv.DictReader((run / "predictions_test.csv").read_text().splitlines()))
+    table = {k: np.array([[float(r[f"{k}{n}"]) for n in range(1, 6)] for r in rows]) for k in "pt"}
+    distance = np.abs(np.cumsum(table["p"] - table["t"], axis=1)).mean(axis=1)
+    report = ReportReader(run / "report.html")
+    for series, key in (("predicted", "p"), ("voted", "t")):
+        mean = [float(r["y"]) for r in report.csv("histograms_1.csv", series)]
+        assert np.allclose(mean, table[key].mean(axis=0), atol=1e-6)
+        for place, i in enumerate(np.argsort(distance, kind="stable"), start=2):
+            one = [float(r["y"]) for r in report.csv(f"histograms_{place}.csv", series)]
+            assert np.allclose(one, table[key][i], atol=1e-6)
+    names = [Path(rows[i]["path"]).name for i in np.argsort(distance, kind="stable")]
+    titles = [title for title in report.drawings if ": EMD" in title]
+    assert all(name in title for name, title in zip(names, titles, strict=True))
+
+
+def test_pictures_land_in_tensorboard(made):
+    from tensorboard.backend.event_processing.event_accumulator import IMAGES, EventAccumulator
+
+    (run,) = run_folders(made)
+    board = EventAccumulator(str(run), size_guidance={IMAGES: 0})
+    board.Reload()
+    tags = set(board.Tags()["images"])
+    assert {"report/fit/1", "report/residuals/2", "report/ladders/1", "report/ladders"} <= tags
+    assert "report/first_batch" in tags
+    (event,) = board.Images("report/fit/1")
+    picture = np.asarray(Image.open(io.BytesIO(event.encoded_image_string)))
+    assert picture.shape == (420, 640, 3) and len(np.unique(picture.reshape(-1, 3), axis=0)) > 20
+
+
+def test_a_fault_in_another_split_costs_a_line(made):
+    folder = made / "faulty"
+    shutil.copytree(made / "data", folder / "data")
+    (folder / "data/train/label.txt").write_text("nothing\n")
+    weights = made / "checkpoints/model_best_resnet10t.pth"
+    call(folder, f"-e --resume {weights} -o e.html --bootstrap 0 --report_maps 0")
+    rows = {row["split"]: row for row in ReportReader(folder / "e.html").tables["splits"][0]}
+    assert "label.txt:1" in rows["train"]["remark"] and rows["val"]["images"] == "40"
+
+
+def test_a_data_card_is_shown_and_a_strange_one_is_said(made, tmp_path, monkeypatch):
+    shutil.copytree(made / "data", tmp_path / "data")
+    card = {"title": "A set", "files": {"test/label.txt": {"sha256": "ab12"}}, "notes": ["odd"]}
+    words = f"-e --resume {made / 'checkpoints/model_best_resnet10t.pth'} -o e.html --bootstrap 0"
+    (tmp_path / "data/card.json").write_text(json.dumps(card))
+    call(tmp_path, f"{words} --report_maps 0")
+    rows = [list(row.values()) for row in ReportReader(tmp_path / "e.html").tables["card"][0]]
+    assert rows == [["title", "A set"], ["test/label.txt: SHA-256", "ab12"], ["note", "odd"]]
+    for strange in ("[1]", "{", '{"notes": 5}', '{"files": {"a": 1}}'):
+        (tmp_path / "data/card.json").write_text(strange)
+        call(tmp_path, f"{words} --report_maps 0")
+        assert "none that --prepare wrote" in (tmp_path / "e.html").read_text()
+
+    def denied(path, *args, _read=Path.read_bytes, **kwargs):
+        if path.name == "card.json":
+            raise PermissionError(13, "Permission denied", str(path))
+        return _read(path, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "read_bytes", denied)
+    call(tmp_path, f"{words} --report_maps 0")
+    assert "card.json: cannot be read: Permission denied." in (tmp_path / "e.html").read_text()
+
+
+@pytest.mark.parametrize("scores", [[3.0], [2.0, 2.0, 2.0], [1.0, 2.0]])
+def test_splits_that_say_little(made, tmp_path, scores):
+    """One image, equal opinions, fewer images than a fit has parameters: a page, not a crash."""
+    for n, _ in enumerate(scores):
+        file = tmp_path / f"data/test/{n}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        picture(np.random.default_rng(n), 10 * n).save(file)
+    lines = "".join(f"{n}.png,{score}\n" for n, score in enumerate(scores))
+    (tmp_path / "data/test/label.txt").write_text(lines)
+    weights = made / "checkpoints/model_best_resnet10t.pth"
+    call(tmp_path, f"-e --resume {weights} -o e.html --report_maps 1")
+    report = ReportReader(tmp_path / "e.html")
+    assert "4p: failed:" in (tmp_path / "e.html").read_text()
+    assert len(report.csv("fit_1.csv", "images")) == len(scores)
+    assert len(report.captions["maps"]) == 1
+
+
+def test_images_of_one_name_are_told_apart_by_their_folders(made, tmp_path):
+    for number, folder in enumerate(("blurred/1", "blurred/2", "sharp/1")):
+        file = tmp_path / "data/test" / folder / "same.png"
+        file.parent.mkdir(parents=True)
+        picture(np.random.default_rng(number), 10).save(file)
+    text = "".join(
+        f"{f}/same.png,{n}\n" for n, f in enumerate(("blurred/1", "blurred/2", "sharp/1"))
+    )
+    (tmp_path / "data/test/label.txt").write_text(text)
+    weights = made / "checkpoints/model_best_resnet10t.pth"
+    call(tmp_path, f"-e --resume {weights} -o e.html --report_maps 0 --bootstrap 0")
+    names = {lines[0] for lines in ReportReader(tmp_path / "e.html").captions["order"]}
+    assert names == {"blurred/1/same.png", "blurred/2/same.png", "sharp/1/same.png"}
+
+
+# ---- in a browser
+
+
+def column(browser, section: str, number: int) -> list[str]:
+    script = "const heading = document.getElementById(arguments[0]);"
+    script += "let node = heading; while (!node.querySelector('table')) node = node.nextSibling;"
+    script += "return [...node.querySelectorAll('tbody tr')].map("
+    script += "row => row.cells[arguments[1]].textContent)"
+    return browser.run(script, section, number)
+
+
+def test_a_browser_shows_it_without_an_error(browser, made):
+    from selenium.webdriver.common.keys import Keys
+
+    (run,) = run_folders(made)
+    browser.open(run / "report.html")
+    before = column(browser, "figures", 1)
+    heading = "#figures ~ .wide th:nth-child(2) button"
+    browser.find(heading).click()
+    numbers = [float(text) for text in column(browser, "figures", 1) if text != "nan"]
+    assert numbers == sorted(numbers) and len(before) == len(column(browser, "figures", 1))
+    browser.find(heading).click()
+    assert [float(t) for t in column(browser, "figures", 1) if t != "nan"] == numbers[::-1]
+    browser.find("#worst ~ .pictures button").click()
+    assert browser.run("return document.querySelector('dialog').open")
+    shown = browser.run("return document.querySelector('dialog img').naturalWidth")
+    assert shown == 56  # the width of these images
+    browser.press(Keys.ESCAPE)
+    assert not browser.run("return document.querySelector('dialog').open")
+    for width in (390, 800, 1280):
+        browser.resize(width)
+        assert browser.overflow() == 0, width
+    broken = (
+        "return [...document.images].filter(i => i.src && i.complete && !i.naturalWidth).length"
+    )
+    assert browser.run(broken) == 0
+    assert browser.run("return document.querySelectorAll('figcaption i').length") == 0
+    assert browser.messages() == []
+
+
+def test_a_browser_shows_the_page_of_several_data_sets(browser, several):
+    browser.open(several / "all.html")
+    browser.resize(390)
+    assert browser.overflow() == 0 and browser.messages() == []

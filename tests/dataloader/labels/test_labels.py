@@ -1,0 +1,398 @@
+"""Label files: every accepted form, every fault with its place, and the checks across splits."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from dataloader.labels.labels import (
+    DistributionLabel,
+    LabelError,
+    PairLabel,
+    ScoreLabel,
+    check_splits,
+    label_paths,
+    read_labels,
+)
+
+IMAGES = ("a.png", "b.png", "c.png", "with space.png", "x,y.png", "p,q.png", "sub/d.png")
+
+
+@pytest.fixture
+def split(tmp_path: Path) -> Path:
+    """data/train with images that nobody decodes here."""
+    folder = tmp_path / "data" / "train"
+    (folder / "sub").mkdir(parents=True)
+    for name in IMAGES:
+        (folder / name).touch()
+    return folder
+
+
+def read(split: Path, kind: str, text: str | bytes, num_classes: int | None = None, **options):
+    file = split / "label.txt"
+    file.write_bytes(text if isinstance(text, bytes) else text.encode())
+    options.setdefault("cwd", split.parent.parent)
+    return read_labels(kind, file, split.parent, num_classes, **options)
+
+
+def faults(split: Path, kind: str, text: str | bytes, num_classes: int | None = None, **options):
+    """[(line, column, message)] of a file that must be refused."""
+    with pytest.raises(LabelError) as caught:
+        read(split, kind, text, num_classes, **options)
+    return [(fault.line, fault.column, fault.message) for fault in caught.value.faults]
+
+
+def only_fault(split: Path, kind: str, text: str | bytes, num_classes: int | None = None):
+    found = faults(split, kind, text, num_classes)
+    assert len(found) == 1, found
+    return found[0]
+
+
+def test_pairs_keep_order_and_lines(split):
+    labels = read(split, "pairs", "a.png,b.png\n\n# note\nb.png, sub/d.png\n").labels
+    assert labels == [
+        PairLabel(split / "a.png", split / "b.png", 1),
+        PairLabel(split / "b.png", split / "sub/d.png", 4),
+    ]
+    assert label_paths(labels) == [split / "a.png", split / "b.png", split / "sub/d.png"]
+
+
+def test_scores_may_be_negative_and_exponential(split):
+    labels = read(split, "scores", "a.png,-1.5\nb.png, 7e-1 \nc.png,3").labels
+    assert labels == [
+        ScoreLabel(split / "a.png", -1.5, 1),
+        ScoreLabel(split / "b.png", 0.7, 2),
+        ScoreLabel(split / "c.png", 3.0, 3),
+    ]
+
+
+def test_the_recipe_histogram(split):
+    read_file = read(split, "distributions", "data/train/a.png,0.,0.,0.,0.2,0.8", 5)
+    assert read_file.labels == [DistributionLabel(split / "a.png", (0.0, 0.0, 0.0, 0.2, 0.8), 1)]
+    assert read_file.num_classes == 5 and read_file.notes == ()
+
+
+@pytest.mark.parametrize("bins", [2, 5, 10, 17])
+def test_bins_come_from_the_first_data_line(split, bins):
+    text = "# header\n\nx,y.png," + ",".join(["1"] * bins)
+    read_file = read(split, "distributions", text)
+    assert read_file.num_classes == bins
+    assert read_file.labels[0].path == split / "x,y.png"
+    assert read_file.labels[0].probs == pytest.approx([1 / bins] * bins)
+
+
+def test_votes_are_normalised_with_one_note(split):
+    read_file = read(split, "distributions", "a.png,1,3,0\nb.png,0.5,0.25,0.25\nc.png,2,2,4\n", 3)
+    assert [label.probs for label in read_file.labels] == [
+        (0.25, 0.75, 0.0),
+        (0.5, 0.25, 0.25),
+        (0.25, 0.25, 0.5),
+    ]
+    assert read_file.notes == ("vote counts in 2 lines were normalised",)
+
+
+def test_rounded_probabilities_are_renormalised(split):
+    probs = read(split, "distributions", "a.png,0.33,0.33,0.33", 3).labels[0].probs
+    assert probs == pytest.approx((1 / 3, 1 / 3, 1 / 3)) and sum(probs) == pytest.approx(
+        1, abs=1e-15
+    )
+
+
+@pytest.mark.parametrize("name", ["with space.png", "x,y.png", "p,q.png"])
+def test_names_may_hold_commas_and_spaces(split, name):
+    assert read(split, "scores", f"{name},0.5").labels[0].path == split / name
+    pair = read(split, "pairs", f"{name},a.png\nb.png,{name}").labels
+    assert (pair[0].better, pair[1].worse) == (split / name, split / name)
+
+
+def test_bom_crlf_comments_and_blank_lines(split):
+    labels = read(split, "scores", b"\xef\xbb\xbfa.png,1\r\n\r\n  # c\r\n \t\r\nb.png,2\r\n").labels
+    assert [(label.path.name, label.line) for label in labels] == [("a.png", 1), ("b.png", 5)]
+
+
+def test_names_outside_ascii(split):
+    (split / "Größe 图.png").touch()
+    assert read(split, "scores", "Größe 图.png,1").labels[0].path.name == "Größe 图.png"
+
+
+def test_beside_the_file_wins_over_the_working_directory(split):
+    (split.parent / "a.png").touch()
+    (split.parent / "only.png").touch()
+    labels = read(split, "scores", "a.png,1\nonly.png,2", cwd=split.parent).labels
+    assert [label.path for label in labels] == [split / "a.png", split.parent / "only.png"]
+
+
+def test_the_working_directory_is_the_default(split, monkeypatch):
+    monkeypatch.chdir(split.parent.parent)
+    file = Path("data/train/label.txt")
+    file.write_text("data/train/a.png,1\n")
+    assert read_labels("scores", file, Path("data")).labels[0].path == split / "a.png"
+
+
+PLACES = [
+    ("scores", None, "a.png,abc", 7, "not a number: 'abc'"),
+    ("scores", None, "a.png,  abc", 9, "not a number: 'abc'"),
+    ("scores", None, "a.png,1_0", 7, "not a number: '1_0'"),
+    ("scores", None, "a.png,", 7, "empty field: ''"),
+    ("scores", None, "a.png,nan", 7, "not finite: 'nan'"),
+    ("scores", None, "a.png,-inf", 7, "not finite: '-inf'"),
+    ("scores", None, "a.png,1e999", 7, "not finite: '1e999'"),
+    ("scores", None, ",5", 1, "empty path: ''"),
+    ("scores", None, "a.png", 6, "1 number expected after the path (the score), found 0: 'a.png'"),
+    ("scores", None, "a.png,x,y", 9, "1 number expected after the path (the score), found 2"),
+    ("scores", None, "  gone.png,1", 3, "image not found"),
+    ("scores", None, "sub,1", 1, "not an image but a folder: 'sub'"),
+    ("scores", None, "../../x.png,1", 1, "path leaves the data root"),
+    ("scores", None, "/etc/passwd,1", 1, "path leaves the data root"),
+    ("scores", None, "a\0.png,1", 1, "path with a null character: 'a\\x00.png'"),
+    ("scores", None, "a\0/a.png,1", 1, "path with a null character"),
+    ("distributions", 3, "a.png,1,-2,3", 9, "negative share or count: '-2'"),
+    ("distributions", 3, "a.png,0,0,0", 7, "the histogram sums to 0: '0,0,0'"),
+    ("distributions", 3, "a.png,.5,.2,.2", 7, "sums to 0.9, neither 1 nor whole votes: '.5,.2,.2'"),
+    ("distributions", 3, "a.png,1e308,1e308,1e308", 7, "sum of the histogram is not finite"),
+    ("distributions", 3, "a.png,1,,3", 9, "empty field: ''"),
+    (
+        "distributions",
+        3,
+        "a.png,1,2",
+        10,
+        "3 numbers expected after the path (num_classes), found 2",
+    ),
+    ("distributions", 3, "a.png,1,2,3,4", 13, "3 numbers expected after the path (num_classes)"),
+    ("distributions", 3, "x,y.png,1,2", 12, "3 numbers expected after the path (num_classes)"),
+    ("distributions", None, "a.png,", 7, "at least 2 numbers expected after the path, found 1"),
+    ("pairs", None, "a.png", 6, "2 columns expected (better,worse), found 1: 'a.png'"),
+    ("pairs", None, "a.png,b.png,c.png", 13, "2 columns expected (better,worse), found 3"),
+    ("pairs", None, "a.png,a.png", 7, "an image paired with itself: 'a.png'"),
+    ("pairs", None, "a.png,./sub/../a.png", 7, "an image paired with itself"),
+    ("pairs", None, "a.png,gone.png", 7, "image not found"),
+    ("pairs", None, "a.png, ", 7, "empty path: ''"),
+]
+
+
+@pytest.mark.parametrize(("kind", "bins", "text", "column", "message"), PLACES)
+def test_each_fault_has_its_place(split, kind, bins, text, column, message):
+    line, found_column, found = only_fault(split, kind, f"# comment\n{text}\n", bins)
+    assert (line, found_column) == (2, column)
+    assert message in found
+
+
+def test_both_places_are_named(split):
+    message = only_fault(split, "scores", "gone.png,1")[2]
+    root = split.parent.parent
+    assert (
+        message == f"image not found (looked for {split}/gone.png and {root}/gone.png): 'gone.png'"
+    )
+
+
+def test_the_text_of_a_fault(split):
+    with pytest.raises(LabelError) as caught:
+        read(split, "scores", "a.png,1\nb.png,x\n")
+    assert str(caught.value) == f"{split}/label.txt:2:7: not a number: 'x'"
+
+
+def test_several_faults_of_one_line(split):
+    found = faults(split, "distributions", "gone.png,1,x,-1,nan\n", 4)
+    assert [column for _, column, _ in found] == [1, 12, 17]
+    assert [c for _, c, _ in faults(split, "pairs", "gone.png,lost.png")] == [1, 10]
+
+
+def test_all_faults_are_reported_and_the_first_twenty_shown(split):
+    text = "\n".join(f"a{i}.png,x" for i in range(15))
+    with pytest.raises(LabelError) as caught:
+        read(split, "scores", text)
+    assert len(caught.value.faults) == 30
+    shown = str(caught.value).splitlines()
+    assert len(shown) == 21 and shown[-1] == "... and 10 more, 30 in all"
+    assert shown[0].startswith(f"{split}/label.txt:1:1: image not found")
+
+
+def test_bytes_that_are_not_utf8(split):
+    text = "Größe".encode() + b"\xe9.png,1\na.png,2\n"
+    message = "not UTF-8 text (save the file as UTF-8): byte 0xe9"
+    assert only_fault(split, "scores", b"b.png,3\n" + text) == (2, 6, message)
+    assert only_fault(split, "scores", "a.png,1\n".encode("utf-16"))[2].startswith("UTF-16 text")
+
+
+def test_the_same_image_with_another_target(split):
+    line, column, message = only_fault(split, "scores", "a.png,1\nb.png,1\nsub/../a.png,2\n")
+    assert (line, column) == (3, 1) and message.startswith("line 1 gives this image another target")
+    text = "a.png,1,3\na.png,2,6\na.png,3,1"
+    line, _, message = only_fault(split, "distributions", text, 2)
+    assert line == 3 and message.startswith("line 1 gives")
+
+
+def test_a_link_is_the_image_it_leads_to(split):
+    (split / "link.png").symlink_to(split / "a.png")
+    assert only_fault(split, "scores", "a.png,1\nlink.png,2")[:2] == (2, 1)
+    assert only_fault(split, "pairs", "a.png,link.png")[:2] == (1, 7)
+
+
+def test_a_pair_and_its_reverse(split):
+    line, column, message = only_fault(split, "pairs", "a.png,b.png\nb.png,c.png\nb.png,a.png")
+    assert (line, column) == (3, 1)
+    assert message == "the reverse of the pair in line 1: 'b.png,a.png'"
+
+
+@pytest.mark.parametrize(
+    ("kind", "line"),
+    [("pairs", "a.png,b.png"), ("scores", "a.png,1"), ("distributions", "a.png,1,2")],
+)
+def test_repeated_lines_are_kept_with_a_note(split, kind, line):
+    read_file = read(split, kind, f"{line}\n" * 3)
+    assert len(read_file.labels) == 3
+    assert read_file.notes[-1] == "2 lines repeat an earlier one and were kept"
+
+
+def test_commas_that_can_be_read_two_ways(split):
+    for name in ("m", "m,n", "n,o", "o"):
+        (split / name).touch()
+    assert only_fault(split, "pairs", "m,n,o") == (
+        1,
+        1,
+        "2 columns expected (better,worse), but the commas can be read in 2 ways: 'm,n,o'",
+    )
+
+
+def test_links_inside_the_root_may_lead_out(split, tmp_path):
+    outside = tmp_path / "store"
+    outside.mkdir()
+    (outside / "far.png").touch()
+    (split / "link").symlink_to(outside)
+    (split / "one.png").symlink_to(outside / "far.png")
+    (split / "broken.png").symlink_to(outside / "gone.png")
+    labels = read(split, "scores", f"link/far.png,1\none.png,1\n{split}/a.png,2").labels
+    assert [label.path.name for label in labels] == ["far.png", "one.png", "a.png"]
+    assert "a link to nothing" in only_fault(split, "scores", "broken.png,1")[2]
+    assert "leaves the data root" in only_fault(split, "scores", f"{outside}/far.png,1")[2]
+    assert "leaves the data root" in only_fault(split, "scores", "store/far.png,1")[2]
+
+
+def test_a_root_that_is_a_link(split, tmp_path):
+    (tmp_path / "alias").symlink_to(split.parent)
+    file = tmp_path / "alias" / "train" / "label.txt"
+    file.write_text(f"a.png,1\n{split}/b.png,2\n")
+    assert len(read_labels("scores", file, tmp_path / "alias").labels) == 2
+
+
+@pytest.mark.parametrize("text", ["", "\n\n", "# only a comment\n", "\ufeff"])
+@pytest.mark.parametrize("kind", ["pairs", "scores", "distributions"])
+def test_a_file_without_labels(split, kind, text):
+    line, column, message = only_fault(split, kind, text)
+    assert (line, column) == (1, 1) and message.startswith(
+        "no labels in this file: give lines such as"
+    )
+
+
+def test_no_label_file(split):
+    for kind, example in (("pairs", "better.png,worse.png"), ("scores", "photo.png,7.6")):
+        with pytest.raises(LabelError) as caught:
+            read_labels(kind, split / "none.txt", split.parent)
+        assert str(caught.value) == (
+            f"{split}/none.txt: no label file here: give a text file with lines such as '{example}'"
+        )
+    with pytest.raises(LabelError, match="train: is a folder: name a file"):
+        read_labels("scores", split, split.parent)
+
+
+def test_no_label_file_because_the_folder_is_another(split):
+    """--data DATA/train for --data DATA, and a --data that is not there."""
+    (split / "label.txt").write_text("a.png,1\n")
+    with pytest.raises(LabelError) as caught:
+        read_labels("scores", split / "train" / "label.txt", split)
+    assert str(caught.value) == (
+        f"{split}/train/label.txt: no label file here, but {split}/label.txt: name the folder "
+        f"that holds {split.name}/"
+    )
+    with pytest.raises(LabelError) as caught:
+        read_labels("scores", split / "away" / "train" / "label.txt", split / "away")
+    assert str(caught.value) == (
+        f"{split}/away/train/label.txt: no label file here: there is no folder {split}/away: "
+        "check the path"
+    )
+
+
+def test_wrong_arguments(split):
+    with pytest.raises(ValueError, match="label kind 'mos': give one of pairs, scores"):
+        read(split, "mos", "a.png,1")
+    with pytest.raises(ValueError, match="at least 2 bins"):
+        read(split, "distributions", "a.png,1", 1)
+
+
+def test_later_lines_follow_the_first_lines_bins(split):
+    line, column, message = only_fault(split, "distributions", "a.png,1,2,3\nb.png,1,2\n")
+    assert (line, column) == (2, 10)
+    assert message == "3 numbers expected after the path (as in line 1), found 2: 'b.png,1,2'"
+
+
+def test_missing_first_image_still_tells_the_bins(split):
+    found = faults(split, "distributions", "gone.png,1,2,3\nb.png,1,2,3\n")
+    assert [(line, column) for line, column, _ in found] == [(1, 1)]
+
+
+def write_splits(tmp_path: Path, **texts: str):
+    files = {}
+    for name, text in texts.items():
+        folder = tmp_path / name
+        folder.mkdir(exist_ok=True)
+        (folder / f"{name}.png").touch()
+        file = folder / "label.txt"
+        file.write_text(text)
+        files[name] = file
+    return files
+
+
+def test_an_image_in_two_splits(tmp_path):
+    files = write_splits(tmp_path, train="train.png,1\n", val="val.png,1\n../train/train.png,1\n")
+    splits = {name: read_labels("scores", file, tmp_path) for name, file in files.items()}
+    with pytest.raises(LabelError) as caught:
+        check_splits(splits)
+    image = tmp_path / "train/train.png"
+    assert str(caught.value) == (
+        f"{files['val']}:2:1: image of val that is in train too ({files['train']}:1): '{image}'"
+    )
+
+
+def test_a_link_to_an_image_of_another_split(tmp_path):
+    files = write_splits(tmp_path, train="train.png,x.png\n", test="alias.png,test.png\n")
+    (tmp_path / "train/x.png").touch()
+    os.symlink(tmp_path / "train/x.png", tmp_path / "test/alias.png")
+    splits = {name: read_labels("pairs", file, tmp_path) for name, file in files.items()}
+    with pytest.raises(LabelError, match="image of test that is in train too"):
+        check_splits(splits)
+
+
+def test_clean_splits_and_the_same_name_in_each(tmp_path):
+    files = write_splits(tmp_path, train="same.png,1\nsame.png,1", val="same.png,2")
+    for file in files.values():
+        (file.parent / "same.png").touch()
+    check_splits({name: read_labels("scores", file, tmp_path) for name, file in files.items()})
+
+
+def test_a_long_file_asks_the_disk_per_folder(split, monkeypatch):
+    """30,000 lines: one listing per folder, and no question per image."""
+    names = [f"{i:05}.png" for i in range(30_000)]
+    asked = []
+    monkeypatch.setattr(os.path, "isfile", lambda path: asked.append(path) or False)
+
+    class Entry:
+        def __init__(self, name):
+            self.name = name
+
+        def is_file(self, follow_symlinks):
+            return not follow_symlinks
+
+    class Listing(list):
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *error):
+            return None
+
+    listed = []
+    monkeypatch.setattr(
+        os, "scandir", lambda folder: listed.append(folder) or Listing(map(Entry, names))
+    )
+    text = "".join(f"{name},{i}\n" for i, name in enumerate(names))
+    assert len(read(split, "scores", text).labels) == 30_000
+    assert listed == [str(split)] and not asked

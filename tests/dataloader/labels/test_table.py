@@ -1,0 +1,145 @@
+"""The quick way through a label file says what the careful one says, or leaves it to that."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dataloader.batch import DistributionTargets, ScoreTargets
+from dataloader.labels import labels as reading
+from dataloader.labels.labels import LabelError, check_splits, label_paths, read_labels
+from dataloader.labels.table import LabelTable
+
+NAMES = ("a.png", "b c.png", "sub/d.png", "sub/ü.png", "link.png", "./e.png", "sub/../f.png")
+
+
+@pytest.fixture
+def split(tmp_path) -> Path:
+    folder = tmp_path / "data" / "train"
+    (folder / "sub").mkdir(parents=True)
+    for name in ("a.png", "b c.png", "sub/d.png", "sub/ü.png", "e.png", "f.png", "x,y.png"):
+        (folder / name).touch()
+    (folder / "link.png").symlink_to(tmp_path / "far.png")
+    (tmp_path / "far.png").touch()
+    return folder
+
+
+def both(split: Path, kind: str, text: str, monkeypatch, **options):
+    """(labels, bins, notes) or the faults, of the quick way and of the careful one."""
+    file = split / "label.txt"
+    file.write_text(text, encoding="utf-8")
+    outcomes = []
+    for quickly in (True, False):
+        with monkeypatch.context() as patch:
+            if not quickly:
+                patch.setattr(reading, "read_quickly", lambda *a: None)
+            try:
+                found = read_labels(kind, file, split.parent, **options)
+                assert quickly or not isinstance(found.labels, LabelTable)
+                outcomes.append((found.labels, found.num_classes, found.notes))
+            except LabelError as error:
+                outcomes.append(str(error))
+    return outcomes
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("kind", ["scores", "distributions"])
+def test_plain_files_are_read_alike(split, monkeypatch, kind, seed):
+    rng = np.random.default_rng(seed)
+    lines = []
+    for name in rng.permutation(NAMES):
+        if kind == "scores":
+            figures = [f"{rng.normal():.{rng.integers(1, 6)}g}"]
+        elif rng.random() < 0.5:
+            figures = [str(v) for v in rng.integers(0, 50, 4) + np.eye(4, dtype=int)[0]]
+        else:
+            figures = [repr(float(p)) for p in rng.dirichlet(np.ones(4))]
+        lines.append(f"{name} , {' ,'.join(figures)}" + " \r" * (rng.random() < 0.3))
+        lines += ["# a note, with commas", "  "] * int(rng.integers(0, 2))
+    quick, slow = both(split, kind, "\n".join(lines), monkeypatch)
+    assert isinstance(quick[0], LabelTable)
+    assert quick[1:] == slow[1:] and len(quick[0]) == len(slow[0]) == len(NAMES)
+    for a, b in zip(quick[0], slow[0], strict=True):
+        assert (a.path, a.line) == (b.path, b.line)
+        if kind == "scores":
+            assert a.mos == b.mos
+        else:
+            assert a.probs == pytest.approx(b.probs, rel=1e-15)
+    make = ScoreTargets if kind == "scores" else DistributionTargets
+    fast, plain = make(quick[0]), make(slow[0])
+    assert list(fast.paths) == list(plain.paths) == list(label_paths(quick[0]))
+    assert fast.image.tolist() == plain.image.tolist()
+    assert fast.values.dtype == plain.values.dtype == np.float32
+    assert np.allclose(fast.values, plain.values, rtol=1e-7)
+
+
+UNUSUAL = [
+    ("scores", "a.png,1\na.png,1\n"),  # repeated
+    ("scores", "a.png,1\na.png,2\n"),
+    ("scores", "a.png,1\nsub/../a.png,2\n"),
+    ("scores", "x,y.png,1\n"),  # a comma in a name
+    ("scores", "a.png,1_0\n"),
+    ("scores", "a.png,nan\n"),
+    ("scores", "a.png,\n"),
+    ("scores", "a.png,1\n,2\n"),
+    ("scores", "a.png,0x10\n"),
+    ("scores", "none.png,1\n"),
+    ("scores", "../../far.png,1\n"),
+    ("scores", "a.png,1\n\n# only\n"),
+    ("scores", "# only\n"),
+    ("distributions", "a.png,1,2\nb c.png,1,2,3\n"),
+    ("distributions", "a.png,1\n"),
+    ("distributions", "a.png,0.5,0.7\n"),
+    ("distributions", "a.png,0,0\n"),
+    ("distributions", "a.png,-1,2\n"),
+    ("distributions", "x,y.png,1,2\n"),
+    ("distributions", "a.png,1,\n"),
+]
+
+
+@pytest.mark.parametrize(("kind", "text"), UNUSUAL)
+def test_the_unusual_is_read_alike(split, monkeypatch, kind, text):
+    quick, slow = both(split, kind, text, monkeypatch)
+    assert quick == slow
+
+
+def test_given_bins_are_held(split, monkeypatch):
+    quick, slow = both(split, "distributions", "a.png,1,2,3\n", monkeypatch, num_classes=2)
+    assert quick == slow and "2 numbers expected" in quick
+
+
+def test_a_name_that_ends_like_a_number(split, monkeypatch):
+    (split / "a.png,1").touch()  # the longest path that exists counts
+    quick, slow = both(split, "distributions", "a.png,1,2,3\n", monkeypatch)
+    assert quick == slow and quick[1] == 2
+
+
+def test_a_table_is_a_sequence_of_records(split):
+    file = split / "label.txt"
+    file.write_text("a.png,1\n\nb c.png,2\nsub/d.png,3\n")
+    table = read_labels("scores", file, split.parent).labels
+    assert isinstance(table, LabelTable)
+    records = list(table)
+    assert table[1:] == records[1:] and table[-1] == records[-1] and table == records
+    assert [r.line for r in records] == [1, 3, 4] and table != records[:2] and table != 7
+    with pytest.raises(IndexError):
+        table[3]
+
+
+def test_an_image_in_two_splits_is_found_through_a_link(split):
+    val = split.parent / "val"
+    val.mkdir()
+    (val / "g.png").touch()
+    (val / "same.png").symlink_to(split / "a.png")
+    (split / "label.txt").write_text("b c.png,1\na.png,2\n")
+    (val / "label.txt").write_text("g.png,1\n")
+
+    def splits():
+        return {f.name: read_labels("scores", f / "label.txt", f.parent) for f in (split, val)}
+
+    check_splits(splits())
+    (val / "label.txt").write_text("g.png,1\nsame.png,2\n")
+    with pytest.raises(LabelError, match=r"val/label.txt:2:1: image of val that is in train too"):
+        check_splits(splits())

@@ -1,0 +1,304 @@
+"""Two gloo processes on the CPU, through the launcher and torchrun: collectives, ends, signals."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import torch
+
+from utils.runtime import distributed, launcher
+
+ROOT = Path(__file__).resolve().parents[3]
+TIMEOUT = 60  # seconds; for a machine that is busy with other tests
+
+LAUNCH = """
+import sys
+from utils.runtime.distributed import launch
+script, mode, gpus, nodes, rank, init = sys.argv[1:]
+sys.exit(launch(script, [mode], int(gpus), int(nodes), int(rank), init or None))
+"""
+
+WORKER = """
+import os, signal, subprocess, sys, time
+import torch
+from utils import distributed as d
+
+stop = []
+for number in (signal.SIGTERM, signal.SIGINT):
+    signal.signal(number, lambda number, frame: stop.append(number))
+place = d.setup(torch.device("cpu"))
+rank = place.rank
+
+
+def say(*words):
+    # One write, so that the lines of two processes do not mix.
+    os.write(1, (" ".join(map(str, words)) + "\\n").encode())
+
+
+def collectives():
+    assert place == d.world() and place.size == 2 and d.launched()
+    counts = d.all_gather_rows(torch.arange(3 * (rank + 1)).reshape(-1, 3))
+    assert counts.tolist() == [[0, 1, 2], [0, 1, 2], [3, 4, 5]], counts
+    flags = d.all_gather_rows(torch.ones(rank, dtype=torch.bool))
+    assert flags.dtype == torch.bool and flags.tolist() == [True], flags
+    halves = d.all_gather_rows(torch.full((2 - rank, 1, 2), rank + 0.5, dtype=torch.bfloat16))
+    assert halves.shape == (3, 1, 2) and halves[:, 0, 0].tolist() == [0.5, 0.5, 1.5], halves
+    assert d.all_gather_rows(torch.ones(0, 4)).shape == (0, 4)
+    assert d.all_gather_rows(torch.ones(rank, 0)).shape == (1, 0)
+    rows = torch.arange(2.0 + rank).reshape(-1, 1).requires_grad_()
+    found = d.gather_with_gradient(rows)
+    assert found.tolist() == [[0], [1], [0], [1], [2]], found
+    (found * torch.arange(5.0)[:, None]).sum().backward()
+    assert rows.grad.flatten().tolist() == ([0, 1] if rank == 0 else [2, 3, 4]), rows.grad
+    mine = torch.tensor([1.0, rank])
+    assert d.reduce_sum(mine).tolist() == [2.0, 1.0] and mine.tolist() == [1.0, rank]
+    assert d.any_rank(rank == 1) and not d.any_rank(False)
+    assert d.broadcast_object({"from": rank}) == {"from": 0}
+    d.barrier()
+
+
+def fail():
+    if rank == 1:
+        sys.exit("error: label.txt:3: bad")
+    try:
+        with d.lost_peer_explained():
+            d.barrier()
+    except d.PeerLostError as error:
+        sys.exit(f"lost: {error}")
+
+
+def die():
+    if rank == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    time.sleep(60)
+
+
+def loop():
+    # Stands for a loader process: the same process group, and not prepared for signals.
+    quiet = dict(stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    helper = subprocess.Popen(["sleep", "30"], **quiet)
+    say("ready", os.getpid())
+    while not d.any_rank(bool(stop)):
+        time.sleep(0.02)
+    time.sleep(0.3)
+    state = "alive" if helper.poll() is None else "gone"
+    helper.kill()
+    helper.wait()
+    say("saved", state, os.environ["OMP_NUM_THREADS"])
+    d.barrier()
+    sys.exit(128 + stop[0])
+
+
+try:
+    globals()[sys.argv[1]]()
+finally:
+    d.teardown()
+"""
+
+
+@pytest.fixture
+def worker(tmp_path):
+    path = tmp_path / "worker.py"
+    path.write_text(textwrap.dedent(WORKER))
+    return path
+
+
+def environment() -> dict[str, str]:
+    clean = {name: text for name, text in os.environ.items() if name != "OMP_NUM_THREADS"}
+    return {**clean, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"}
+
+
+def start(*command: object) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, *map(str, command)],
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def start_launcher(worker, mode, gpus=2, nodes=1, rank=0, init="") -> subprocess.Popen:
+    return start("-c", LAUNCH, worker, mode, gpus, nodes, rank, init)
+
+
+@contextmanager
+def running_loop(worker):
+    """A launcher whose two processes are inside their loop, and the ids of the two."""
+    process = start_launcher(worker, "loop")
+    try:
+        lines = [process.stdout.readline().split() for _ in range(2)]
+        assert [line[0] for line in lines] == ["ready", "ready"]
+        yield process, [int(line[1]) for line in lines]
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def gone(pid: int) -> bool:
+    """Whether a process ended, also when nobody has collected it yet."""
+    status = Path(f"/proc/{pid}/status")
+    try:
+        return "State:\tZ" in status.read_text()
+    except FileNotFoundError:
+        return True
+
+
+def test_collectives_under_torchrun(worker):
+    options = ["--standalone", "--nproc-per-node", 2]
+    process = start("-W", "default", "-m", "torch.distributed.run", *options, worker, "collectives")
+    _, err = process.communicate(timeout=TIMEOUT)
+    assert process.returncode == 0, err
+
+
+def test_two_machines_meet_at_the_init_method(worker):
+    address = f"tcp://127.0.0.1:{free_port()}"
+    both = [start_launcher(worker, "collectives", 1, 2, rank, address) for rank in range(2)]
+    ends = [process.communicate(timeout=TIMEOUT) for process in both]
+    assert [process.returncode for process in both] == [0, 0], ends
+    for out, err in ends:
+        assert out == "" and _without_late_store(err) == "", ends
+
+
+def _without_late_store(err: str) -> str:
+    """On a busy machine the first one's store may close before the second has left it, which torch
+    remarks on stderr, with a C++ trace.
+    """
+    first = err.partition("\n")[0]
+    return "" if first.startswith("[W") and "TCPStore.cpp" in first else err
+
+
+def test_an_ordinary_failure_is_exit_1_without_a_traceback(worker):
+    process = start_launcher(worker, "fail")
+    out, err = process.communicate(timeout=TIMEOUT)
+    assert process.returncode == 1
+    assert "error: label.txt:3: bad" in err
+    # The other process may be stopped by the agent before it notices; if not, it has one line too.
+    lost = "lost: process 0 of 2: another process ended: see its own message"
+    assert err.replace("error: label.txt:3: bad", "").replace(lost, "").strip() == ""
+
+
+def test_a_killed_process_is_named(worker):
+    process = start_launcher(worker, "die")
+    _, err = process.communicate(timeout=TIMEOUT)
+    assert process.returncode == 137
+    assert err == "error: a process was killed (SIGKILL): is there enough memory?\n"
+
+
+@pytest.mark.parametrize("number, code", [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_lets_the_processes_save_and_sets_the_exit_code(worker, number, code):
+    with running_loop(worker) as (process, _):
+        process.send_signal(number)
+        out, err = process.communicate(timeout=TIMEOUT)
+    assert process.returncode == code
+    threads = max(1, launcher._cpus() // 2)
+    assert out.splitlines() == [f"saved alive {threads}"] * 2
+    assert err == ""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
+def test_no_process_outlives_a_killed_launcher(worker):
+    with running_loop(worker) as (process, pids):
+        process.kill()
+        deadline = time.monotonic() + 15
+        while not all(map(gone, pids)) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert all(map(gone, pids))
+
+
+@pytest.mark.parametrize(
+    "nodes, rank, init, message",
+    [
+        (2, 0, None, r"--init_method: needed with --nodes 2: pass tcp://HOST:PORT"),
+        (2, 2, "tcp://a:1", r"--rank 2: outside --nodes 2: pass 0 to 1"),
+        (2, 0, "a:29500", r"--init_method a:29500: not an address"),
+        (2, 0, "tcp://a", r"--init_method tcp://a: not an address"),
+        (2, 0, "tcp://a:port", r"--init_method tcp://a:port: not an address"),
+        (2, 0, "file:///a:1", r"--init_method file:///a:1: not an address"),
+    ],
+)
+def test_wrong_addresses_name_the_flag(nodes, rank, init, message):
+    with pytest.raises(ValueError, match=message):
+        launcher.launch("main.py", [], 1, nodes, rank, init)
+
+
+def test_a_port_in_use_is_one_line(monkeypatch):
+    monkeypatch.setattr(os, "environ", dict(os.environ))
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        address = f"tcp://127.0.0.1:{other.getsockname()[1]}"
+        with pytest.raises(ValueError, match=f"--init_method {address}: .*free") as error:
+            launcher.launch("main.py", [], 1, 2, 0, address)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "codes, expected",
+    [
+        ([], 0),
+        ([1], 1),
+        ([143, 143], 143),
+        ([143, 1], 1),
+        ([2, 143], 2),
+        ([-15], 143),
+        ([-6, 1], 1),
+    ],
+)
+def test_exit_code_is_that_of_the_cause(codes, expected):
+    assert launcher._exit_code(codes) == expected
+
+
+@pytest.mark.parametrize("n, size", [(0, 3), (1, 3), (7, 3), (9, 3), (100, 7), (5, 1)])
+def test_shards_cover_every_index_once(n, size):
+    parts = [distributed.shard(n, rank, size) for rank in range(size)]
+    assert [index for part in parts for index in part] == list(range(n))
+    lengths = [len(part) for part in parts]
+    assert max(lengths) - min(lengths) <= 1
+
+
+def test_one_process_needs_no_group(monkeypatch):
+    for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"):
+        monkeypatch.delenv(name, raising=False)
+    assert not distributed.launched()
+    assert distributed.setup(torch.device("cpu")) == distributed.World(0, 1, 0)
+    rows = torch.rand(3, 2)
+    assert distributed.all_gather_rows(rows) is rows
+    assert distributed.gather_with_gradient(rows) is rows
+    assert distributed.reduce_sum(rows) is rows
+    assert distributed.broadcast_object(rows) is rows
+    assert distributed.any_rank(True) and not distributed.any_rank(False)
+    distributed.barrier()
+    distributed.teardown()
+
+
+@pytest.mark.parametrize(
+    "rank, size, message", [("x", "2", "RANK=x: not a number"), ("2", "2", "outside WORLD_SIZE=2")]
+)
+def test_a_broken_environment_is_named(monkeypatch, rank, size, message):
+    monkeypatch.setenv("RANK", rank)
+    monkeypatch.setenv("WORLD_SIZE", size)
+    with pytest.raises(ValueError, match=message):
+        distributed.world()
+
+
+def test_errors_of_our_own_are_not_taken_for_a_lost_peer():
+    with pytest.raises(RuntimeError, match="shape"), distributed.lost_peer_explained():
+        raise RuntimeError("shape mismatch")
+    with pytest.raises(distributed.PeerLostError, match="process 0 of 1"):
+        with distributed.lost_peer_explained():
+            raise RuntimeError("Connection closed by peer [127.0.0.1]:1\nmore")

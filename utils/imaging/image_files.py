@@ -1,0 +1,107 @@
+"""How an image file is opened: in peace from Pillow's warnings and limits, and nothing of it that
+Pillow would refuse wrongly, take wrongly, or read for minutes.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import re
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
+
+from PIL import Image
+
+from utils.imaging.png_file import MAGIC, PngFile
+
+FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF", "JPEG2000", "PPM")
+_PPM_HEADER = 1 << 16  # bytes
+_PPM_COMMENTS = 10_000
+_JPEG_HEADER = 8 << 20  # bytes
+# Markers of a JPEG that no length follows, padding among them.
+_BARE = {bytes([b]) for b in (0x00, 0xC8, *range(0xD0, 0xDA), *range(0xF0, 0xFE), 0xFF)}
+
+
+@contextmanager
+def open_image(path: str | os.PathLike[str]) -> Iterator[Image.Image]:
+    """Pillow's image of a file, its header read, its pixels not yet; Pillow's errors."""
+    with open(path, "rb") as file:
+        head = file.read(len(MAGIC))
+        if head[:1] == b"P" and head[1:2] in b"0123456fy":
+            file.seek(0)
+            _check_ppm(file)
+        if head[:2] == b"\xff\xd8" and os.fstat(file.fileno()).st_size > _JPEG_HEADER:
+            _check_jpeg(file)
+        source = PngFile(file) if head == MAGIC else path
+        with quiet_pillow, Image.open(source, formats=FORMATS) as image:
+            yield image
+
+
+def _check_ppm(file: BinaryIO) -> None:
+    """ValueError for comments without end: Pillow reads those of the header byte by byte, and for
+    each of a plain file's copies what is left.
+    """
+    head = file.read(_PPM_HEADER)
+    words = re.sub(rb"#[^\r\n]*", b"", head).split(maxsplit=4)
+    if len(head) == _PPM_HEADER and len(words) < (3 if words[:1] in ([b"P1"], [b"P4"]) else 4):
+        raise ValueError(f"a PPM header of more than {_PPM_HEADER} bytes")
+    if head[1:2] in b"123":
+        comments = head.count(b"#")
+        while block := file.read(1 << 20):
+            comments += block.count(b"#")
+        if comments > _PPM_COMMENTS:
+            raise ValueError(f"a plain PPM of more than {_PPM_COMMENTS} comments")
+
+
+def _check_jpeg(file: BinaryIO) -> None:
+    """ValueError for bytes without end before the pixels: Pillow adds each segment of EXIF to a
+    copy of those before, and reads what stands between segments byte by byte.
+    """
+    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        at, found = 2, 0
+        while found <= _JPEG_HEADER:
+            start, at = at, data.find(b"\xff", at)
+            if at < 0 or data[at : at + 2] == b"\xff\xda":  # the pixels, or no JPEG
+                return
+            kind = data[at + 1 : at + 2]
+            found += at - start + (kind in _BARE)
+            if kind in _BARE:
+                at += 1
+                continue
+            length = int.from_bytes(data[at + 2 : at + 4], "big")
+            if kind == b"\xe1" and data[at + 4 : at + 10] == b"Exif\0\0":
+                found += length
+            at += 2 + max(2, length)
+    raise ValueError(f"a JPEG with more than {_JPEG_HEADER} bytes of EXIF or of nothing")
+
+
+class _Quiet:
+    """Pillow's warnings off, and its own size limit, because `max_pixels` decides. Both are the
+    whole process's: of several threads the first turns them off, and the last on again.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._inside = threading.Lock(), 0
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._inside == 0:
+                self._limit = Image.MAX_IMAGE_PIXELS
+                self._warnings = warnings.catch_warnings()
+                self._warnings.__enter__()
+                warnings.simplefilter("ignore")
+                Image.MAX_IMAGE_PIXELS = None
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                Image.MAX_IMAGE_PIXELS = self._limit
+                self._warnings.__exit__(None, None, None)
+
+
+quiet_pillow = _Quiet()
