@@ -72,11 +72,13 @@ class VotedImages:
                 self.usable[row] = False
 
     def splits(self) -> dict[str, np.ndarray]:
-        """Rows of each split, of what is usable now."""
+        """Rows of each split, of what is usable now. Training needs rows to train, and --check says
+        whether there are some, unless every row tests.
+        """
+        c = self.config
+        trains = c.train or (c.check is not None and bool((self.usable & ~self.held_out).any()))
         try:
-            return split_rows(
-                self.usable, self.held_out, self.config.val_size, self.config.train_size
-            )
+            return split_rows(self.usable, self.held_out, c.val_size, c.train_size, trains)
         except ValueError as error:
             raise ValueError(f"{self.table.file}: {error}") from None
 

@@ -122,19 +122,23 @@ def _file_of(name: str, listed: Collection[str], extensions: Sequence[str]) -> s
 
 
 def split_rows(
-    usable: np.ndarray, held_out: np.ndarray, val_size: int, train_size: int | None = None
+    usable: np.ndarray,
+    held_out: np.ndarray,
+    val_size: int,
+    train_size: int | None = None,
+    trains: bool = True,
 ) -> dict[str, np.ndarray]:
     """Rows of each split, in the file's order; a split of none is left out.
 
     usable, held_out: bool (N,). Usable rows that are held out test; of the others the last
     `val_size` validate and the first `train_size` (None: all that are left) train.
-    ValueError when nothing is left to train.
+    ValueError when no row is usable and, if somebody `trains`, when nothing is left to train.
     """
     if not usable.any():
         raise ValueError("no row has an image that can be used")
     rest = np.flatnonzero(usable & ~held_out)
-    trained = len(rest) - val_size
-    if trained < 1:
+    trained = max(0, len(rest) - val_size)
+    if trains and not trained:
         raise ValueError(
             f"--val_size {val_size}: of {len(rest)} usable rows nothing is left to train: pass a "
             "smaller one"

@@ -15,7 +15,7 @@ import torch
 
 from applications.inputs.runtime import Runtime
 from models.quality_net import build_model
-from tests.ava_tree import IDS, TEST_IDS, write_ava, write_samples
+from tests.ava_tree import IDS, TEST_IDS, votes_of, write_ava, write_samples
 from tests.cli import TINY, call, run_folders
 from utils.files import checkpoint
 
@@ -164,6 +164,24 @@ def test_more_asked_for_than_there_is(ava):
     done = call(ava, f"{words} --train_size 250502")
     assert "--train_size 250502: only 12 rows are left to train" in done.err
     assert "no val/ split: the last weights count as the best" in done.err
+
+
+@pytest.mark.parametrize("votes", ["AVA/ava.TXT", "all.json"])
+def test_a_vote_file_all_of_whose_rows_test(trained, ava, votes):
+    """Somebody else's data set: nothing of it trains, so nothing has to be left to train."""
+    write_samples(ava / "all.json", votes_of())
+    (ava / "everything.txt").write_text("\n".join(map(str, IDS)))
+    weights = f"--resume {trained[0] / 'checkpoints' / 'model_best_resnet10t.pth'}"
+    said = f"--labels {ava / votes} --images {ava / 'AVA' / 'Image'} --test_list everything.txt -j 0 -g 0"
+    done = call(ava, f"-e {weights} {said} --threads 1 -o all.csv")
+    assert f"{Path(votes).name}: 12 rows: 12 test" in done.err
+    assert_histograms(predictions(ava / "all.csv"), shares(votes_of(), IDS))
+    if votes == "all.json":
+        return
+    done = call(ava, f"--test AVA {weights} --test_list everything.txt -j 0 -g 0 --threads 1")
+    assert "12 rows: 12 test" in done.err and "AVA" in done.out
+    done = call(ava, "--check AVA --test_list everything.txt -j 0")
+    assert "12 rows: 12 test" in done.out and done.out.endswith("no faults found\n")
 
 
 # ---- --check

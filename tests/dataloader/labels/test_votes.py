@@ -151,6 +151,19 @@ def test_nothing_left_to_train():
         split_rows(none, none, 0)
 
 
+@pytest.mark.parametrize("val_size", [0, 3, 5, 5000])
+def test_where_nobody_trains_no_row_has_to_be_left_for_it(val_size):
+    rows = np.arange(5)
+    found = split_rows(rows >= 0, rows >= 0, val_size, trains=False)
+    assert {k: v.tolist() for k, v in found.items()} == {"test": rows.tolist()}
+    found = split_rows(rows >= 0, rows == 4, val_size, trains=False)
+    val = min(val_size, 4)
+    wanted = {"train": rows[: 4 - val], "val": rows[4 - val : 4], "test": rows[4:]}
+    assert {k: v.tolist() for k, v in found.items()} == {
+        k: v.tolist() for k, v in wanted.items() if len(v)
+    }
+
+
 # ---- arrays in place of records
 
 
