@@ -69,7 +69,7 @@ _PIXELS: dict[str, Any] = {"type": side, "nargs": "+", "metavar": "PIXELS"}
 @dataclass(frozen=True)
 class Config:
     """What one call of main.py was asked to do. `given` names the fields that were set by a flag or
-    a configuration file."""
+    a configuration file, `adopted` those that the weights of --resume brought."""
 
     # fmt: off
     train: bool = flag("mode", False, "--train",
@@ -347,6 +347,7 @@ class Config:
     # fmt: on
 
     given: frozenset[str] = frozenset()
+    adopted: frozenset[str] = frozenset()
 
     def to_dict(self) -> dict[str, Any]:
         """Built-in types only, as config.json and a checkpoint store it; the call's own mode and

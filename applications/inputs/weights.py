@@ -72,12 +72,9 @@ def adopt(config: Config, payload: dict[str, Any]) -> Config:
     if "num_classes" in taken and taken["num_classes"] is None:
         taken["num_classes"] = payload.get("num_classes")
     taken = {name: value for name, value in taken.items() if value is not None}
-    given = {
-        f.name: getattr(config, f.name)
-        for f in dataclasses.fields(config)
-        if f.name in config.given
-    }
-    return make_config({**given, **taken})
+    stored = make_config(taken)
+    values = {name: getattr(stored, name) for name in taken}
+    return dataclasses.replace(config, **values, adopted=frozenset(taken))
 
 
 def load_model(config: Config, runtime: Runtime) -> tuple[Config, QualityNet, dict[str, Any]]:

@@ -131,11 +131,28 @@ def command_section(e: Evaluation) -> Section:
         *([name, str(version)] for name, version in facts["packages"].items()),
     ]
     line = element("pre", shlex.join(["python", *map(str, facts["command"])]))
-    given = sorted(e.config.given)
-    settings = [[name, str(getattr(e.config, name))] for name in given]
     body: list[Html | Chart] = [line, table(["what", ""], rows, numeric=2)]
-    if settings:
-        inner = table(["flag", "value"], settings, numeric=2)
-        body.append(element("details", element("summary", "Flags that were set"), inner))
+    body += [
+        element("details", element("summary", title), table([what, "value"], settings, numeric=2))
+        for title, what, settings in _settings(e.config)
+        if settings
+    ]
     return Section("command", "How this was made", "The exact command, and what it ran on.",
                    tuple(body))  # fmt: skip
+
+
+def _settings(config: Config) -> list[tuple[str, str, list[list[str]]]]:
+    """(title, what is listed, rows of name and value): what was passed, and what the weights
+    brought. A stored file of --config or --continue has every flag, so defaults are left out.
+    """
+    passed = [
+        name for name in sorted(config.given) if getattr(config, name) != getattr(Config, name)
+    ]
+    listed = {
+        ("Flags that were set, but for defaults", "flag"): passed,
+        ("Settings that came with the weights", "setting"): sorted(config.adopted),
+    }
+    return [
+        (*heading, [[name, str(getattr(config, name))] for name in names])
+        for heading, names in listed.items()
+    ]

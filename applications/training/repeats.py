@@ -47,7 +47,6 @@ def run(config: Config, runtime: Runtime) -> int:
             config, repeat=number, logdir=parent.path.as_posix(), continue_run=None, train=True,
             # The images have been decoded once; what is skipped must be looked for each time.
             no_check=config.no_check or config.bad_images == "stop",
-            given=config.given | {"repeat", "logdir", "no_check"},
         )  # fmt: skip
         runtime.info(f"== {part_of(own)}")
         # The main process looks: it may begin a run before another one has looked.

@@ -101,9 +101,7 @@ def _train_stages(plan: Plan, interrupted: Config | None, runtime: Runtime) -> N
         runtime.info(f"== {plan.title(number)}")
         if plan.done and not config.continue_run:
             best = _opened(plan, number - 1).best
-            config = dataclasses.replace(
-                config, resume=best.as_posix(), given=config.given | {"resume"}
-            )
+            config = dataclasses.replace(config, resume=best.as_posix())
         beside = {stage_plan.FILE: plan.to_dict(), left_out.FILE: skipped}
         folder = train(config, runtime, found, beside)
         plan = plan.after(folder.path)

@@ -171,14 +171,14 @@ def test_a_vote_file_all_of_whose_rows_test(trained, ava, votes):
     """Somebody else's data set: nothing of it trains, so nothing has to be left to train."""
     write_samples(ava / "all.json", votes_of())
     (ava / "everything.txt").write_text("\n".join(map(str, IDS)))
-    weights = f"--resume {trained[0] / 'checkpoints' / 'model_best_resnet10t.pth'}"
-    said = f"--labels {ava / votes} --images {ava / 'AVA' / 'Image'} --test_list everything.txt -j 0 -g 0"
-    done = call(ava, f"-e {weights} {said} --threads 1 -o all.csv")
+    shutil.copytree(trained[0] / "checkpoints", ava / "checkpoints")
+    words = f"{WEIGHTS} --test_list everything.txt"
+    done = call(ava, f"-e --labels {votes} --images AVA/Image {words} -o all.csv")
     assert f"{Path(votes).name}: 12 rows: 12 test" in done.err
     assert_histograms(predictions(ava / "all.csv"), shares(votes_of(), IDS))
     if votes == "all.json":
         return
-    done = call(ava, f"--test AVA {weights} --test_list everything.txt -j 0 -g 0 --threads 1")
+    done = call(ava, f"--test AVA {words}")
     assert "12 rows: 12 test" in done.err and "AVA" in done.out
     done = call(ava, "--check AVA --test_list everything.txt -j 0")
     assert "12 rows: 12 test" in done.out and done.out.endswith("no faults found\n")

@@ -310,6 +310,22 @@ def test_what_a_report_says_of_itself(case):
     assert mapped_names == [too_high[0], too_low[0], too_high[1], too_low[1]]
 
 
+def test_flags_that_were_passed_and_settings_of_the_weights_stand_apart(made):
+    """Nobody passed --arch or --criterion to the evaluation: they came with the weights."""
+    weights = "checkpoints/model_best_resnet10t.pth"
+    evaluation, (run,) = ReportReader(made / "out/e.html"), run_folders(made)
+    _, flags, settings = evaluation.tables["command"]
+    assert {row["flag"]: row["value"] for row in flags} == {
+        "evaluate": "True", "resume": weights, "output": "out/e.html", "bootstrap": "400",
+    }  # fmt: skip
+    brought = {row["setting"]: row["value"] for row in settings}
+    assert brought["arch"] == "resnet10t" and brought["criterion"] == "regress"
+    assert brought["image_size"] == "(40, 56)" and "bootstrap" not in brought
+    _, flags = ReportReader(run / "report.html").tables["command"]  # nothing was adopted
+    names = {row["flag"] for row in flags}
+    assert {"train", "criterion", "arch", "image_size"} <= names and "resume" not in names
+
+
 def test_without_a_report(made, tmp_path):
     before = sorted(p.name for p in (made / "out").iterdir())
     weights = made / "checkpoints/model_best_resnet10t.pth"
