@@ -137,18 +137,6 @@ def _holds(name: str, inner: str) -> bool:
     return not name or inner == name or inner.startswith(f"{name}.")
 
 
-def _stage_at(backbone: nn.Module, last: int) -> str:
-    """The last module with parameters of its own at or before a position, by its stage's name where
-    that ends there.
-    """
-    modules = list(backbone.named_modules())[: last + 1]
-    name = [name for name, part in modules if any(True for _ in part.parameters(recurse=False))][-1]
-    names = [name for name, _ in backbone.named_modules()]
-    within = (s for s in stages_of(backbone) if name == s or name.startswith(f"{s}."))
-    stage = next(within, name)
-    return stage if _end(names, stage) <= last else name
-
-
 def _folded(stages: list[str]) -> list[str]:
     """`a.0`, `a.1`, `a.2` as `a.0-2`."""
 

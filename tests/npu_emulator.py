@@ -190,13 +190,12 @@ def _backend_module() -> ModuleType:
     npu.is_bf16_supported = lambda: True
     npu.device_count = lambda: int(os.environ.get(DEVICE_COUNT, "1"))
     npu.current_device = lambda: 0
-    npu.set_device = npu.synchronize = lambda device=None: None
+    npu.set_device = lambda device=None: None
     npu._is_in_bad_fork = lambda: False
     npu.manual_seed = npu.manual_seed_all = lambda seed: None  # draws come from the CPU's generator
     npu.get_rng_state = lambda device=None: torch.get_rng_state()
     npu.set_rng_state = lambda state, device=None: torch.set_rng_state(state)
     npu.get_amp_supported_dtype = lambda: [torch.float16, torch.bfloat16]
-    npu.max_memory_allocated = lambda device=None: 0
     npu.get_device_properties = lambda device=None: SimpleNamespace(
         name="emulated NPU", total_memory=2**30
     )

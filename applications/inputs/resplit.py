@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 # Parts of --repeats, in shares of the references or images. A fold leaves one part to test, the
 # next one to validate.
 SHARES = {"train": 0.6, "val": 0.2, "test": 0.2}
-FEWEST_FOLDS = 3
 Levels = Mapping[Source, Level]
 
 

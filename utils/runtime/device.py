@@ -170,19 +170,6 @@ def prepared(device: torch.device) -> Iterator[None]:
         backend.set_device(selected)
 
 
-def synchronize(device: torch.device) -> None:
-    """Wait until everything queued on `device` is done; returns at once on the CPU."""
-    if device.type != "cpu":
-        torch.get_device_module(device).synchronize(device)
-
-
-def memory_used(device: torch.device) -> int | None:
-    """Peak bytes of tensors on `device` in this process so far; None on the CPU."""
-    if device.type == "cpu":
-        return None
-    return torch.get_device_module(device).max_memory_allocated(device)
-
-
 def check_amp(device: torch.device, mode: str) -> None:
     """Raise ValueError for a mixed-precision mode that `device` cannot run."""
     if mode not in AMP_MODES:

@@ -86,10 +86,9 @@ def _number(name: str, default: str | None = None) -> int:
         raise ValueError(f"{name}={text}: not a number: start with -g N or torchrun") from None
 
 
-def setup(device: torch.device, init_method: str | None = None) -> World:
-    """Join the process group, for tensors of `device` and of the CPU; nothing to join alone.
-
-    `init_method` is None for the address in the environment, which every launcher sets.
+def setup(device: torch.device) -> World:
+    """Join the process group, for tensors of `device` and of the CPU; nothing to join alone. Its
+    address stands in the environment, where every launcher puts it.
     """
     place = world()
     if place.size > 1:
@@ -98,7 +97,7 @@ def setup(device: torch.device, init_method: str | None = None) -> World:
         with lost_peer_explained():
             dist.init_process_group(
                 group_backend(device),
-                init_method=init_method or "env://",
+                init_method="env://",
                 world_size=place.size,
                 rank=place.rank,
                 device_id=bound,
