@@ -37,6 +37,7 @@ def run(config: Config, runtime: Runtime) -> int:
     )  # fmt: skip
     payload = {
         **network_payload(stored.to_dict(), model, view_rule(config)),
+        "trained_for": [stored.criterion],
         "model": model.state_dict(),
         "metrics": {},
         "imported": {

@@ -13,6 +13,10 @@ class ScoreHead(nn.Module):
     small outputs predicts on the MOS scale and an exported file needs no extra numbers.
     K > 1: score = sum_k k * softmax(logits)_k with k = 1..K, the mean of the opinion histogram
     (NIMA, Talebi and Milanfar 2018, section III).
+
+    trained_for: the criteria that this head was trained with, the latest one last; () when it is
+    fresh. Whether it was trained cannot be read off its values: a loss of pairs, for example, never
+    moves the bias of a single branch. It is no tensor: checkpoints keep it beside them.
     """
 
     def __init__(self, features: int, num_classes: int = 1, dropout: float = 0.0) -> None:
@@ -20,6 +24,7 @@ class ScoreHead(nn.Module):
         if num_classes < 1:
             raise ValueError(f"num_classes: must be at least 1: got {num_classes}")
         self.num_classes = num_classes
+        self.trained_for: tuple[str, ...] = ()
         self.dropout = nn.Dropout(dropout)
         self.fc = nn.Linear(features, num_classes)
         nn.init.zeros_(self.fc.bias)
@@ -39,6 +44,11 @@ class ScoreHead(nn.Module):
             raise ValueError(f"set_scale: only for num_classes 1: this head has {self.num_classes}")
         self.offset.fill_(offset)
         self.scale.fill_(scale)
+
+    def record(self, criterion: str) -> None:
+        """Note that the head has been trained with this criterion, after those before it."""
+        if self.trained_for[-1:] != (criterion,):
+            self.trained_for += (criterion,)
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """features (N, F) -> scores (N,), logits (N, K), both float32 (also under autocast)."""

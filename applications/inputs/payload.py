@@ -15,16 +15,39 @@ from utils.text import cut, printable
 
 MOST_BINS = 100_000  # branches of a head; classifiers have 21,000
 MOST_LETTERS = 10_000
+UNRECORDED = "unrecorded"  # what a head was trained for, where no record says it
 
 
 def network_payload(
     config: dict[str, Any], model: nn.Module, rule: ViewRule, learned: Sequence[float] | None = None
 ) -> dict[str, Any]:
     """config: the run's stored configuration; num_classes; view: the evaluation's rule;
-    mean_histogram: `learned`, of the training labels, where they are histograms.
+    trained_for: the criteria that the head was trained with; mean_histogram: `learned`, of the
+    training labels, where they are histograms.
     """
-    facts = {"config": config, "num_classes": model.num_classes, "view": rule.to_dict()}
+    facts = {
+        "config": config,
+        "num_classes": model.num_classes,
+        "view": rule.to_dict(),
+        "trained_for": list(model.heads["quality"].trained_for),
+    }
     return facts if learned is None else {**facts, "mean_histogram": list(learned)}
+
+
+def trained_for(payload: dict[str, Any]) -> tuple[str, ...]:
+    """The criteria that the head of a weights file was trained with, the latest one last.
+
+    Older checkpoints do not record it. One of a run was trained with the run's criterion, unless it
+    was saved before the first step of a run that began with a fresh head. Of tensors without any
+    record all that is known is that somebody kept them: they count as trained, for nothing known.
+    """
+    if payload.get("trained_for") is not None:
+        return tuple(payload["trained_for"])
+    stored, position = payload.get("config") or {}, _mapping(payload.get("position"))
+    if not stored.get("criterion"):
+        return (UNRECORDED,)
+    fresh = position.get("updates") == 0 and not stored.get("resume")
+    return () if fresh else (stored["criterion"],)
 
 
 def check_payload(payload: dict[str, Any], settings: Sequence[str]) -> None:
@@ -35,6 +58,7 @@ def check_payload(payload: dict[str, Any], settings: Sequence[str]) -> None:
     _check("ema", payload.get("ema"), lambda v: v is None or _is_state(_mapping(v).get("module")))
     _check("num_classes", payload.get("num_classes"), lambda v: v is None or _is_count(v))
     _check("metrics", payload.get("metrics"), lambda v: v is None or _is_figures(v))
+    _check("trained_for", payload.get("trained_for"), lambda v: v is None or _is_words(v))
     _check("mean_histogram", payload.get("mean_histogram"), lambda v: v is None or _is_shares(v))
     _check("config", payload.get("config"), lambda v: v is None or isinstance(v, dict))
     stored = payload.get("config") or {}
@@ -86,6 +110,11 @@ def _is_figures(value: Any) -> bool:
 def _is_shares(value: Any) -> bool:
     numbers = isinstance(value, list) and all(map(_is_number, value))
     return numbers and 0 < len(value) <= MOST_BINS and all(map(math.isfinite, value))
+
+
+def _is_words(value: Any) -> bool:
+    few = isinstance(value, list) and len(value) < MOST_LETTERS
+    return few and all(isinstance(word, str) and _is_setting(word) for word in value)
 
 
 def _is_setting(value: Any) -> bool:

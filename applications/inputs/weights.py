@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from applications.inputs.payload import check_payload
+from applications.inputs.payload import check_payload, trained_for
 from applications.inputs.runtime import Runtime
 from applications.inputs.views import network_size, view_rule
 from applications.tasks import TASKS
@@ -157,5 +157,7 @@ def _load(
         report = load_weights(model, weights_of(payload), strict_head)
     except ValueError as error:
         raise ValueError(f"{file}: {error}") from None
+    if any(name.startswith("heads.quality.") for name in report.taken):
+        model.heads["quality"].trained_for = trained_for(payload)
     for line in report.lines():
         say(f"{file}: {line}")

@@ -60,7 +60,7 @@ class Task:
     targets: (config, labels, levels of their images) -> arrays. criterion: (config, training
     targets) -> loss module. measure: (all targets, Scores) -> figures by name. fit_head: sets the
     head's units from the training targets, and from scores of a sample where the head was trained
-    before, and returns what the user should hear. figures: those of `measure` that can be
+    before (`ScoreHead.trained_for`), and returns what the user should hear. figures: those of `measure` that can be
     monitored. units: what a score of one branch means. bins: K, of a task that learns histograms
     without having any in its labels, where neither --num_classes nor --resume say it. of_votes:
     (config, images, their histograms (N, K), how many votes each has (N,), if known) -> arrays;
@@ -132,16 +132,28 @@ def _fit_mos_units(model: QualityNet, targets: dict[str, np.ndarray], sample: Sa
         _check_scale(head.num_classes, float(mos.min()), float(mos.max()))
         return
     offset, scale = float(np.mean(mos, dtype=np.float64)), _spread(targets)
-    if head.fc.bias.any():  # trained before: a ranking's scores have no units, but an order
-        head.set_scale(0.0, 1.0)
+    if head.trained_for:
         positions, scores = sample()
-        offset, scale = _straight_line(scores, mos[positions]) or (offset, scale)
+        if head.trained_for[-1] == "regress" and _explains(scores, mos[positions]):
+            return
+        # A ranking's scores have an order but no units, another data set's have other ones.
+        if line := _straight_line(scores, mos[positions]):
+            start, slope = line
+            offset, scale = start + slope * float(head.offset), slope * float(head.scale)
     head.set_scale(offset, scale)
+
+
+def _explains(scores: np.ndarray, mos: np.ndarray) -> bool:
+    """Whether the scores are nearer to the labels than the labels' own mean is: then they are of
+    these labels' scale.
+    """
+    x, y = scores.astype(np.float64), mos.astype(np.float64)
+    return bool(((x - y) ** 2).mean() < y.var())
 
 
 def _expect_scores(model: QualityNet, targets: dict[str, np.ndarray], sample: Sample) -> str | None:
     """Contrast tells apart, never which is better: that comes with the weights."""
-    if model.heads["quality"].fc.bias.any():
+    if set(model.heads["quality"].trained_for) - {"siamese"}:
         return None
     return (
         "a network that never learned scores is being ranked: --resume weights of --criterion emd "
@@ -169,12 +181,12 @@ def _fit_histogram(model: QualityNet, targets: dict[str, np.ndarray], sample: Sa
     """A fresh head starts from the mean histogram of the training images, the best guess of a
     network that has seen nothing; a head that was trained before keeps what it knows.
     """
-    bias = model.heads["quality"].fc.bias
-    if bias.any():
+    head = model.heads["quality"]
+    if head.trained_for:
         return
     mean = torch.from_numpy(targets["probs"].mean(axis=0)).clamp_min(1e-4).log()
     with torch.no_grad():
-        bias.copy_(mean - mean.mean())
+        head.fc.bias.copy_(mean - mean.mean())
 
 
 def _measure_siamese(targets: dict[str, np.ndarray], found: Scores) -> dict[str, float]:

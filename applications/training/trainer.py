@@ -16,7 +16,7 @@ from torch.nn.parallel import DistributedDataParallel
 from applications.evaluation.histograms import mean_histogram
 from applications.evaluation.scoring import ScoringOptions, to_input
 from applications.evaluation.validation import judge, no_figure
-from applications.inputs.payload import network_payload
+from applications.inputs.payload import network_payload, trained_for
 from applications.inputs.runtime import Runtime, Stopped
 from applications.tasks import TASKS, is_better, monitored
 from applications.training.finite import fault_of_state, fault_of_step, lost
@@ -277,13 +277,8 @@ class Trainer:
             return
         at.best, at.best_epoch = value, at.epoch
         if self.runtime.main:
-            payload = {
-                **self._network(),
-                "model": self.evaluated.state_dict(),
-                "metrics": val,
-                "epoch": at.epoch,
-            }
-            checkpoint.save(self.folder.best, payload)
+            weights = {"model": self.evaluated.state_dict(), "metrics": val, "epoch": at.epoch}
+            checkpoint.save(self.folder.best, {**self._network(), **weights})
 
     def _log(self, train: dict[str, float], val: dict[str, float]) -> None:
         at = self.position
@@ -298,6 +293,8 @@ class Trainer:
     # ---- state
 
     def _network(self) -> dict[str, Any]:
+        if self.position.updates:
+            self.model.heads["quality"].record(self.task.name)
         return network_payload(self.stored_config, self.model, self.options.rule, self.learned)
 
     def _check_state(self) -> None:
@@ -338,6 +335,7 @@ class Trainer:
             payload, file, self.model, self.optimizer, ema=self.ema,
             scaler=self.scaler, device=self.runtime.device, rank=self.runtime.world.rank,
         )  # fmt: skip
+        self.model.heads["quality"].trained_for = trained_for(payload)
         settle(self.folder, payload, at, self.figure, self.runtime, self.logger, damage)
 
     def check_restored(self) -> None:

@@ -177,6 +177,7 @@ PARTS: dict[str, list[Any]] = {
     "ema": [3, {"module": None}, {"module": [1]}, {"model": {}}, [1]],
     "num_classes": [0, -1, 10**12, 2.5, "1", True, torch.tensor(1)],
     "metrics": ["srcc", {"srcc": "high"}, {3: 1.0}, [0.5]],
+    "trained_for": ["rank", [1], {"rank": 1}, ["a\x1b[31m"]],
     "mean_histogram": [[], ["a"], [float("nan")], 3, {"a": 1}],
     "view": [[], "squash", {}, {"image_size": [0, 3]}, {"image_size": [32, 32], "crops": 10**9,
              "crop_size": [32, 32]}, {"image_size": "large"}, {"image_size": [32, 32], "other": 1}],
