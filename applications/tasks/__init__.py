@@ -60,7 +60,7 @@ class Task:
     targets: (config, labels, levels of their images) -> arrays. criterion: (config, training
     targets) -> loss module. measure: (all targets, Scores) -> figures by name. fit_head: sets the
     head's units from the training targets, and from scores of a sample where the head was trained
-    before (`ScoreHead.trained_for`), and returns what the user should hear. figures: those of `measure` that can be
+    before (`ScoreHead.trained_for`); returns what the user should hear. figures: those that can be
     monitored. units: what a score of one branch means. bins: K, of a task that learns histograms
     without having any in its labels, where neither --num_classes nor --resume say it. of_votes:
     (config, images, their histograms (N, K), how many votes each has (N,), if known) -> arrays;

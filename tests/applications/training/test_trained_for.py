@@ -1,4 +1,4 @@
-"""What a head was trained for is recorded in the weights, and decides how a later criterion begins."""
+"""What a head was trained for is recorded in the weights, and decides how a criterion begins."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from applications.tasks import TASKS
 from models.quality_net import build_model
 from tests.cli import TINY, call, run_folders
 from tests.tiny_data import write_data
-from utils import checkpoint
+from utils.files import checkpoint
 
 BEST, LAST = "model_best_resnet10t.pth", "checkpoint_resnet10t.pth"
 ONE = TINY.replace("-b 4", "-b 32").replace("--epochs 2", "--epochs 1")
