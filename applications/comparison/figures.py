@@ -17,7 +17,7 @@ import numpy as np
 from applications.comparison.images import Matched
 from applications.comparison.pairs import Pairs
 from applications.comparison.runs import PREDICTIONS, ComparedRun
-from applications.tasks import DIRECTIONS, SCORE_FIGURES
+from applications.tasks import SCORE_FIGURES
 from applications.tasks.judged import Scores, resampled_emd
 from config import Config
 from dataloader.targets.pairs import linked
@@ -26,6 +26,7 @@ from utils.statistics.bootstrap import bootstrap, cluster_numbers
 from utils.statistics.compare_models import Comparison, compare_figures, compare_scores
 from utils.statistics.ladders import build_ladders
 from utils.statistics.logistic_fit import LogisticFit, fit_logistic
+from utils.statistics.metric import HIGHER_IS_BETTER
 from utils.statistics.weighted_figures import Figure, PairMean, Pearson, RootMean, score_figures
 
 SIGNIFICANT = 0.05
@@ -95,7 +96,7 @@ def better_of(row: Comparison) -> str | None:
     """The run that a row shows to be better after Holm's correction; None: no difference shown."""
     if not row.p_holm < SIGNIFICANT:
         return None
-    higher = DIRECTIONS[row.figure.removesuffix("_4p")] == "max"
+    higher = HIGHER_IS_BETTER[row.figure.removesuffix("_4p")]
     return row.first if (row.difference > 0) == higher else row.second
 
 

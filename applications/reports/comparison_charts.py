@@ -8,10 +8,10 @@ import numpy as np
 
 from applications.comparison.disagreement import Disagreement
 from applications.comparison.result import Found
-from applications.tasks import DIRECTIONS
 from utils.chart import Chart, Line, Mark, Points, Ranges, Upright, chart_csv
 from utils.chart_svg import svg
 from utils.html_page import Html, chart_figure
+from utils.statistics.metric import HIGHER_IS_BETTER
 
 _FEW = 40  # epochs up to which every one has a dot
 _COLOURS = 8
@@ -47,7 +47,7 @@ def _curve(found: Found, name: str) -> tuple[Chart, str]:
 def figure_charts(found: Found) -> list[Described]:
     """Figures that share a scale: correlations and shares, and their differences."""
     judged = found.judged
-    names = [n for n in judged.names() if DIRECTIONS.get(n.removesuffix("_4p")) == "max"]
+    names = [n for n in judged.names() if HIGHER_IS_BETTER.get(n.removesuffix("_4p"))]
     if not names:
         return []
     own: list[Mark] = []

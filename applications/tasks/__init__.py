@@ -34,16 +34,9 @@ from dataloader.targets.buckets import BucketedDistributions, BucketTargets
 from dataloader.targets.pairs import PairTargets
 from models.quality_net import Prediction, QualityNet
 from utils.statistics import metrics, order_metrics, ranking_metrics
+from utils.statistics.metric import HIGHER_IS_BETTER
 from utils.statistics.weighted_figures import Figure, score_figures
 
-# Which way a figure improves; everything that can be monitored stands here.
-DIRECTIONS = {
-    "pair_accuracy": "max", "same_bucket_accuracy": "max",
-    "srcc": "max", "plcc": "max", "krcc": "max", "std_srcc": "max", "std_plcc": "max",
-    "two_class_accuracy": "max",
-    "rmse": "min", "mae": "min", "emd_r1": "min", "emd_r2": "min", "loss": "min",
-    **dict.fromkeys(ranking_metrics.FIGURES, "max"),  # of every task, where levels are known
-}  # fmt: skip
 SCORE_FIGURES = ("srcc", "plcc", "krcc", "rmse", "mae")
 
 
@@ -286,7 +279,7 @@ def monitored(config: Config) -> tuple[str, str]:
             f"--monitor {name}: {task.name} has {', '.join(task.figures)}, and with levels.csv "
             f"{', '.join(ranking_metrics.FIGURES)}"
         )
-    return name, DIRECTIONS[name]
+    return name, "max" if HIGHER_IS_BETTER[name] else "min"
 
 
 def is_better(value: float, best: float | None, direction: str) -> bool:
