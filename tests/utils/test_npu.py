@@ -15,7 +15,7 @@ TIMEOUT = 120  # seconds; for a machine that is busy with other tests
 
 CHOICE = """
 import torch
-from utils import device as devices
+from utils.runtime import device as devices
 
 chosen, note = devices.choose_device("auto", 1)
 assert chosen == torch.device("npu", 0) and note is None, chosen
@@ -75,7 +75,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from utils import device as devices
+from utils.runtime import device as devices
 from utils.runtime.seed import rng_state, seed_step, set_rng_state
 
 
@@ -146,8 +146,8 @@ import sys
 import torch
 from torch import nn
 
-from utils import device as devices
-from utils import distributed as d
+from utils.runtime import device as devices
+from utils.runtime import distributed as d
 from utils.runtime.seed import seed_step
 
 if not d.launched():

@@ -28,7 +28,7 @@ sys.exit(launch(script, [mode], int(gpus), int(nodes), int(rank), init or None))
 WORKER = """
 import os, signal, subprocess, sys, time
 import torch
-from utils import distributed as d
+from utils.runtime import distributed as d
 
 stop = []
 for number in (signal.SIGTERM, signal.SIGINT):
