@@ -22,13 +22,13 @@ from applications.reports.parts import Evaluation
 from applications.reports.report import sections_of, write_report
 from applications.reports.run import labels_of, run_of
 from applications.tasks import TASKS, Task
-from applications.tasks.judged import Scores
 from applications.training.run_folder import environment
 from config import Config
 from dataloader.batch import Targets
 from dataloader.labels.levels import COLUMNS
 from models.quality_net import QualityNet
 from utils.files.writing import write_text
+from utils.statistics.predictions import Predictions
 from utils.text import csv_text, visible
 
 RAW = ("plcc", "rmse")  # figures that exist after a fit as well
@@ -89,7 +89,7 @@ def evaluate_split(
     runtime: Runtime,
     say: Callable[[str], None],
     learned: Sequence[float] | None = None,
-) -> tuple[dict[str, Any], Scores]:
+) -> tuple[dict[str, Any], Predictions]:
     """(figures by name, scores of the split's distinct images); what is odd about a figure
     is said. Where levels are known, those of ladders are among them, with `by_distortion` and
     `by_level`. learned: mean histogram of the training labels, the baseline to beat.
@@ -165,7 +165,7 @@ def table(values: dict[str, Any], title: str) -> str:
 
 
 def write_predictions(
-    path: Path, targets: Targets, found: Scores, cell: Callable[[object], str]
+    path: Path, targets: Targets, found: Predictions, cell: Callable[[object], str]
 ) -> None:
     """A csv: path, score, histogram where there is one, the label where it belongs to one image,
     and reference, distortion and level where they are known. cell: names an image (`cell_of`).

@@ -24,13 +24,13 @@ from applications.inputs.data import stop_or_skip
 from applications.inputs.runtime import Runtime
 from applications.inputs.views import view_rule
 from applications.inputs.weights import load_model
-from applications.tasks.judged import Scores
 from config import Config
 from dataloader.sources import Source
 from utils.files.reading import check_regular, read_text
 from utils.files.writing import check_apart, write_json, write_text
 from utils.imaging.image_folders import Say, left_out, list_images
 from utils.statistics.metrics import distribution_std
+from utils.statistics.predictions import Predictions
 from utils.text import csv_path, cut, printable, to_stderr
 
 
@@ -132,7 +132,7 @@ def _listed(file: Path) -> list[Path]:
     return paths
 
 
-def result_rows(paths: Sequence[Source], found: Scores) -> list[dict[str, Any]]:
+def result_rows(paths: Sequence[Source], found: Predictions) -> list[dict[str, Any]]:
     """path and score of each image; with a histogram also its std and its probabilities."""
     rows = []
     spread = () if found.probs is None else distribution_std(found.probs)

@@ -18,7 +18,6 @@ from applications.inputs.data import describe_bad
 from applications.inputs.views import view_rule
 from applications.inputs.weights import ADOPTED, load_network
 from applications.predict import expand, result_rows
-from applications.tasks.judged import Scores
 from config import checked_config
 from dataloader.sources import GivenImage, Source
 from models.quality_net import QualityNet
@@ -27,6 +26,7 @@ from utils.flag_types import did_you_mean
 from utils.imaging.images import ImageError, check_array
 from utils.runtime.device import choose_device, prepared
 from utils.runtime.seed import rng_state, set_rng_state
+from utils.statistics.predictions import Predictions
 
 # What load_scorer takes beside the weights: how they are used, and what plain ones cannot say. It
 # refuses the rest of what weights carry, which no score depends on.
@@ -157,7 +157,7 @@ def find_sources(images: Given | Iterable[Given]) -> list[Source]:
     return sources
 
 
-def score_rows(sources: list[Source], found: Scores) -> list[dict[str, Any]]:
+def score_rows(sources: list[Source], found: Predictions) -> list[dict[str, Any]]:
     """source, mean, std and scores of each image, in built-in types: what --predict writes."""
     bins = 0 if found.probs is None else found.probs.shape[1]
     return [

@@ -17,8 +17,6 @@ import numpy as np
 from applications.comparison.images import Matched
 from applications.comparison.pairs import Pairs
 from applications.comparison.runs import PREDICTIONS, ComparedRun
-from applications.tasks import SCORE_FIGURES
-from applications.tasks.judged import Scores, resampled_emd
 from config import Config
 from dataloader.targets.pairs import linked
 from utils.runtime.seed import numpy_generator
@@ -27,11 +25,20 @@ from utils.statistics.compare_models import Comparison, compare_figures, compare
 from utils.statistics.ladders import build_ladders
 from utils.statistics.logistic_fit import LogisticFit, fit_logistic
 from utils.statistics.metric import HIGHER_IS_BETTER
-from utils.statistics.weighted_figures import Figure, PairMean, Pearson, RootMean, score_figures
+from utils.statistics.predictions import Predictions
+from utils.statistics.weighted_figures import (
+    Figure,
+    PairMean,
+    Pearson,
+    RootMean,
+    histogram_figures,
+    score_figures,
+)
 
 SIGNIFICANT = 0.05
 # Of labels without units: only how far the orders agree.
 _OF_ORDER = ("srcc", "krcc")
+_OF_SCORES = ("srcc", "plcc", "krcc", "rmse", "mae")
 Named = dict[str, Figure]
 Places = tuple[np.ndarray, np.ndarray]  # of the better and the worse image of pairs, (P,) each
 
@@ -141,7 +148,7 @@ def _of_scores(matched: Matched, scores: np.ndarray) -> Named:
 
 
 def _names(matched: Matched) -> tuple[str, ...]:
-    return SCORE_FIGURES if matched.labels.bucket is None else _OF_ORDER
+    return _OF_SCORES if matched.labels.bucket is None else _OF_ORDER
 
 
 def _more(
@@ -149,11 +156,11 @@ def _more(
 ) -> Named:
     """Figures of histograms, of pairs, and of ladders, but those of `_of_scores`."""
     scores, figures = matched.scores[name], {}
-    found = Scores(scores, matched.probs.get(name))
+    found = Predictions(scores, matched.probs.get(name))
     votes = matched.labels.votes
     bins = {own.shape[1] for own in matched.probs.values()}
     if votes is not None and len(matched.probs) == len(matched.runs) and bins == {votes.shape[1]}:
-        figures |= resampled_emd({"probs": votes}, found, clusters)
+        figures |= histogram_figures(found.probs, votes)
     if pairs is not None:
         figures |= pairs.measure(pairs.targets, found, clusters)
     better, worse = ladders

@@ -16,10 +16,10 @@ from applications.comparison.runs import ComparedRun
 from applications.inputs.data import read_data
 from applications.inputs.runtime import Runtime
 from applications.tasks import TASKS
-from applications.tasks.judged import Scores
 from applications.training.run_folder import set_fields
 from config import make_config, read_config
 from dataloader.sources import Source
+from utils.statistics.predictions import Predictions
 from utils.statistics.weighted_figures import Figure
 
 _PLACES = ("data", "images", "labels", "photos", "test_list")
@@ -34,7 +34,7 @@ class Pairs:
     """
 
     targets: dict[str, np.ndarray]
-    measure: Callable[[dict[str, np.ndarray], Scores, np.ndarray], dict[str, Figure]]
+    measure: Callable[[dict[str, np.ndarray], Predictions, np.ndarray], dict[str, Figure]]
     sources: tuple[Source, ...]
 
     def lines(self) -> set[tuple[int, int]]:

@@ -16,7 +16,6 @@ import numpy as np
 from applications.evaluation.ladders import resampled_figures
 from applications.inputs.data import Data, Split
 from applications.tasks import Task
-from applications.tasks.judged import Opinions, Scores
 from config import Config
 from dataloader.batch import Targets
 from dataloader.labels.paths import images_root
@@ -26,6 +25,7 @@ from utils.runtime.seed import numpy_generator
 from utils.statistics import vote_noise
 from utils.statistics.bootstrap import bootstrap, cluster_numbers, value_of
 from utils.statistics.logistic_fit import KINDS, LogisticFit, fit_logistic
+from utils.statistics.predictions import Opinions, Predictions
 from utils.statistics.weighted_figures import Figure, Mean, Pearson, RootMean
 
 
@@ -34,7 +34,7 @@ class Judged:
     """A split and what the network says of its images."""
 
     split: Split
-    found: Scores
+    found: Predictions
 
 
 def fits_on_val(config: Config, task: Task, splits: Mapping[str, Split], trained: bool) -> bool:

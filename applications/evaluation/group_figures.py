@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from applications.tasks import Task
-from applications.tasks.judged import Scores
 from dataloader.batch import Targets
 from dataloader.labels.levels import Level
 from utils.statistics.bootstrap import FEWEST, bootstrap, cluster_numbers, value_of
 from utils.statistics.metrics import undefined
+from utils.statistics.predictions import Predictions
 from utils.statistics.weighted_figures import Figure, PairMean, Spearman
 
 NO_GROUP = -1
@@ -38,7 +38,7 @@ class GroupRow:
 
 def group_figures(
     targets: Targets,
-    found: Scores,
+    found: Predictions,
     task: Task,
     clusters: np.ndarray,
     samples: int,
@@ -107,7 +107,7 @@ class _Pairs:
         return PairMean(won, better, worse, owner), None if known else "scores that are not finite"
 
 
-def _judge(task: Task, targets: Targets, found: Scores) -> _Opinions | _Pairs:
+def _judge(task: Task, targets: Targets, found: Predictions) -> _Opinions | _Pairs:
     labels = targets.all()
     if "better" in labels:
         return _Pairs(found.scores, labels["better"], labels["worse"])

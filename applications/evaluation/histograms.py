@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from applications.inputs.outputs import cell_of
-from applications.tasks.judged import Scores
 from config import Config
 from dataloader.batch import Targets
 from dataloader.sources import open_source
 from utils.files.writing import write_text
 from utils.histogram_picture import evenly_spread, histogram_picture
 from utils.statistics import metrics
+from utils.statistics.predictions import Predictions
 
 
 def mean_histogram(targets: Targets) -> list[float] | None:
@@ -39,7 +39,7 @@ def baseline_figures(targets: Targets, learned: Sequence[float] | None) -> dict[
 
 
 def write_histograms(
-    stem: Path, title: str, targets: Targets, found: Scores, config: Config
+    stem: Path, title: str, targets: Targets, found: Predictions, config: Config
 ) -> None:
     """stem.png and stem.csv of up to 12 images, from the smallest EMD to the largest, where
     predictions and labels are histograms.

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from applications.inputs.data import Split
-from applications.tasks.judged import Scores
 from dataloader.batch import Targets
 from dataloader.labels.levels import LEVELS_FILE
 from utils.files.writing import write_text
 from utils.ladder_picture import ladder_picture
 from utils.statistics.ladder_resamples import resampled_ladders
 from utils.statistics.ladders import build_ladders
+from utils.statistics.predictions import Predictions
 from utils.statistics.ranking_metrics import FIGURES, ladder_metrics
 from utils.statistics.share_figures import Among
 from utils.statistics.weighted_figures import Figure
@@ -40,7 +40,7 @@ _IN_CSV = (
 )  # fmt: skip
 
 
-def ladder_figures(targets: Targets, found: Scores) -> tuple[dict[str, Any], list[str]]:
+def ladder_figures(targets: Targets, found: Predictions) -> tuple[dict[str, Any], list[str]]:
     """(figures of utils/statistics/ranking_metrics.py, why some are nan); nothing where no level is
     known. Images of unknown level are left out.
     """
@@ -53,7 +53,7 @@ def ladder_figures(targets: Targets, found: Scores) -> tuple[dict[str, Any], lis
     return values, [str(w.message) for w in caught]
 
 
-def resampled_figures(targets: Targets, found: Scores) -> dict[str, Figure]:
+def resampled_figures(targets: Targets, found: Predictions) -> dict[str, Figure]:
     """Those over all distortions, to be resampled by reference; nothing where no level is known."""
     columns, images = known_columns(targets, found.scores), _known(targets)
     if not images:
@@ -71,7 +71,7 @@ def check_monitor(figure: str, val: Split | None) -> None:
             f"--monitor {figure}: no {LEVELS_FILE} beside {val.file}: write one, or monitor "
             "another figure"
         )
-    perfect = Scores(-np.array([level.level or 0 for level in levels], dtype=np.float64), None)
+    perfect = Predictions(-np.array([level.level or 0 for level in levels], dtype=np.float64), None)
     values, reasons = ladder_figures(val.targets, perfect)
     if not values:
         raise ValueError(
@@ -133,7 +133,7 @@ def _shown(value: float) -> str:
 
 
 def write_ladders(
-    stem: Path, title: str, targets: Targets, found: Scores, values: dict[str, Any]
+    stem: Path, title: str, targets: Targets, found: Predictions, values: dict[str, Any]
 ) -> None:
     """stem.csv and stem.png, where there are ladders.
 

@@ -15,7 +15,6 @@ from torch import nn
 
 from applications.inputs.data import REMEDY, describe_bad
 from applications.inputs.runtime import Runtime
-from applications.tasks.judged import Scores
 from dataloader.dataset import Unread, ViewDataset
 from dataloader.loader import batches, make_loader
 from dataloader.sources import Source
@@ -28,6 +27,7 @@ from utils.imaging.pooling import pool_scores
 from utils.runtime import distributed
 from utils.runtime.count_bar import CountBar
 from utils.runtime.device import autocast, channels_last_helps, pin_memory
+from utils.statistics.predictions import Predictions
 from utils.text import printable
 
 FEATURE_ROWS = 1024  # images whose features a head takes at once
@@ -68,7 +68,7 @@ def score_images(
     options: ScoringOptions,
     runtime: Runtime,
     title: str | None = None,
-) -> Scores:
+) -> Predictions:
     """Scores (M,) and histograms (M,K) of M files, gathered over all processes in the order of
     `paths`.
 
@@ -93,7 +93,7 @@ def score_readable(
     device: torch.device,
     skip: bool,
     title: str | None = None,
-) -> tuple[Scores, list[int], tuple[BadImage, ...]]:
+) -> tuple[Predictions, list[int], tuple[BadImage, ...]]:
     """(scores of the images that can be read, their positions in `sources`, the others), of this
     process by itself. ImageError for those others without `skip`, at once where they can be told by
     a glance, and where nothing is left.
@@ -123,10 +123,10 @@ def _unread(bad: tuple[BadImage, ...]) -> str:
     return f"{describe_bad(bad)}\n{REMEDY}"
 
 
-def _scores(rows: torch.Tensor) -> Scores:
+def _scores(rows: torch.Tensor) -> Predictions:
     """rows (M, 1 [+ K])."""
     table = rows.numpy()
-    return Scores(table[:, 0], table[:, 1:] if table.shape[1] > 1 else None)
+    return Predictions(table[:, 0], table[:, 1:] if table.shape[1] > 1 else None)
 
 
 def _score_part(
@@ -259,7 +259,7 @@ def raise_together(fault: str | None) -> None:
     raise ImageError(fault or "another process found an image that cannot be scored", "")
 
 
-def figures(task, targets, found: Scores) -> tuple[dict[str, float], list[str]]:
+def figures(task, targets, found: Predictions) -> tuple[dict[str, float], list[str]]:
     """(figures by name, warnings as text): a constant prediction gives nan and a line that
     says so.
     """

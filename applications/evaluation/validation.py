@@ -10,11 +10,11 @@ from torch import nn
 from applications.evaluation.ladders import ladder_figures
 from applications.evaluation.scoring import ScoringOptions, figures, score_images
 from applications.inputs.runtime import Runtime
-from applications.tasks import Task, validation_loss
-from applications.tasks.judged import Scores
+from applications.tasks.base import Task
 from dataloader.batch import Targets
 from utils.runtime import distributed
 from utils.statistics.metrics import distribution_mean
+from utils.statistics.predictions import Predictions
 
 LAST_COUNT = "the last weights count as the best"
 
@@ -37,7 +37,7 @@ def judge(
     values, remarks = figures(task, val, found)
     ladders, of_ladders = ladder_figures(val, found)
     overall = {name: value for name, value in ladders.items() if not isinstance(value, dict)}
-    loss = validation_loss(criterion, val.all(), found)
+    loss = task.validation_loss(criterion, val.all(), found)
     return {"loss": loss, **values, **overall}, remarks, "; ".join((*remarks, *of_ladders))
 
 
@@ -50,7 +50,7 @@ def never_known(task: Task, figure: str, val: Targets) -> str | None:
     scores = said.get("mos", said.get("bucket")) if probs is None else distribution_mean(probs)
     if scores is None:
         return None
-    values, remarks = figures(task, val, Scores(np.asarray(scores, np.float64), probs))
+    values, remarks = figures(task, val, Predictions(np.asarray(scores, np.float64), probs))
     value = values.get(figure, 0.0)
     return "; ".join(remarks) if value != value else None
 

@@ -154,8 +154,8 @@ def _voted(
     config: Config, task: Task, runtime: Runtime, names: tuple[str, ...], votes: VotedImages
 ) -> Data:
     file, bins = votes.table.file, votes.table.probs.shape[1]
-    if task.of_votes is None:
-        learn = " or ".join(name for name, other in TASKS.items() if other.of_votes)
+    if not task.takes_votes:
+        learn = " or ".join(name for name, other in TASKS.items() if other.takes_votes)
         raise ValueError(
             f"--criterion {task.name}: {file} has votes and no {task.label_kind}: use {learn}"
         )

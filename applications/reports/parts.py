@@ -16,12 +16,12 @@ from torch import nn
 from applications.evaluation.final_figures import Judged
 from applications.evaluation.scoring import ScoringOptions
 from applications.tasks import Task
-from applications.tasks.judged import Opinions
 from config import Config
 from dataloader.batch import Targets
 from utils.chart import Chart
 from utils.html_page import Html
 from utils.statistics.logistic_fit import LogisticFit
+from utils.statistics.predictions import Opinions
 
 MOST_DRAWN = 20_000  # images: a page of some megabytes
 

@@ -32,7 +32,7 @@ def curve_section(e: Evaluation) -> list[Section]:
     figures = dict.fromkeys(
         name for record in records if record["split"] == "val" for name in record
     )
-    wanted = ["loss", *(f for f in e.task.figures if f in figures and f != "loss")]
+    wanted = ["loss", *(f for f in e.task.metrics if f in figures and f != "loss")]
     charts = [chart for name in wanted if (chart := curve(records, name, best))]
     rates = dict.fromkeys(name for r in records for name in r if name.split("_")[0] == "lr")
     charts += [chart for name in rates if (chart := curve(records, name, None))]

@@ -285,7 +285,7 @@ class Trainer:
         self.logger.metrics({"step": at.updates, "epoch": at.epoch, "split": "train", **train})
         if val:
             self.logger.metrics({"step": at.updates, "epoch": at.epoch, "split": "val", **val})
-            told = {*self.task.figures, self.figure}
+            told = {*self.task.metrics, self.figure}
             shown = "  ".join(f"{name} {val[name]:.4f}" for name in val if name in told)
             mark = "  best so far" if at.best_epoch == at.epoch and at.best == at.best else ""
             self.logger.info(f"epoch {at.epoch}/{self.config.epochs}  val  {shown}{mark}")

@@ -13,6 +13,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from utils.statistics import metrics
 from utils.statistics.kendall import balances
 
 Floats = NDArray[np.float64]
@@ -277,4 +278,20 @@ def score_figures(pred: ArrayLike, mos: ArrayLike) -> dict[str, Figure]:
         "krcc": Kendall(x, y),
         "rmse": RootMean((x - y) ** 2),
         "mae": Mean(np.abs(x - y)),
+    }
+
+
+def histogram_figures(probs: Floats, votes: Floats) -> dict[str, Figure]:
+    """NIMA's scorecard of histograms (N, K) against those of the votes (N, K), to be resampled."""
+    mean, std = metrics.distribution_mean(probs), metrics.distribution_std(probs)
+    voted_mean, voted_std = metrics.moments_of_votes(votes)
+    cut = metrics.middle_score(votes.shape[1])
+    agree = metrics.above(mean, cut) == metrics.above(voted_mean, cut)
+    return {
+        "emd_r1": Mean(metrics.emd_of_each(probs, votes, 1)),
+        "emd_r2": Mean(metrics.emd_of_each(probs, votes, 2)),
+        "two_class_accuracy": Mean(agree, "share"),
+        **score_figures(mean, voted_mean),
+        "std_srcc": Spearman(std, voted_std),
+        "std_plcc": Pearson(std, voted_std),
     }

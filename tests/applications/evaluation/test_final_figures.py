@@ -13,7 +13,6 @@ from applications.evaluation.final_figures import Judged, final_figures, fits_on
 from applications.evaluation.ladders import ladder_figures
 from applications.inputs.data import Split
 from applications.tasks import TASKS
-from applications.tasks.judged import Scores
 from config import UsageError, make_config
 from dataloader.batch import DistributionTargets, RelatedDistributions, ScoreTargets
 from dataloader.labels.labels import DistributionLabel, PairLabel, ScoreLabel
@@ -24,6 +23,7 @@ from dataloader.targets.pairs import PairTargets
 from utils.statistics import vote_noise
 from utils.statistics.logistic_fit import fit_logistic
 from utils.statistics.metrics import distribution_metrics, pair_metrics, score_metrics
+from utils.statistics.predictions import Predictions
 from utils.statistics.ranking_metrics import FIGURES as LADDER_FIGURES
 
 PATHS = [Path(f"{i:02}.png") for i in range(40)]
@@ -36,7 +36,7 @@ def rated(seed, name="test", levels=None):
     mos = rng.uniform(1, 5, 40)
     targets = ScoreTargets([ScoreLabel(p, m, 0) for p, m in zip(PATHS, mos, strict=True)], levels)
     scores = np.exp(0.5 * mos) + rng.normal(0, 0.5, 40)
-    return judged(targets, Scores(scores.astype(np.float32), None), name)
+    return judged(targets, Predictions(scores.astype(np.float32), None), name)
 
 
 def voted(seed, levels=None, counts=True):
@@ -49,7 +49,7 @@ def voted(seed, levels=None, counts=True):
     ]
     probs = (votes + 20 * rng.dirichlet(np.ones(5), 40)).astype(np.float32)
     probs /= probs.sum(axis=1, keepdims=True)
-    scores = Scores(probs @ np.arange(1, 6, dtype=np.float32), probs)
+    scores = Predictions(probs @ np.arange(1, 6, dtype=np.float32), probs)
     return judged(DistributionTargets(rows, levels), scores, "test"), votes
 
 
@@ -88,14 +88,14 @@ def test_the_fit_is_of_val_where_that_is_given_and_marked():
 
 def test_a_failed_fit_is_said_and_printed():
     on = rated(0)
-    flat = judged(on.split.targets, Scores(np.full(40, 2.0, np.float32), None), "val")
+    flat = judged(on.split.targets, Predictions(np.full(40, 2.0, np.float32), None), "val")
     values, remarks = finished("regress", on, flat)
     assert "4p fit: constant prediction" in remarks and math.isnan(values["plcc_4p"])
     lines = [line.split() for line in table(values, "title").splitlines()]
     assert ["plcc_4p", "nan", "fit:", "failed"] in lines
     assert "plcc_4p" not in values["intervals"] and "plcc" in values["intervals"]
     on, _ = voted(0)
-    flat = judged(on.split.targets, Scores(np.full(40, 2.0), on.found.probs), "val")
+    flat = judged(on.split.targets, Predictions(np.full(40, 2.0), on.found.probs), "val")
     values, _ = finished("emd", on, flat)  # no error after the fit is an outlier, or is none
     for name in ("outlier_ratio_std", "outlier_ratio_se"):
         assert math.isnan(values[name]) and name not in values["intervals"]
@@ -172,7 +172,7 @@ def test_every_figure_of_the_other_tasks_has_an_interval(task):
         for p, v in zip(PATHS, votes, strict=True)
     ]
     values, _ = finished(task, judged(relabelled(task, rows), on.found, "test"))
-    for name in TASKS[task].figures[:-1]:  # all but the loss
+    for name in TASKS[task].metrics[:-1]:  # all but the loss
         low, high = values["intervals"][name]
         assert low < values[name] < high
         figure = TASKS[task].resampled(relabelled(task, rows).all(), on.found, np.arange(40))[name]
@@ -225,7 +225,9 @@ def ranked(pairs, levels=None):
     targets = PairTargets(labels, levels)
     quality = -np.array([PATHS.index(path) % 4 for path in targets.paths], dtype=np.float32)
     return judged(
-        targets, Scores(quality + rng.normal(0, 1, len(quality)).astype(np.float32), None), "test"
+        targets,
+        Predictions(quality + rng.normal(0, 1, len(quality)).astype(np.float32), None),
+        "test",
     )
 
 

@@ -10,7 +10,6 @@ from scipy import stats
 from applications.evaluation.final_figures import image_clusters
 from applications.evaluation.group_figures import group_figures
 from applications.tasks import TASKS
-from applications.tasks.judged import Scores
 from dataloader.batch import ScoreTargets
 from dataloader.labels.labels import PairLabel, ScoreLabel
 from dataloader.labels.levels import Level
@@ -18,6 +17,7 @@ from dataloader.labels.records import BucketLabel
 from dataloader.targets.buckets import BucketTargets
 from dataloader.targets.pairs import PairTargets
 from utils.statistics.bootstrap import bootstrap
+from utils.statistics.predictions import Predictions
 from utils.statistics.weighted_figures import Spearman
 
 KINDS = ("blur", "noise", "jpeg")
@@ -49,7 +49,7 @@ def rated(levels, seed=0):
 def grouped(task, targets, scores, samples=200, seed=0):
     clusters = image_clusters(targets)[0]
     rng = np.random.default_rng(seed)
-    rows = group_figures(targets, Scores(scores, None), TASKS[task], clusters, samples, rng)
+    rows = group_figures(targets, Predictions(scores, None), TASKS[task], clusters, samples, rng)
     return {(row.kind, row.name): row for row in rows}, rows
 
 
@@ -118,7 +118,9 @@ def test_what_does_not_exist_is_said():
     assert row.value == 1 and row.reason == "is the same in all resamples: no interval"
     assert grouped("regress", rated([Level("", "", None)] * 9)[0], scores[:9])[1] == []
     without = ScoreTargets([ScoreLabel(Path("a"), 1.0, 0)])
-    assert group_figures(without, Scores(scores[:1], None), TASKS["regress"], None, 9, None) == []
+    assert (
+        group_figures(without, Predictions(scores[:1], None), TASKS["regress"], None, 9, None) == []
+    )
 
 
 def test_pairs_of_a_distortion_and_of_a_photograph():

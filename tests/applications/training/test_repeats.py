@@ -15,7 +15,6 @@ from applications.evaluation.final_figures import Judged, final_figures
 from applications.inputs.data import Split
 from applications.inputs.resplit import resplit
 from applications.tasks import TASKS
-from applications.tasks.judged import Scores
 from applications.test import cross_table
 from applications.training.repeats import figures_of, statistics_of, summary_table
 from config import UsageError, make_config
@@ -24,6 +23,7 @@ from dataloader.labels.levels import Level
 from tests.cli import TINY, call, run_folders
 from tests.tiny_data import write_data
 from utils.statistics.logistic_fit import fit_logistic
+from utils.statistics.predictions import Predictions
 
 
 def pooled(task, labels_by_split, level_of, root=Path("data"), **flags):
@@ -71,7 +71,7 @@ def test_a_run_finds_the_deviations_of_its_images(tmp_path):
         test = pooled("regress", rated, photo, tmp_path, repeats=1, repeat=1)["test"]
         mos = test.targets.all()["mos"]
         scores = mos + np.random.default_rng(1).normal(0, 6, len(mos)).astype(np.float32)
-        on = Judged(test, Scores(scores, None))
+        on = Judged(test, Predictions(scores, None))
         assert {path.parent.name for path in test.targets.paths} == {"train", "test"}
         known = np.array([std[path.name] for path in test.targets.paths])
         share = np.mean(np.abs(fit_logistic("4p", scores, mos)(scores) - mos) > 2 * known)

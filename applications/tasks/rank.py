@@ -1,0 +1,37 @@
+"""rank: pairs of images of which the first is the better one (RankIQA, Liu et al., ICCV 2017)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from applications.tasks.base import Arrays, Task
+from config import Config
+from criterions.ranking_loss import RankingLoss
+from dataloader.labels.levels import Level
+from dataloader.targets.pairs import PairTargets
+from utils.statistics import metrics
+from utils.statistics.predictions import Predictions
+from utils.statistics.weighted_figures import Figure, PairMean
+
+
+class Rank(Task):
+    name, label_kind, monitor = "rank", "pairs", "pair_accuracy"
+    metrics = ("pair_accuracy", "loss")
+    units = "ranking only"
+
+    def targets(self, config: Config, labels: list, levels: list[Level] | None) -> PairTargets:
+        margin = config.margin if config.margin_by_level else None
+        return PairTargets(labels, levels, margin, config.across)
+
+    def criterion(self, config: Config, labels: Arrays) -> RankingLoss:
+        return RankingLoss(config.margin, config.hard_pairs)
+
+    def measure(self, labels: Arrays, found: Predictions) -> dict[str, float]:
+        return metrics.pair_metrics(found.scores[labels["better"]], found.scores[labels["worse"]])
+
+    def resampled(
+        self, labels: Arrays, found: Predictions, clusters: np.ndarray
+    ) -> dict[str, Figure]:
+        better, worse = labels["better"], labels["worse"]
+        ahead = np.sign(found.scores[better] - found.scores[worse])
+        return {"pair_accuracy": PairMean((ahead + 1) / 2, better, worse, clusters)}

@@ -1,0 +1,54 @@
+"""siamese: images in buckets of their mean scores; a pair is of one bucket or of two (Siamese
+NIMA).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from applications.tasks.base import Arrays, Sample, Task
+from config import Config
+from criterions.contrastive_loss import ContrastiveLoss
+from dataloader.labels.levels import Level
+from dataloader.targets.buckets import BucketTargets
+from models.quality_net import QualityNet
+from utils.statistics import order_metrics
+from utils.statistics.predictions import Predictions
+from utils.statistics.weighted_figures import Figure, Kendall, PairMean, Spearman
+
+
+class Siamese(Task):
+    name, label_kind, monitor = "siamese", "buckets", "same_bucket_accuracy"
+    metrics = ("same_bucket_accuracy", "srcc", "krcc", "loss")
+    units = "bins 1..K"
+    bins = 10
+
+    def targets(self, config: Config, labels: list, levels: list[Level] | None) -> BucketTargets:
+        return BucketTargets(labels, levels)
+
+    def criterion(self, config: Config, labels: Arrays) -> ContrastiveLoss:
+        return ContrastiveLoss()
+
+    def fit_head(self, model: QualityNet, labels: Arrays, sample: Sample) -> str | None:
+        """Contrast tells apart, never which is better: that comes with the weights."""
+        if set(model.heads["quality"].trained_for) - {"siamese"}:
+            return None
+        return (
+            "a network that never learned scores is being ranked: --resume weights of --criterion "
+            "emd say which bucket is the better one"
+        )
+
+    def measure(self, labels: Arrays, found: Predictions) -> dict[str, float]:
+        pairs = (labels[name] for name in ("first", "second", "same"))
+        return order_metrics.bucket_metrics(found.scores, labels["bucket"], *pairs)
+
+    def resampled(
+        self, labels: Arrays, found: Predictions, clusters: np.ndarray
+    ) -> dict[str, Figure]:
+        first, second = labels["first"], labels["second"]
+        right = (np.abs(found.scores[first] - found.scores[second]) < 0.5) == labels["same"]
+        return {
+            "same_bucket_accuracy": PairMean(right.astype(np.float64), first, second, clusters),
+            "srcc": Spearman(found.scores, labels["bucket"]),
+            "krcc": Kendall(found.scores, labels["bucket"]),
+        }
