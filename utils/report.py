@@ -14,7 +14,7 @@ from typing import Protocol
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from utils.chart import COLOURS
+from utils.drawing.chart import COLOURS
 from utils.files.writing import write_atomic
 from utils.imaging.images import read_image
 from utils.statistics.metrics import plcc, srcc

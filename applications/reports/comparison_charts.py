@@ -8,8 +8,8 @@ import numpy as np
 
 from applications.comparison.disagreement import Disagreement
 from applications.comparison.result import Found
-from utils.chart import Chart, Line, Mark, Points, Ranges, Upright, chart_csv
-from utils.chart_svg import svg
+from utils.drawing.chart import Chart, Line, Mark, Points, Ranges, Upright
+from utils.drawing.render import svg
 from utils.html_page import Html, chart_figure
 from utils.statistics.metric import HIGHER_IS_BETTER
 
@@ -90,4 +90,7 @@ def score_chart(found: Found, one: Disagreement) -> Described:
 
 def drawn(charts: Iterable[Described]) -> list[Html]:
     """As figures of a page, with their numbers."""
-    return [chart_figure(svg(chart), name, chart_csv(chart), note) for name, chart, note in charts]
+    return [
+        chart_figure(Html(svg(chart, name.removesuffix(".csv"))), name, chart.csv(), note)
+        for name, chart, note in charts
+    ]

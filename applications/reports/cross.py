@@ -11,7 +11,7 @@ from applications.reports.parts import Evaluation, Section, shown
 from applications.reports.report import section_html
 from applications.reports.run import command_section
 from applications.reports.scores import against_mos
-from utils.chart import Chart, Ranges
+from utils.drawing.chart import Chart, Ranges
 from utils.html_page import Html, cell, element, page, table
 
 # Drawn with their intervals, where the data sets have them.

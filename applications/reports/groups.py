@@ -9,7 +9,7 @@ import numpy as np
 from applications.evaluation.final_figures import image_clusters
 from applications.evaluation.group_figures import GroupRow, group_figures
 from applications.reports.parts import Beside, Evaluation, Section, shown
-from utils.chart import Chart, Ranges
+from utils.drawing.chart import Chart, Ranges
 from utils.html_page import Html, cell, element, table
 from utils.runtime.seed import numpy_generator
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from applications.evaluation.ladders import known_columns
 from applications.reports.parts import Evaluation, Section, shown
-from utils.chart import Bars, Chart, Line
+from utils.drawing.chart import Bars, Chart, Line
 from utils.histogram_picture import evenly_spread
 from utils.html_page import Html, table
 from utils.statistics import metrics
@@ -73,8 +73,8 @@ def histogram_section(e: Evaluation) -> list[Section]:
 def _two(title: str, probs: np.ndarray, votes: np.ndarray) -> Chart:
     edges = np.arange(len(votes) + 1) + 0.5
     marks = (
-        Bars(edges, probs.astype(np.float64), "predicted", 0),
-        Bars(edges, votes.astype(np.float64), "voted", 1, outline=True),
+        Bars(edges, votes.astype(np.float64), "voted", 5),
+        Bars(edges, probs.astype(np.float64), "predicted", 1, outline=True),
     )
     return Chart(title, "bin", "share", marks)
 

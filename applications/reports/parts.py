@@ -18,7 +18,7 @@ from applications.evaluation.scoring import ScoringOptions
 from applications.tasks import Task
 from config import Config
 from dataloader.batch import Targets
-from utils.chart import Chart
+from utils.drawing.chart import Chart
 from utils.html_page import Html
 from utils.statistics.logistic_fit import LogisticFit
 from utils.statistics.predictions import Opinions

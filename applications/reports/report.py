@@ -12,12 +12,11 @@ from applications.reports.order import histogram_section, ladder_section, split_
 from applications.reports.parts import Beside, Evaluation, Section, shown
 from applications.reports.run import curve_section, facts_sections
 from applications.reports.scores import score_sections
-from utils.chart import Chart, chart_csv
-from utils.chart_svg import svg
+from utils.drawing.chart import Chart
+from utils.drawing.render import svg
 from utils.files.writing import write_text
 from utils.html_page import Html, cell, chart_figure, element, page, table, together
 
-WIDTH, HEIGHT = 440, 310  # of a chart, in units of its text: legible on a phone
 # In the order of the page.
 PARTS = (
     score_sections, worst_sections, group_sections, ladder_section, histogram_section,
@@ -93,17 +92,15 @@ def _drawn(section: Section) -> Iterator[tuple[bool, list[tuple[Html | Chart, Ht
         figure = part if isinstance(part, Html) else Html("")
         if isinstance(part, Chart):
             number += 1
-            figure = chart_figure(
-                svg(part, WIDTH, HEIGHT), f"{section.key}_{number}.csv", chart_csv(part)
-            )
+            name = f"{section.key}_{number}"
+            figure = chart_figure(Html(svg(part, name)), f"{name}.csv", part.csv())
         made.append((part, figure))
     for in_grid, group in groupby(made, key=lambda pair: isinstance(pair[0], Chart | Beside)):
         yield in_grid, list(group)
 
 
-def charts_of(sections: Iterable[Section]) -> Iterator[tuple[str, Chart]]:
-    """(a tag, chart) of every chart, for TensorBoard."""
+def charts_of(sections: Iterable[Section]) -> Iterator[list[tuple[str, Chart]]]:
+    """The charts of each section, and the name of each, that of its csv in the page."""
     for section in sections:
         charts = [part for part in section.body if isinstance(part, Chart)]
-        for number, chart in enumerate(charts, start=1):
-            yield f"{section.key}/{number}", chart
+        yield [(f"{section.key}_{number}", chart) for number, chart in enumerate(charts, start=1)]

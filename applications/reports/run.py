@@ -17,7 +17,7 @@ from config import Config
 from dataloader.batch import Targets
 from dataloader.labels.labels import read_labels
 from dataloader.labels.paths import CARD_FILE
-from utils.chart import Chart, Line, Upright
+from utils.drawing.chart import Chart, Line, Upright
 from utils.files.reading import UnreadableFile, check_entries, parse_json, read_object, read_text
 from utils.html_page import Html, element, table
 from utils.runtime.logger import read_metrics

@@ -6,7 +6,7 @@ import numpy as np
 
 from applications.evaluation.final_figures import image_clusters
 from applications.reports.parts import Beside, Evaluation, Section, shown
-from utils.chart import Band, Bars, Chart, Level, Line, Points
+from utils.drawing.chart import Band, Bars, Chart, Level, Line, Points
 from utils.html_page import Html, element, table
 from utils.statistics.calibration import calibration
 from utils.statistics.fit_band import fit_band
@@ -31,15 +31,26 @@ def against_mos(e: Evaluation, mos: np.ndarray, title: str) -> Chart:
     titles = tuple(e.names[i] for i in drawn)
     marks = [Points(scores[drawn], mos[drawn], _counted(e), titles)]
     at = np.linspace(scores.min(), scores.max(), _CURVE)
+    remarks = []
     for colour, kind in ((1, "4p"), (2, "5p")):
         fit = e.fit(kind)
         if fit is None or fit.failed:
             continue
+        curve = fit(at)
+        if _turns(curve):
+            remarks.append(f"the {_NAMES[kind]} rises and falls: it is no mapping, and not drawn")
+            continue
         low, high = _band(e, at)
         if kind == "4p" and np.isfinite(low).all():
             marks.insert(0, Band(at, low, high, "95% interval of the 4-parameter fit", colour))
-        marks.append(Line(at, fit(at), _NAMES[kind], colour, dashed=kind == "5p"))
-    return Chart(title, "prediction", "MOS", tuple(marks))
+        marks.append(Line(at, curve, _NAMES[kind], colour, dashed=kind == "5p"))
+    return Chart(title, "prediction", "MOS", tuple(marks), remarks=remarks)
+
+
+def _turns(curve: np.ndarray) -> bool:
+    """Whether a curve rises here and falls there, by more than rounding."""
+    steps = np.diff(curve) / max(float(np.ptp(curve)), 1e-300)
+    return bool((steps > 1e-6).any() and (steps < -1e-6).any())
 
 
 def _against(e: Evaluation, mos: np.ndarray) -> Section:

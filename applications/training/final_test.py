@@ -19,11 +19,14 @@ from applications.reports.run import labels_of
 from applications.training.run_folder import RunFolder
 from applications.training.trainer import Trainer
 from config import Config
-from utils.chart_png import png
+from utils.drawing.render import png
 from utils.files.row_store import Rows
 from utils.files.writing import without_nan, write_json
 from utils.runtime import distributed
 from utils.runtime.logger import Logger
+
+_TAG = "visual"  # behind train/ and val/ in the alphabet: TensorBoard begins with the curves
+_CARDS = 2  # charts of a section that are shown there
 
 
 def test_best(
@@ -94,10 +97,12 @@ def _report(e: Evaluation, folder: RunFolder, logger: Logger, step: int) -> None
     """
     try:
         sections = sections_of(e)
-        for tag, chart in charts_of(sections):
-            logger.picture(f"report/{tag}", png(chart), step)
+        for charts in charts_of(sections):
+            # What fills a sheet of its own, or is a curve that TensorBoard draws, is no card.
+            for name, chart in charts if len(charts) <= _CARDS else ():
+                logger.picture(f"{_TAG}/{name}", png(chart), step)
         for file in sorted(folder.path.glob("*.png")):
-            logger.picture(f"report/{file.stem}", file, step)
+            logger.picture(f"{_TAG}/{file.stem}", file.read_bytes(), step)
         write_report(folder.report, e, sections)
     except Exception:
         logger.info(

@@ -34,16 +34,14 @@ _STYLE = {
     "figure.dpi": _DPI, "savefig.dpi": _DPI,
     "axes.spines.top": False, "axes.spines.right": False,
     "axes.edgecolor": SHADES["soft"], "axes.linewidth": 1.2,
-    "axes.grid": True, "axes.axisbelow": True, "grid.color": SHADES["line"], "grid.linewidth": 1.0,
-    "xtick.major.size": 0, "ytick.major.size": 0, "xtick.minor.size": 0, "ytick.minor.size": 0,
-    "xtick.labelsize": TEXT, "ytick.labelsize": TEXT,
-    "xtick.labelcolor": SHADES["soft"], "ytick.labelcolor": SHADES["soft"],
     "axes.formatter.useoffset": False, "axes.formatter.limits": (-4, 6),
     "legend.frameon": False, "legend.fontsize": TEXT, "legend.labelcolor": SHADES["soft"],
     "legend.borderpad": 0, "legend.borderaxespad": 0, "legend.handlelength": 1.7,
     "legend.handletextpad": 0.5, "legend.columnspacing": 1.3, "legend.labelspacing": 0.35,
 }  # fmt: skip
 _LOCK = threading.RLock()
+
+Box = tuple[float, float, float, float]  # left, top, right, bottom
 
 
 @contextmanager
@@ -84,10 +82,18 @@ class Canvas:
         """Shares of the figure, from its lower left corner, as matplotlib counts."""
         return x / self.width, 1 - y / self.height
 
-    def axes(self, left: float, top: float, right: float, bottom: float) -> Any:
-        corner = self.place(left, bottom)
+    def axes(self, box: Box) -> Any:
+        """matplotlib's axes within box."""
+        made = self.figure.add_axes((0, 0, 1, 1), facecolor="none")
+        made.xaxis.set_visible(False)  # ticks, labels and grid are drawn by those who fill it
+        made.yaxis.set_visible(False)
+        self.move(made, box)
+        return made
+
+    def move(self, axes: Any, box: Box) -> None:
+        left, top, right, bottom = box
         size = (right - left) / self.width, (bottom - top) / self.height
-        return self.figure.add_axes((*corner, *size), facecolor="none")
+        axes.set_position((*self.place(left, bottom), *size))
 
     def text(
         self,

@@ -25,7 +25,7 @@ from utils.drawing.chart import (
     drawable,
     every,
 )
-from utils.drawing.limits import Range, limits, seen, whole_numbers
+from utils.drawing.limits import limits, seen, whole_numbers
 
 _ORDER = (Band, Bars, Points, Level, Upright, Line, Ranges)  # what lies lower first
 # Up to so many points: their radius, their opacity. Where many lie, the crowd is darker.
@@ -200,22 +200,36 @@ def _forest(
 # ---- ticks
 
 
-def set_ticks(axis: Any, ends: Range, length: float, whole: bool, across: bool) -> list[str]:
-    """As many round numbers as leave space between their labels; the labels. length: pixels."""
-    from matplotlib.ticker import FixedLocator, MaxNLocator
+def ticks(axis: Any, length: float, whole: bool, across: bool) -> tuple[Floats, list[str]]:
+    """As many round numbers of matplotlib's as leave space between their labels, and these.
 
-    ticks, labels = np.empty(0), [""]
+    length: pixels of the axis. whole: no halves.
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    low, high = sorted(axis.get_view_interval())
+    found, labels = np.empty(0), [""]
     for most in range(_MOST_TICKS, 0, -1):
         locator = MaxNLocator(most, steps=[1, 2, 5, 10], integer=whole, min_n_ticks=1)
-        ticks = locator.tick_values(min(ends), max(ends))
-        ticks = ticks[(ticks >= min(ends)) & (ticks <= max(ends))]
-        axis.set_major_locator(FixedLocator(ticks))
-        labels = axis.get_major_formatter().format_ticks(ticks)
+        found = locator.tick_values(low, high)
+        found = found[(found >= low) & (found <= high)]
+        labels = axis.get_major_formatter().format_ticks(found)
         needed = max(map(_width, labels), default=0) + _APART if across else 1.6 * TEXT
-        if len(ticks) < 2 or needed * (len(ticks) - 1) <= length * np.ptp(ticks) / np.ptp(ends):
+        if len(found) < 2 or needed * (len(found) - 1) <= length * np.ptp(found) / (high - low):
             break
-    axis.offsetText.set_visible(False)
-    return labels
+    return found, labels
+
+
+def grid(axes: Any, across: Sequence[float] | Floats, heights: Sequence[float] | Floats) -> None:
+    """Pale lines at these x and at these y, under everything."""
+    look = {"color": SHADES["line"], "lw": 1, "zorder": 0}
+    gap = math.nan
+    for places, ends, upright in (
+        (across, axes.get_ylim(), True),
+        (heights, axes.get_xlim(), False),
+    ):
+        along, aside = np.tile([*ends, gap], len(places)), np.repeat(places, 3)
+        axes.plot(*((aside, along) if upright else (along, aside)), **look)
 
 
 def _width(label: str) -> float:

@@ -7,12 +7,15 @@ from collections.abc import Sequence
 from typing import Any
 from xml.etree import ElementTree
 
+import numpy as np
+
 from utils.drawing.canvas import (
     ROW,
     SHADES,
     SMALL,
     TEXT,
     TITLE,
+    Box,
     Canvas,
     drawing,
     legend_rows,
@@ -22,7 +25,7 @@ from utils.drawing.canvas import (
 )
 from utils.drawing.chart import Bars, Chart, Ranges
 from utils.drawing.limits import limits, notes
-from utils.drawing.marks import draw_marks, set_ticks, whole_axis
+from utils.drawing.marks import draw_marks, grid, ticks, whole_axis
 from utils.text import printable
 
 WIDTH, HEIGHT = 440, 310  # of a chart, in units of its text: legible on a phone
@@ -87,58 +90,55 @@ def draw(chart: Chart, width: float, height: float) -> Canvas:
     top = names_at + ROW * len(legend_rows(chart.legend(), room)) + 6
     forest = sum(isinstance(mark, Ranges) for mark in chart.marks)
     least = max(_LEAST * height, len(rows) * (20 + 9 * (forest - 1)))
-    below = 6 + ROW * (1 + bool(chart.x_label)) + _REMARK * len(remarks) + 8
+    below = 8 + ROW * (1 + bool(chart.x_label)) + _REMARK * len(remarks) + 8
     bottom = max(height - below, top + least)
     canvas = Canvas(width, round(bottom + below))
     whole = chart.title if any("…" in line for line in title) else ""
     canvas.paragraph(_EDGE, 6, title, TITLE, colour="ink", bold=True, whole=whole)
-    axes = canvas.axes(_EDGE, top, width - _EDGE, bottom)
+    box = (_EDGE, top, width - _EDGE, bottom)
+    axes = canvas.axes(box)
     canvas.legend(draw_marks(canvas, axes, chart), _EDGE, names_at, room)
-    frame(canvas, axes, chart, (_EDGE, top, width - _EDGE, bottom))
+    frame(canvas, axes, chart, box)
     canvas.paragraph(_EDGE, canvas.height - 8 - _REMARK * len(remarks), remarks, SMALL)
     return canvas
 
 
-def frame(canvas: Canvas, axes: Any, chart: Chart, box: tuple[float, float, float, float]) -> None:
+def frame(canvas: Canvas, axes: Any, chart: Chart, box: Box) -> None:
     """Ticks and labels of the axes, which move so that they and what is written left of them lie
     within box: left, top, right, bottom.
     """
     left, top, right, bottom = box
     rows, empty = chart.labels(), chart.empty()
-    if chart.y_label:
-        left += 22
+    left += 22 if chart.y_label else 0
     if rows:
+        heights: Any = np.arange(len(rows))
         names = [shorten(name, TEXT, _NAMES * (right - left)) for name in rows]
-        axes.set_yticks(range(len(rows)), [""] * len(rows))
-    elif empty and not chart.y_range:
-        names = axes.set_yticks([]) or []
     else:
-        whole = whole_axis(chart.marks, 1)
-        names = set_ticks(axes.yaxis, axes.get_ylim(), bottom - top, whole, across=False)
+        heights, names = ticks(axes.yaxis, bottom - top, whole_axis(chart.marks, 1), across=False)
     start = left + max((text_width(name, TEXT) for name in names), default=0) + 8
-    for row, name in enumerate(names if rows else ()):
-        at = top + (row + 0.5) * (bottom - top) / len(rows)
-        said = rows[row] if name != printable(rows[row]) else ""
-        canvas.text(start - 8, at, name, anchor="right", whole=said)
-    if empty and not chart.x_range:
-        axes.set_xticks([])
-    else:
-        whole = whole_axis(chart.marks, 0)
-        ends = axes.get_xlim()
-        labels = set_ticks(axes.xaxis, ends, right - start - 20, whole, across=True)
-        ticks = axes.get_xticks()
-        if len(ticks):  # the last label stays inside
-            beyond = start + (right - start) * (ticks[-1] - ends[0]) / (ends[1] - ends[0])
-            right -= max(0.0, beyond + text_width(labels[-1], TEXT) / 2 - right)
-    axes.set_position((*canvas.place(start, bottom), (right - start) / canvas.width,
-                       (bottom - top) / canvas.height))  # fmt: skip
-    axes.tick_params(pad=6)
-    if any(isinstance(mark, Bars) for mark in chart.marks):
-        axes.grid(False, axis="x")
+    across, numbers = ticks(axes.xaxis, right - start - 20, whole_axis(chart.marks, 0), across=True)
+    ends = axes.get_xlim()
+    if len(across):  # the last label stays inside
+        beyond = start + (right - start) * (across[-1] - ends[0]) / (ends[1] - ends[0])
+        right -= max(0.0, beyond + text_width(numbers[-1], TEXT) / 2 - right - 8)
+    canvas.move(axes, (start, top, right, bottom))
     if empty:
+        heights, across = (
+            (heights if rows or chart.y_range else []),
+            (across if chart.x_range else []),
+        )
         canvas.text((start + right) / 2, (top + bottom) / 2, "no values", anchor="center")
+    bars = any(isinstance(mark, Bars) for mark in chart.marks)
+    grid(axes, () if bars else across, heights)
+    for at, name, row in zip(heights, names, rows or names, strict=False):
+        y = bottom - (bottom - top) * (at - axes.get_ylim()[0]) / np.diff(axes.get_ylim())[0]
+        whole = row if name != printable(row) else ""
+        canvas.text(start - 8, y, name, anchor="right", whole=whole)
+    for at, name in zip(across, numbers, strict=False):
+        x = start + (right - start) * (at - ends[0]) / (ends[1] - ends[0])
+        canvas.text(x, bottom + 6 + ROW / 2, name, anchor="center")
     label = _with_power(chart.x_label, axes.xaxis)
-    canvas.text((start + right) / 2, bottom + 6 + 1.5 * ROW, label, anchor="center", colour="ink",
+    canvas.text((start + right) / 2, bottom + 8 + 1.5 * ROW, label, anchor="center", colour="ink",
                 room=right - start)  # fmt: skip
     label = _with_power(chart.y_label, axes.yaxis)
     canvas.text(box[0] + 7, (top + bottom) / 2, label, anchor="center", colour="ink",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import os
@@ -123,12 +124,12 @@ class Logger:
         if self._tensorboard:
             self._draw(plain)
 
-    def picture(self, tag: str, picture: Image.Image | Path, step: int) -> None:
-        """A picture, or a file of one, in TensorBoard."""
+    def picture(self, tag: str, picture: bytes, step: int) -> None:
+        """A picture in TensorBoard, given as the content of its file."""
         if self._metrics is None or not self._tensorboard:
             return
-        image = Image.open(picture) if isinstance(picture, Path) else picture
-        pixels = np.asarray(image.convert("RGB"))
+        with Image.open(io.BytesIO(picture)) as image:
+            pixels = np.asarray(image.convert("RGB"))
         with self._drawing() as board:
             board.add_image(tag, pixels, step, dataformats="HWC")
 

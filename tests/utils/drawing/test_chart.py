@@ -1,0 +1,82 @@
+"""What a chart is made of, its csv, and what its axes reach."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+
+import numpy as np
+import pytest
+
+from tests.contents import HOSTILE
+from utils.drawing.chart import Band, Bars, Chart, Level, Line, Points, Ranges, Upright
+from utils.drawing.limits import limits
+
+
+def test_the_csv_holds_every_number():
+    """Points that are nan or beyond the axes too; float32 comes back exactly."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(2, 6000)).astype(np.float32)
+    y[7] = np.nan
+    titles = [f"{HOSTILE}, {i}" for i in range(6000)]
+    marks = (
+        Points(x, y, 'a, "b"', titles),
+        Line([1, 2], [3, 4]),
+        Band([1, 2], [3, 4], [5, math.inf], "band"),
+        Bars([0, 1, 3], [7, 8], "bars"),
+        Ranges(["q", "r"], [0.5, 0.6], [0.4, math.nan], [0.7, math.nan], "ranges"),
+        Upright(23, "best"),
+        Level(1 / 3),
+    )
+    text = Chart("t", "x", "y", marks, x_range=(0, 1)).csv()
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert [row["label"] for row in rows[:6000]] == titles
+    assert {row["series"] for row in rows[:6000]} == {'a, "b"'}
+    for name, values in (("x", x), ("y", y)):
+        found = np.array([row[name] for row in rows[:6000]], np.float32)
+        np.testing.assert_array_equal(found, values)
+    assert [list(row.values()) for row in rows[6000:]] == [
+        ["line", "1", "3", "", "", ""],
+        ["line", "2", "4", "", "", ""],
+        ["band", "1", "", "3", "5", ""],
+        ["band", "2", "", "4", "inf", ""],
+        ["bars", "", "7", "0", "1", ""],
+        ["bars", "", "8", "1", "3", ""],
+        ["ranges", "0.5", "", "0.4", "0.7", "q"],
+        ["ranges", "0.6", "", "nan", "nan", "r"],
+        ["best", "23", "", "", "", ""],
+        ["level", "", "0.333333333", "", "", ""],
+    ]
+
+
+def test_a_csv_can_be_written_whatever_a_file_is_called():
+    text = Chart("t", "x", "y", (Points([1], [2], "p", ["a\udcff.png"]),)).csv()
+    assert text.encode("utf-8").endswith(b"p,1,2,,,a\\udcff.png\n")
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Points([1, 2], [1]),
+        lambda: Points([1, 2], [1, 2], titles=["one"]),
+        lambda: Line([[1, 2]], [[1, 2]]),
+        lambda: Band([1], [1], [1, 2]),
+        lambda: Bars([0, 1], [1, 2]),
+        lambda: Ranges(["a"], [1, 2], [0, 0], [3, 3]),
+    ],
+)
+def test_arrays_that_do_not_belong_together_are_named(make):
+    with pytest.raises(ValueError, match="Points|Line|Band|Bars|Ranges"):
+        make()
+
+
+def test_a_band_leaves_room_for_the_points():
+    """A fit that knows nothing beyond its images has an interval from -30 to 30 there."""
+    x = np.linspace(0, 1, 20)
+    points, wide = Points(x, 1 + 3 * x), Band(x, x - 30, x + 30)
+    _, (low, high) = limits(Chart("t", "x", "y", (wide, points)))
+    assert -1 < low < 0 and 5 < high < 6  # the points' 3, and half of it on either side
+    _, near = limits(Chart("t", "x", "y", (Band(x, 3 * x, 2 + 3 * x), points)))
+    assert near == pytest.approx((-0.225, 5.225))
+    assert limits(Chart("t", "x", "y", (wide,)))[1][0] < -30  # alone it is what is to be seen
