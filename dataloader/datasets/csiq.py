@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from dataloader.datasets.records import DataSet, Reading, Record
+from dataloader.datasets.records import DataSet, Reading
 from dataloader.datasets.source_tree import SourceTree
 from dataloader.datasets.tables import columns, lines, number, sheet_rows
 from utils.text import quoted
@@ -33,6 +33,7 @@ Row = tuple[str, str, str, str, str, str | None]
 
 
 def read(tree: SourceTree) -> Reading:
+    """The records of the distorted images and of their references."""
     images = tree.images("dst_imgs", "dst_imgs_all")
     references = tree.images("src_imgs", optional=True)
     found = Reading((images, references))
@@ -41,19 +42,16 @@ def read(tree: SourceTree) -> Reading:
             raise ValueError(f"{place}: unknown distortion {quoted(word)}")
         in_file = FILE_WORDS[word.casefold()]
         strength = int(number(place, level))
-        path = images.find(f"{reference}.{in_file}.{strength}.png")
-        if path is None:
-            continue
-        found.add_reference(references.find(f"{reference}.png"), reference)
-        record = Record(
-            path=path,
-            mos=1 - number(place, dmos),
-            std=None if std is None else number(place, std),
-            reference_id=reference,
-            distortion=NAMES[in_file],
-            level=strength,
-        )
-        found.add(record)
+        if path := images.find(f"{reference}.{in_file}.{strength}.png"):
+            found.add_reference(references.find(f"{reference}.png"), reference)
+            found.add(
+                path,
+                mos=1 - number(place, dmos),
+                std=None if std is None else number(place, std),
+                reference_id=reference,
+                distortion=NAMES[in_file],
+                level=strength,
+            )
     return found
 
 

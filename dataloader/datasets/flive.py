@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from pathlib import PurePosixPath
 
-from dataloader.datasets.records import DataSet, Reading, Record
+from dataloader.datasets.records import DataSet, Reading
 from dataloader.datasets.source_tree import SourceTree
 from dataloader.datasets.tables import csv_rows, number
 from utils.imaging.images import READABLE_EXTENSIONS
@@ -27,6 +27,7 @@ PATCH = re.compile(r"(.+)_patch_\d+", re.IGNORECASE)
 
 
 def read(tree: SourceTree) -> Reading:
+    """The records of pictures and, as a part of their own, of patches."""
     images = tree.images()
     found = Reading((images,))
     split = _official(tree)
@@ -41,8 +42,7 @@ def read(tree: SourceTree) -> Reading:
             images.pass_over(PurePosixPath(row["name"]).name)
         elif path := images.find(row["name"]):
             mos = number(place, row["mos"])
-            record = Record(path=path, mos=mos, reference_id=picture, split=split.get(picture, ""))
-            found.add(record)
+            found.add(path, mos=mos, reference_id=picture, split=split.get(picture, ""))
     patches = tree.find("labels_patch.csv")
     for place, row in csv_rows(patches, "name", "mos") if patches else ():
         match = PATCH.fullmatch(PurePosixPath(row["name"]).stem)
@@ -55,14 +55,13 @@ def read(tree: SourceTree) -> Reading:
             found.dropped["patch of a picture in no part of the official division"] += 1
             images.pass_over(PurePosixPath(row["name"]).name)
         elif path := images.find(row["name"]):
-            record = Record(
-                path=path,
+            found.add(
+                path,
                 mos=number(place, row["mos"]),
                 reference_id=picture,
                 split=split.get(picture, ""),
                 part="patches",
             )
-            found.add(record)
     found.notes.append("label.txt lists pictures; label_patches.txt lists patches")
     return found
 

@@ -9,21 +9,22 @@ refnames_all.mat        refnames_all, 982 file names
 
 from __future__ import annotations
 
-from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from collections import defaultdict
+from pathlib import PurePosixPath
 
-from dataloader.datasets.records import DataSet, Reading, Record
-from dataloader.datasets.source_tree import Images, SourceTree
+from dataloader.datasets.records import DataSet, Reading
+from dataloader.datasets.source_tree import SourceTree
 from dataloader.datasets.tables import columns, mat_numbers, mat_texts, number, same_length
 
+# Images of each folder. The parameter in info.txt is a bit rate, a bit rate, the noise's strength,
+# the blur's width and the receiver's signal-to-noise ratio: whether more of it is worse.
 FOLDERS = {"jp2k": 227, "jpeg": 233, "wn": 174, "gblur": 174, "fastfading": 174}
-# The parameter is a bit rate, a bit rate, the noise's strength, the blur's width and the
-# receiver's signal-to-noise ratio: whether more of it is worse.
-MORE_IS_WORSE = {"jp2k": False, "jpeg": False, "wn": True, "gblur": True, "fastfading": False}
+MORE_IS_WORSE = frozenset(("wn", "gblur"))
 COPY = "undistorted copy of a reference (orgs = 1)"
 
 
 def read(tree: SourceTree) -> Reading:
+    """The records of all five folders, each with the level that its parameter gives."""
     folders = [tree.images(name) for name in FOLDERS]
     references = tree.images("refimgs", optional=True)
     found = Reading((*folders, references))
@@ -32,22 +33,32 @@ def read(tree: SourceTree) -> Reading:
     same_length(file, len(names), len(mos), "one for each image")
     start = 0
     for (kind, count), images in zip(FOLDERS.items(), folders, strict=True):
-        rated = []
+        places: dict[str, int] = {}  # path -> its place in the lists
         for i in range(start, start + count):
             image = f"img{i - start + 1}.bmp"
             if copies[i]:
                 found.dropped[COPY] += 1
                 images.pass_over(image)
             elif path := images.find(image):
-                reference = PurePosixPath(names[i]).stem
-                found.add_reference(references.find(f"{reference}.bmp"), reference)
-                rated.append(
-                    Record(
-                        path=path, mos=mos[i], std=std[i], reference_id=reference, distortion=kind
-                    )
-                )
-        for record in _levels(kind, rated, _parameters(tree, images, kind), found):
-            found.add(record)
+                places[path] = i
+        owners = {path: PurePosixPath(names[i]).stem for path, i in places.items()}
+        levels = _levels(tree, kind, owners)
+        if len(levels) < len(owners):
+            found.notes.append(
+                f"{kind}: no level for {len(owners) - len(levels)} images: info.txt is missing, or "
+                "names another reference than refnames_all.mat"
+            )
+        for owner in owners.values():
+            found.add_reference(references.find(f"{owner}.bmp"), owner)
+        for path, i in places.items():
+            found.add(
+                path,
+                mos=mos[i],
+                std=std[i],
+                reference_id=owners[path],
+                distortion=kind,
+                level=levels.get(path),
+            )
         start += count
     return found
 
@@ -74,37 +85,28 @@ def _scores(
     return (100 - dmos).tolist(), std, copies
 
 
-def _parameters(tree: SourceTree, images: Images, kind: str) -> dict[str, tuple[str, float]]:
-    """Name of an image -> (its reference, its parameter), from info.txt beside the images."""
-    for path in tree.every("info.txt"):
-        if PurePosixPath(path).parent.name.casefold() == kind:
-            rows = columns(Path(tree.root, path), 3)
-            return {n.casefold(): (ref, number(place, value)) for place, (ref, n, value) in rows}
-    return {}
-
-
-def _levels(
-    kind: str, rated: list[Record], info: dict[str, tuple[str, float]], found: Reading
-) -> list[Record]:
-    """The records with levels 1, 2, ... where info.txt has their parameters."""
-    known = {}
-    for record in rated:
-        reference, value = info.get(PurePosixPath(record.path).name.casefold(), ("", 0.0))
-        if PurePosixPath(reference).stem.casefold() == record.reference_id.casefold():
-            known[record.path] = value if MORE_IS_WORSE[kind] else -value
-    if len(known) < len(rated):
-        found.notes.append(
-            f"{kind}: no level for {len(rated) - len(known)} images: info.txt is missing, or names "
-            "another reference than refnames_all.mat"
-        )
-    return [_graded(record, rated, known) if record.path in known else record for record in rated]
-
-
-def _graded(record: Record, rated: list[Record], known: dict[str, float]) -> Record:
-    same = {
-        known[r.path] for r in rated if r.path in known and r.reference_id == record.reference_id
+def _levels(tree: SourceTree, kind: str, owners: dict[str, str]) -> dict[str, int]:
+    """Level of each image whose parameter is known: 1, 2, ... in the order of the parameters of one
+    reference. owners: path -> reference; an info.txt that names another one is not believed.
+    """
+    infos = [path for path in tree.every("info.txt") if _folder(path) == kind]
+    rows = columns(tree.root / infos[0], 3) if infos else ()
+    listed = {
+        name.casefold(): (PurePosixPath(reference).stem.casefold(), number(place, value))
+        for place, (reference, name, value) in rows
     }
-    return replace(record, level=1 + sorted(same).index(known[record.path]))
+    values: dict[str, float] = {}
+    ladders: dict[str, set[float]] = defaultdict(set)
+    for path, owner in owners.items():
+        reference, value = listed.get(PurePosixPath(path).name.casefold(), ("", 0.0))
+        if reference == owner.casefold():
+            values[path] = value if kind in MORE_IS_WORSE else -value
+            ladders[owner].add(values[path])
+    return {path: 1 + sorted(ladders[owners[path]]).index(v) for path, v in values.items()}
+
+
+def _folder(path: str) -> str:
+    return PurePosixPath(path).parent.name.casefold()
 
 
 LIVE = DataSet(

@@ -10,9 +10,9 @@
 from __future__ import annotations
 
 import re
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
-from dataloader.datasets.records import DataSet, Reading, Record
+from dataloader.datasets.records import DataSet, Reading
 from dataloader.datasets.source_tree import Images, SourceTree
 from dataloader.datasets.tables import mat_numbers, mat_texts, same_length
 
@@ -21,6 +21,7 @@ STEP = re.compile(r"_(blur|jpeg|noise)(\d)", re.IGNORECASE)
 
 
 def read(tree: SourceTree) -> Reading:
+    """The records of both parts, whose ladders and scores stay apart."""
     images = tree.images()
     found = Reading((images,))
     lists = {PurePosixPath(path).parent: path for path in tree.every("Imagelists.mat")}
@@ -33,10 +34,7 @@ def read(tree: SourceTree) -> Reading:
 
 
 def _read_part(tree: SourceTree, folder: str, part: str, images: Images, found: Reading) -> None:
-    lists, scores = (
-        next(tree.root / path for path in tree.every(name) if path.startswith(f"{folder}/"))
-        for name in ("Imagelists.mat", "Scores.mat")
-    )
+    lists, scores = (_file_below(tree, folder, name) for name in ("Imagelists.mat", "Scores.mat"))
     names, references = mat_texts(lists, "distimgs"), mat_texts(lists, "refimgs")
     owners = mat_numbers(lists, "ref4dist").astype(int).tolist()
     dmos = mat_numbers(scores, "DMOSscores").tolist()
@@ -46,21 +44,26 @@ def _read_part(tree: SourceTree, folder: str, part: str, images: Images, found: 
         path = images.find(name, below=folder)
         if not 1 <= owner <= len(references):
             raise ValueError(f"{lists}: ref4dist has {owner}, refimgs {len(references)} names")
-        if path is None:
-            continue
-        file = references[owner - 1]
-        reference = PurePosixPath(file).stem
-        found.add_reference(images.find(file), reference)
-        images.pass_over(file)  # each part has a copy
-        distortion, level = _distortion(name)
-        record = Record(
-            path=path,
-            mos=100 - value,
-            reference_id=reference,
-            distortion=f"{part} {distortion}",
-            level=level,
-        )
-        found.add(record)
+        if path:
+            head = references[owner - 1]
+            reference = PurePosixPath(head).stem
+            found.add_reference(images.find(head), reference)
+            images.pass_over(head)  # each part has a copy
+            kind, level = _distortion(name)
+            found.add(
+                path,
+                mos=100 - value,
+                reference_id=reference,
+                distortion=f"{part} {kind}",
+                level=level,
+            )
+
+
+def _file_below(tree: SourceTree, folder: str, name: str) -> Path:
+    found = [path for path in tree.every(name) if path.startswith(f"{folder}/")]
+    if not found:
+        raise ValueError(f"{tree.root / folder}: no {name} there, beside Imagelists.mat")
+    return tree.root / found[0]
 
 
 def _distortion(name: str) -> tuple[str, int | None]:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 from pathlib import Path, PurePosixPath
 
-from dataloader.datasets.records import DataSet, Reading, Record
+from dataloader.datasets.records import DataSet, Reading
 from dataloader.datasets.source_tree import Images, SourceTree
 from dataloader.datasets.tables import lines, number
 from utils.text import quoted
@@ -27,6 +27,7 @@ VALIDATION = ("Val_Dist", "Distortion_valid")
 
 
 def read(tree: SourceTree) -> Reading:
+    """The records of the training part, and of the validation part where it has scores."""
     images = tree.images(*TRAIN)
     files = _lists(tree, "train_label", "mos_scores_train")
     if not files:
@@ -65,20 +66,16 @@ def _read_list(file: Path, images: Images, references: Images, found: Reading, s
             raise ValueError(
                 f"{file}:{line}: {quoted(text)} is no line such as A0001_00_00.bmp,1520.0648"
             )
-        path = images.find(name)
-        if path is None:
-            continue
-        reference = match[1]
-        suffix = PurePosixPath(path).suffix
-        found.add_reference(references.find(f"{reference}{suffix}"), reference, split)
-        record = Record(
-            path=path,
-            mos=number(f"{file}:{line}", score),
-            reference_id=reference,
-            distortion=f"group {match[2]}",
-            split=split,
-        )
-        found.add(record)
+        if path := images.find(name):
+            head = f"{match[1]}{PurePosixPath(path).suffix}"
+            found.add_reference(references.find(head), match[1], split)
+            found.add(
+                path,
+                mos=number(f"{file}:{line}", score),
+                reference_id=match[1],
+                distortion=f"group {match[2]}",
+                split=split,
+            )
 
 
 PIPAL = DataSet(

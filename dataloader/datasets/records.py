@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from dataloader.datasets.source_tree import Images, SourceTree
 
@@ -39,7 +40,13 @@ class Record:
 
     @property
     def content(self) -> str:
+        """What must not be in two splits."""
         return self.group or self.reference_id or self.path
+
+
+def counts_mean(counts: Sequence[float]) -> float:
+    """Mean of votes over 1..K from how many there are of each."""
+    return sum(k * n for k, n in enumerate(counts, start=1)) / sum(counts)
 
 
 def counts_std(counts: Sequence[float]) -> float | None:
@@ -47,7 +54,7 @@ def counts_std(counts: Sequence[float]) -> float | None:
     total = sum(counts)
     if total <= 0:
         return None
-    mean = sum(k * n for k, n in enumerate(counts, start=1)) / total
+    mean = counts_mean(counts)
     return math.sqrt(sum(n * (k - mean) ** 2 for k, n in enumerate(counts, start=1)) / total)
 
 
@@ -63,27 +70,27 @@ class Reading:
     notes: list[str] = field(default_factory=list)
     _paths: set[str] = field(default_factory=set)
 
-    def add(self, record: Record) -> None:
-        if record.path in self._paths:
+    def add(self, path: str, **known: Any) -> None:
+        """A record of this image with the fields that are known, unless it has one already."""
+        if path in self._paths:
             self.dropped["listed twice: the first row counts"] += 1
         else:
-            self._paths.add(record.path)
-            self.records.append(record)
+            self._paths.add(path)
+            self.records.append(Record(path=path, **known))
 
     def add_reference(self, path: str | None, reference_id: str, split: str = "") -> None:
         """The pristine image at the head of a reference's ladders, unless it is missing."""
         if path is not None and path not in self._paths:
-            record = Record(
-                path=path, reference_id=reference_id, distortion=PRISTINE, level=0, split=split
-            )
-            self.add(record)
+            self.add(path, reference_id=reference_id, distortion=PRISTINE, level=0, split=split)
 
     @property
     def missing(self) -> list[str]:
+        """Images that the list names and the source has not got."""
         return [name for images in self.images for name in images.missing()]
 
     @property
     def surplus(self) -> list[str]:
+        """Images of the source that the list does not name."""
         return [path for images in self.images for path in images.surplus()]
 
 

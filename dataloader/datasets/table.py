@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import re
 
-from dataloader.datasets.agiqa3k import AGIQA3K
-from dataloader.datasets.ava import AVA
-from dataloader.datasets.biq2021 import BIQ2021
-from dataloader.datasets.cid2013 import CID2013
-from dataloader.datasets.clive import CLIVE
+from dataloader.datasets.aesthetics import AVA, DPCHALLENGE, PHOTONET
 from dataloader.datasets.csiq import CSIQ
-from dataloader.datasets.dpchallenge import DPCHALLENGE
 from dataloader.datasets.flive import FLIVE
-from dataloader.datasets.kadid10k import KADID10K
-from dataloader.datasets.koniq10k import KONIQ10K
 from dataloader.datasets.live import LIVE
 from dataloader.datasets.mlive import MLIVE
-from dataloader.datasets.photonet import PHOTONET
 from dataloader.datasets.pipal import PIPAL
 from dataloader.datasets.records import DataSet
-from dataloader.datasets.spaq import SPAQ
-from dataloader.datasets.tid import TID2008, TID2013
+from dataloader.datasets.tid_and_kadid import KADID10K, TID2008, TID2013
 from dataloader.datasets.waterloo import WATERLOO
+from dataloader.datasets.without_references import (
+    AGIQA3K,
+    BIQ2021,
+    CID2013,
+    CLIVE,
+    KONIQ10K,
+    SPAQ,
+)
 from utils.flag_types import did_you_mean
 
 DATA_SETS: dict[str, DataSet] = {

@@ -15,7 +15,7 @@ import re
 from collections import defaultdict
 from pathlib import PurePosixPath
 
-from dataloader.datasets.records import DataSet, Reading, Record
+from dataloader.datasets.records import DataSet, Reading
 from dataloader.datasets.source_tree import Images, SourceTree
 from utils.imaging.images import READABLE_EXTENSIONS
 
@@ -35,6 +35,7 @@ TRAIN = 0.8  # the first names, as the data set's own evaluation divides them
 
 
 def read(tree: SourceTree) -> Reading:
+    """The records of the pristine images and their versions, in the folders' order of names."""
     pristine = tree.images("pristine_images")
     groups, others = _versions(tree)
     if not groups:
@@ -50,10 +51,7 @@ def read(tree: SourceTree) -> Reading:
         found.add_reference(pristine.find_stem(name), name, split)
         for (distortion, level, end), images in groups.items():
             if path := images.find_stem(f"{name}{end}"):
-                record = Record(
-                    path=path, reference_id=name, distortion=distortion, level=level, split=split
-                )
-                found.add(record)
+                found.add(path, reference_id=name, distortion=distortion, level=level, split=split)
     return found
 
 

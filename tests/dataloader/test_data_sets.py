@@ -138,6 +138,12 @@ def test_mlive_references_in_a_folder_of_their_own(tmp_path: Path) -> None:
     assert heads == {f"To_Release/Ref_Images/{n}.bmp" for n in ("babygirl", "cows", "palace2")}
 
 
+def test_mlive_without_the_scores_of_a_part(tmp_path: Path) -> None:
+    (trees.mlive(tmp_path) / "To_Release/Part_2/Scores.mat").unlink()
+    with pytest.raises(ValueError, match=r"Part_2: no Scores.mat there, beside Imagelists.mat"):
+        read("mlive", tmp_path)
+
+
 def test_waterloo_has_ladders_and_no_scores(tmp_path: Path) -> None:
     found = read("waterloo", trees.waterloo(tmp_path))
     top = "exploration_database_and_code"
