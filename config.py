@@ -23,6 +23,7 @@ from utils.flag_parser import (
     spell,
 )
 from utils.flag_types import UsageError, count, flag, number, one_of, part, positive, side, weights
+from utils.imaging.view_rule import DEFAULT_MAX_PIXELS
 
 WORDING = Wording(
     groups={
@@ -134,7 +135,7 @@ class Config:
         "count and list")
     no_check: bool = flag("data", False, "--no_check",
         help="do not decode every image before epoch 1")
-    max_pixels: int = flag("data", 179_000_000, "--max_pixels", type=positive, metavar="N",
+    max_pixels: int = flag("data", DEFAULT_MAX_PIXELS, "--max_pixels", type=positive, metavar="N",
         help="refuse images of more pixels before decoding them")
     mirrored: bool = flag("data", False, "--mirrored",
         help="--check: an image with left and right exchanged is a near duplicate, too")
@@ -185,7 +186,8 @@ class Config:
     crop_seed: int | None = flag("view", None, "--crop_seed", type=count, metavar="SEED",
         help="--test_crops at places drawn from this seed (default: on a grid)")
     crop_pool: str = flag("view", "mean", "--crop_pool", choices=("mean", "median"),
-        help="how the crops' scores become one")
+        help="how the crops' scores become one, and their histograms: the mean; or the median, "
+        "with the histogram of the crop that has it")
     no_flip: bool = flag("view", False, "--no_flip",
         help="no random horizontal flip in training")
     jitter: float = flag("view", 0.0, "--jitter", type=number, metavar="S",

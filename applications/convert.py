@@ -18,7 +18,7 @@ from torch import nn
 
 from applications.inputs.data import SPLITS, stop_or_skip
 from applications.inputs.runtime import Runtime
-from applications.inputs.views import network_size, view_rule
+from applications.inputs.views import network_size
 from applications.inputs.weights import load_model
 from applications.tasks import TASKS
 from applications.training.run_folder import PACKAGES, _version, file_arch
@@ -61,12 +61,11 @@ def run(config: Config, runtime: Runtime) -> int:
             "the export is traced and compared on the CPU; the file can be loaded on any device"
         )
         runtime = replace(runtime, device=torch.device("cpu"))
-    config, model, payload = load_model(config, runtime)
+    config, model, rule, payload = load_model(config, runtime)
     target = Path(config.output or Path(config.checkpoints) / f"jit_{file_arch(config.arch)}.pt")
     for written in (target, target.with_suffix(".json")):
         check_apart(written, [find_spelling(Path(config.resume or ""))])
         check_output(written)
-    rule = view_rule(config)
     images, origin = sample_images(config, rule, runtime)
     network = Deployed(model).eval()
     facts = describe(config, model, payload, rule)

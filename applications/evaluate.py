@@ -12,11 +12,16 @@ from typing import Any
 from applications.evaluation.final_figures import Judged, check_fit, final_figures, fits_on_val
 from applications.evaluation.histograms import baseline_figures, write_histograms
 from applications.evaluation.ladders import ladder_figures, ladder_tables, write_ladders
-from applications.evaluation.scoring import ScoringOptions, figures, refuse_broken, score_images
+from applications.evaluation.scoring import (
+    ScoringOptions,
+    figures,
+    one_place,
+    refuse_broken,
+    score_images,
+)
 from applications.inputs.data import Data, Split, read_data
 from applications.inputs.outputs import cell_of
 from applications.inputs.runtime import Runtime
-from applications.inputs.views import view_rule
 from applications.inputs.weights import load_model
 from applications.reports.parts import Evaluation
 from applications.reports.report import sections_of, write_report
@@ -40,7 +45,7 @@ def run(config: Config, runtime: Runtime) -> int:
     predictions and the report in both, FILE_ladders.csv and .png where levels are known, and
     FILE_histograms.csv and .png where labels are histograms.
     """
-    config, model, payload = load_model(config, runtime)
+    config, model, view, payload = load_model(config, runtime)
     task = TASKS[config.criterion]
     # An unreadable image stops scoring, and all are named; decoding all twice would find no more.
     unchecked = replace(config, no_check=config.no_check or config.bad_images == "stop")
@@ -52,7 +57,7 @@ def run(config: Config, runtime: Runtime) -> int:
     for line in data.photographs.lines() if data.photographs else ():
         runtime.info(line)
     options = ScoringOptions(
-        view_rule(config), config.batch_size, config.workers, config.max_pixels, config.amp or "off"
+        view, config.batch_size, config.workers, config.max_pixels, config.amp or "off"
     )
     learned = payload.get("mean_histogram")
     values, found = evaluate_split(task, model, split, options, runtime, runtime.info, learned)
@@ -98,7 +103,8 @@ def evaluate_split(
     values, remarks = figures(task, split.targets, found)
     of_ladders, more = ladder_figures(split.targets, found)
     values = {**values, **baseline_figures(split.targets, learned), **of_ladders}
-    for remark in remarks + more:
+    once = one_place(found, options.rule)
+    for remark in [*([once] if once else []), *remarks, *more]:
         say(f"{split.file}: {remark}")
     say(
         "  ".join(
@@ -133,6 +139,8 @@ def finish(
         on = data.splits["val"]
         own = replace(options, features=None)  # those kept are of the images that are judged
         val = Judged(on, score_images(model, on.targets.paths, own, runtime, "scoring val"))
+        if not trained and (once := one_place(val.found, own.rule)):
+            (say or runtime.info)(f"{on.file}: {once}")
     if not runtime.main:
         return values, val
     values, remarks = final_figures(config, task, judged, values, val)

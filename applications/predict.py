@@ -19,10 +19,9 @@ from applications.evaluation.map_files import (
     plan_maps,
     write_maps,
 )
-from applications.evaluation.scoring import ScoringOptions, score_readable
+from applications.evaluation.scoring import ScoringOptions, one_place, score_readable
 from applications.inputs.data import stop_or_skip
 from applications.inputs.runtime import Runtime
-from applications.inputs.views import view_rule
 from applications.inputs.weights import load_model
 from config import Config
 from dataloader.sources import Source
@@ -42,15 +41,17 @@ def run(config: Config, runtime: Runtime) -> int:
     if config.output:
         check_apart(Path(config.output), paths, named_folders(config.predict))
     maps = plan_maps(config, paths)
-    config, model, _ = load_model(config, runtime)
+    config, model, view, _ = load_model(config, runtime)
     check_way(config, model)
     options = ScoringOptions(
-        view_rule(config), config.batch_size, config.workers, config.max_pixels, config.amp or "off"
+        view, config.batch_size, config.workers, config.max_pixels, config.amp or "off"
     )
     skip = config.bad_images == "skip"
     made = made_before(config, model, paths, maps, options.rule)
     found, kept, bad = score_readable(model, paths, options, runtime.device, skip, "scoring")
     stop_or_skip(config, bad, runtime)
+    if once := one_place(found, options.rule):
+        runtime.info(once)
     paths, maps = [paths[i] for i in kept], [maps[i] for i in kept if maps]
     rows = result_rows(paths, found)
     if config.sort:

@@ -13,9 +13,8 @@ import torch
 from PIL import Image
 
 from applications.combinations import check
-from applications.evaluation.scoring import ScoringOptions, score_readable
+from applications.evaluation.scoring import ScoringOptions, one_place, score_readable
 from applications.inputs.data import describe_bad
-from applications.inputs.views import view_rule
 from applications.inputs.weights import ADOPTED, load_network
 from applications.predict import expand, result_rows
 from config import checked_config
@@ -84,6 +83,8 @@ class Scorer:
             )
         if self.left_out:
             warnings.warn(f"left out: {describe_bad(self.left_out)}", stacklevel=2)
+        if once := one_place(found, self.options.rule):
+            warnings.warn(once, stacklevel=2)
         rows = score_rows([sources[i] for i in kept], found)
         if frame is None:
             return rows
@@ -115,11 +116,11 @@ def load_scorer(
     before = rng_state(place)  # a network is born with random weights
     try:
         with prepared(place):
-            config, model, _ = load_network(config, place, lambda line: None)
+            config, model, view, _ = load_network(config, place, lambda line: None)
     finally:
         set_rng_state(before, place)
     options = ScoringOptions(
-        view_rule(config), config.batch_size, config.workers, config.max_pixels, config.amp or "off"
+        view, config.batch_size, config.workers, config.max_pixels, config.amp or "off"
     )
     return Scorer(model, options, place, config.bad_images == "skip")
 

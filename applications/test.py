@@ -13,15 +13,13 @@ from applications.evaluation.final_figures import Judged, check_fit
 from applications.evaluation.scoring import ScoringOptions, refuse_broken
 from applications.inputs.data import read_data
 from applications.inputs.runtime import Runtime
-from applications.inputs.views import view_rule
-from applications.inputs.weights import load_model
+from applications.inputs.weights import Loaded, load_model
 from applications.reports.cross import cross_page
 from applications.reports.parts import Evaluation
 from applications.reports.run import run_of
 from applications.tasks import TASKS
 from applications.training.run_folder import environment
 from config import Config
-from models.quality_net import QualityNet
 from utils.files.writing import without_nan, write_json, write_text
 from utils.text import csv_path, visible
 
@@ -34,12 +32,13 @@ def run(config: Config, runtime: Runtime) -> int:
     """Prints the figures of --resume weights on --split of each data set, and a table of all; -o
     FILE.csv, FILE.json or FILE.html keeps them, with FILE.html beside the first two.
     """
-    config, model, payload = load_model(config, runtime)
+    loaded = load_model(config, runtime)
+    config = loaded.config
     found: dict[str, Evaluation] = {}
     for name in config.test:
         checked = config.no_check or config.bad_images == "stop"
         own = replace(config, data=name, no_check=checked)
-        e = found[name] = _evaluated(own, model, payload, runtime)
+        e = found[name] = _evaluated(own, loaded, runtime)
         if runtime.main:
             print(
                 visible(table(dict(e.values), f"{config.resume} on {e.judged.split.file}")) + "\n"
@@ -57,13 +56,11 @@ def run(config: Config, runtime: Runtime) -> int:
     return 0
 
 
-def _evaluated(
-    config: Config, model: QualityNet, payload: dict[str, Any], runtime: Runtime
-) -> Evaluation:
+def _evaluated(config: Config, loaded: Loaded, runtime: Runtime) -> Evaluation:
     """The model on one data set, with a fit of its own."""
-    task = TASKS[config.criterion]
+    task, model, payload = TASKS[config.criterion], loaded.model, loaded.payload
     options = ScoringOptions(
-        view_rule(config), config.batch_size, config.workers, config.max_pixels, config.amp or "off"
+        loaded.view, config.batch_size, config.workers, config.max_pixels, config.amp or "off"
     )
     data = read_data(config, task, runtime, judged_splits(config))
     check_fit(config, data)

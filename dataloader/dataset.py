@@ -16,7 +16,7 @@ from utils.check_images import BadImage, why_unreadable
 from utils.imaging.images import ImageError, ViewRule, view
 from utils.text import printable
 
-Item = tuple[torch.Tensor, torch.Tensor]
+Item = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,13 @@ class Unread(LoadFault):
 
 
 class ViewDataset(Dataset):
-    """item b -> (uint8 (n, V, 3, H, W), indices (n,)) of the b-th group of images, or Unread.
+    """item b -> (uint8 (v, 3, H, W), indices (n,), counts (n,)) of the b-th group of n images, or
+    Unread.
 
-    V is the number of views (crops) per image. A group has at most batch_size views, for it is the
-    views that fill the memory: 16 crops of each of 64 images would be 1024 at once. It has one
-    image at least, and only one where the rule leaves images at their own size.
+    The v views (crops) are those of the first image, then those of the next; counts says how many
+    each has. A group has at most batch_size views, for it is the views that fill the memory: 16
+    crops of each of 64 images would be 1024 at once. It has one image at least, and only one where
+    the rule leaves images at their own size.
     """
 
     def __init__(
@@ -62,10 +64,15 @@ class ViewDataset(Dataset):
             except (ImageError, MemoryError) as error:
                 name = getattr(error, "path", str(self.paths[i]))
                 bad.append(BadImage(Path(name), why_unreadable(error)))
-        item = (torch.from_numpy(np.stack(views)), torch.tensor(indices)) if views else None
+        item = _item(views, indices) if views else None
         if not bad and item:
             return item
         return Unread(f"{printable(bad[0].path)}: {bad[0].reason}", tuple(bad), item)
 
     def _views(self, index: int) -> np.ndarray:
         return view(open_source(self.paths[index], self.max_pixels), self.rule)
+
+
+def _item(views: list[np.ndarray], indices: list[int]) -> Item:
+    counts = torch.tensor([len(own) for own in views])
+    return torch.from_numpy(np.concatenate(views)), torch.tensor(indices), counts

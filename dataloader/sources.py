@@ -109,7 +109,7 @@ def open_source(source: Source, max_pixels: int) -> Image.Image:
         return image_in_memory(*source, max_pixels)
     photo = _PHOTOS.open(source.photo, max_pixels)
     if source.level == 0:
-        return photo
+        return photo.copy()  # the caller's own: the kept one is for the next version
     (kind,) = source.kinds  # an evaluation draws nothing
     # The generator's own key, so that the image is the file it would have written.
     rng = np.random.default_rng([key(source.seed, source.name, kind), 0])

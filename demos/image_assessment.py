@@ -28,7 +28,7 @@ from utils.files.reading import check_regular, parse_json, read_json, utf8  # no
 from utils.files.writing import check_apart, check_output, write_text  # noqa: E402
 from utils.imaging.image_folders import left_out, list_images  # noqa: E402
 from utils.imaging.images import ViewRule, read_image, view  # noqa: E402
-from utils.imaging.pooling import pool_scores  # noqa: E402
+from utils.imaging.pooling import pool_histograms, pool_scores  # noqa: E402
 from utils.text import csv_path, cut, printable, to_stderr, visible  # noqa: E402
 
 ABOUT = "/extra/about.json"  # where torch.jit keeps it in the archive
@@ -60,10 +60,13 @@ class QualityModel:
         except RuntimeError as error:
             raise ValueError(f"{printable(path)}: the model fails: {_last_line(error)}") from None
         scores, histograms = output if isinstance(output, tuple) else (output, None)
-        score = float(pool_scores(scores.numpy()[None], self.rule)[0])
+        own = scores.numpy()[None]  # (1, V)
+        score = float(pool_scores(own, self.rule)[0])
         if not math.isfinite(score):
             raise ValueError(f"{printable(path)}: its score is {score}, not a finite number")
-        return score, None if histograms is None else histograms.mean(0).numpy()
+        if histograms is None:
+            return score, None
+        return score, pool_histograms(histograms.numpy()[None], own, self.rule)[0]
 
 
 def _last_line(error: RuntimeError) -> str:

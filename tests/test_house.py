@@ -38,7 +38,8 @@ MACHINE_TEXT = re.compile(
     r"|/tmp/\w/|pyp[i]\.org|pythonhoste[d]\.org|downloa[d]\.pytorch\.org|index[-_]url[ =]+\S*://"
     r"|https?://(?!127\.0\.0\.1)\d+\.\d+\.\d+\.\d+"
 )
-FLAGS = ("utils.flag_", "utils.files.reading", "utils.text")  # what --help loads beside config.py
+# What --help loads beside config.py.
+FLAGS = ("utils.flag_", "utils.files.reading", "utils.text", "utils.imaging.view_rule")
 MAX_LINES = 350
 MAX_FLAG_LINES = 450
 MAX_MAIN_LINES = 100

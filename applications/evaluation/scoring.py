@@ -23,7 +23,7 @@ from models.sizes import SIZE_ERRORS, takes
 from utils.check_images import BadImage, clearly_broken
 from utils.files.row_store import Rows
 from utils.imaging.images import ImageError, ViewRule
-from utils.imaging.pooling import pool_scores
+from utils.imaging.pooling import pool_histograms, pool_scores
 from utils.runtime import distributed
 from utils.runtime.count_bar import CountBar
 from utils.runtime.device import autocast, channels_last_helps, pin_memory
@@ -72,8 +72,7 @@ def score_images(
     """Scores (M,) and histograms (M,K) of M files, gathered over all processes in the order of
     `paths`.
 
-    A file with several views (crops) gets the pool of its views' scores and the mean of their
-    histograms. Raises
+    A file with several views (crops) gets the pool of its views' scores and histograms. Raises
     ImageError on every process when images cannot be read: from the first of them on nothing is
     scored any more, and the rest only looked at, so that all of a process are named. `title` shows
     a count on stderr.
@@ -124,9 +123,9 @@ def _unread(bad: tuple[BadImage, ...]) -> str:
 
 
 def _scores(rows: torch.Tensor) -> Predictions:
-    """rows (M, 1 [+ K])."""
+    """rows (M, 1 [+ K] + 1) as `_pooled` makes them."""
     table = rows.numpy()
-    return Predictions(table[:, 0], table[:, 1:] if table.shape[1] > 1 else None)
+    return Predictions(table[:, 0], table[:, 1:-1] if table.shape[1] > 2 else None, table[:, -1])
 
 
 def _score_part(
@@ -138,9 +137,9 @@ def _score_part(
     bar: CountBar | None = None,
     skip: bool = False,
 ) -> tuple[torch.Tensor, list[int], tuple[BadImage, ...], str | None]:
-    """(rows (n, 1 [+ K]), positions (n) of the images that they are of, those that cannot be read,
-    why others are missing). Without `skip` the first image that cannot be read ends the scoring,
-    and the rest is only looked at.
+    """(rows (n, 1 [+ K] + 1), positions (n) of the images that they are of, those that cannot be
+    read, why others are missing). Without `skip` the first image that cannot be read ends the
+    scoring, and the rest is only looked at.
     """
     was_training = model.training
     model.eval()
@@ -163,7 +162,7 @@ def _score_part(
     if bar:
         bar.finish()
     model.train(was_training)
-    columns = 1 + (model.num_classes if model.num_classes > 1 else 0)
+    columns = 2 + (model.num_classes if model.num_classes > 1 else 0)
     table = torch.from_numpy(np.concatenate(rows)) if rows else torch.empty(0, columns)
     if bad and not (skip and kept):
         fault = fault or _unread(tuple(bad))
@@ -202,14 +201,14 @@ def _from_files(
         if item is None:
             yield None, [], bad
             continue
-        views, indices = item  # uint8 (n, V, 3, H, W)
+        views, indices, counts = item
         if stopped:
             yield None, indices.tolist(), bad
             continue
         with _size_named(model, sources[int(indices[0])], views, options.rule):
             with autocast(device, options.amp):
-                prediction = model(to_input(views.flatten(0, 1), device))
-        yield _pooled(prediction, len(views), options.rule), indices.tolist(), bad
+                prediction = model(to_input(views, device))
+        yield _pooled(prediction, counts.numpy(), options.rule), indices.tolist(), bad
 
 
 @contextmanager
@@ -237,19 +236,51 @@ def _from_features(
     assert options.features is not None
     for start in range(part.start, part.stop, FEATURE_ROWS):
         rows = np.arange(start, min(start + FEATURE_ROWS, part.stop))
-        features = torch.from_numpy(options.features.read(rows))  # (n, V, F)
-        prediction = model.judge(features.flatten(0, 1).to(device))
-        yield _pooled(prediction, len(rows), options.rule), rows.tolist(), ()
+        features = options.features.read(rows)  # (n, V, F)
+        there = ~np.isnan(features[:, :, 0])
+        there[:, 0] = True
+        prediction = model.judge(torch.from_numpy(features[there]).to(device))
+        yield _pooled(prediction, there.sum(axis=1), options.rule), rows.tolist(), ()
 
 
-def _pooled(prediction: Prediction, count: int, rule: ViewRule) -> np.ndarray:
-    """Of count x V views -> (count, 1) scores, or (count, 1 + K) with histograms, float32."""
-    scores = prediction.scores.float().cpu().numpy().reshape(count, -1)
-    pooled = pool_scores(scores, rule)[:, None]
-    if prediction.logits.shape[1] == 1:
-        return pooled
-    probs = torch.softmax(prediction.logits.float(), dim=1).cpu().numpy()
-    return np.concatenate([pooled, probs.reshape(*scores.shape, -1).mean(axis=1)], axis=1)
+def padded(features: np.ndarray, counts: np.ndarray, most: int) -> np.ndarray:
+    """Features (v, F) of the views of n images, counts (n,) of each -> (n, most, F) as they are
+    kept, nan where an image has fewer views.
+    """
+    rows = np.full((len(counts), most, features.shape[1]), np.nan, np.float32)
+    rows[np.arange(most) < counts[:, None]] = features
+    return rows
+
+
+def _pooled(prediction: Prediction, counts: np.ndarray, rule: ViewRule) -> np.ndarray:
+    """Of the views of n images, counts (n,) of each -> float32 (n, 1 [+ K] + 1): score, histogram
+    where there is one, and count.
+    """
+    scores = prediction.scores.float().cpu().numpy()  # (v,)
+    histograms = prediction.logits.shape[1] > 1
+    probs = torch.softmax(prediction.logits.float(), dim=1).cpu().numpy() if histograms else None
+    rows = np.empty((len(counts), 2 if probs is None else 2 + probs.shape[1]), np.float32)
+    first = np.cumsum(counts) - counts
+    for count in np.unique(counts):
+        of = counts == count
+        views = first[of][:, None] + np.arange(count)
+        rows[of, 0] = pool_scores(scores[views], rule)
+        if probs is not None:
+            rows[of, 1:-1] = pool_histograms(probs[views], scores[views], rule)
+    rows[:, -1] = counts
+    return rows
+
+
+def one_place(found: Predictions, rule: ViewRule) -> str | None:
+    """One line where images have no room for the crops that were asked for."""
+    once = 0 if found.views is None or rule.crops < 2 else int((found.views == 1).sum())
+    if not once or rule.crop_size is None:
+        return None
+    height, width = rule.crop_size
+    return (
+        f"{once} of {len(found.scores)} images have no room for {rule.crops} different crops of "
+        f"{width}x{height} pixels: each of them is scored once"
+    )
 
 
 def raise_together(fault: str | None) -> None:

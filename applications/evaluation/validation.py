@@ -4,11 +4,13 @@ exist.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from torch import nn
 
 from applications.evaluation.ladders import ladder_figures
-from applications.evaluation.scoring import ScoringOptions, figures, score_images
+from applications.evaluation.scoring import ScoringOptions, figures, one_place, score_images
 from applications.inputs.runtime import Runtime
 from applications.tasks.base import Task
 from dataloader.batch import Targets
@@ -26,14 +28,18 @@ def judge(
     val: Targets,
     options: ScoringOptions,
     runtime: Runtime,
+    once: Callable[[str], None],
 ) -> tuple[dict[str, float], list[str], str]:
     """(figures by name, why some do not exist, the same with those of ladders). What is nan of
-    ladders in one epoch is so in all, as a rule: the test says it once.
+    ladders in one epoch is so in all, as a rule: the test says it once. once: hears what is the
+    same in every epoch.
     """
     # Each process has its own running statistics since the last step; only the main one's are
     # saved, so only those are judged.
     distributed.broadcast_tensors(network.buffers())
     found = score_images(network, val.paths, options, runtime)
+    if line := one_place(found, options.rule):
+        once(f"validation: {line}")
     values, remarks = figures(task, val, found)
     ladders, of_ladders = ladder_figures(val, found)
     overall = {name: value for name, value in ladders.items() if not isinstance(value, dict)}

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import replace
+from typing import Any
+
 from config import Config
 from dataloader.views.transforms import TrainTransform
 from utils.imaging.images import ViewRule
 
 UNSCALED_TEST_CROPS = 5
+# Flags that ask for another view than that of weights; and those that change its crops.
+OTHER_VIEW = {"image_size", "resize", "crop", "crop_from"}
+OF_CROPS = {
+    "test_crops": ("crops", "crop_size", "crop_seed"),
+    "crop_size": ("crops", "crop_size"),
+    "crop_seed": ("crop_seed",),
+    "crop_pool": ("crop_pool",),
+}
 
 
 def view_rule(config: Config) -> ViewRule:
@@ -30,6 +42,38 @@ def view_rule(config: Config) -> ViewRule:
         crop_pool=config.crop_pool,
         crop_seed=config.crop_seed,
     )
+
+
+def loaded_view(
+    config: Config, given: Collection[str], stored: dict[str, Any] | None
+) -> tuple[ViewRule, str]:
+    """(the view of weights, what flags change in it): as it is stored, but for the flags that were
+    given; by the configuration's flags alone where the weights, older or plain ones, say nothing.
+
+    config: with the weights' settings; given: the flags beside them.
+    """
+    asked = view_rule(config)
+    if stored is None:
+        return asked, ""
+    own = ViewRule.from_dict(stored)
+    if OTHER_VIEW & set(given):
+        view = replace(asked, interpolation=own.interpolation)
+    else:
+        fields = {field for name in given for field in OF_CROPS.get(name, ())}
+        view = replace(own, **{field: getattr(asked, field) for field in fields})
+    before, after = own.to_dict(), view.to_dict()
+    changes = (
+        f"{name} {_shown(after[name])} in place of {_shown(before[name])}"
+        for name in after
+        if after[name] != before[name]
+    )
+    return view, ", ".join(changes)
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "none"
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def train_transform(config: Config) -> TrainTransform:

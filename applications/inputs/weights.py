@@ -7,13 +7,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
 from applications.inputs.payload import check_payload, trained_for
 from applications.inputs.runtime import Runtime
-from applications.inputs.views import network_size, view_rule
+from applications.inputs.views import loaded_view, network_size
 from applications.tasks import TASKS
 from config import Config, make_config
 from models.pretrained import load_weights
@@ -23,6 +23,7 @@ from models.sizes import check_native
 from models.weight_files import named_tensors
 from utils.files.checkpoint import find_spelling, is_checkpoint, verified
 from utils.files.tensor_files import CheckpointError, load_tensors
+from utils.imaging.view_rule import ViewRule
 
 # What a network needs to be used as it was trained; a flag that was given wins.
 ADOPTED = (
@@ -69,6 +70,8 @@ def adopt(config: Config, payload: dict[str, Any]) -> Config:
             taken.pop(name, None)
         if taken.get("resize") == "native":
             taken.pop("resize")
+    if config.test_crops == 0 and "test_crops" in config.given:
+        taken.pop("crop_seed", None)  # there is no crop left to place
     if "num_classes" in taken and taken["num_classes"] is None:
         taken["num_classes"] = payload.get("num_classes")
     taken = {name: value for name, value in taken.items() if value is not None}
@@ -77,19 +80,30 @@ def adopt(config: Config, payload: dict[str, Any]) -> Config:
     return dataclasses.replace(config, **values, adopted=frozenset(taken))
 
 
-def load_model(config: Config, runtime: Runtime) -> tuple[Config, QualityNet, dict[str, Any]]:
-    """(configuration, network, payload) for -e, --predict and --jit; see `load_network`."""
+class Loaded(NamedTuple):
+    """A network as it is used: with the settings and the view of its weights, wherever no flag says
+    otherwise. payload: all that the file holds.
+    """
+
+    config: Config
+    model: QualityNet
+    view: ViewRule
+    payload: dict[str, Any]
+
+
+def load_model(config: Config, runtime: Runtime) -> Loaded:
+    """The network of --resume for -e, --predict and --jit; see `load_network`."""
     return load_network(config, runtime.device, runtime.info)
 
 
-def load_network(
-    config: Config, device: torch.device, say: Callable[[str], None]
-) -> tuple[Config, QualityNet, dict[str, Any]]:
-    """(configuration, network on the device in evaluation mode, payload) of --resume: every tensor
-    must come from the file.
+def load_network(config: Config, device: torch.device, say: Callable[[str], None]) -> Loaded:
+    """The network of --resume on the device, in evaluation mode: every tensor must come from the
+    file. `say` hears what became of them, and of a view that flags change.
     """
     file, payload = open_weights(config.resume)
+    given = config.given
     config = adopt(config, payload)
+    view, changes = loaded_view(config, given, payload.get("view"))
     classes = config.num_classes or payload.get("num_classes") or 1
     try:
         model = build_model(
@@ -97,10 +111,12 @@ def load_network(
         )
     except ValueError as error:
         raise ValueError(f"{file}: {error}") from None
-    if view_rule(config).own_size:
+    if view.own_size:
         check_native(model.backbone, config.arch, model.image_size)
     _load(model, payload, file, say, strict_head=True)
-    return config, model.to(device).eval(), payload
+    if changes:
+        say(f"{file}: flags change how the weights see images: {changes}")
+    return Loaded(config, model.to(device).eval(), view, payload)
 
 
 def with_resumed_variant(config: Config) -> Config:

@@ -39,7 +39,7 @@ def _picture(source: Source, max_pixels: int) -> Shown:
     if isinstance(source, Path):
         return full_picture(source, max_pixels, SIDE)
     try:
-        image = open_source(source, max_pixels).copy()  # a photograph is kept for its next version
+        image = open_source(source, max_pixels)
     except (ImageError, MemoryError):
         return "", ""
     size = image.size

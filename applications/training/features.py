@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from applications.evaluation.scoring import ScoringOptions, raise_together, to_input
+from applications.evaluation.scoring import ScoringOptions, padded, raise_together, to_input
 from applications.inputs.data import Data
 from applications.inputs.runtime import Runtime
 from applications.training.run_folder import PACKAGES, file_arch, versions
@@ -49,7 +49,7 @@ from utils.runtime.count_bar import CountBar
 from utils.runtime.device import autocast, pin_memory
 
 # To be raised when this program reads images, makes views of them, or keeps rows differently.
-FORMAT = 2
+FORMAT = 3
 VIEWS = 8  # default of --cache_views
 Group = tuple[np.ndarray, np.ndarray]
 FEWEST, PARTS = 256, 64  # images per part of the store, and parts of a large split
@@ -254,8 +254,9 @@ def _features(
         if isinstance(item, LoadFault):
             yield item.message
             return
-        views, indices = item
+        views, indices, counts = item
         rows = _forward(trainer.model, views, want.amp, runtime)
+        rows = padded(rows, counts.numpy(), want.views.count)
         done += len(indices)
         now = time.perf_counter()
         if number == min(1, len(dataset) - 1):  # the first one warms up
@@ -271,10 +272,10 @@ def _features(
 
 @torch.inference_mode()
 def _forward(model: QualityNet, views: torch.Tensor, amp: str, runtime: Runtime) -> np.ndarray:
-    """uint8 (n, V, 3, H, W) -> float32 (n, V, F)."""
+    """uint8 (v, 3, H, W) -> float32 (v, F)."""
     with autocast(runtime.device, amp):
-        features = model.features(to_input(views.flatten(0, 1), runtime.device))
-    return features.float().cpu().numpy().reshape(*views.shape[:2], -1)
+        features = model.features(to_input(views, runtime.device))
+    return features.float().cpu().numpy()
 
 
 def _announce(want: Wanted, trainer: Trainer, seconds: float) -> None:

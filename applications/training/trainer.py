@@ -254,8 +254,9 @@ class Trainer:
             return {}
         try:
             values, remarks, self.remarks = judge(
-                self.task, self.criterion, self.evaluated, self.val, self.options, self.runtime
-            )
+                self.task, self.criterion, self.evaluated, self.val, self.options, self.runtime,
+                self.logger.once,
+            )  # fmt: skip
         except ImageError as error:
             stays = f"the state before it stays in {self.folder.checkpoint}"
             where = f"validation after {self.position.place()}"

@@ -127,7 +127,7 @@ def view_keys(targets: Targets) -> np.ndarray:
 
 
 class KeptViewDataset(ViewDataset):
-    """item b -> (uint8 (n, V, 3, H, W), indices (n,)) of the b-th group of images, or LoadFault."""
+    """item b, as of ViewDataset: the kept views of the b-th group of images, or LoadFault."""
 
     def __init__(
         self,

@@ -395,8 +395,8 @@ def test_one_resize_everywhere(trained):
 
     config = parse(f"-e --resume {trained.run}/model_best_resnet10t.pth".split())
     runtime = Runtime(torch.device("cpu"), "off", distributed.world())
-    _, model, payload = load_model(config, runtime)
-    rule = ViewRule.from_dict(payload["view"])
+    _, model, rule, payload = load_model(config, runtime)
+    assert rule == ViewRule.from_dict(payload["view"])
     assert rule.image_size == (40, 56)
     expected = scores((trained.run / "predictions_test.csv").read_text())
     for name, score in list(expected.items())[:2]:

@@ -175,6 +175,15 @@ def test_a_photograph_is_decoded_once_while_it_is_used(folder, monkeypatch):
     assert tiny.open(Path("a"), 99).size == (10, 10) and tiny.bytes == 0
 
 
+def test_what_a_caller_does_to_a_photograph_is_not_done_to_the_kept_one(folder):
+    """A page shrinks what it shows; scores, maps and versions afterwards are of the whole one."""
+    plain, coded = (version(folder / "coffee.png", kind, n) for kind, n in (("", 0), ("jpeg", 2)))
+    before = [np.asarray(open_source(source, DEFAULT_MAX_PIXELS)) for source in (plain, coded)]
+    open_source(plain, DEFAULT_MAX_PIXELS).thumbnail((40, 40))
+    after = [np.asarray(open_source(source, DEFAULT_MAX_PIXELS)) for source in (plain, coded)]
+    assert all(np.array_equal(*pair) for pair in zip(before, after, strict=True))
+
+
 def test_a_bad_photograph_is_named(tmp_path):
     small_photo("coffee").crop((0, 0, 40, 15)).save(tmp_path / "low.png")
     (tmp_path / "text.png").write_text("no image")

@@ -7,12 +7,16 @@ from utils.imaging.view_rule import ViewRule
 
 
 def crop_places(height: int, width: int, rule: ViewRule) -> list[tuple[int, int]]:
-    """(top, left) of the rule's crops in an image of height x width pixels that they fit in."""
+    """(top, left) of the rule's crops in an image of height x width pixels that they fit in; one
+    place where all of them would be the same, because the image has no room for others.
+    """
     if rule.crop_size is None:
         raise ValueError("crop_places: the view rule takes no crops")
     if rule.crop_seed is None:
-        return grid(height, width, rule.crop_size, rule.crops)
-    return drawn(height, width, rule.crop_size, rule.crops, rule.crop_seed)
+        places = grid(height, width, rule.crop_size, rule.crops)
+    else:
+        places = drawn(height, width, rule.crop_size, rule.crops, rule.crop_seed)
+    return places if len(set(places)) > 1 else places[:1]
 
 
 def drawn(

@@ -24,7 +24,7 @@ from utils.imaging.crop_places import crop_places
 from utils.imaging.image_files import FORMATS, open_image, quiet_pillow
 from utils.imaging.image_folders import READABLE_EXTENSIONS, list_images
 from utils.imaging.png_file import PngFile
-from utils.imaging.view_rule import ViewRule
+from utils.imaging.view_rule import DEFAULT_MAX_PIXELS, ViewRule
 from utils.text import printable
 
 __all__ = [
@@ -43,7 +43,6 @@ __all__ = [
     "view",
 ]
 
-DEFAULT_MAX_PIXELS = 178_956_970  # Pillow's own refusal limit: 0.5 GB as RGB
 PAD_GREY = (128, 128, 128)
 
 _EXIF_ORIENTATION = 0x0112
@@ -277,7 +276,8 @@ def enlarge_to_fit(
 
 
 def view(image: Image.Image, rule: ViewRule) -> np.ndarray:
-    """The network's input for one image: uint8 (V, 3, H, W), V = rule.views.
+    """The network's input for one image: uint8 (V, 3, H, W), V = rule.views, or 1 where the image
+    has room for one crop only.
 
     (H, W) is rule.crop_size with crops; else rule.image_size, or the image's own with "native".
     An image smaller than crop_size is enlarged by `enlarge_to_fit`. ValueError when not RGB.

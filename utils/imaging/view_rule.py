@@ -7,6 +7,7 @@ from typing import Any
 RESIZES = ("squash", "crop", "pad", "native")
 INTERPOLATIONS = ("nearest", "box", "bilinear", "hamming", "bicubic", "lanczos")
 CROP_POOLS = ("mean", "median")
+DEFAULT_MAX_PIXELS = 179_000_000  # of an image that is read: 0.5 GB as RGB
 MOST_PIXELS = 1 << 27  # of all crops of an image together: 1.6 GB of float32
 
 
@@ -20,7 +21,8 @@ class ViewRule:
         "native" leaves the image as it is.
     interpolation: one of INTERPOLATIONS, Pillow's filters, antialiased when they shrink.
     crops: 0 for the whole resized image, else how many crops of crop_size (H, W) are taken.
-    crop_pool: how the scores of the crops become one.
+    crop_pool: how the scores of the crops become one, and their histograms: their mean; or the
+        median, with the histogram of the crop that has it (utils/imaging/pooling.py).
     crop_seed: None: crops on a grid; else at places drawn from this number
     (utils/imaging/crop_places.py).
 
@@ -59,7 +61,9 @@ class ViewRule:
 
     @property
     def views(self) -> int:
-        """How many inputs one image becomes: its crops, or itself."""
+        """How many inputs one image becomes at most: its crops, or itself. It is one where all
+        crops would lie at the same place.
+        """
         return max(1, self.crops)
 
     @property

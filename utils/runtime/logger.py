@@ -85,6 +85,7 @@ class Logger:
         self._folder = Path(run_dir) if run_dir is not None and self._active else None
         self._tensorboard = tensorboard
         self._board: Any = None
+        self._said: set[str] = set()
         self._purge_step: int | None = None
         self._log: Lines | None = None
         self._metrics: Lines | None = None
@@ -100,6 +101,12 @@ class Logger:
         if self._active:
             to_stderr(text)
             self.file(text)
+
+    def once(self, text: str) -> None:
+        """As `info`, but a text that was said before is not said again."""
+        if text not in self._said:
+            self._said.add(text)
+            self.info(text)
 
     def file(self, text: str) -> None:
         """One message to log.txt alone, for what the terminal shows in another form."""

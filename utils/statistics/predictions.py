@@ -10,11 +10,12 @@ import numpy as np
 @dataclass(frozen=True)
 class Predictions:
     """What a network says of M distinct images: scores (M,) and, for K > 1 branches, histograms
-    probs (M, K).
+    probs (M, K). views: (M,) how many views of each it saw, where that is known.
     """
 
     scores: np.ndarray
     probs: np.ndarray | None = None
+    views: np.ndarray | None = None
 
     @property
     def bins(self) -> int:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from applications.evaluation.scoring import ScoringOptions, score_readable
+from applications.evaluation.scoring import ScoringOptions, one_place, score_readable
 from dataloader.sources import GivenImage
 from tests.known_networks import tiny_network
 from utils.imaging.images import ViewRule
@@ -40,3 +40,22 @@ def test_crops_count_as_images_of_a_batch_and_never_change_a_score(crops, batch_
     assert sizes == passes
     alone, _ = scored(rule, 1)
     np.testing.assert_allclose(scores, alone, rtol=0, atol=1e-5)
+
+
+def test_an_image_with_room_for_one_crop_is_looked_at_once():
+    rng = np.random.default_rng(0)
+    sizes = [(24, 24), (40, 50), (12, 12), (24, 30)]  # the third one is enlarged to just one crop
+    images = [GivenImage(rng.integers(0, 256, (*s, 3), np.uint8), f"{s}") for s in sizes]
+    model, passes = tiny_network(), []
+    model.register_forward_pre_hook(lambda _, inputs: passes.append(len(inputs[0])))
+    rule = ViewRule((24, 24), "native", crops=3, crop_size=(24, 24))
+    found, _, _ = score_readable(model, images, ScoringOptions(rule, 99, 0, 10**8), CPU, False)
+    assert passes == [1 + 3 + 1 + 3]
+    said = (
+        "2 of 4 images have no room for 3 different crops of 24x24 pixels: each of them is scored"
+    )
+    assert one_place(found, rule) == f"{said} once"
+    whole = ViewRule((24, 24), "native", crops=1, crop_size=(24, 24))
+    once, _, _ = score_readable(model, images, ScoringOptions(whole, 99, 0, 10**8), CPU, False)
+    assert found.scores[[0, 2]].tolist() == once.scores[[0, 2]].tolist()
+    assert one_place(once, whole) is None

@@ -44,7 +44,9 @@ def kept(targets, views) -> np.ndarray:
     groups = [dataset[b] for b in range(len(dataset))]
     assert [len(g[1]) for g in groups] == [5, 5, 2]
     assert np.concatenate([g[1].numpy() for g in groups]).tolist() == list(range(count))
-    return np.concatenate([g[0].numpy() for g in groups])
+    assert all(g[2].tolist() == [views.count] * len(g[1]) for g in groups)
+    pixels = np.concatenate([g[0].numpy() for g in groups])
+    return pixels.reshape(count, views.count, *pixels.shape[1:])
 
 
 @pytest.mark.parametrize(

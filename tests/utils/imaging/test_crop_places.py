@@ -49,5 +49,8 @@ def test_the_rule_says_which():
     seeded = ViewRule((8, 8), "native", crops=3, crop_size=(8, 8), crop_seed=2)
     assert crop_places(40, 50, seeded) == drawn(40, 50, (8, 8), 3, 2)
     assert crop_places(40, 50, seeded) != drawn(40, 50, (8, 8), 3, 1)
+    # No room for another place: one crop in place of many alike.
+    for one in (rule, seeded):
+        assert crop_places(8, 8, one) == [(0, 0)]
     with pytest.raises(ValueError, match="takes no crops"):
         crop_places(40, 50, ViewRule((8, 8)))

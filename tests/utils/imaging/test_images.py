@@ -258,7 +258,7 @@ def test_the_cap_is_checked_on_the_header(tmp_path):
     bomb = tmp_path / "bomb.png"
     bomb.write_bytes(png(50_000, 50_000, depth=8, colour=2, rows=b""))  # there is nothing to decode
     remedy = "shrink the image, or raise max_pixels"
-    assert refused(bomb) == f"50000x50000 pixels are more than the cap of 178956970: {remedy}"
+    assert refused(bomb) == f"50000x50000 pixels are more than the cap of 179000000: {remedy}"
     small = tmp_path / "small.png"
     Image.new("RGB", (10, 10)).save(small)
     assert refused(small, max_pixels=99).startswith("10x10 pixels are more than the cap of 99")
@@ -420,7 +420,8 @@ def test_small_images_are_enlarged_just_enough(size, enlarged):
     expected = enlarged if size != (10, 40) else (40, 160)
     assert enlarge_to_fit(image, (40, 40)).size == expected
     rule = ViewRule((224, 224), "native", crops=3, crop_size=(40, 40))
-    assert view(image, rule).shape == (3, 3, 40, 40)
+    crops = 1 if enlarged == (40, 40) else 3  # there is no second place
+    assert view(image, rule).shape == (crops, 3, 40, 40)
 
 
 def test_view_wants_rgb():
