@@ -11,7 +11,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from tests.golden.data import write_all
 from tests.golden.keep import Masks, keep
 
 HERE = Path(__file__).resolve().parent
+Call = tuple[str, str, str]  # a file that is written before ("": none), its content, a line
 
 
 class Tree:
@@ -39,18 +39,20 @@ class Tree:
         )  # fmt: skip
 
     def call(self, folder: Path, line: str) -> dict[str, Any]:
-        """What one line of plan.txt gives in a folder: words, code, out and err, masked."""
+        """Exit code, stdout and stderr of one line of a plan in a folder, as lines, masked."""
         after, words = re.fullmatch(r"(?:@(\d+) )?(.*)", line).groups()  # type: ignore[union-attr]
         parts = shlex.split(words)
         program = parts.pop(0) if parts and parts[0].endswith(".py") else ""
         order = {
-            "folder": str(folder), "program": program, "words": parts,
-            "stop_after": int(after or 0),
-        }  # fmt: skip
+            "folder": str(folder),
+            "program": program,
+            "words": parts,
+            "after": int(after or 0),
+        }
         print(json.dumps(order), file=self._process.stdin, flush=True)
-        answer = json.loads(self._process.stdout.readline() or '{"code": "died"}')
+        answer = json.loads(self._process.stdout.readline())
         self.masks.find_runs(folder)
-        texts = {key: self.masks(answer.get(key, ""), folder) for key in ("out", "err")}
+        texts = {key: self.masks(answer[key], folder).splitlines() for key in ("out", "err")}
         return {"code": answer["code"], **texts}
 
     def close(self) -> None:
@@ -58,29 +60,32 @@ class Tree:
         self._process.wait()
 
 
-def read_plan() -> dict[str, list[str]]:
-    """Scene -> its command lines, definitions filled in."""
-    plan: dict[str, list[str]] = {}
+def read_plan() -> dict[str, list[Call]]:
+    """Scene -> its calls, definitions filled in: those of plan.txt, then those of refusals.txt."""
+    plan: dict[str, list[Call]] = {}
     defined: dict[str, str] = {}
-    for line in (HERE / "plan.txt").read_text(encoding="utf-8").splitlines():
+    file = words = ""
+    texts = ((HERE / name).read_text(encoding="utf-8") for name in ("plan.txt", "refusals.txt"))
+    for line in "".join(texts).splitlines():
+        for name, meant in defined.items():
+            line = line.replace(f"{{{name}}}", meant)
         if line.startswith("== "):
-            plan[line[3:]] = []
-        elif line and not line.startswith("#"):
-            for name, words in defined.items():
-                line = line.replace(f"{{{name}}}", words)
-            if plan:
-                next(reversed(plan.values())).append(line)
-            else:
-                name, _, words = line.partition(" = ")
-                defined[name] = words
+            plan[line[3:]], file = [], ""
+        elif line.startswith("-- "):
+            file, _, words = line[3:].partition(": ")
+        elif not plan and " = " in line and not line.startswith("#"):
+            name, _, defined[name] = line.partition(" = ")
+        elif line and not line.startswith("# "):
+            content = line.encode().decode("unicode_escape")
+            plan[next(reversed(plan))].append((file, content, words) if file else ("", "", line))
     return plan
 
 
-def needed(plan: dict[str, list[str]], only: str) -> list[str]:
+def needed(plan: dict[str, list[Call]], only: str) -> list[str]:
     """Scenes whose name holds the text, and those whose runs they use, in the plan's order."""
     wanted = [name for name in plan if only in name]
     for name in wanted:  # grows
-        found = re.findall(r"\{(?:run|best):(\w+)\}", " ".join(plan[name]))
+        found = re.findall(r"\{(?:run|best):(\w+)\}", " ".join(c[2] for c in plan[name]))
         wanted += [other for other in found if other not in wanted]
     return [name for name in plan if name in wanted]
 
@@ -97,56 +102,29 @@ def fill(line: str, work: Path, folder: Path) -> str:
     return re.sub(r"\{(run|best):(\w*)\}", place, line)
 
 
-def refusals() -> Iterator[tuple[str, str, str]]:
-    """(file, its content, command line) of each line of refusals.txt; no file: "" and ""."""
-    file = words = ""
-    for line in (HERE / "refusals.txt").read_text(encoding="utf-8").splitlines():
-        if line.startswith("== "):
-            file, _, words = line[3:].partition(": ")
-        elif line and not line.startswith("# "):
-            content = line.encode().decode("unicode_escape")
-            yield (file, content, words) if file else ("", "", line)
-
-
-def run_scene(tree: Tree, name: str, lines: list[str], out: Path) -> None:
+def run_scene(tree: Tree, name: str, calls: list[Call], out: Path) -> None:
+    """Makes the calls in a folder of the scene; keeps what they said (calls.json) and left."""
     folder = tree.work / name
     folder.mkdir()
-    (folder / "data").symlink_to("../data")
-    calls = []
-    for line in lines:
-        found = tree.call(folder, fill(line, tree.work, folder))
-        calls += [f"$ {line}", f"exit {found['code']}", *found["out"].splitlines()]
-        calls += [f"stderr: {said}" for said in found["err"].splitlines()]
+    if any(file for file, _, _ in calls):  # files of the data are overwritten: a copy
+        write_all(folder / "data")
+    else:
+        (folder / "data").symlink_to("../data")
+    told: dict[str, Any] = {}
+    for file, content, line in calls:
+        path = folder / file
+        before = path.read_bytes() if path.is_file() else None
+        if file:
+            path.write_bytes(content.encode("latin-1"))
+        key = f"{line} < {content!r}" if file else line
+        told[f"{key} (again)" if key in told else key] = tree.call(
+            folder, fill(line, tree.work, folder)
+        )
+        if file:
+            path.unlink() if before is None else path.write_bytes(before)
     out.mkdir(parents=True)
-    (out / "calls.txt").write_text("".join(f"{line}\n" for line in calls), encoding="utf-8")
+    (out / "calls.json").write_text(json.dumps(told, indent=1), encoding="utf-8")
     keep(folder, out, tree.masks)
-
-
-def run_refusals(tree: Tree, out: Path) -> None:
-    """Of each call its exit code, the first lines on stdout, the error, and what it left."""
-    folder = tree.work / "refusals"
-    write_all(folder / "data")
-    told, there = [], sorted(folder.rglob("*"))
-    for name, content, words in refusals():
-        file = folder / name
-        before = file.read_bytes() if name and file.exists() else None
-        if name:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(content.encode("latin-1", "replace"))
-        found = tree.call(folder, words)
-        if name:
-            file.unlink() if before is None else file.write_bytes(before)
-        now = sorted(folder.rglob("*"))
-        left = [str(p.relative_to(folder)) for p in now if p not in there and p.suffix != ".pth"]
-        there = now
-        err = found["err"].splitlines()
-        said = next((line for line in err if line.startswith("error")), (err or [""])[0])
-        told.append({
-            "file": name, "content": content[:200], "words": words, "code": found["code"],
-            "err": said, "out": found["out"].splitlines()[:12], "left": tree.masks(" ".join(left)),
-        })  # fmt: skip
-    out.mkdir(parents=True)
-    (out / "refusals.json").write_text(json.dumps(told, indent=1), encoding="utf-8")
 
 
 def run(out: Path, checkout: Path, only: str) -> None:
@@ -159,10 +137,6 @@ def run(out: Path, checkout: Path, only: str) -> None:
             began = time.monotonic()
             run_scene(tree, name, plan[name], out / name)
             print(f"{name}: {time.monotonic() - began:.1f} s", file=sys.stderr)
-        if only in "refusals":
-            began = time.monotonic()
-            run_refusals(tree, out / "refusals")
-            print(f"refusals: {time.monotonic() - began:.1f} s", file=sys.stderr)
         tree.close()
 
 
@@ -172,7 +146,7 @@ def main(argv: list[str] | None = None) -> int:
     running = modes.add_parser("run", help="run a checkout's command lines, keep their results")
     running.add_argument("out", type=Path, help="a folder that is not there yet")
     running.add_argument("--tree", type=Path, default=HERE.parents[1], help="default: this one")
-    running.add_argument("--only", default="", help="scenes of plan.txt that hold this text")
+    running.add_argument("--only", default="", help="scenes whose names hold this text")
     comparing = modes.add_parser("compare", help="one line per difference; exit code 1 if any")
     comparing.add_argument("a", type=Path)
     comparing.add_argument("b", type=Path)

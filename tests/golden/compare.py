@@ -85,8 +85,8 @@ def _differ(a: Any, b: Any, place: str = "") -> Iterator[str]:
                 yield from _differ(x, y, f"{place}[{i + 1}]")
             return
         texts = [[json.dumps(v) for v in values] for values in (a, b)]
-        for line in difflib.ndiff(*texts):
+        for line in list(difflib.unified_diff(*texts, n=0, lineterm=""))[2:]:
             if line[0] in "-+":
-                yield f"{where}only in {'A' if line[0] == '-' else 'B'}: {line[2:][:300]}"
+                yield f"{where}only in {'A' if line[0] == '-' else 'B'}: {line[1:301]}"
     elif not _equal(a, b):
         yield f"{where}{json.dumps(a)[:300]} against {json.dumps(b)[:300]}"

@@ -61,53 +61,41 @@ def labelled(root: Path, lines: Callable[[int, list[str]], list[str]], more: boo
         first += contents
 
 
-def pairs(content: int, names: list[str]) -> list[str]:
-    return [f"{a},{b}" for i, a in enumerate(names) for b in names[i + 1 :]]
-
-
-def scores(content: int, names: list[str]) -> list[str]:
-    return [f"{name},{4.5 - 1.4 * i - 0.07 * content:.2f}" for i, name in enumerate(names)]
-
-
-def histograms(content: int, names: list[str]) -> list[str]:
-    return [f"{n},{votes(4 - 1.5 * i - 0.1 * content)}" for i, n in enumerate(names)]
+# Label lines of a content's three images, the best one first.
+LINES: dict[str, Callable[[int, list[str]], list[str]]] = {
+    "pairs": lambda c, names: [f"{a},{b}" for i, a in enumerate(names) for b in names[i + 1 :]],
+    "votes": lambda c, names: [f"{n},{votes(4 - 1.5 * i - 0.1 * c)}" for i, n in enumerate(names)],
+    "rated": lambda c, names: [f"{n},{4.5 - 1.4 * i - 0.07 * c:.2f}" for i, n in enumerate(names)],
+    "buckets": lambda c, names: [f"{n} {1 + i + c % 2}" for i, n in enumerate(names)],
+}
 
 
 def write_all(root: Path) -> None:
     """Everything, below root. Never changed by what is run: outputs lie elsewhere."""
-    labelled(root / "pairs", pairs)
-    labelled(root / "ranked", pairs, more=True)
-    labelled(root / "votes", histograms)
-    labelled(root / "rated", scores)
-    labelled(root / "known", scores, more=True)
-    labelled(
-        root / "buckets", lambda c, names: [f"{n} {1 + i + c % 2}" for i, n in enumerate(names)]
-    )
-    for split in SPLITS:
-        file = root / "buckets" / split / "label.txt"
+    for name in ("pairs", "votes", "rated", "buckets"):
+        labelled(root / name, LINES[name])
+    labelled(root / "ranked", LINES["pairs"], more=True)
+    for name in ("known", "faulty", "leaking"):
+        labelled(root / name, LINES["rated"], more=name == "known")
+    for file in (root / "buckets" / split / "label.txt" for split in SPLITS):
         write(file.with_name("buckets.txt"), ["file_name label", file.read_text().rstrip("\n")])
         file.unlink()
-    labelled(root / "faulty", scores)
     (root / "faulty/train/c1_1.png").write_bytes(b"no image")
     whole = (root / "faulty/train/c2_0.png").read_bytes()
     (root / "faulty/test/c9_1.png").write_bytes(whole[: len(whole) // 2])
-    labelled(root / "leaking", scores)
     copied = Image.open(root / "leaking/train/c0_0.png")
     copied.save(root / "leaking/test/c8_0.png")  # the same pixels
     copied.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(root / "leaking/val/c6_0.png")
     copied.save(root / "leaking/train/c1_0.png", compress_level=1)
-    write(
-        root / "leaking/train/label.txt", ["c0_0.png,4", "c1_0.png,3", "c5_0.png,9", "gone.png,1"]
-    )
+    leaking = ["c0_0.png,4", "c1_0.png,3", "c5_0.png,9", "gone.png,1"]
+    write(root / "leaking/train/label.txt", leaking)
     for number in range(6):
         save(root / f"photos/p{number}.png", picture(100 + number, 8, (96, 128)))
     for number, image in enumerate(AVA):
         save(root / f"ava/images/{image}.jpg", picture(200 + number, 5 * (12 - number)))
     rows = [f"{i + 1} {n} {votes(2 + 0.5 * i, 10)} {i % 3} 22 1396" for i, n in enumerate(AVA)]
-    write(
-        root / "ava/AVA.txt",
-        [row.replace(",", " ") for row in [*rows, rows[0].replace("953619", "5")]],
-    )
+    rows.append(rows[0].replace("953619", "5"))  # has no image
+    write(root / "ava/AVA.txt", [row.replace(",", " ") for row in rows])
     write(root / "ava/tested.jpgl", [str(AVA[2]), str(AVA[7]), str(AVA[9])])
     samples = [{"image_id": str(n), "label": [i + 1, 5, 9 - i % 4]} for i, n in enumerate(AVA)]
     write(root / "ava/samples.json", [json.dumps(samples)])

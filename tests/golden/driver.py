@@ -31,7 +31,7 @@ def obey(tree: str, order: dict[str, Any]) -> dict[str, Any]:
     def count(*_: object) -> None:
         nonlocal steps
         steps += 1
-        if steps == order["stop_after"]:
+        if steps == order["after"]:
             os.kill(os.getpid(), signal.SIGTERM)
 
     os.chdir(order["folder"])

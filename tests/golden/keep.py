@@ -5,10 +5,9 @@ from __future__ import annotations
 import base64
 import csv
 import hashlib
-import io
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
@@ -21,7 +20,7 @@ from PIL import Image
 # What differs between two runs of one commit, and is masked in every text: (pattern, mask, why).
 MASKS = (
     (r"\d{8}-\d{6}_[\w.+]+(-\d+)?", "RUN", "run folders are called by the second of their making"),
-    (r"\b[0-9a-f]{16}\b", "KEY", "cached features: the name holds both times of each image"),
+    (r"(?<=[/-])[0-9a-f]{16}\b", "KEY", "cached features: the name holds both times of each image"),
     (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?([+-]\d{4}|Z| UTC)?", "DATE", "dates"),
     (r"events\.out\.tfevents\.[\w.-]+", "events", "TensorBoard: date, host and process"),
     (r"\b\d+(\.\d+)? ?(s|min|h|ms|hours?|minutes?|seconds?)(?=\b|$)", "TIME", "durations"),
@@ -32,6 +31,7 @@ MASKS = (
     (r"[\d.,]+ [KMGT]i?B (are )?free", "SIZE free", "room on the disk"),
     (r"process \d+ on \S+", "process", "who holds a lock"),
 )
+IMAGES = (".png", ".jpg", ".bmp")
 DRAWN = ("first_batch.png", "histograms.png", "ladders.png", "_map.png", "_histograms.png")
 # Names alone are kept of these: pictures drawn for people, locks, TensorBoard's events, what is in
 # cached features and exports (the scores that they give are kept), and the log, which is stderr.
@@ -57,10 +57,8 @@ class Masks:
 
     def __call__(self, text: str, scene: Path | None = None) -> str:
         # The scene's own first, longest first: two scenes may have had runs in one second.
-        runs = (
-            [self._runs.get(scene, {}), *self._runs.values()] if scene else [*self._runs.values()]
-        )
-        for names in (self._folders, *runs):
+        own = self._runs.get(scene, {}) if scene else {}
+        for names in (self._folders, own, *self._runs.values()):
             for found in sorted(names, key=len, reverse=True):
                 text = text.replace(found, names[found])
         for pattern, mask, _ in MASKS:
@@ -105,29 +103,26 @@ class _Page(HTMLParser):
 def page(text: str) -> dict[str, Any]:
     """Table cells and csv downloads of an html page; nothing of how it looks."""
     read = _Page(text)
-    files = {name: list(csv.reader(io.StringIO(text))) for name, text in read.files.items()}
-    tables = {
-        name: [[" ".join(cell.split()) for cell in row] for row in rows]
-        for name, rows in read.tables.items()
-    }
-    return {"tables": tables, "files": files}
+    files = {name: list(csv.reader(text.splitlines())) for name, text in read.files.items()}
+    for rows in read.tables.values():
+        rows[:] = [[" ".join(cell.split()) for cell in row] for row in rows]
+    return {"tables": read.tables, "files": files}
 
 
-def tensors_of(value: Any, name: str = "") -> list[tuple[str, torch.Tensor]]:
-    """(name, tensor) of all tensors below a value, in the order of their names."""
+def tensors_of(value: Any, name: str = "") -> Iterator[tuple[str, torch.Tensor]]:
+    """(name, tensor) of all tensors below a value."""
     if isinstance(value, torch.Tensor):
-        return [(name, value)]
-    pairs = value.items() if isinstance(value, dict) else enumerate(value)
-    inner = (tensors_of(v, f"{name}/{k}") for k, v in pairs if isinstance(v, (dict, list, tuple)
-             ) or isinstance(v, torch.Tensor))  # fmt: skip
-    return sorted((pair for found in inner for pair in found), key=lambda pair: pair[0])
+        yield name, value
+    elif isinstance(value, (dict, list, tuple)):
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from tensors_of(inner, f"{name}/{key}")
 
 
 def weights(file: Path) -> dict[str, Any]:
     """A digest of the tensors below each entry of a checkpoint, and the entries without any."""
     kept: dict[str, Any] = {}
     for key, value in torch.load(file, weights_only=True, map_location="cpu").items():
-        found = tensors_of({key: value})
+        found = sorted(tensors_of({key: value}), key=lambda pair: pair[0])
         digest = hashlib.sha256()
         for name, tensor in found:
             digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
@@ -149,7 +144,7 @@ def kept_text(file: Path, mask: Callable[[str], str]) -> str | None:
     if name.endswith(".html"):
         text = json.dumps(page(file.read_text(encoding="utf-8")), ensure_ascii=False)
         return mask(text.replace("], [", "],\n["))
-    if name.endswith((".png", ".jpg", ".bmp")):
+    if name.endswith(IMAGES):
         pixels = np.asarray(Image.open(file))
         return f"{pixels.shape} {hashlib.sha256(pixels.tobytes()).hexdigest()}\n"
     return mask(file.read_text(encoding="utf-8", errors="backslashreplace"))
@@ -160,16 +155,14 @@ def keep(folder: Path, out: Path, masks: Masks) -> None:
     hashes, the rest lies below files/ as it lay in the folder.
     """
     names, images, mask = [], [], partial(masks, scene=folder)
-    for file in sorted(p for p in folder.rglob("*") if not p.is_relative_to(folder / "data")):
+    for file in sorted(folder.rglob("*")):
         name = mask(str(file.relative_to(folder))) + ("/" if file.is_dir() else "")
         names.append(name)
-        text = None if file.is_dir() else kept_text(file, mask)
-        if text is not None and file.suffix in (".png", ".jpg", ".bmp"):
+        text = None if file.is_dir() or name.startswith("data/") else kept_text(file, mask)
+        if text is not None and file.suffix in IMAGES:
             images.append(f"{name} {text}")
         elif text is not None:
-            target = (
-                out / "files" / (name + {".pth": ".json", ".html": ".json"}.get(file.suffix, ""))
-            )
+            target = out / "files" / (name + (".json" if file.suffix in (".pth", ".html") else ""))
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(text, encoding="utf-8")
     (out / "files.txt").write_text("".join(f"{name}\n" for name in sorted(names)))
