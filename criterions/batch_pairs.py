@@ -15,9 +15,9 @@ from torch import nn
 from criterions.contrastive_loss import contrastive_loss
 from criterions.inputs import Prediction, require_same_shape, require_target, require_vector
 from criterions.ranking_loss import ranking_loss
+from utils.statistics.ties import TIE
 
 BLOCK = 1024  # rows: with 10,000 images some 10 million pairs at a time
-TIE = 1e-4  # bins: means that are nearer than this differ by rounding only
 
 Pairs = tuple[torch.Tensor, torch.Tensor]
 
@@ -49,7 +49,7 @@ def order_loss(
 
     Args:
         scores: (N,) predicted means, in bins.
-        voted: (N,) means of the votes, in bins; nearer than TIE is a tie, which makes no pair.
+        voted: (N,) means of the votes, in bins; a tie (utils/statistics/ties.py) makes no pair.
         share: part of the voted lead that the prediction must show; above 0.
 
     Returns:
@@ -61,10 +61,11 @@ def order_loss(
     _check(scores, "voted", voted)
     if not 0 < share < float("inf"):
         raise ValueError(f"share {share}: must be finite and above 0")
+    apart = TIE * voted.abs().amax() if len(voted) else 0.0
     total, count = scores.sum() * 0, 0  # in the graph, also where no pair follows
     for rows in _blocks(len(voted), block):
         lead = voted[rows.start : rows.stop, None] - voted[None, :]  # (rows, N)
-        better, worse = _pairs(lead > TIE, rows)
+        better, worse = _pairs(lead > apart, rows)
         if len(better):
             margin = share * lead[better - rows.start, worse]
             total = total + ranking_loss(scores, better, worse, margin) * len(better)

@@ -26,6 +26,7 @@ from utils.statistics.ladders import build_ladders
 from utils.statistics.logistic_fit import LogisticFit, fit_logistic
 from utils.statistics.metric import HIGHER_IS_BETTER
 from utils.statistics.predictions import Predictions
+from utils.statistics.ties import won
 from utils.statistics.weighted_figures import (
     Figure,
     PairMean,
@@ -165,8 +166,8 @@ def _more(
         figures |= pairs.measure(pairs.targets, found, clusters)
     better, worse = ladders
     if len(better):
-        ahead = np.sign(scores[better] - scores[worse])
-        figures["ladder_accuracy"] = PairMean((ahead + 1) / 2, better, worse, clusters)
+        ahead = won(scores[better], scores[worse])
+        figures["ladder_accuracy"] = PairMean(ahead, better, worse, clusters)
     known = () if matched.opinion is None else _names(matched)
     return {name: figure for name, figure in figures.items() if name not in known}
 

@@ -14,6 +14,7 @@ from dataloader.labels.levels import Level
 from utils.statistics.bootstrap import FEWEST, bootstrap, cluster_numbers, value_of
 from utils.statistics.metrics import undefined
 from utils.statistics.predictions import Predictions
+from utils.statistics.ties import won
 from utils.statistics.weighted_figures import Figure, PairMean, Spearman
 
 NO_GROUP = -1
@@ -96,7 +97,7 @@ class _Pairs:
 
     def __init__(self, scores: np.ndarray, better: np.ndarray, worse: np.ndarray) -> None:
         self.first, self.second = better, worse
-        self._won = (np.sign(scores[better] - scores[worse]) + 1) / 2
+        self._won = won(scores[better], scores[worse])
 
     def figure(
         self, lines: np.ndarray, images: np.ndarray, owner: np.ndarray

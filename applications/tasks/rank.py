@@ -11,6 +11,7 @@ from dataloader.labels.levels import Level
 from dataloader.targets.pairs import PairTargets
 from utils.statistics import metrics
 from utils.statistics.predictions import Predictions
+from utils.statistics.ties import won
 from utils.statistics.weighted_figures import Figure, PairMean
 
 
@@ -33,5 +34,5 @@ class Rank(Task):
         self, labels: Arrays, found: Predictions, clusters: np.ndarray
     ) -> dict[str, Figure]:
         better, worse = labels["better"], labels["worse"]
-        ahead = np.sign(found.scores[better] - found.scores[worse])
-        return {"pair_accuracy": PairMean((ahead + 1) / 2, better, worse, clusters)}
+        ahead = won(found.scores[better], found.scores[worse])
+        return {"pair_accuracy": PairMean(ahead, better, worse, clusters)}

@@ -16,6 +16,7 @@ import numpy as np
 from dataloader.labels.records import BucketLabel, DistributionLabel, LabelFile
 from dataloader.labels.table import LabelTable
 from utils.imaging.image_folders import READABLE_EXTENSIONS
+from utils.statistics.ties import constant
 from utils.text import printable
 
 FEWEST = 10  # scores of a split, below which nothing is said of their range
@@ -52,7 +53,7 @@ def score_doubts(files: Mapping[str, LabelFile]) -> Iterator[str]:
         if values is None or not len(values):
             continue
         where = printable(file.file)
-        if len(values) > 1 and float(np.ptp(values)) <= 1e-9 * float(np.abs(values).max()):
+        if len(values) > 1 and constant(values):
             yield f"{where}: all {len(values)} scores are {values[0]:g}: there is no order to learn"
             continue
         if file.kind != "scores":

@@ -12,6 +12,7 @@ from dataloader.labels.labels import BucketLabel, DistributionLabel, label_paths
 from dataloader.labels.levels import Level
 from dataloader.sources import Source
 from utils.runtime.seed import permutation
+from utils.statistics.ties import TIE
 
 
 def bucket_of(means: np.ndarray, width: float) -> np.ndarray:
@@ -20,8 +21,8 @@ def bucket_of(means: np.ndarray, width: float) -> np.ndarray:
     Bucket 5 of width 1 holds the means from 4.5 up to 5.5, bucket 5 of width 0.5 those from 2.25.
     """
     # A half that rounding has made a little less, as histograms of float32 do, is still one.
-    halves = 0.5 + 1e-6
-    return np.floor(np.asarray(means, dtype=np.float64) / width + halves).astype(np.int64)
+    multiple = np.asarray(means, dtype=np.float64) / width * (1 + TIE)
+    return np.floor(multiple + 0.5).astype(np.int64)
 
 
 def following(order: np.ndarray, bucket: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

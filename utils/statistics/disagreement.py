@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from utils.statistics.kendall import balances
+from utils.statistics.ties import constant, tied
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -31,17 +32,16 @@ class OpposedPair:
 
 
 def standardised(scores: ArrayLike) -> Floats:
-    """(score - mean) / standard deviation (N,); zeros for a constant. ValueError for scores that
-    are not (N,) or not finite.
+    """(score - mean) / standard deviation (N,), ties equal; zeros for a constant. ValueError for
+    scores that are not (N,) or not finite.
     """
     values = np.asarray(scores, dtype=np.float64)
     if values.ndim != 1 or not np.isfinite(values).all():
         raise ValueError(f"scores: shape {values.shape}: finite values (N,) are wanted")
-    centred = values - values.mean() if len(values) else values
-    spread = float(np.sqrt(np.mean(centred**2))) if len(values) else 0.0
-    if spread <= 1e-13 * np.abs(values).max(initial=0.0):  # rounding of the values themselves
+    if constant(values):
         return np.zeros_like(values)
-    return centred / spread
+    centred = tied(values) - values.mean()
+    return centred / float(np.sqrt(np.mean(centred**2)))
 
 
 def opposed_pairs(first: ArrayLike, second: ArrayLike, most: int = 10) -> list[OpposedPair]:
@@ -95,7 +95,7 @@ def share_opposed(first: ArrayLike, second: ArrayLike) -> float:
     """Share of all pairs of images that (N,) and (N,) order in opposite ways; a tie is no order.
     nan below two images.
     """
-    x, y = (np.asarray(values, dtype=np.float64) for values in (first, second))
+    x, y = tied(first), tied(second)
     pairs = len(x) * (len(x) - 1) / 2
     if not pairs:
         return float("nan")

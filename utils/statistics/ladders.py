@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from utils.statistics.ties import tied
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
@@ -67,7 +69,7 @@ def build_ladders(
     What the distortion of a level 0 is called does not matter. ValueError for other shapes, scores
     that are not finite, and levels below 0.
     """
-    value, level = _scores(scores), _levels(levels)
+    value, level = tied(_scores(scores)), _levels(levels)
     counts = (len(value), len(references), len(distortions), len(level))
     if len(set(counts)) > 1:
         said = "{} scores, {} references, {} distortions and {} levels".format(*counts)

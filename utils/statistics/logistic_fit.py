@@ -25,6 +25,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
+from utils.statistics.ties import constant
+
 Floats = NDArray[np.float64]
 
 # The grid: widths in the predictions' spread and range, centres as shares of their distinct values.
@@ -109,7 +111,7 @@ def _impossible(kind: str, x: Floats, y: Floats) -> str | None:
     if len(x) <= count:
         return f"{count} parameters need more than {count} images, not {len(x)}"
     for name, values in (("prediction", x), ("mos", y)):
-        if np.ptp(values) <= 1e-13 * np.abs(values).max():
+        if constant(values):
             return f"constant {name}"
     return None
 

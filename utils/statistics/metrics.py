@@ -15,14 +15,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from utils.statistics.ties import TIE, constant, tied, won
+
 Array = NDArray[np.float64]
 
-# Below this spread, relative to the size of the values, differences are float64 rounding.
-_CONSTANT = 1e-13
 # How far a histogram's sum may be from 1.
 _SUM_TOLERANCE = 1e-2
-# Votes are kept as float32: digits of their means and standard deviations that are not rounding.
-_VOTE_DIGITS = 6
 
 
 def _finite(name: str, values: ArrayLike, ndim: int) -> Array:
@@ -65,17 +63,13 @@ def warn(reasons: Iterable[str | None]) -> None:
         warnings.warn("; ".join(said), UserWarning, stacklevel=3)
 
 
-def _constant(values: Array) -> bool:
-    return bool(np.ptp(values) <= _CONSTANT * np.abs(values).max())
-
-
 def undefined(x: Array, y: Array, names: tuple[str, str]) -> str | None:
     """Why a correlation of x and y does not exist; None when it does."""
     if len(x) < 2:
         return f"correlation of {len(x)} values is undefined: nan"
-    constant = [name for name, values in zip(names, (x, y), strict=True) if _constant(values)]
-    if constant:
-        return f"constant {' and '.join(constant)}: correlation is undefined: nan"
+    flat = [name for name, values in zip(names, (x, y), strict=True) if constant(values)]
+    if flat:
+        return f"constant {' and '.join(flat)}: correlation is undefined: nan"
     return None
 
 
@@ -84,11 +78,11 @@ def _pearson(x: Array, y: Array) -> float:
 
 
 def spearman(x: Array, y: Array) -> float:
-    return float(stats.spearmanr(x, y).statistic)
+    return float(stats.spearmanr(tied(x), tied(y)).statistic)
 
 
 def kendall(x: Array, y: Array) -> float:
-    return float(stats.kendalltau(x, y, variant="b").statistic)
+    return float(stats.kendalltau(tied(x), tied(y), variant="b").statistic)
 
 
 def checked(
@@ -97,7 +91,7 @@ def checked(
     if reason:
         return math.nan
     with warnings.catch_warnings():
-        # SciPy's remark on nearly constant input: the limit for that is _CONSTANT here.
+        # SciPy's remark on nearly constant input: the limit for that is TIE here.
         warnings.simplefilter("ignore")
         return figure(x, y)
 
@@ -157,9 +151,7 @@ def mae(pred: ArrayLike, mos: ArrayLike) -> float:
 
 
 def _pair_accuracy(better: Array, worse: Array) -> float:
-    if not len(better):
-        return math.nan
-    return float(np.mean(np.where(better == worse, 0.5, better > worse)))
+    return float(np.mean(won(better, worse))) if len(better) else math.nan
 
 
 def pair_accuracy(scores_better: ArrayLike, scores_worse: ArrayLike) -> float:
@@ -229,12 +221,12 @@ def moments_of_votes(q: Array) -> tuple[Array, Array]:
     """Mean and standard deviation (N,) of the votes (N, K), equal where they are equal but for
     rounding: such images tie in a ranking.
     """
-    return distribution_mean(q).round(_VOTE_DIGITS), distribution_std(q).round(_VOTE_DIGITS)
+    return tied(distribution_mean(q)), tied(distribution_std(q))
 
 
 def above(mean: Array, cut: float) -> NDArray[np.bool_]:
     # A histogram whose mean is the cut must not be high by rounding.
-    return mean.round(_VOTE_DIGITS) > cut
+    return mean > cut * (1 + TIE)
 
 
 def _one_sided(mean: Array, cut: float) -> str | None:

@@ -7,7 +7,9 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from utils.statistics.kendall import balances
 from utils.statistics.metrics import checked, empty, kendall, spearman, undefined, vectors, warn
+from utils.statistics.ties import tied
 
 Array = NDArray[np.float64]
 
@@ -16,15 +18,15 @@ def order_metrics(pred: ArrayLike, mos: ArrayLike) -> dict[str, float]:
     """pair_accuracy (a tie of the prediction is half) and n_pairs, over all pairs of the M images
     that their `mos` (M,) tells apart.
 
-    From Kendall's tau-b, in M log M: tau-b is the right minus the wrong pairs over
-    sqrt(pairs that differ in pred * pairs that differ in mos).
+    Without a list of pairs, in M log^2 M: the balance of an image is how many others stand on the
+    right side of it less those on the wrong one, and each pair is in the balances of two.
     """
-    x, y = vectors("pred", pred, "mos", mos)
-    differ_x, pairs = _differing_pairs(x), _differing_pairs(y)
+    x, y = map(tied, vectors("pred", pred, "mos", mos))
+    pairs = _differing_pairs(y)
     if not pairs:
         warn(["no two images of different mos: pair accuracy is undefined: nan"])
         return {"pair_accuracy": math.nan, "n_pairs": 0}
-    right_minus_wrong = kendall(x, y) * math.sqrt(differ_x * pairs) if differ_x else 0.0
+    right_minus_wrong = float(balances(x, y).sum()) / 2
     return {"pair_accuracy": 0.5 + 0.5 * right_minus_wrong / pairs, "n_pairs": pairs}
 
 

@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special, stats
 
 from utils.statistics.share_figures import Among, FirstOrderShare, PairArea, PairWeights, pairs_way
+from utils.statistics.ties import tied
 from utils.statistics.weighted_figures import Figure, Floats, PairMean
 
 FIGURES = ("auc_different", "auc_better", "correct_better")
@@ -75,7 +76,7 @@ def opinion_pairs(
     fault = None
     if not all(np.isfinite(values).all() for values in columns) or (columns[3] <= 0).any():
         fault, columns = "values that are not finite, or images without votes", [np.empty(0)] * 4
-    score, opinion, deviation, count = columns
+    score, opinion, deviation, count = tied(columns[0]), tied(columns[1]), *columns[2:]
     first, second = np.triu_indices(len(score), 1)
     gap, apart = score[first] - score[second], opinion[first] - opinion[second]
     noise = np.sqrt((deviation**2 / count)[first] + (deviation**2 / count)[second])

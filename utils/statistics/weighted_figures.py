@@ -15,13 +15,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from utils.statistics import metrics
 from utils.statistics.kendall import balances
+from utils.statistics.ties import constant, tied
 
 Floats = NDArray[np.float64]
 
 # Kendall's tau is exact for resamples of up to so many images, else to first order.
 EXACT_KENDALL = 1000
 _PAIRS_AT_ONCE = 1 << 20  # pairs of clusters in memory
-# Variances below this share of the mean square are rounding.
+# Variances below this share of the mean square are rounding of the sums.
 _ROUNDING = 1e-13
 
 
@@ -137,10 +138,7 @@ def _standard(values: Floats) -> Floats:
     """Centred and scaled, so that moments keep their digits; all zeros for a constant."""
     centred = values - values.mean() if len(values) else values
     spread = np.abs(centred).max(initial=0.0)
-    # As in utils/statistics/metrics.py: less than rounding of the values themselves is no spread.
-    if spread <= _ROUNDING * np.abs(values).max(initial=0.0):
-        return np.zeros_like(values)
-    return centred / spread
+    return np.zeros_like(values) if constant(values) else centred / spread
 
 
 def _correlation(xy: Floats, xx: Floats, yy: Floats, scale_x: Floats, scale_y: Floats) -> Floats:
@@ -190,7 +188,7 @@ class Spearman:
     scale = "correlation"
 
     def __init__(self, x: ArrayLike, y: ArrayLike) -> None:
-        self._x, self._y = _Groups(_values(x)), _Groups(_values(y))
+        self._x, self._y = _Groups(tied(x)), _Groups(tied(y))
 
     def __call__(self, counts: Floats) -> Floats:
         total = counts.sum(axis=1, keepdims=True)
@@ -217,7 +215,7 @@ class Kendall:
     scale = "concordance"
 
     def __init__(self, x: ArrayLike, y: ArrayLike, exact: bool | None = None) -> None:
-        a, b = _values(x), _values(y)
+        a, b = tied(x), tied(y)
         self._x, self._y = _Groups(a), _Groups(b)
         self._exact = len(a) <= EXACT_KENDALL if exact is None else exact
         if self._exact:

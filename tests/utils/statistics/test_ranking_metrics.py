@@ -197,7 +197,7 @@ def test_what_level_0_is_called_and_the_order_of_images_do_not_matter() -> None:
 def test_scores_that_move_together_change_nothing() -> None:
     images = some_ladders(5, missing=0.0, values=60)
     a = made(images)
-    b = made([(1e6 + 1e-3 * i[0], *i[1:]) for i in images])
+    b = made([(1e3 + 0.5 * i[0], *i[1:]) for i in images])
     assert [a[name] for name in FIGURES] == pytest.approx([b[name] for name in FIGURES])
 
 
