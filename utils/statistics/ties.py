@@ -12,8 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
 
-# A share of the largest of the values that are compared: those nearer than this are a tie.
-TIE = 1e-6
+# A share of the largest of the values that are compared: those nearer than this are a tie. It is
+# two steps of float32, so that nothing that is known of scores and labels is lost.
+TIE = 2.0**-22
 
 
 def tolerance(values: Floats) -> float:

@@ -20,8 +20,8 @@ from utils.statistics.weighted_figures import Kendall, OrderShare, Spearman
 
 
 def near(values: np.ndarray, seed: int = 0) -> np.ndarray:
-    """As float32 arithmetic leaves them: off by up to three of its steps."""
-    steps = np.random.default_rng(seed).integers(-3, 4, len(values))
+    """As float32 keeps them: off by up to half of one of its steps."""
+    steps = np.random.default_rng(seed).uniform(-0.5, 0.5, len(values))
     return values * (1 + steps * float(np.finfo(np.float32).eps))
 
 
@@ -38,7 +38,7 @@ def test_equal_but_for_rounding_is_equal(factor):
 def test_a_long_run_of_near_values_is_no_single_tie():
     dense = 5 + np.arange(5000) * 1e-7  # nearer than the tolerance, from 5 to 5.0005
     found = tied(dense)
-    assert 50 < len(np.unique(found)) < 150 and (np.diff(found) >= 0).all()
+    assert 200 < len(np.unique(found)) < 600 and (np.diff(found) >= 0).all()
     assert np.abs(found - dense).max() <= TIE * dense.max()
     assert not constant(dense) and constant(near(np.full(9, 7.3))) and constant(np.zeros(3))
 
