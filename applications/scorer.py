@@ -67,7 +67,8 @@ class Scorer:
         of K shares; for a model without one they are None (in a DataFrame, std is nan).
 
         Images that cannot be read have no row with load_scorer(bad_images="skip"): a warning and
-        `left_out` name them.
+        `left_out` name them. Another warning counts images that have no room for the crops of the
+        view, and were scored once.
 
         Raises:
             ValueError: names the images that cannot be used, all of those that cannot be read, and

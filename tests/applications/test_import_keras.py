@@ -53,6 +53,7 @@ def test_the_checkpoint_says_everything(place):
     kernel = payload["model"]["heads.quality.fc.weight"]
     np.testing.assert_array_equal(kernel.numpy(), arrays["dense_1"]["kernel"].T)
     assert payload["imported"]["file"] == "nima.h5"
+    assert payload["trained_for"] == ["emd"]
     assert payload["imported"]["tensors"]["backbone.conv_stem.weight"] == "conv1/kernel"
     assert len(payload["imported"]["tensors"]) == 137
 
