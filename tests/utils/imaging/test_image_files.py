@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFile
 from PIL.PngImagePlugin import PngInfo
 
 from utils.duplicates.image_facts import file_facts, inspect_image
@@ -246,3 +246,43 @@ def test_threads_leave_pillow_as_it_was():
     second.set()
     thread.join()
     assert limit == Image.MAX_IMAGE_PIXELS and list(warnings.filters) == filters
+
+
+def test_two_threads_read_at_once(tmp_path, monkeypatch):
+    """One decodes while the other begins and ends its own reading, of a photograph above Pillow's
+    own limit and of one that makes Pillow warn: neither hears of it, whoever is the last.
+    """
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    filters = list(warnings.filters)
+    whole = np.random.default_rng(0).integers(0, 256, (40, 50, 3), np.uint8)
+    for name in ("slow.png", "quick.png"):
+        Image.fromarray(whole).save(tmp_path / name)
+    inside, others_done, found = threading.Event(), threading.Event(), {}
+    load = ImageFile.ImageFile.load
+
+    def waiting(image):
+        if threading.current_thread().name == "slow":
+            inside.set()
+            assert others_done.wait(10)
+            warnings.warn("from a decoder", Image.DecompressionBombWarning, stacklevel=1)
+        return load(image)
+
+    monkeypatch.setattr(ImageFile.ImageFile, "load", waiting)
+
+    def read(name: str) -> None:
+        try:
+            found[name] = np.asarray(read_image(tmp_path / f"{name}.png"))
+        except Exception as error:
+            found[name] = error
+
+    slow = threading.Thread(target=read, args=("slow",), name="slow")
+    slow.start()
+    assert inside.wait(10)
+    read("quick")
+    assert Image.MAX_IMAGE_PIXELS is None  # the slow one is still reading
+    others_done.set()
+    slow.join()
+    for name in ("slow", "quick"):
+        assert isinstance(found[name], np.ndarray), found[name]
+        np.testing.assert_array_equal(found[name], whole)
+    assert Image.MAX_IMAGE_PIXELS == 100 and list(warnings.filters) == filters  # noqa: SIM300
