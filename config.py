@@ -8,69 +8,35 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import utils.flag_types as kind
 from utils.flag_parser import (
-    Wording,
     from_file,
     from_values,
     given_flags,
     refuse_outside,
     refuse_unknown,
-    spell,
 )
-from utils.flag_types import UsageError, count, flag, number, one_of, part, positive, side, weights
+from utils.flag_places import check_places, modes_of, spell
+from utils.flag_types import UsageError, flag
+from utils.flag_words import BEGUN, CRITERIONS, JOINT, JUDGE, RANKED, SEEN, USE, WORDING
 from utils.imaging.view_rule import DEFAULT_MAX_PIXELS
 
-WORDING = Wording(
-    groups={
-        "mode": "what to do (none of these: print the model's summary)",
-        "data": "data",
-        "view": "from image to network input",
-        "model": "model",
-        "task": "task",
-        "optim": "optimisation",
-        "stages": "several trainings in one command",
-        "run": "devices and processes",
-        "out": "output",
-    },
-    usage="python main.py [--train | -e | --test DATA ... | --jit | --predict PATH ... | --check | "
-    "--generate SET | --prepare NAME | --make_buckets FILE | --import_keras FILE | "
-    "--compare RUN RUN ... | --continue RUN_DIR] [flags]",
-    description="Train, evaluate and export no-reference image-quality models.",
-    epilog="Long flags may be written with hyphens or underscores. Exit codes: 0 done; 1 something "
-    "is wrong with data or files; 2 with the command line; 130, 143 and 129: stopped by "
-    "SIGINT, SIGTERM or SIGHUP, state saved.",
-)
-CRITERIONS = {
-    "rank": "rank", "ranking_loss": "rank",
-    "emd": "emd", "emd_loss": "emd",
-    "regress": "regress", "regress_loss": "regress",
-    "siamese": "siamese",
-    "emd+rank": "emd+rank", "rank+emd": "emd+rank",
-    "emd+siamese": "emd+siamese", "siamese+emd": "emd+siamese",
-}  # fmt: skip
-MODES = (
-    "train", "evaluate", "test", "jit", "predict", "check", "generate", "prepare", "make_buckets",
-    "import_keras", "compare", "continue_run",
-)  # fmt: skip
-# What may change when a run goes on: nothing that its result depends on.
-CONTINUE_FLAGS = frozenset(
-    "continue_run workers device gpus nodes rank init_method print_freq checkpoints threads "
-    "no_report".split()
-)
+MODES = tuple(mode for mode in WORDING.modes if mode != "info")
 # Where output goes; --data as well, of the modes that write it.
 WRITTEN = frozenset(["logdir", "checkpoints", "cache_features", "output", "maps"])
-_PIXELS: dict[str, Any] = {"type": side, "nargs": "+", "metavar": "PIXELS"}
+_PIXELS: dict[str, Any] = {"type": kind.side, "nargs": "+", "metavar": "PIXELS"}
 
 
 @dataclass(frozen=True)
 class Config:
     """What one call of main.py was asked to do. `given` names the fields that were set by a flag or
-    a configuration file, `adopted` those that the weights of --resume brought."""
+    a configuration file, `passed` those whose flags stand on the command line, `adopted` those that
+    the weights of --resume brought."""
 
     # fmt: off
     train: bool = flag("mode", False, "--train",
@@ -102,106 +68,121 @@ class Config:
         "predictions of -e -o FILE.csv")
     continue_run: str | None = flag("mode", None, "--continue", metavar="RUN_DIR",
         help="go on with an interrupted run, bit for bit")
-    config: str | None = flag("mode", None, "--config", metavar="FILE",
+    config: str | None = flag("mode", None, "--config", metavar="FILE", modes=BEGUN,
         help="repeat a run's config.json; flags override it")
 
     data: str = flag("data", "data/", "--data", metavar="DIR",
+        modes="train evaluate jit check generate prepare make_buckets",
         help="root with train/ val/ test/, each with a label file")
     label_name: str = flag("data", "label.txt", "--label_name", metavar="NAME",
         help="label file inside each split's folder")
     labels: str | None = flag("data", None, "--labels", metavar="FILE",
+        modes="train evaluate check",
         help="votes of all images in one file, in place of --data's label files: AVA.txt, or JSON "
         "samples (image_id, label); AVA.txt in --data is found by itself")
     images: str | None = flag("data", None, "--images", metavar="DIR",
+        modes=JUDGE + " check make_buckets",
         help="folder of the images that --labels names (default: images/ in --data)")
-    val_size: int = flag("data", 5000, "--val_size", type=count, metavar="N",
+    val_size: int = flag("data", 5000, "--val_size", type=kind.count, metavar="N",
         help="votes in one file: its last usable rows, which validate")
-    train_size: int | None = flag("data", None, "--train_size", type=positive, metavar="N",
+    train_size: int | None = flag("data", None, "--train_size", type=kind.positive, metavar="N",
         help="votes in one file: its first usable rows, which train (default: all others)")
     test_list: str | None = flag("data", None, "--test_list", metavar="FILE",
         help="votes in one file: ids of images that test, one a line (generic_test.jpgl)")
     split: str = flag("data", "test", "--split", choices=("train", "val", "test", "all"),
-        help="split that -e evaluates; all: every photograph of --photos")
-    source: str | None = flag("data", None, "--source", metavar="DIR",
-        help="--prepare: the data set as it was downloaded and unpacked; only read")
+        modes="evaluate test", instead="training holds the other splits out",
+        help="split to judge; all: every photograph of --photos")
+    source: str | None = flag("data", None, "--source", metavar="DIR", modes="prepare",
+        help="the data set as it was downloaded and unpacked; only read")
     image_paths: str = flag("data", "source", "--image_paths",
-        choices=("source", "absolute", "links"),
-        help="--prepare: how labels name images: relative to --source, absolutely, or by symbolic "
+        choices=("source", "absolute", "links"), modes="prepare",
+        help="how labels name images: relative to --source, absolutely, or by symbolic "
         "links in --data")
-    random_split: bool = flag("data", False, "--random_split",
-        help="--prepare: draw the split (--seed) although the data set has an official one")
-    bad_images: str = flag("data", "stop", "--bad_images", choices=("stop", "skip"),
+    random_split: bool = flag("data", False, "--random_split", modes="prepare",
+        help="draw the split (--seed) although the data set has an official one")
+    bad_images: str = flag("data", "stop", "--bad_images", choices=("stop", "skip"), modes=USE,
         help="unreadable images, and those missing of --labels or AVA.txt: stop, or leave out, "
         "count and list")
-    no_check: bool = flag("data", False, "--no_check",
+    no_check: bool = flag("data", False, "--no_check", modes=JUDGE, idle="predict jit",
         help="do not decode every image before epoch 1")
-    max_pixels: int = flag("data", DEFAULT_MAX_PIXELS, "--max_pixels", type=positive, metavar="N",
+    max_pixels: int = flag("data", DEFAULT_MAX_PIXELS, "--max_pixels",
+        type=kind.positive, metavar="N", modes=USE + " check generate compare",
         help="refuse images of more pixels before decoding them")
-    mirrored: bool = flag("data", False, "--mirrored",
-        help="--check: an image with left and right exchanged is a near duplicate, too")
-    photos: str | None = flag("data", None, "--photos", metavar="DIR",
+    mirrored: bool = flag("data", False, "--mirrored", modes="check",
+        help="an image with left and right exchanged is a near duplicate, too")
+    photos: str | None = flag("photos", None, "--photos", metavar="DIR",
+        modes="train evaluate jit check generate",
         help="pristine photographs for --distort and --generate (default of --generate: those "
         "inside installed packages)")
-    distort: str | None = flag("data", None, "--distort", metavar="SET",
+    distort: str | None = flag("photos", None, "--distort", metavar="SET", modes="train evaluate",
         help="rank distorted versions of --photos that are made while they are loaded, without "
         "files (sets: basic, live, tid2013, chain)")
-    ladders: int | None = flag("data", None, "--ladders", type=positive, metavar="N",
+    ladders: int | None = flag("photos", None, "--ladders", type=kind.positive, metavar="N",
+        modes="train",
         help="--distort: distortions of each photograph in an epoch, drawn anew (default: all, "
         "fewer above 100,000 pairs)")
-    split_seed: int | None = flag("data", None, "--split_seed", type=count, metavar="SEED",
+    split_seed: int | None = flag("photos", None, "--split_seed", type=kind.count, metavar="SEED",
+        modes="train evaluate",
         help="--distort: which photographs are held out, and their noise (default: --seed)")
-    tile: int | None = flag("data", None, "--tile", type=side, metavar="PIXELS",
-        help="--generate: cut training photographs into square tiles")
-    val_photos: int = flag("data", 2, "--val_photos", type=count, metavar="N",
+    tile: int | None = flag("photos", None, "--tile", type=kind.tile_side, metavar="PIXELS",
+        modes="generate", instead="--distort takes --crop random --crop_size H W",
+        help="cut training photographs into square tiles")
+    val_photos: int = flag("photos", 2, "--val_photos", type=kind.count, metavar="N",
+        modes="train evaluate generate",
         help="whole photographs kept for val (--distort, --generate)")
-    test_photos: int = flag("data", 3, "--test_photos", type=count, metavar="N",
+    test_photos: int = flag("photos", 3, "--test_photos", type=kind.count, metavar="N",
+        modes="train evaluate generate",
         help="whole photographs kept for test (--distort, --generate)")
 
-    bootstrap: int = flag("data", 1000, "--bootstrap", type=count, metavar="N",
-        help="-e, --compare and the test after training: resamples behind each 95%% interval; 0: "
+    bootstrap: int = flag("judge", 1000, "--bootstrap", type=kind.resamples, metavar="N",
+        modes=JUDGE + " compare", help="resamples behind each 95%% interval; 0: "
         "none")
-    no_report: bool = flag("data", False, "--no_report",
-        help="-e and the test after training: no report.html")
-    report_maps: int = flag("data", 4, "--report_maps", type=count, metavar="N",
+    no_report: bool = flag("judge", False, "--no_report", modes=JUDGE + " continue_run",
+        help="no report.html")
+    report_maps: int = flag("judge", 4, "--report_maps", type=kind.count, metavar="N",
+        modes="train evaluate",
         help="report.html: images with a map of where their score comes from")
-    fit: str | None = flag("data", None, "--fit", choices=("val", "test"),
+    fit: str | None = flag("judge", None, "--fit", choices=("val", "test"),
         help="images whose scores the logistics of plcc_4p and plcc_5p are fitted on: of val/, or "
         "those that are judged (default: after training val, where there is one; -e: test)")
 
     image_size: tuple[int, ...] = flag("view", (224, 224), "--image_size", **_PIXELS,
-        help="network input, height and width; one value: a square")
+        modes=SEEN + " info", help="network input, height and width; one value: a square")
     resize: str = flag("view", "squash", "--resize", choices=("squash", "crop", "pad", "native"),
         help="squash to the size; crop its aspect from the centre; pad to its aspect; or leave "
         "pixels as they are")
-    crop: str = flag("view", "none", "--crop", choices=("none", "random"),
+    crop: str = flag("view", "none", "--crop", choices=("none", "random"), modes=SEEN + " info",
         help="train on the whole view, or on random crops of unscaled images")
-    crop_size: tuple[int, ...] = flag("view", (), "--crop_size", **_PIXELS,
+    crop_size: tuple[int, ...] = flag("view", (), "--crop_size", **_PIXELS, modes=SEEN + " info",
         help="height and width of a crop (default: --image_size)")
     crop_from: tuple[int, ...] = flag("view", (), "--crop_from", **_PIXELS,
         help="resize to this before a random crop; evaluation then sees the whole image at "
         "--image_size")
-    test_crops: int | None = flag("view", None, "--test_crops", type=count, metavar="N",
+    test_crops: int | None = flag("view", None, "--test_crops", type=kind.count, metavar="N",
+        modes=SEEN + " info",
         help="score an image by N crops on a grid (default: 5 after training on unscaled crops, "
         "else 0: whole)")
-    crop_seed: int | None = flag("view", None, "--crop_seed", type=count, metavar="SEED",
+    crop_seed: int | None = flag("view", None, "--crop_seed", type=kind.count, metavar="SEED",
         help="--test_crops at places drawn from this seed (default: on a grid)")
     crop_pool: str = flag("view", "mean", "--crop_pool", choices=("mean", "median"),
         help="how the crops' scores become one, and their histograms: the mean; or the median, "
         "with the histogram of the crop that has it")
-    no_flip: bool = flag("view", False, "--no_flip",
-        help="no random horizontal flip in training")
-    jitter: float = flag("view", 0.0, "--jitter", type=number, metavar="S",
-        help="random contrast, gamma and white balance in training, the same for all versions of "
+    no_flip: bool = flag("view", False, "--no_flip", modes="train",
+        help="no random horizontal flip")
+    jitter: float = flag("view", 0.0, "--jitter", type=kind.from_0_to_2, metavar="S", modes="train",
+        help="random contrast, gamma and white balance, the same for all versions of "
         "a photograph; for few photographs (e.g. 0.5); 0: off")
 
     arch: str = flag("model", "efficientnet_b0", "-a", "--arch", metavar="NAME",
+        modes=SEEN + " info",
         help="backbone: any of timm or torchvision; timm:NAME, torchvision:NAME, keras:NAME or "
         "efficientnet_pytorch:NAME say which")
-    num_classes: int | None = flag("model", None, "--num_classes", type=positive, metavar="K",
+    num_classes: int | None = flag("model", None, "--num_classes", type=kind.positive, metavar="K",
+        modes=USE + " check info",
         help="branches of the head (default: 1; emd: the bins of the label file)")
-    dropout: float = flag("model", 0.2, "--dropout", type=number, metavar="P",
-        help="probability of dropout before the head")
-    pretrained: bool = flag("model", False, "--pretrained",
+    dropout: float = flag("model", 0.2, "--dropout", type=kind.probability, metavar="P",
+        modes="train", help="probability of dropout before the head")
+    pretrained: bool = flag("model", False, "--pretrained", modes="train",
         help="ImageNet weights, from pretrained/ or the library's source")
     advprop: bool = flag("model", False, "--advprop",
         help="AdvProp ImageNet weights (EfficientNet)")
@@ -209,50 +190,54 @@ class Config:
         help="weights to start from (--train) or to use")
 
     criterion: str = flag("task", "rank", "--criterion", metavar="NAME",
-        type=one_of("criterion", CRITERIONS),
+        type=kind.one_of("criterion", CRITERIONS), modes=JUDGE + " jit check info", idle="predict",
         help="rank: pairs; emd: histograms of scores; regress: mean opinion scores; siamese: "
         "buckets of scores; emd+rank, emd+siamese: histograms, and the order or the buckets of "
         "their means")
-    margin: float = flag("task", 0.5, "--margin", type=number, metavar="M",
-        help="rank: by how much the better score must lead; emd+rank: by what share of its lead in "
-        "the votes")
-    loss_weights: str = flag("task", "1,0.3", "--loss_weights", type=weights, metavar="A,B",
-        help="emd+rank, emd+siamese: weights of the two losses")
-    bucket_width: float = flag("task", 1.0, "--bucket_width", type=number, metavar="BINS",
-        help="emd+siamese, --make_buckets: a mean score belongs to the nearest multiple of this")
-    margin_by_level: bool = flag("task", False, "--margin_by_level",
-        help="rank: --margin for each level between the two images; needs levels.csv")
-    hard_pairs: float = flag("task", 1.0, "--hard_pairs", type=number, metavar="SHARE",
-        help="rank: learn from this share of a step's pairs, those with the largest loss")
-    across: int = flag("task", 0, "--across", type=count, metavar="LEVELS",
-        help="rank: also pair two photographs, of one distortion or the better one pristine, where "
+    margin: float = flag("task", 0.5, "--margin", type=kind.margin, metavar="M",
+        criteria=RANKED, idle=USE,
+        help="by how much the better score must lead; emd+rank: by what share of its lead in the "
+        "votes")
+    loss_weights: str = flag("task", "1,0.3", "--loss_weights", type=kind.weights, metavar="A,B",
+        criteria=JOINT, help="weights of the two losses")
+    bucket_width: float = flag("task", 1.0, "--bucket_width", type=kind.above_0, metavar="BINS",
+        modes=JUDGE + " make_buckets", criteria=("emd+siamese",),
+        help="a mean score belongs to the nearest multiple of this")
+    margin_by_level: bool = flag("task", False, "--margin_by_level", criteria=("rank",),
+        help="--margin for each level between the two images; needs levels.csv")
+    hard_pairs: float = flag("task", 1.0, "--hard_pairs", type=kind.share_of_pairs, metavar="SHARE",
+        criteria=("rank",),
+        help="learn from this share of a step's pairs, those with the largest loss")
+    across: int = flag("task", 0, "--across", type=kind.count, metavar="LEVELS", criteria=("rank",),
+        help="also pair two photographs, of one distortion or the better one pristine, where "
         "they are at least so many levels apart (0: never; RankIQA: 1)")
-    use_margin: bool = flag("task", False, "--use_margin",
+    use_margin: bool = flag("task", False, "--use_margin", criteria=RANKED, idle=USE,
         help="accepted; a margin above 0 is always used")
-    loss: str = flag("task", "l1", "--loss", choices=("l1", "l2", "huber"),
-        help="regress: distance to the MOS")
+    loss: str = flag("task", "l1", "--loss", choices=("l1", "l2", "huber"), criteria=("regress",),
+        help="distance to the MOS")
     monitor: str | None = flag("task", None, "--monitor", metavar="METRIC",
         help="validation figure that decides what is best (default: pair_accuracy, emd_r2, srcc "
         "or same_bucket_accuracy); with levels.csv also figures of ladders, such as p_test")
 
-    epochs: int = flag("optim", 65, "--epochs", type=positive, metavar="N",
+    epochs: int = flag("optim", 65, "--epochs", type=kind.positive, metavar="N",
         help="passes over the training labels")
-    warmup: int = flag("optim", 5, "--warmup", type=count, metavar="N",
+    warmup: int = flag("optim", 5, "--warmup", type=kind.count, metavar="N",
         help="epochs of warm-up")
-    eval_every: int = flag("optim", 1, "--eval_every", type=positive, metavar="EPOCHS",
+    eval_every: int = flag("optim", 1, "--eval_every", type=kind.positive, metavar="EPOCHS",
         help="epochs between validations; the last epoch always has one")
-    batch_size: int = flag("optim", 32, "-b", "--batch_size", type=positive, metavar="N",
+    batch_size: int = flag("optim", 32, "-b", "--batch_size", type=kind.positive, metavar="N",
+        modes=JUDGE + " predict",
         help="label lines per process and step; rank with levels.csv learns from all pairs of "
         "their images; in scoring, images or crops at once")
-    accumulate: int = flag("optim", 1, "--accumulate", type=positive, metavar="N",
+    accumulate: int = flag("optim", 1, "--accumulate", type=kind.positive, metavar="N",
         help="steps whose gradients make one update")
-    lr: float = flag("optim", 1e-3, "--lr", "--learning_rate", type=number,
+    lr: float = flag("optim", 1e-3, "--lr", "--learning_rate", type=kind.above_0,
         help="learning rate")
-    lr_backbone: float | None = flag("optim", None, "--lr_backbone", type=number, metavar="LR",
-        help="learning rate of the backbone (default: --lr)")
-    lr_head: float | None = flag("optim", None, "--lr_head", type=number, metavar="LR",
+    lr_backbone: float | None = flag("optim", None, "--lr_backbone", metavar="LR",
+        type=kind.above_0, help="learning rate of the backbone (default: --lr)")
+    lr_head: float | None = flag("optim", None, "--lr_head", type=kind.above_0, metavar="LR",
         help="learning rate of the head (default: --lr)")
-    freeze: str = flag("optim", "none", "--freeze", type=part, metavar="PART",
+    freeze: str = flag("optim", "none", "--freeze", type=kind.part, metavar="PART",
         help="leave a part of the backbone as it is: none; backbone; up to a stage of the model's "
         "summary (Siamese NIMA's 618 layers of inception_resnet_v2: mixed_7a); or the first "
         "stages up to a share of the parameters, e.g. 0.5")
@@ -260,25 +245,27 @@ class Config:
         const="features", metavar="DIR",
         help="--freeze backbone: compute the backbone's features of each image once and keep them "
         "in DIR (without DIR: features/) for this run and later ones")
-    cache_views: int | None = flag("optim", None, "--cache_views", type=positive, metavar="N",
+    cache_views: int | None = flag("optim", None, "--cache_views", type=kind.positive, metavar="N",
         help="--cache_features with --crop random or --jitter: random views kept of each training "
         "image, those of the first N epochs, used in turn (default: 8)")
     opt: str = flag("optim", "adamw", "--opt", metavar="NAME",
         help="sgd (Nesterov), adam, adamw, radam, or any of timm's")
-    momentum: float = flag("optim", 0.9, "--momentum", type=number, help="momentum of sgd")
-    weight_decay: float = flag("optim", 0.01, "--wd", "--weight_decay", type=number,
+    momentum: float = flag("optim", 0.9, "--momentum", type=kind.probability,
+        help="momentum of sgd")
+    weight_decay: float = flag("optim", 0.01, "--wd", "--weight_decay", type=kind.not_below_0,
         help="weight decay; none on biases and norms")
     schedule: str = flag("optim", "step", "--schedule", help="how the rate falls over the epochs",
         choices=("step", "cosine", "constant", "exp"))
-    decay: float = flag("optim", 0.95, "--decay", type=number, metavar="FACTOR",
+    decay: float = flag("optim", 0.95, "--decay", type=kind.share, metavar="FACTOR",
         help="--schedule exp: what the rate is multiplied with")
-    decay_every: int = flag("optim", 10, "--decay_every", type=positive, metavar="EPOCHS",
+    decay_every: int = flag("optim", 10, "--decay_every", type=kind.positive, metavar="EPOCHS",
         help="--schedule exp: after so many epochs")
-    clip_grad: float = flag("optim", 0.0, "--clip_grad", type=number, metavar="NORM",
+    clip_grad: float = flag("optim", 0.0, "--clip_grad", type=kind.not_below_0, metavar="NORM",
         help="largest gradient norm; 0: no clipping")
-    ema: float = flag("optim", 0.0, "--ema", type=number, metavar="DECAY",
+    ema: float = flag("optim", 0.0, "--ema", type=kind.probability, metavar="DECAY",
         help="average the weights, e.g. 0.999, and evaluate the average; 0: off")
-    seed: int = flag("optim", 0, "--seed", type=count,
+    seed: int = flag("optim", 0, "--seed", type=kind.count,
+        modes=JUDGE + " generate prepare compare", idle="predict jit",
         help="decides initial weights, order and augmentation")
 
     stages: str | None = flag("stages", None, "--stages", metavar="LIST",
@@ -301,54 +288,62 @@ class Config:
     stage_of: str | None = flag("stages", None, "--stage_of", metavar="TEXT",
         help="written by --stages into a run's config.json; changes nothing")
 
-    repeats: int | None = flag("stages", None, "--repeats", type=positive, metavar="N",
+    repeats: int | None = flag("stages", None, "--repeats", type=kind.positive, metavar="N",
         help="train N times, all labels of --data split anew into 60 / 20 / 20%% by --split_by")
-    folds: int | None = flag("stages", None, "--folds", type=positive, metavar="K",
+    folds: int | None = flag("stages", None, "--folds", type=kind.fold_count, metavar="K",
         help="train K times, each part tested once, the next one validates")
     split_by: str = flag("stages", "reference", "--split_by", choices=("reference", "image"),
         help="--repeats, --folds: what is never in two splits; reference needs levels.csv")
-    repeat: int | None = flag("stages", None, "--repeat", type=positive, metavar="I",
+    repeat: int | None = flag("stages", None, "--repeat", type=kind.positive, metavar="I",
         help="only the I-th of --repeats or --folds")
 
     device: str = flag("run", "auto", "--device", choices=("auto", "cpu", "cuda", "npu"),
         help="auto: npu, then cuda, then cpu")
-    gpus: int | None = flag("run", None, "-g", "--gpus", type=count, metavar="N",
+    gpus: int | None = flag("run", None, "-g", "--gpus", type=kind.count, metavar="N",
         help="devices (processes) per node; 0 is the CPU")
-    nodes: int = flag("run", 1, "-n", "--nodes", type=positive, metavar="M", help="machines")
-    rank: int = flag("run", 0, "--rank", type=count, metavar="R",
-        help="which of the machines this is, from 0")
+    nodes: int = flag("run", 1, "-n", "--nodes", type=kind.positive, metavar="M",
+        modes=JUDGE + " continue_run", help="machines")
+    rank: int = flag("run", 0, "--rank", type=kind.count, metavar="R",
+        modes=JUDGE + " continue_run", help="which of the machines this is, from 0")
     init_method: str | None = flag("run", None, "--init_method", metavar="URL",
-        help="tcp://HOST:PORT of the first machine")
-    sync_bn: bool = flag("run", False, "--sync_bn",
+        modes=JUDGE + " continue_run", help="tcp://HOST:PORT of the first machine")
+    sync_bn: bool = flag("run", False, "--sync_bn", modes="train",
         help="batch-norm statistics over all devices")
     amp: str | None = flag("run", None, "--amp", choices=("off", "bf16", "fp16"),
+        modes=JUDGE + " predict",
         help="mixed precision (default: training picks what the device does natively; -e, "
-        "--predict and --jit use float32)")
-    workers: int = flag("run", 2, "-j", "--workers", type=count, metavar="N",
+        "--test and --predict use float32)")
+    workers: int = flag("run", 2, "-j", "--workers", type=kind.count, metavar="N",
+        modes=JUDGE + " continue_run predict check generate compare", idle="jit",
         help="loader processes per process")
-    threads: int | None = flag("run", None, "--threads", type=positive, metavar="N",
+    threads: int | None = flag("run", None, "--threads", type=kind.positive, metavar="N",
         help="torch's CPU threads")
 
     output: str | None = flag("out", None, "-o", "--output", metavar="FILE",
+        modes="evaluate test predict jit check compare make_buckets import_keras",
         help="--predict: .csv or .json; -e: .csv and .html; --test: .csv or .json, and .html; "
         "--jit: the .pt file; --check, --compare: .json and .html; --make_buckets: .txt or .csv; "
         "--import_keras: the .pth file")
-    sort: bool = flag("out", False, "--sort", help="--predict: best first")
-    maps: str | None = flag("out", None, "--maps", metavar="DIR",
-        help="--predict: for each image NAME_map.png and .csv in DIR: where its score comes from")
+    sort: bool = flag("out", False, "--sort", modes="predict",
+        help="best first")
+    maps: str | None = flag("out", None, "--maps", metavar="DIR", modes="predict",
+        help="for each image NAME_map.png and .csv in DIR: where its score comes from")
     map_way: str = flag("out", "occlusion", "--map_way", choices=("occlusion", "gradcam"),
+        modes="predict",
         help="--maps: hide one part after the other, or Grad-CAM (networks with feature maps)")
-    print_freq: int = flag("out", 10, "-p", "--print_freq", type=positive, metavar="STEPS",
-        help="steps between lines of progress in a file")
-    logdir: str = flag("out", "runs", "--logdir", metavar="DIR",
+    print_freq: int = flag("out", 10, "-p", "--print_freq", type=kind.positive, metavar="STEPS",
+        modes="train continue_run", help="steps between lines of progress in a file")
+    logdir: str = flag("out", "runs", "--logdir", metavar="DIR", idle=USE,
         help="folder that holds one folder per run")
     checkpoints: str = flag("out", "checkpoints", "--checkpoints", metavar="DIR",
+        modes="train continue_run jit import_keras",
         help="folder of the latest weights per backbone")
-    save_every: int = flag("out", 0, "--save_every", type=count, metavar="STEPS",
+    save_every: int = flag("out", 0, "--save_every", type=kind.count, metavar="STEPS",
         help="save between epochs as well; 0: at their ends")
     # fmt: on
 
     given: frozenset[str] = frozenset()
+    passed: frozenset[str] = frozenset()
     adopted: frozenset[str] = frozenset()
 
     def to_dict(self) -> dict[str, Any]:
@@ -371,6 +366,10 @@ def _flags() -> list[dataclasses.Field]:
     return [f for f in dataclasses.fields(Config) if f.metadata]
 
 
+# What may change when a run goes on: nothing that its result depends on.
+CONTINUE_FLAGS = frozenset(f.name for f in _flags() if "continue_run" in modes_of(f, WORDING))
+
+
 def parse(argv: list[str]) -> Config:
     """The configuration of a command line; applications/combinations.py says what goes together.
 
@@ -382,14 +381,18 @@ def parse(argv: list[str]) -> Config:
         note = "note: a lone -- in the command line is passed over; the flags after it count"
         print(note, file=sys.stderr)
         argv = [word for word in argv if word != "--"]
-    given = given_flags(_flags(), WORDING, argv)
-    if "config" in given:
-        given = {**_repeated(given), **given}
-    changed = sorted(spell(_flags(), name) for name in given.keys() - CONTINUE_FLAGS)
-    if "continue_run" in given and changed:
-        flags = ", ".join(changed)
-        raise UsageError(f"--continue repeats the run's own configuration: leave out {flags}")
-    return make_config(given)
+    passed = given_flags(_flags(), WORDING, argv)
+    stored = _repeated(passed) if "config" in passed else {}
+    return dataclasses.replace(make_config({**stored, **passed}), passed=frozenset(passed))
+
+
+def check_passed(config: Config, criteria: Collection[str]) -> list[str]:
+    """Lines about flags of the command line that have no effect; UsageError where one belongs to
+    another mode, or to none of `criteria` (empty: not known yet).
+    """
+    passed = {name: getattr(config, name) for name in config.passed}
+    mode = "continue_run" if config.continue_run is not None else config.mode()
+    return check_places(_flags(), WORDING, passed, mode, criteria)
 
 
 def _repeated(given: dict[str, Any]) -> dict[str, Any]:

@@ -20,12 +20,12 @@ def main(argv: list[str] | None = None) -> int:
         config = parse(argv)
         from applications.combinations import check  # here: --help needs none of it
 
-        check(config)
+        remarks = check(config)
     except UsageError as error:
         print(f"error: {visible(error)}", file=sys.stderr)
         return 2
     try:
-        return _run(config, argv)
+        return _run(config, argv, remarks)
     except Exception as error:
         from utils.runtime.faults import told
 
@@ -35,7 +35,7 @@ def main(argv: list[str] | None = None) -> int:
         return 130
 
 
-def _run(config: Config, argv: list[str]) -> int:
+def _run(config: Config, argv: list[str], remarks: list[str]) -> int:
     # Before torch is imported: OpenMP's threads spin while they wait, and next to loader processes
     # or other programs they take the cores from the work (tests/benchmarks/bench_wait_policy.py).
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -49,6 +49,8 @@ def _run(config: Config, argv: list[str]) -> int:
     if application.distributed and (code := launch_processes(config, __file__, argv)) is not None:
         return code
     with open_runtime(config) as runtime:
+        for remark in remarks:
+            runtime.info(remark)
         return runtime.run(lambda: application.load()(config, runtime))
 
 

@@ -72,7 +72,8 @@ def test_every_long_flag_takes_hyphens_and_the_help_shows_one_spelling(capsys):
             if "_" in name:
                 assert name.replace("_", "-") not in text
     assert "(default: 224 224)" in text and "(default: 0)" in text
-    assert all(f"\n{group}:" in text for group in ("data", "model", "task", "optimisation"))
+    assert "\noptimisation (--train):" in text and "\nwhat to do" in text
+    assert "[--predict] best first" in text and "[rank] learn from this share" in text
 
 
 def test_a_file_whose_name_begins_like_a_flag(tmp_path, monkeypatch):
@@ -123,29 +124,32 @@ def test_help_is_quick_and_imports_neither_torch_nor_what_only_a_run_needs():
         ("--criterion emd+rank --num_classes 1", "--criterion emd+rank needs --num_classes 2"),
         ("--criterion emd+rank --loss_weights 1", "two numbers such as 1,0.5"),
         ("--criterion emd+rank --loss_weights 0,0", "two numbers such as 1,0.5"),
-        ("--loss_weights 1,2", "only with --criterion emd+rank or emd+siamese"),
+        ("--train --loss_weights 1,2", "only with --criterion emd+rank or emd+siamese"),
         ("--bucket_width 0", "--bucket_width 0 must be above 0"),
         ("--criterion emd --num_classes 1", "--criterion emd needs --num_classes 2"),
         ("--train --pretrained --resume x", "both bring weights"),
-        ("--crop_from 64", "--crop_from needs --crop random"),
+        ("--train --crop_from 64", "--crop_from needs --crop random"),
         ("--crop_size 64", "--crop_size needs --crop random or --test_crops"),
-        ("--crop random --crop_from 200", "smaller than the crop of 224 224"),
+        ("--train --crop random --crop_from 200", "smaller than the crop of 224 224"),
         ("--train --resize native", "only with --crop random"),
-        ("--no_check --bad_images skip", "leave out --no_check"),
-        ("--labels AVA.txt", "--labels AVA.txt needs --images DIR"),
-        ("--labels a --images b --distort live", "--labels and --distort cannot go together"),
+        ("--train --no_check --bad_images skip", "leave out --no_check"),
+        ("--train --labels AVA.txt", "--labels AVA.txt needs --images DIR"),
+        (
+            "--train --labels a --images b --distort live",
+            "--labels and --distort cannot go together",
+        ),
         ("--schedule exp --decay 0", "--decay 0 must be above 0"),
         ("--schedule exp --decay 1.5", "--decay 1.5 must be above 0 and at most 1"),
-        ("--decay_every 3", "need --schedule exp"),
+        ("--train --decay_every 3", "need --schedule exp"),
         ("--dropout 1", "--dropout 1 must be at least 0 and below 1"),
         ("--ema 1", "--ema 1 must be"),
         ("--momentum=-0.1", "--momentum -0.1 must be"),
         ("--wd=-1", "--wd -1 must not be below 0"),
         ("--clip_grad=-1", "--clip_grad -1 must not be below 0"),
         ("-g 0 --device cuda", "choose one"),
-        ("--nodes 2", "--init_method"),
-        ("--rank 1", "--rank 1 must be below --nodes 1"),
-        ("--sync_bn --device cpu -g 2", "accelerators only"),
+        ("--train --nodes 2", "--init_method"),
+        ("--train --rank 1", "--rank 1 must be below --nodes 1"),
+        ("--train --sync_bn --device cpu -g 2", "accelerators only"),
         ("--predict a --resume x -o y.txt", "must end in .csv or .json"),
         ("-e --resume x -o y.json", "must end in .csv"),
         ("--jit --resume x -o y.json", "must end in .pt"),

@@ -6,27 +6,15 @@ The standard library only: `--help` must not wait for more.
 from __future__ import annotations
 
 import argparse
-import dataclasses
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
 from utils.files.reading import UnreadableFile, read_object
+from utils.flag_places import Flags, Wording, place_of, spell
 from utils.flag_types import UsageError, did_you_mean
 from utils.text import cut, printable
-
-Flags = Sequence[dataclasses.Field]
-
-
-@dataclass(frozen=True)
-class Wording:
-    """What the help says around the flags. groups: title of each group, in their order."""
-
-    groups: Mapping[str, str]
-    usage: str
-    description: str
-    epilog: str
 
 
 class _Help(argparse.ArgumentDefaultsHelpFormatter):
@@ -50,13 +38,11 @@ class _Help(argparse.ArgumentDefaultsHelpFormatter):
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
+        if outside := re.fullmatch(r"argument (\S+): (\S+ must .+)", message):
+            names = outside[1].split("/")
+            long = next((name for name in names if name.startswith("--")), names[0])
+            message = f"{long} {outside[2]}"
         raise UsageError(cut(message, 1000))
-
-
-def spell(flags: Flags, field_name: str) -> str:
-    """The long flag that sets a field, as the help shows it."""
-    names = next(f.metadata["names"] for f in flags if f.name == field_name)
-    return next(name for name in names if name.startswith("--"))
 
 
 def build_parser(flags: Flags, wording: Wording) -> argparse.ArgumentParser:
@@ -64,7 +50,10 @@ def build_parser(flags: Flags, wording: Wording) -> argparse.ArgumentParser:
         prog="python main.py", formatter_class=_Help, allow_abbrev=False, usage=wording.usage,
         description=wording.description, epilog=wording.epilog,
     )  # fmt: skip
-    groups = {key: parser.add_argument_group(title) for key, title in wording.groups.items()}
+    groups = {
+        key: parser.add_argument_group(group.heading(wording))
+        for key, group in wording.groups.items()
+    }
     for field in flags:
         options: dict[str, Any] = dict(field.metadata["options"])
         if field.default is False:
@@ -73,7 +62,8 @@ def build_parser(flags: Flags, wording: Wording) -> argparse.ArgumentParser:
             options["type"] = str
         names = [both for name in field.metadata["names"] for both in _spellings(name)]
         group = groups[field.metadata["group"]]
-        action = group.add_argument(*names, dest=field.name, help=field.metadata["help"], **options)
+        text = f"{place_of(field, wording)}{field.metadata['help']}"
+        action = group.add_argument(*names, dest=field.name, help=text, **options)
         # Set afterwards: argparse would convert it, and `given` must tell it from a flag.
         action.default = field.default
     return parser

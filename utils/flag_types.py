@@ -19,9 +19,28 @@ class UsageError(ValueError):
     """The command line itself is wrong (exit code 2)."""
 
 
-def flag(group: str, default: Any, *names: str, help: str, **options: Any) -> Any:
-    """One field of Config together with its command-line argument; `options` go to argparse."""
-    metadata = {"group": group, "names": names, "help": help, "options": options}
+def flag(
+    group: str,
+    default: Any,
+    *names: str,
+    help: str,
+    modes: str | None = None,
+    criteria: tuple[str, ...] = (),
+    idle: str = "",
+    instead: str = "",
+    **options: Any,
+) -> Any:
+    """One field of Config together with its command-line argument.
+
+    modes: where the flag belongs, apart by spaces; without it to those of its group. criteria: the
+    tasks that read it; without any, all do. idle: modes in which it may be passed outside its place
+    and then has no effect, because recipes pass it. instead: what a refusal should add. `options`
+    go to argparse.
+    """
+    metadata = {
+        "group": group, "names": names, "help": help, "modes": modes, "criteria": criteria,
+        "idle": idle.split(), "instead": instead, "options": options,
+    }  # fmt: skip
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -61,6 +80,39 @@ def number(text: str) -> float:
     if not math.isfinite(value):
         raise argparse.ArgumentTypeError(f"{text!r} is not a finite number")
     return value
+
+
+def checked(
+    read: Callable[[str], Any], must: str, holds: Callable[[Any], bool]
+) -> Callable[[str], Any]:
+    """An argument type: what `read` makes of the text, if `holds` is true of it; `must` says so in
+    words.
+    """
+
+    def convert(text: str) -> Any:
+        value = read(text)
+        if not holds(value):
+            raise argparse.ArgumentTypeError(f"{text} must {must}")
+        return value
+
+    return convert
+
+
+above_0 = checked(number, "be above 0", lambda x: x > 0)
+not_below_0 = checked(number, "not be below 0", lambda x: x >= 0)
+from_0_to_2 = checked(number, "be at least 0 and at most 2", lambda x: 0 <= x <= 2)
+probability = checked(number, "be at least 0 and below 1", lambda x: 0 <= x < 1)
+share = checked(number, "be above 0 and at most 1", lambda x: 0 < x <= 1)
+share_of_pairs = checked(
+    number, "be above 0 and at most 1, which is every pair", lambda x: 0 < x <= 1
+)
+margin = checked(number, "be above 0: at 0 a constant output is optimal", lambda x: x > 0)
+fold_count = checked(whole, "be 3 or more: test, val and train", lambda k: k >= 3)
+tile_side = checked(side, "be at least 64 pixels", lambda x: x >= 64)
+resamples = checked(
+    count, "be 0 for no intervals, or 100 or more: intervals need 100 resamples or more",
+    lambda n: n == 0 or n >= 100,
+)  # fmt: skip
 
 
 def is_number(text: str) -> bool:

@@ -6,7 +6,7 @@ Needs no torch, for applications/combinations.py checks every stage before anyth
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from config import CRITERIONS, MODES, Config, UsageError, make_config, parse
@@ -52,13 +52,16 @@ def split_stages(config: Config) -> list[Stage]:
     """
     names = _names(config)
     own: list[dict[str, Any]] = [{} for _ in names]
+    passed: list[frozenset[str]] = [frozenset() for _ in names]
     for field, target in LISTS.items():
         if (text := getattr(config, field)) is not None:
             for fields, value in zip(own, _values(field, text, names), strict=True):
                 fields |= _parsed([f"--{target}={value}"], f"--{field} {text}")
     for text in config.stage_flags:
         number, words = _addressed(text, names)
-        own[number] |= _of_stage(words, text)
+        fields = _of_stage(words, text)
+        own[number] |= fields
+        passed[number] |= fields.keys()
     common = {name: getattr(config, name) for name in config.given - {*STAGE_FIELDS, "criterion"}}
     stages = []
     for number, (name, fields) in enumerate(zip(names, own, strict=True)):
@@ -71,9 +74,8 @@ def split_stages(config: Config) -> list[Stage]:
         if {**start, **fields}.get("freeze") != "backbone":
             start = {k: v for k, v in start.items() if k not in CACHE}
         place = f"{number + 1}/{len(names)} of {','.join(names)}"
-        stages.append(
-            Stage(name, make_config({**start, **fields, "criterion": criterion, "stage_of": place}))
-        )
+        made = make_config({**start, **fields, "criterion": criterion, "stage_of": place})
+        stages.append(Stage(name, replace(made, passed=passed[number])))
     if CACHE & common.keys() and all(stage.config.freeze != "backbone" for stage in stages):
         raise UsageError(
             "--cache_features: no stage has a frozen backbone: name a stage head, or pass "

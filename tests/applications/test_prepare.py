@@ -211,8 +211,8 @@ def test_scores_of_another_scale_are_remarked(tmp_path: Path) -> None:
     [
         ("--prepare tid2013 --data OUT", 2, "--prepare tid2013 needs --source DIR"),
         ("--prepare tid2013 --source source", 2, "--prepare tid2013 needs --data OUT"),
-        ("--train --image_paths links", 2, "--image_paths: only with --prepare NAME"),
-        ("--check --random_split", 2, "--random_split: only with --prepare NAME"),
+        ("--train --image_paths links", 2, "--image_paths links: only with --prepare"),
+        ("--check --random_split", 2, "--random_split: only with --prepare"),
         ("--prepare tid2031 --source source --data OUT", 1, "data set: did you mean tid2013"),
         ("--prepare tid2013 --source nowhere --data OUT", 1, "nowhere: not a folder"),
         ("--prepare spaq --source source --data OUT", 1, "no images in a folder TestImage"),

@@ -16,14 +16,15 @@ from tests.faults.trial import Outcome, Trial, attempt, fingerprint, leftovers
 from tests.small_photos import write_photos
 from tests.tiny_data import write_data
 
-TINY = "-a resnet10t --image_size 64 --warmup 0 -b 8 -j 0 --threads 1 -g 0 --amp off".split()
+TINY = "-a resnet10t --image_size 64 -j 0 --threads 1 -g 0".split()  # of every mode with weights
+SHORT = [*TINY, *"--warmup 0 -b 8 --amp off --epochs 1 --report_maps 0".split()]  # of training
 WEIGHTS = "checkpoints/model_best_resnet10t.pth"
 # What writes, and the largest file in bytes that it may write: each too small for something.
 COMMANDS: dict[str, tuple[Sequence[str], Sequence[int]]] = {
-    "train": (["--train", "--criterion", "regress", *TINY, "--epochs", "1", "--report_maps", "0"],
+    "train": (["--train", "--criterion", "regress", *SHORT],
               (8_000, 300_000, 18_000_000)),
-    "features": (["--train", "--criterion", "regress", *TINY, "--epochs", "1", "--freeze",
-                  "backbone", "--cache_features", "--report_maps", "0"], (20_000,)),
+    "features": (["--train", "--criterion", "regress", *SHORT, "--freeze", "backbone",
+                  "--cache_features"], (20_000,)),
     "evaluate": (["-e", "--resume", WEIGHTS, *TINY, "-o", "found.csv"], (4_096, 9_000)),
     "predict": (["--predict", "data", "--resume", WEIGHTS, *TINY, "-o", "scores.csv"], (1_000,)),
     "maps": (["--predict", "data/test", "--resume", WEIGHTS, *TINY, "--maps", "maps"], (4_096,)),

@@ -18,7 +18,8 @@ from tests.cli import TINY, call
 from tests.tiny_data import write_data
 from utils.check_images import check_images, clearly_broken
 
-BEST = "--resume checkpoints/model_best_resnet10t.pth -j 0 -g 0 -b 2 --threads 1"
+WEIGHTS = "--resume checkpoints/model_best_resnet10t.pth -j 0 -g 0 --threads 1"
+BEST = f"{WEIGHTS} -b 2"
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +113,7 @@ def test_the_scorer_names_all_or_leaves_them_out(folder):
 
 
 def test_jit_compares_on_images_that_can_be_read(folder):
-    words = f"--jit {BEST} --photos new"
+    words = f"--jit {WEIGHTS} --photos new"
     done = call(folder, words, code=1)
     assert "4 unreadable image(s)" in done.err and "--bad_images skip" in done.err
     done = call(folder, f"{words} --bad_images skip -o e.pt")

@@ -133,8 +133,8 @@ def test_the_command_line(tmp_path):
     state = torchvision.models.resnet18(num_classes=1).state_dict()
     torch.save({"params": state}, tmp_path / "r.pth")
     write_data(tmp_path / "data", "regress", 2, 1)
-    words = "--image_size 32 --warmup 0 -b 8 -j 0 -g 0 --threads 1 --resume r"
-    train = "--train -a resnet18 --criterion regress --epochs 1 --bootstrap 0 --no_report"
+    words = "--image_size 32 -b 8 -j 0 -g 0 --threads 1 --resume r"
+    train = "--train -a resnet18 --criterion regress --epochs 1 --warmup 0 --no_report"
     done = call(tmp_path, f"{train} {words}.pth")
     assert "r.pth: 120 tensors taken, 2 left, 4 new" in done.err
     assert "left in the file: fc.weight, fc.bias" in done.err

@@ -13,7 +13,7 @@ from applications.evaluation.final_figures import Judged, final_figures, fits_on
 from applications.evaluation.ladders import ladder_figures
 from applications.inputs.data import Split
 from applications.tasks import TASKS
-from config import UsageError, make_config
+from config import UsageError, make_config, parse
 from dataloader.batch import DistributionTargets, RelatedDistributions, ScoreTargets
 from dataloader.labels.labels import DistributionLabel, PairLabel, ScoreLabel
 from dataloader.labels.levels import Level
@@ -278,10 +278,10 @@ def test_where_the_fit_comes_from():
 
 
 def test_flags_that_cannot_be_meant():
-    for given, match in (
-        ({"bootstrap": 20}, "--bootstrap 20: intervals need 100"),
-        ({"evaluate": True, "resume": "w.pth", "split": "val", "fit": "val"}, "the same images"),
+    for words, match in (
+        ("--train --bootstrap 20", "--bootstrap 20 .*: intervals need 100"),
+        ("-e --resume w.pth --split val --fit val", "the same images"),
     ):
         with pytest.raises(UsageError, match=match):
-            check(make_config(given))
-    check(make_config({"bootstrap": 0}))
+            check(parse(words.split()))
+    check(parse("--train --bootstrap 0".split()))

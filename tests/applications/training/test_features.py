@@ -400,10 +400,14 @@ def test_what_cannot_be_meant_is_refused_in_one_line(words, said, tmp_path):
     refused(tmp_path, f"--train {words}", said)
 
 
-def test_a_training_configuration_still_evaluates():
-    check(parse("-e --resume x --cache_features".split()))
-    with pytest.raises(UsageError):
-        check(parse("--train --cache_features".split()))
+def test_a_training_configuration_still_evaluates(tmp_path):
+    """What a configuration file brings along was not passed; a flag was, and is not ignored."""
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps({"train": True, "cache_features": "features", "lr": 0.1}))
+    check(parse(["--config", str(file), "-e", "--resume", "x"]))
+    for words in ("-e --resume x --cache_features", "--train --cache_features"):
+        with pytest.raises(UsageError, match="--cache_features"):
+            check(parse(words.split()))
 
 
 def test_a_disk_that_is_too_small_is_said_before_anything_is_computed(folder, monkeypatch):

@@ -17,7 +17,7 @@ from applications.inputs.resplit import resplit
 from applications.tasks import TASKS
 from applications.test import cross_table
 from applications.training.repeats import figures_of, statistics_of, summary_table
-from config import UsageError, make_config
+from config import UsageError, make_config, parse
 from dataloader.labels.labels import LabelFile, PairLabel, ScoreLabel, label_paths
 from dataloader.labels.levels import Level
 from tests.cli import TINY, call, run_folders
@@ -219,30 +219,26 @@ def test_the_table_of_data_sets():
     assert lines[2] == ["spaq", "100", "nan", "val"]
 
 
-TRAIN = {"train": True}
-WITH = {"resume": "w.pth"}
-
-
 @pytest.mark.parametrize(
-    ("given", "match"),
+    ("words", "match"),
     [
-        ({"repeats": 3}, "--repeats: only with --train"),
-        ({**TRAIN, "repeats": 3, "folds": 5}, "choose one"),
-        ({**TRAIN, "folds": 2}, "--folds 2: 3 or more"),
-        ({**TRAIN, "repeat": 1}, "--repeat 1: one of the runs"),
-        ({**TRAIN, "repeats": 3, "repeat": 4}, "--repeat 4: one of the runs"),
-        ({**TRAIN, "split_by": "image"}, "--split_by image: only with"),
-        ({**TRAIN, "repeats": 3, "stages": "rank,regress"}, "--repeats and --stages"),
-        ({**TRAIN, "folds": 3, "distort": "live", "photos": "p"}, "--folds and --distort"),
-        ({"test": ["a", "b"]}, "--test needs weights"),
-        ({**WITH, "test": ["a", "a"]}, "named twice"),
-        ({**WITH, "test": ["a"], "data": "b"}, "leave --data out"),
-        ({**WITH, "test": ["a"], "split": "all"}, "--split all needs --distort"),
-        ({**WITH, "test": ["a"], "output": "x.txt"}, "must end in .csv or .json"),
+        ("-e --resume w --repeats 3", "--repeats 3: only with --train"),
+        ("--train --repeats 3 --folds 5", "choose one"),
+        ("--train --folds 2", "--folds 2 must be 3 or more"),
+        ("--train --repeat 1", "--repeat 1: one of the runs"),
+        ("--train --repeats 3 --repeat 4", "--repeat 4: one of the runs"),
+        ("--train --split_by image", "--split_by image: only with"),
+        ("--train --repeats 3 --stages rank,regress", "--repeats and --stages"),
+        ("--train --folds 3 --distort live --photos p", "--folds and --distort"),
+        ("--test a b", "--test needs weights"),
+        ("--test a a --resume w", "named twice"),
+        ("--test a --resume w --data b", "leave --data out"),
+        ("--test a --resume w --split all", "--split all needs --distort"),
+        ("--test a --resume w -o x.txt", "must end in .csv or .json"),
     ],
 )
-def test_combinations_that_cannot_be_meant(given, match):
+def test_combinations_that_cannot_be_meant(words, match):
     with pytest.raises(UsageError, match=match):
-        check(make_config(given))
-    check(make_config({**TRAIN, "repeats": 3, "repeat": 3, "split_by": "image"}))
-    check(make_config({**WITH, "test": ["a", "b"], "output": "x.json"}))
+        check(parse(words.split()))
+    check(parse("--train --repeats 3 --repeat 3 --split_by image".split()))
+    check(parse("--test a b --resume w -o x.json".split()))

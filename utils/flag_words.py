@@ -1,0 +1,83 @@
+"""The words around the flags: groups of the help, names of modes and criteria, and what is said of
+flags that are passed where they do not belong.
+
+The standard library only: `--help` must not wait for more.
+"""
+
+from __future__ import annotations
+
+from utils.flag_places import EVERY, Group, Wording
+
+# Modes by what they do with a network; the rest are named one by one.
+JUDGE = "train evaluate test"
+USE = "train evaluate test predict jit"
+BEGUN = USE + " check generate prepare make_buckets import_keras compare info"  # not --continue
+SEEN = USE + " import_keras"  # a checkpoint says how its images are to be seen
+RANKED = ("rank", "emd+rank")
+JOINT = ("emd+rank", "emd+siamese")
+WORDING = Wording(
+    groups={
+        "mode": Group("what to do (none of these: print the model's summary)", EVERY),
+        "data": Group("data", "train evaluate test check"),
+        "photos": Group("photographs to distort", "train generate"),
+        "judge": Group("what a test says", JUDGE),
+        "view": Group("from image to network input", SEEN),
+        "model": Group("model", USE),
+        "task": Group("task", "train"),
+        "optim": Group("optimisation", "train"),
+        "stages": Group("several trainings in one command", "train"),
+        "run": Group("devices and processes", EVERY),
+        "out": Group("output", "train"),
+    },
+    # In the order in which two that cannot go together are named.
+    modes={
+        "train": "--train",
+        "continue_run": "--continue",
+        "evaluate": "-e",
+        "test": "--test",
+        "predict": "--predict",
+        "jit": "--jit",
+        "check": "--check",
+        "generate": "--generate",
+        "prepare": "--prepare",
+        "make_buckets": "--make_buckets",
+        "import_keras": "--import_keras",
+        "compare": "--compare",
+        "info": "",
+    },
+    # Where there is more to say than where a flag belongs.
+    refusals={
+        "continue_run": (EVERY, "--continue repeats the run's own configuration: leave out {}"),
+        "compare": (
+            "data criterion resume split label_name fit",
+            "--compare: leave out {}: the runs were tested, and say on what",
+        ),
+        "import_keras": (
+            "criterion num_classes pretrained advprop resume",
+            "--import_keras: leave out {}: the file decides (histograms: --criterion emd)",
+        ),
+        "generate": (
+            "distort",
+            "--generate writes files and {} needs none: choose one",
+        ),
+        "test": (
+            "data photos distort",
+            "--test names the data sets: leave {} out, or use -e",
+        ),
+    },
+    usage="python main.py [--train | -e | --test DATA ... | --jit | --predict PATH ... | --check | "
+    "--generate SET | --prepare NAME | --make_buckets FILE | --import_keras FILE | "
+    "--compare RUN RUN ... | --continue RUN_DIR] [flags]",
+    description="Train, evaluate and export no-reference image-quality models.",
+    epilog="Long flags may be written with hyphens or underscores. Exit codes: 0 done; 1 something "
+    "is wrong with data or files; 2 with the command line; 130, 143 and 129: stopped by "
+    "SIGINT, SIGTERM or SIGHUP, state saved.",
+)
+CRITERIONS = {
+    "rank": "rank", "ranking_loss": "rank",
+    "emd": "emd", "emd_loss": "emd",
+    "regress": "regress", "regress_loss": "regress",
+    "siamese": "siamese",
+    "emd+rank": "emd+rank", "rank+emd": "emd+rank",
+    "emd+siamese": "emd+siamese", "siamese+emd": "emd+siamese",
+}  # fmt: skip
