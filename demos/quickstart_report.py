@@ -19,8 +19,11 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run from anywhere; only utils/
 
-from utils.files.writing import write_text  # noqa: E402
-from utils.report import scatter_picture, sorted_sheet  # noqa: E402
+from utils.drawing.chart import Chart, Points  # noqa: E402
+from utils.drawing.render import png  # noqa: E402
+from utils.drawing.sheet import sorted_sheet  # noqa: E402
+from utils.files.writing import write_atomic, write_text  # noqa: E402
+from utils.imaging.images import read_image  # noqa: E402
 from utils.statistics.metrics import pair_accuracy, plcc, srcc  # noqa: E402
 from utils.text import visible  # noqa: E402
 
@@ -103,6 +106,24 @@ def write_table(rows: list[Row], file: Path) -> None:
     write_text(file, "\n".join(lines) + "\n")
 
 
+def scatter(rows: list[Row]) -> Chart:
+    """Scores over targets, a colour for each distortion, the undistorted photographs first."""
+    kinds = dict.fromkeys(r.kind for r in sorted(rows, key=lambda r: r.level > 0))
+    marks = []
+    for colour, kind in enumerate(kinds):
+        own = [r for r in rows if r.kind == kind]
+        marks.append(Points([r.target for r in own], [r.score for r in own], kind, colour=colour))
+    score, target = np.array([r.score for r in rows]), np.array([r.target for r in rows])
+    figures = f"SRCC {srcc(score, target):.3f}, PLCC {plcc(score, target):.3f} (raw)"
+    return Chart(
+        "Photographs that training never saw",
+        "target: SSIM with the undistorted photograph (synthetic, nobody rated these)",
+        "predicted quality, from the distorted image alone",
+        marks,
+        remarks=[f"{len(rows)} images: {figures}"],
+    )
+
+
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Picture and table of the quickstart's scores.")
     parser.add_argument("--scores", type=Path, required=True, help="csv of image_assessment.py")
@@ -112,24 +133,16 @@ def main(argv: list[str] | None = None) -> int:
     try:
         rows = read_rows(args.scores, args.split)
         text = summary(rows)
-        order = sorted(rows, key=lambda r: r.level > 0)  # undistorted ones first in the legend
-        scatter_picture(
-            [r.score for r in order],
-            [r.target for r in order],
-            args.out / "prediction_against_target.png",
-            "Photographs that training never saw",
-            x_label="target: SSIM with the undistorted photograph (synthetic, nobody rated these)",
-            y_label="predicted quality, from the distorted image alone",
-            groups=[r.kind for r in order],
-        )
-        sorted_sheet(
-            [r.path for r in rows],
+        picture = png(scatter(rows), 720, 520)
+        write_atomic(args.out / "prediction_against_target.png", lambda file: file.write(picture))
+        by_score = sorted_sheet(
+            [r.name for r in rows],
             [r.score for r in rows],
-            args.out / "photographs_by_score.png",
+            lambda place: read_image(rows[place].path),
             "Unseen photographs, best predicted quality first",
-            names=[r.name for r in rows],
             limit=64,
         )
+        write_atomic(args.out / "photographs_by_score.png", lambda file: file.write(by_score))
         write_table(rows, args.out / "photographs_by_score.csv")
         write_text(args.out / "figures.txt", text)
     except (ValueError, OSError) as error:

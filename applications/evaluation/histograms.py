@@ -13,10 +13,13 @@ from applications.inputs.outputs import cell_of
 from config import Config
 from dataloader.batch import Targets
 from dataloader.sources import open_source
-from utils.files.writing import write_text
-from utils.histogram_picture import evenly_spread, histogram_picture
+from utils.drawing.panels import evenly_spread, histogram_chart
+from utils.drawing.sheet import Panel, fit, sheet
+from utils.files.writing import write_atomic, write_text
 from utils.statistics import metrics
 from utils.statistics.predictions import Predictions
+
+_PHOTO = (250, 160)  # pixels of the place of a photograph, and of a chart
 
 
 def mean_histogram(targets: Targets) -> list[float] | None:
@@ -60,11 +63,24 @@ def write_histograms(
         "surrogateescape",
     )
     note = f"{len(chosen)} of {len(distances)} images, from the smallest EMD (r = 1) to the largest"
-    images = (open_source(path, config.max_pixels) for path in paths)
-    names = [Path(path.as_posix()).name for path in paths]
-    numbers = [f"{place + 1}." for place in places]
-    picture = stem.with_name(f"{stem.name}.png")
-    histogram_picture(images, names, numbers, probs, votes, picture, title, note)
+    voted, predicted = _spreads(votes), _spreads(probs)
+    panels = (
+        Panel(
+            f"{place + 1}.  {Path(paths[i].as_posix()).name}",
+            f"EMD {distances[chosen[i]]:.3f}",
+            fit(open_source(paths[i], config.max_pixels), *_PHOTO),
+            histogram_chart("", probs[i], votes[i]),
+            (("voted", voted[i]), ("predicted", predicted[i])),
+        )
+        for i, place in enumerate(places)
+    )
+    picture = sheet(panels, title, note, columns=4, width=_PHOTO[0], height=_PHOTO[1])
+    write_atomic(stem.with_name(f"{stem.name}.png"), lambda file: file.write(picture))
+
+
+def _spreads(histograms: np.ndarray) -> list[str]:
+    means, deviations = metrics.distribution_mean(histograms), metrics.distribution_std(histograms)
+    return [f"{m:.2f} ± {s:.2f}" for m, s in zip(means, deviations, strict=True)]
 
 
 def _table(paths: Sequence[str], places: np.ndarray, probs: np.ndarray, votes: np.ndarray) -> str:

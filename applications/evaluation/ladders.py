@@ -14,10 +14,11 @@ import numpy as np
 from applications.inputs.data import Split
 from dataloader.batch import Targets
 from dataloader.labels.levels import LEVELS_FILE
-from utils.files.writing import write_text
-from utils.ladder_picture import ladder_picture
+from utils.drawing.panels import MOST_LINES, ladder_charts, spread
+from utils.drawing.sheet import Panel, sheet
+from utils.files.writing import write_atomic, write_text
 from utils.statistics.ladder_resamples import resampled_ladders
-from utils.statistics.ladders import build_ladders
+from utils.statistics.ladders import Ladders, build_ladders
 from utils.statistics.predictions import Predictions
 from utils.statistics.ranking_metrics import FIGURES, ladder_metrics
 from utils.statistics.share_figures import Among
@@ -38,6 +39,8 @@ _IN_CSV = (
     "images", "mean_score", "n_steps", "step_accuracy",
     "n_ladders", "n_ladder_pairs", "n_p_test_pairs", *FIGURES,
 )  # fmt: skip
+
+_MOST_PANELS = 48  # of the picture
 
 
 def ladder_figures(targets: Targets, found: Predictions) -> tuple[dict[str, Any], list[str]]:
@@ -153,7 +156,29 @@ def write_ladders(
     write_text(stem.with_name(f"{stem.name}.csv"), text.getvalue(), "surrogateescape")
     accuracy = {name: figures["ladder_accuracy"] for name, figures in by_distortion.items()}
     ladders = build_ladders(*known_columns(targets, found.scores))
-    ladder_picture(ladders, accuracy, stem.with_name(f"{stem.name}.png"), title)
+    picture = _picture(ladders, accuracy, title)
+    write_atomic(stem.with_name(f"{stem.name}.png"), lambda file: file.write(picture))
+
+
+def _picture(ladders: Ladders, accuracy: dict[str, float], title: str) -> bytes:
+    """A panel for each distortion, or 48 of them."""
+    charts, names = ladder_charts(ladders, accuracy), list(map(str, ladders.distortions))
+    chosen = spread(len(charts), _MOST_PANELS)
+    panels = [
+        Panel(names[i].replace("_", " "), _short(accuracy[names[i]]), chart=charts[i])
+        for i in chosen
+    ]
+    note = "beside a name: the share of its pairs in the right order"
+    if len(chosen) < len(charts):
+        note += f"; {len(chosen)} of {len(charts)} distortions shown"
+    most = int(np.bincount(ladders.distortion).max())
+    if most > MOST_LINES:
+        note += f"; {MOST_LINES} of {most} photographs shown"
+    return sheet(panels, title, note, width=300, height=200)
+
+
+def _short(value: float) -> str:
+    return "n/a" if value != value else f"{value:.3f}"
 
 
 def _write_rows(

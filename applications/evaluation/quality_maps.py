@@ -18,11 +18,11 @@ from applications.evaluation.scoring import ScoringOptions, to_input
 from dataloader.sources import Source, open_source
 from models.evaluating import evaluating
 from models.grad_cam import grad_cam
+from utils.drawing.quality_map import map_picture
 from utils.imaging.images import ImageError, ViewRule
 from utils.imaging.occlusion import Cells, Occlusion, divided, overlaps
 from utils.imaging.pooling import pool_scores
 from utils.imaging.view_frame import Frame, frame_of
-from utils.quality_picture import map_picture
 from utils.text import printable
 
 SIDE = 640  # pixels of the longer side of a map's image

@@ -6,13 +6,12 @@ import numpy as np
 
 from applications.evaluation.ladders import known_columns
 from applications.reports.parts import Evaluation, Section, shown
-from utils.drawing.chart import Bars, Chart, Line
-from utils.histogram_picture import evenly_spread
+from utils.drawing.chart import Bars, Chart
+from utils.drawing.panels import evenly_spread, histogram_chart, ladder_charts
 from utils.html_page import Html, table
 from utils.statistics import metrics
-from utils.statistics.ladders import Ladders, build_ladders
+from utils.statistics.ladders import build_ladders
 
-_MOST_LINES = 40  # photographs in a panel
 _FIGURES = ("ladder_accuracy", "monotone_ladders", "l_test_srcc", "d_test_auc", "p_test")
 
 
@@ -21,12 +20,8 @@ def ladder_section(e: Evaluation) -> list[Section]:
     if not by_distortion or e.targets.levels is None:
         return []
     ladders = build_ladders(*known_columns(e.targets, e.scores))
-    # One scale for all panels: a steep line is steeper than another.
-    known = ladders.scores[np.isfinite(ladders.scores)]
-    ends = (float(known.min()), float(known.max())) if len(known) else None
-    charts = [
-        _panel(ladders, kind, by_distortion, ends) for kind in range(len(ladders.distortions))
-    ]
+    accuracy = {name: figures["ladder_accuracy"] for name, figures in by_distortion.items()}
+    charts = ladder_charts(ladders, accuracy)
     everything = {**by_distortion, "all": e.values}
     rows = [
         [str(name), str(figures["n_ladders"]), *(shown(figures[f]) for f in _FIGURES)]
@@ -36,24 +31,9 @@ def ladder_section(e: Evaluation) -> list[Section]:
     why = (
         "Level 0 is the photograph, a higher level a stronger distortion: every line should fall. "
     )
-    why += "A line is a photograph, the strong one their mean."
+    why += "A line is a photograph, orange where it does not; the strong one is their mean."
     body = (table(header, rows, sortable=True), *charts)
     return [Section("ladders", "Score against level", why, body)]
-
-
-def _panel(
-    found: Ladders, kind: int, by_distortion: dict, ends: tuple[float, float] | None
-) -> Chart:
-    name = str(found.distortions[kind])
-    own = np.flatnonzero(found.distortion == kind)
-    places = np.unique(np.linspace(0, len(own) - 1, min(len(own), _MOST_LINES)).round().astype(int))
-    pieces = [found.by_level(found.image[found.ladder == ladder]) for ladder in own[places]]
-    # One series, broken between photographs: forty names would hide the lines.
-    x, y = (np.concatenate([np.append(piece[part], np.nan) for piece in pieces]) for part in (0, 1))
-    mean = found.by_level(found.image[found.distortion[found.ladder] == kind])
-    title = f"{name}: {shown(by_distortion[name]['ladder_accuracy'])} of pairs in order"
-    marks = (Line(x, y, "photographs", 5, thin=True), Line(*mean, "mean", 1, dots=True))
-    return Chart(title, "level", "score", marks, y_range=ends)
 
 
 def histogram_section(e: Evaluation) -> list[Section]:
@@ -62,21 +42,14 @@ def histogram_section(e: Evaluation) -> list[Section]:
         return []
     distances = metrics.emd_of_each(probs, votes, 1)
     chosen, places = evenly_spread(distances)
-    charts = [_two(f"Mean of {len(votes)} images", probs.mean(axis=0), votes.mean(axis=0))]
+    charts = [
+        histogram_chart(f"Mean of {len(votes)} images", probs.mean(axis=0), votes.mean(axis=0))
+    ]
     for i, place in zip(chosen, places, strict=True):
         title = f"{place + 1}. {e.names[i]}: EMD {distances[i]:.4f}"
-        charts.append(_two(title, probs[i], votes[i]))
+        charts.append(histogram_chart(title, probs[i], votes[i]))
     why = f"{len(chosen)} of {len(distances)} images, from the smallest EMD (r = 1) to the largest."
     return [Section("histograms", "Predicted and voted histograms", why, tuple(charts))]
-
-
-def _two(title: str, probs: np.ndarray, votes: np.ndarray) -> Chart:
-    edges = np.arange(len(votes) + 1) + 0.5
-    marks = (
-        Bars(edges, votes.astype(np.float64), "voted", 5),
-        Bars(edges, probs.astype(np.float64), "predicted", 1, outline=True),
-    )
-    return Chart(title, "bin", "share", marks)
 
 
 def split_section(e: Evaluation) -> list[Section]:

@@ -7,7 +7,8 @@ from pathlib import Path
 from dataloader.batch import Batch
 from dataloader.loader import StepDataset
 from dataloader.views.kept_views import FeatureSteps
-from utils.report import batch_sheet
+from utils.drawing.sheet import batch_sheet
+from utils.files.writing import write_atomic
 
 PICTURED = 32  # images that are drawn
 
@@ -21,4 +22,5 @@ def picture(dataset: StepDataset, batch: Batch, path: Path) -> None:
     targets = {name: value.numpy() for name, value in batch.targets.items()}
     count = min(PICTURED, len(batch.images))
     captions = dataset.targets.captions(targets, count)
-    batch_sheet(batch.images[:count].numpy(), captions, path)
+    picture = batch_sheet(batch.images[:count].numpy(), captions)
+    write_atomic(path, lambda file: file.write(picture))

@@ -110,9 +110,19 @@ class PairTargets:
         return self._targets(np.arange(len(self.paths)), self.better, self.worse)
 
     def captions(self, targets: dict[str, np.ndarray], count: int) -> list[str]:
-        words: list[list[str]] = [[] for _ in range(count)]
-        for better, worse in zip(targets["better"], targets["worse"], strict=True):
-            if better < count and worse < count:
-                words[better].append(f">{worse}")
-                words[worse].append(f"<{better}")
-        return [f"{i}: {' '.join(w[:4])}{' …' if len(w) > 4 else ''}" for i, w in enumerate(words)]
+        better: list[list[int]] = [[] for _ in range(count)]  # than which images each is
+        worse: list[list[int]] = [[] for _ in range(count)]
+        for good, bad in zip(targets["better"], targets["worse"], strict=True):
+            if good < count and bad < count:
+                better[good].append(bad + 1)
+                worse[bad].append(good + 1)
+        return [
+            "\n".join([f"image {n}", *_compared("better", good), *_compared("worse", bad)])
+            for n, (good, bad) in enumerate(zip(better, worse, strict=True), start=1)
+        ]
+
+
+def _compared(word: str, others: list[int]) -> list[str]:
+    """ "better than 3, 7" as a line of a caption; none without others."""
+    named = ", ".join(map(str, others[:4])) + (", …" if len(others) > 4 else "")
+    return [f"{word} than {named}"] if others else []

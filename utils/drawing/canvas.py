@@ -16,6 +16,7 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from utils.drawing.chart import COLOURS
 from utils.text import printable
@@ -29,7 +30,7 @@ _DPI = 72  # at which matplotlib's points are pixels
 _NO_GLYPH = "\u25a1"  # an empty box, where the font that is drawn with has no such letter
 _FONT = "DejaVu Sans"  # comes with matplotlib, so that a chart is the same on every machine
 _STYLE = {
-    "font.family": _FONT, "text.parse_math": False,
+    "font.family": _FONT, "text.parse_math": False, "text.hinting": "none",
     "svg.fonttype": "none", "svg.hashsalt": "chart", "pdf.fonttype": 42,
     "figure.dpi": _DPI, "savefig.dpi": _DPI,
     "axes.spines.top": False, "axes.spines.right": False,
@@ -74,7 +75,9 @@ class Canvas:
         from matplotlib.figure import Figure
 
         self.width, self.height = float(width), float(height)
-        self.figure = Figure(figsize=(width / _DPI, height / _DPI), facecolor="none")
+        # A hair larger: rounded down, the last row and column would be without a ground.
+        size = (width + 1e-4) / _DPI, (height + 1e-4) / _DPI
+        self.figure = Figure(figsize=size, facecolor="none")
         self.said: dict[str, tuple[str, str]] = {}
         self.titles: dict[str, Sequence[str]] = {}
 
@@ -156,10 +159,19 @@ class Canvas:
         on white, with `scale` pixels for each of the canvas.
         """
         written = io.BytesIO()
-        metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind, {})
+        if kind == "png":
+            from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+            self.figure.set_dpi(_DPI * scale)
+            self.figure.set_facecolor(SHADES["paper"])
+            drawn = FigureCanvasAgg(self.figure)
+            drawn.draw()
+            pixels = np.asarray(drawn.buffer_rgba())[..., :3]
+            Image.fromarray(np.ascontiguousarray(pixels)).save(written, format="PNG")
+            return written.getvalue()
+        metadata = {"Date": None} if kind == "svg" else {"CreationDate": None}
         ground = "none" if kind == "svg" else SHADES["paper"]
-        given = {"facecolor": ground, "dpi": _DPI * scale, "metadata": metadata}
-        self.figure.savefig(written, format=kind, **given)
+        self.figure.savefig(written, format=kind, facecolor=ground, metadata=metadata)
         return written.getvalue()
 
 

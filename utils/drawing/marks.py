@@ -109,11 +109,7 @@ def _thinned(mark: Line | Band) -> list[Floats]:
 
 def _line(canvas: Canvas, axes: Any, mark: Line) -> Iterator[Any]:
     x, y = _thinned(mark)
-    look = {
-        "lw": 1.2 if mark.thin else 2.2,
-        "color": _shade(mark),
-        "alpha": 0.7 if mark.thin else 1,
-    }
+    look = {"lw": 1.2 if mark.thin else 2.2, "color": _shade(mark)}
     yield from axes.plot(x, y, ls=_DASH if mark.dashed else "-", **look)
     known = np.concatenate([[False], np.isfinite(x), [False]])
     alone = known[1:-1] & ~known[:-2] & ~known[2:]  # a lone epoch would not be seen
