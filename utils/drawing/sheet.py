@@ -184,4 +184,4 @@ def batch_sheet(
         Panel(image=photo, lines=[(line, "") for line in caption.split("\n")])
         for photo, caption in zip(photos, captions, strict=False)
     )
-    return sheet(panels, f"{title} ({size}{shown})", width=max(photos[0].width, 150))
+    return sheet(panels, f"{title} ({size}{shown})", width=max(photos[0].width, 170))
