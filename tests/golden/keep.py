@@ -27,9 +27,7 @@ MASKS = (
     (r"ETA [\d:]+", "ETA TIME", "durations"),
     (r"[\d.]+ (img|images)/s", "RATE", "images per second"),
     (r"wait \d+%", "wait SHARE", "the loader's share of the time"),
-    (r"-?\b[\d.]+(e-\d+)?(?= (ulp|from the network))", "ROUNDING", "an export's rounding"),
     (r"[\d.,]+ [KMGT]i?B (are )?free", "SIZE free", "room on the disk"),
-    (r"process \d+ on \S+", "process", "who holds a lock"),
 )
 IMAGES = (".png", ".jpg", ".bmp")
 DRAWN = ("first_batch.png", "histograms.png", "ladders.png", "_map.png", "_histograms.png")
