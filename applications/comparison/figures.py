@@ -21,26 +21,20 @@ from config import Config
 from dataloader.targets.pairs import linked
 from utils.runtime.seed import numpy_generator
 from utils.statistics.bootstrap import bootstrap, cluster_numbers
-from utils.statistics.compare_models import Comparison, compare_figures, compare_scores
+from utils.statistics.compare_models import Comparison, compare_metrics, compare_scores
 from utils.statistics.ladders import build_ladders
 from utils.statistics.logistic_fit import LogisticFit, fit_logistic
 from utils.statistics.metric import HIGHER_IS_BETTER
+from utils.statistics.metrics import SCORE_METRICS, distribution_metrics, score_metrics
 from utils.statistics.predictions import Predictions
+from utils.statistics.resampled import Pearson, Resampled, RootMean
+from utils.statistics.resampled_pairs import PairMean
 from utils.statistics.ties import won
-from utils.statistics.weighted_figures import (
-    Figure,
-    PairMean,
-    Pearson,
-    RootMean,
-    histogram_figures,
-    score_figures,
-)
 
 SIGNIFICANT = 0.05
 # Of labels without units: only how far the orders agree.
 _OF_ORDER = ("srcc", "krcc")
-_OF_SCORES = ("srcc", "plcc", "krcc", "rmse", "mae")
-Named = dict[str, Figure]
+Named = dict[str, Resampled]
 Places = tuple[np.ndarray, np.ndarray]  # of the better and the worse image of pairs, (P,) each
 
 
@@ -89,14 +83,14 @@ def judge(config: Config, matched: Matched, pairs: Pairs | None) -> Judgement:
         if opinion is not None:
             rng = numpy_generator(config.seed, "bootstrap")
             found = compare_scores(matched.scores, opinion, clusters, config.bootstrap, rng)
-            rows += [row for row in found if row.figure in _names(matched)]
+            rows += [row for row in found if row.metric in _names(matched)]
         if any(more.values()):
             rng = numpy_generator(config.seed, "bootstrap")
-            rows += compare_figures(more, clusters, config.bootstrap, rng)
+            rows += compare_metrics(more, clusters, config.bootstrap, rng)
     with _heard(remarks):
         own = _intervals(config, figures, clusters)
     names = list(next(iter(figures.values())))
-    rows.sort(key=lambda row: names.index(row.figure))
+    rows.sort(key=lambda row: names.index(row.metric))
     return Judgement(own, rows, drawn, fit, list(dict.fromkeys(remarks)))
 
 
@@ -104,7 +98,7 @@ def better_of(row: Comparison) -> str | None:
     """The run that a row shows to be better after Holm's correction; None: no difference shown."""
     if not row.p_holm < SIGNIFICANT:
         return None
-    higher = HIGHER_IS_BETTER[row.figure.removesuffix("_4p")]
+    higher = HIGHER_IS_BETTER[row.metric.removesuffix("_4p")]
     return row.first if (row.difference > 0) == higher else row.second
 
 
@@ -144,12 +138,12 @@ def _of_scores(matched: Matched, scores: np.ndarray) -> Named:
     """Those that compare_scores compares, as far as they mean something."""
     if matched.opinion is None:
         return {}
-    found = score_figures(scores, matched.opinion)
+    found = score_metrics(scores, matched.opinion).found
     return {name: found[name] for name in _names(matched)}
 
 
 def _names(matched: Matched) -> tuple[str, ...]:
-    return _OF_SCORES if matched.labels.bucket is None else _OF_ORDER
+    return SCORE_METRICS if matched.labels.bucket is None else _OF_ORDER
 
 
 def _more(
@@ -161,9 +155,9 @@ def _more(
     votes = matched.labels.votes
     bins = {own.shape[1] for own in matched.probs.values()}
     if votes is not None and len(matched.probs) == len(matched.runs) and bins == {votes.shape[1]}:
-        figures |= histogram_figures(found.probs, votes)
+        figures |= distribution_metrics(found.probs, votes).metrics()
     if pairs is not None:
-        figures |= pairs.measure(pairs.targets, found, clusters)
+        figures |= pairs.measure(pairs.targets, found, clusters).metrics()
     better, worse = ladders
     if len(better):
         ahead = won(scores[better], scores[worse])
@@ -174,7 +168,7 @@ def _more(
 
 def ladder_pairs(matched: Matched) -> Places:
     """(better (P,), worse (P,)): every two images of a ladder with different levels, as
-    `ladder_accuracy` of utils/statistics/ranking_metrics.py counts them.
+    `ladder_accuracy` of utils/statistics/ladder_metrics.py counts them.
     """
     levels = matched.levels or ()
     known = np.array([i for i, one in enumerate(levels) if one.level is not None], dtype=np.int64)

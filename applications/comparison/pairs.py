@@ -19,8 +19,8 @@ from applications.tasks import TASKS
 from applications.training.run_folder import set_fields
 from config import make_config, read_config
 from dataloader.sources import Source
+from utils.statistics.metrics import Measured
 from utils.statistics.predictions import Predictions
-from utils.statistics.weighted_figures import Figure
 
 _PLACES = ("data", "images", "labels", "photos", "test_list")
 _OF_IMAGES = ("better", "worse", "first", "second")  # targets that are places of images
@@ -34,7 +34,7 @@ class Pairs:
     """
 
     targets: dict[str, np.ndarray]
-    measure: Callable[[dict[str, np.ndarray], Predictions, np.ndarray], dict[str, Figure]]
+    measure: Callable[[dict[str, np.ndarray], Predictions, np.ndarray], Measured]
     sources: tuple[Source, ...]
 
     def lines(self) -> set[tuple[int, int]]:
@@ -92,7 +92,7 @@ def _of_run(run: ComparedRun, matched: Matched, runtime: Runtime) -> Pairs:
     if matched.labels.bucket is not None:
         targets["bucket"] = matched.labels.bucket  # in the order of the matched images
     sources = dict(zip(positions.tolist(), split.targets.paths, strict=True))
-    return Pairs(targets, task.resampled, tuple(sources[i] for i in range(len(sources))))
+    return Pairs(targets, task.measure, tuple(sources[i] for i in range(len(sources))))
 
 
 def _key(run: ComparedRun, image: object) -> str:

@@ -105,7 +105,11 @@ def as_json(found: Found) -> dict[str, Any]:
             "bootstrap": judged.drawn,
             "fit": judged.fit,
             "significance": [
-                {**dataclasses.asdict(row), "better": better_of(row)} for row in judged.rows
+                # The file has said "figure" since it was first written.
+                {"figure" if name == "metric" else name: value for name, value in own.items()}
+                | {"better": better_of(row)}
+                for row in judged.rows
+                for own in [dataclasses.asdict(row)]
             ],
             "disagreement": [_disagreement(found, one) for one in found.disagreements],
             "rule": RULE,

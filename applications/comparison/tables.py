@@ -116,7 +116,7 @@ def _significance(found: Found) -> Iterator[str]:
         rows[0] += ["williams p_holm", "steiger p_holm"]
     for row in found.judged.rows:
         cells = [
-            row.figure, f"{letters[row.first]} - {letters[row.second]}", number(row.difference),
+            row.metric, f"{letters[row.first]} - {letters[row.second]}", number(row.difference),
             interval(row.low, row.high), p_value(row.p), p_value(row.p_holm), verdict(row, letters),
         ]  # fmt: skip
         if tested:

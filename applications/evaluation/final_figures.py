@@ -23,10 +23,10 @@ from dataloader.labels.vote_spread import SPREAD_FILE, read_spread
 from dataloader.targets.pairs import linked
 from utils.runtime.seed import numpy_generator
 from utils.statistics import vote_noise
-from utils.statistics.bootstrap import bootstrap, cluster_numbers, value_of
+from utils.statistics.bootstrap import bootstrap, cluster_numbers
 from utils.statistics.logistic_fit import KINDS, LogisticFit, fit_logistic
 from utils.statistics.predictions import Opinions, Predictions
-from utils.statistics.weighted_figures import Figure, Mean, Pearson, RootMean
+from utils.statistics.resampled import Mean, Pearson, Resampled, RootMean
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def final_figures(
     """
     targets, scores = judged.split.targets, judged.found.scores
     clusters, unit = image_clusters(targets)
-    figures = task.resampled(targets.all(), judged.found, clusters)
+    figures = task.measure(targets.all(), judged.found, clusters).metrics()
     remarks: list[str] = []
     opinions = task.opinions(targets)
     if opinions is None and config.fit:
@@ -80,7 +80,7 @@ def final_figures(
         described = {fit.kind: dataclasses.asdict(fit) for fit in fits}
         values = {
             **values,
-            **{name: value_of(figure, len(scores)) for name, figure in more.items()},
+            **{name: metric.value for name, metric in more.items()},
             **resolved,
             "fit": on.split.name,
             "fits": described,
@@ -135,8 +135,8 @@ def _fits(task: Task, on: Judged) -> list[LogisticFit]:
 
 def _after_fits(
     fits: list[LogisticFit], scores: np.ndarray, opinions: Opinions
-) -> dict[str, Figure]:
-    figures: dict[str, Figure] = {}
+) -> dict[str, Resampled]:
+    figures: dict[str, Resampled] = {}
     for fit in fits:
         mapped = fit(scores)
         figures[f"plcc_{fit.kind}"] = Pearson(mapped, opinions.mos)
@@ -144,7 +144,7 @@ def _after_fits(
     return figures
 
 
-def _outliers(fit: LogisticFit, scores: np.ndarray, opinions: Opinions) -> dict[str, Figure]:
+def _outliers(fit: LogisticFit, scores: np.ndarray, opinions: Opinions) -> dict[str, Resampled]:
     """Errors after a fit that failed are nan, and so is their share."""
     if opinions.std is None:
         return {}
@@ -161,22 +161,24 @@ def _outliers(fit: LogisticFit, scores: np.ndarray, opinions: Opinions) -> dict[
 
 def _resolved(
     config: Config, scores: np.ndarray, opinions: Opinions, clusters: np.ndarray, remarks: list[str]
-) -> tuple[dict[str, float], dict[str, Figure]]:
+) -> tuple[dict[str, float], dict[str, Resampled]]:
     """(resolving power, what of it is to be resampled)."""
     if opinions.std is None or opinions.votes is None:
         return {}, {}
     rng = numpy_generator(config.seed, "resolving power")
     columns = scores, opinions.mos, opinions.std, opinions.votes
     pairs = vote_noise.opinion_pairs(*columns, rng)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        found = vote_noise.resolving_power(pairs)
-    remarks += [str(w.message) for w in caught]
-    return found, vote_noise.resampled_power(pairs, clusters) if config.bootstrap else {}
+    found = vote_noise.resolving_power(pairs, clusters)
+    remarks += found.reasons
+    return found.values(), found.metrics()
 
 
 def _intervals(
-    config: Config, figures: dict[str, Figure], clusters: np.ndarray, unit: str, remarks: list[str]
+    config: Config,
+    figures: dict[str, Resampled],
+    clusters: np.ndarray,
+    unit: str,
+    remarks: list[str],
 ) -> dict[str, Any]:
     rng = numpy_generator(config.seed, "bootstrap")
     with warnings.catch_warnings(record=True) as caught:

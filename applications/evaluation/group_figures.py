@@ -11,11 +11,12 @@ import numpy as np
 from applications.tasks import Task
 from dataloader.batch import Targets
 from dataloader.labels.levels import Level
-from utils.statistics.bootstrap import FEWEST, bootstrap, cluster_numbers, value_of
+from utils.statistics.bootstrap import FEWEST, bootstrap, cluster_numbers
 from utils.statistics.metrics import undefined
 from utils.statistics.predictions import Predictions
+from utils.statistics.resampled import Resampled, Spearman
+from utils.statistics.resampled_pairs import PairMean
 from utils.statistics.ties import won
-from utils.statistics.weighted_figures import Figure, PairMean, Spearman
 
 NO_GROUP = -1
 
@@ -82,7 +83,7 @@ class _Opinions:
 
     def figure(
         self, lines: np.ndarray, images: np.ndarray, owner: np.ndarray
-    ) -> tuple[Figure, str | None]:
+    ) -> tuple[Resampled, str | None]:
         """(the figure, why it does not exist)."""
         x, y = self._scores[images], self._opinions[images]
         if not np.isfinite(x + y).all():
@@ -101,7 +102,7 @@ class _Pairs:
 
     def figure(
         self, lines: np.ndarray, images: np.ndarray, owner: np.ndarray
-    ) -> tuple[Figure, str | None]:
+    ) -> tuple[Resampled, str | None]:
         won = self._won[lines]
         better, worse = (np.searchsorted(images, end[lines]) for end in (self.first, self.second))
         known = np.isfinite(won).all()
@@ -141,7 +142,7 @@ def _positions(of_line: np.ndarray, count: int) -> list[np.ndarray]:
 
 
 def _measured(
-    figure: Figure,
+    figure: Resampled,
     reason: str | None,
     owner: np.ndarray,
     samples: int,
@@ -153,7 +154,7 @@ def _measured(
     if reason:
         return math.nan, math.nan, math.nan, reason
     if not samples:
-        return value_of(figure, len(owner)), math.nan, math.nan, "no resamples: no interval"
+        return figure.value, math.nan, math.nan, "no resamples: no interval"
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         found = bootstrap({"it": figure}, owner, samples, rng)["it"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import warnings
 from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
@@ -17,12 +16,10 @@ from dataloader.labels.levels import LEVELS_FILE
 from utils.drawing.panels import MOST_LINES, ladder_charts, spread
 from utils.drawing.sheet import Panel, sheet
 from utils.files.writing import write_atomic, write_text
-from utils.statistics.ladder_resamples import resampled_ladders
+from utils.statistics.ladder_metrics import LADDER_METRICS, ladder_metrics
 from utils.statistics.ladders import Ladders, build_ladders
 from utils.statistics.predictions import Predictions
-from utils.statistics.ranking_metrics import FIGURES, ladder_metrics
-from utils.statistics.share_figures import Among
-from utils.statistics.weighted_figures import Figure
+from utils.statistics.resampled import Among, Resampled
 from utils.text import csv_text
 
 # Columns of the tables: heading, figure.
@@ -37,36 +34,35 @@ _BY_LEVEL = (
 )  # fmt: skip
 _IN_CSV = (
     "images", "mean_score", "n_steps", "step_accuracy",
-    "n_ladders", "n_ladder_pairs", "n_p_test_pairs", *FIGURES,
+    "n_ladders", "n_ladder_pairs", "n_p_test_pairs", *LADDER_METRICS,
 )  # fmt: skip
 
 _MOST_PANELS = 48  # of the picture
 
 
 def ladder_figures(targets: Targets, found: Predictions) -> tuple[dict[str, Any], list[str]]:
-    """(figures of utils/statistics/ranking_metrics.py, why some are nan); nothing where no level is
+    """(metrics of utils/statistics/ladder_metrics.py, why some are nan); nothing where no level is
     known. Images of unknown level are left out.
     """
     columns = known_columns(targets, found.scores)
     if not len(columns[0]):
         return {}, []
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        values = ladder_metrics(*columns)
-    return values, [str(w.message) for w in caught]
+    found = ladder_metrics(*columns)
+    return found.values(), list(found.overall.reasons)
 
 
-def resampled_figures(targets: Targets, found: Predictions) -> dict[str, Figure]:
+def resampled_figures(targets: Targets, found: Predictions) -> dict[str, Resampled]:
     """Those over all distortions, to be resampled by reference; nothing where no level is known."""
     columns, images = known_columns(targets, found.scores), _known(targets)
     if not images:
         return {}
-    return {name: Among(f, images) for name, f in resampled_ladders(*columns).items()}
+    found = ladder_metrics(*columns).overall.metrics()
+    return {name: Among(metric, images, len(targets.paths)) for name, metric in found.items()}
 
 
 def check_monitor(figure: str, val: Split | None) -> None:
     """ValueError for a figure of ladders that not even a perfect network has on these labels."""
-    if figure not in FIGURES or val is None:
+    if figure not in LADDER_METRICS or val is None:
         return
     levels = val.targets.levels
     if levels is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -291,10 +290,8 @@ def raise_together(fault: str | None) -> None:
 
 
 def figures(task, targets, found: Predictions) -> tuple[dict[str, float], list[str]]:
-    """(figures by name, warnings as text): a constant prediction gives nan and a line that
+    """(metrics by name, why some are nan): a constant prediction gives nan and a line that
     says so.
     """
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        values = task.measure(targets.all(), found)
-    return values, [str(w.message) for w in caught]
+    measured = task.measure(targets.all(), found)
+    return measured.values(), list(measured.reasons)

@@ -55,7 +55,7 @@ class _Page:
     def _verdicts(self) -> Html:
         """One line for every two runs, about the first figure."""
         rows = self.found.judged.rows
-        rows = [row for row in rows if row.figure == rows[0].figure]
+        rows = [row for row in rows if row.metric == rows[0].metric]
         boxes = [self._said(row) for row in rows[:_MOST_VERDICTS]]
         return together(*boxes)
 
@@ -64,12 +64,12 @@ class _Page:
         figures = f"{first} - {second} = {row.difference:+.4f} {interval(row.low, row.high)}"
         better = better_of(row)
         if row.p_holm != row.p_holm:
-            said, kind = f"{row.figure}: {first} and {second} cannot be tested", "warn"
+            said, kind = f"{row.metric}: {first} and {second} cannot be tested", "warn"
         elif better is None:
-            said, kind = f"{row.figure}: no difference of {first} and {second} is shown", "warn"
+            said, kind = f"{row.metric}: no difference of {first} and {second} is shown", "warn"
         else:
             other = second if better == row.first else first
-            said, kind = f"{row.figure}: {self.letters[better]} is better than {other}", "good"
+            said, kind = f"{row.metric}: {self.letters[better]} is better than {other}", "good"
         shown = f"{said} ({figures}, p_holm {p_value(row.p_holm)})"
         return element("div", shown, class_=f"verdict {kind}")
 
@@ -114,7 +114,7 @@ class _Page:
             better = verdict(row, self.letters)
             mark = "good" if better_of(row) else "soft"
             cells = [
-                row.figure, both, cell(number(row.difference), row.difference),
+                row.metric, both, cell(number(row.difference), row.difference),
                 interval(row.low, row.high), _p(row.p), _p(row.p_holm),
                 cell(element("span", better, class_=mark), better),
             ]  # fmt: skip

@@ -60,10 +60,10 @@ def figure_charts(found: Found) -> list[Described]:
     differences: list[Mark] = [Upright(0.0)]
     for number, (first, second) in enumerate(pairs):
         rows = [r for r in judged.rows if (r.first, r.second) == (first, second)]
-        rows = [r for r in rows if r.figure in names]
+        rows = [r for r in rows if r.metric in names]
         values = np.array([[r.difference, r.low, r.high] for r in rows])
         label = f"{found.letters[first]} - {found.letters[second]}"
-        labels = [r.figure for r in rows]
+        labels = [r.metric for r in rows]
         differences.append(Ranges(labels, *values.T, name=label, colour=number % _COLOURS))
     title = "Differences, 95% intervals"
     if len(pairs) <= _COLOURS:

@@ -8,8 +8,7 @@ from applications.evaluation.final_figures import image_clusters
 from applications.reports.parts import Beside, Evaluation, Section, shown
 from utils.drawing.chart import Band, Bars, Chart, Level, Line, Points
 from utils.html_page import Html, element, table
-from utils.statistics.calibration import calibration
-from utils.statistics.fit_band import fit_band
+from utils.statistics.calibration import calibration, fit_band
 
 _CURVE = 121  # points of a drawn curve
 _BINS = 24  # of a histogram of residuals

@@ -11,8 +11,8 @@ from applications.tasks.rank import Rank
 from applications.tasks.regress import Regress
 from applications.tasks.siamese import Siamese
 from config import Config
+from utils.statistics.ladder_metrics import LADDER_METRICS
 from utils.statistics.metric import HIGHER_IS_BETTER
-from utils.statistics.ranking_metrics import FIGURES as LADDER_METRICS
 
 TASKS: dict[str, Task] = {
     "rank": Rank(),

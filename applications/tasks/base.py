@@ -13,8 +13,8 @@ from dataloader.batch import Targets
 from dataloader.labels.levels import Level
 from dataloader.sources import Source
 from models.quality_net import Prediction, QualityNet
+from utils.statistics.metrics import Measured
 from utils.statistics.predictions import Opinions, Predictions
-from utils.statistics.weighted_figures import Figure
 
 Arrays = dict[str, np.ndarray]
 # () -> (positions of some training images (M,), the network's present scores of them (M,)).
@@ -61,17 +61,12 @@ class Task:
         """
         return None
 
-    def measure(self, labels: Arrays, found: Predictions) -> dict[str, float]:
-        """Metrics by name, with a UserWarning that says why some are nan; labels: of all lines,
-        against the images of `found` in order.
-        """
-        raise NotImplementedError
-
-    def resampled(
-        self, labels: Arrays, found: Predictions, clusters: np.ndarray
-    ) -> dict[str, Figure]:
-        """Those of `measure` that can have an interval; clusters (M,): which images are drawn
-        together.
+    def measure(
+        self, labels: Arrays, found: Predictions, clusters: np.ndarray | None = None
+    ) -> Measured:
+        """What the predictions are judged by, as values and to be resampled. labels: of all lines,
+        against the images of `found` in order; clusters (M,): which images are drawn together,
+        None: each alone.
         """
         raise NotImplementedError
 

@@ -15,9 +15,8 @@ from dataloader.batch import DistributionTargets, Targets
 from dataloader.labels.levels import Level
 from dataloader.sources import Source
 from models.quality_net import QualityNet
-from utils.statistics import metrics
+from utils.statistics.metrics import Measured, distribution_metrics, moments_of_votes
 from utils.statistics.predictions import Opinions, Predictions
-from utils.statistics.weighted_figures import Figure, histogram_figures
 
 
 class Emd(Task):
@@ -53,22 +52,19 @@ class Emd(Task):
         with torch.no_grad():
             head.fc.bias.copy_(mean - mean.mean())
 
-    def measure(self, labels: Arrays, found: Predictions) -> dict[str, float]:
+    def measure(
+        self, labels: Arrays, found: Predictions, clusters: np.ndarray | None = None
+    ) -> Measured:
         bins = labels["probs"].shape[1]
         if found.bins != bins:
             raise ValueError(
                 f"the network has {found.bins} branches, the labels {bins} bins: they must agree"
             )
-        return metrics.distribution_metrics(found.probs, labels["probs"])
-
-    def resampled(
-        self, labels: Arrays, found: Predictions, clusters: np.ndarray
-    ) -> dict[str, Figure]:
-        return histogram_figures(found.probs, labels["probs"])
+        return distribution_metrics(found.probs, labels["probs"])
 
     def opinions(self, targets: Targets) -> Opinions:
         votes: np.ndarray | None = getattr(targets, "votes", None)
-        mos, std = metrics.moments_of_votes(targets.all()["probs"])
+        mos, std = moments_of_votes(targets.all()["probs"])
         if votes is not None:  # of the people asked, as an estimate for all: n - 1
             std = std * np.sqrt(votes / np.maximum(votes - 1, 1))
         return Opinions(mos, std, votes)

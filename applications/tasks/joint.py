@@ -17,9 +17,8 @@ from dataloader.batch import RelatedDistributions
 from dataloader.labels.levels import Level
 from dataloader.sources import Source
 from dataloader.targets.buckets import BucketedDistributions
-from utils.statistics import metrics, order_metrics
+from utils.statistics.metrics import Measured, distribution_mean, order_metrics
 from utils.statistics.predictions import Predictions
-from utils.statistics.weighted_figures import Figure, OrderShare
 
 
 class Joint(Emd):
@@ -27,17 +26,12 @@ class Joint(Emd):
 
     metrics = ("pair_accuracy", *Emd.metrics)
 
-    def measure(self, labels: Arrays, found: Predictions) -> dict[str, float]:
-        of_histograms = super().measure(labels, found)
-        means = (metrics.distribution_mean(p) for p in (found.probs, labels["probs"]))
-        return {**of_histograms, **order_metrics.order_metrics(*means)}
-
-    def resampled(
-        self, labels: Arrays, found: Predictions, clusters: np.ndarray
-    ) -> dict[str, Figure]:
-        mean, voted = (metrics.distribution_mean(p) for p in (found.probs, labels["probs"]))
-        order: dict[str, Figure] = {"pair_accuracy": OrderShare(mean, voted)}
-        return order | super().resampled(labels, found, clusters)
+    def measure(
+        self, labels: Arrays, found: Predictions, clusters: np.ndarray | None = None
+    ) -> Measured:
+        of_histograms = super().measure(labels, found, clusters)
+        means = (distribution_mean(p) for p in (found.probs, labels["probs"]))
+        return of_histograms | order_metrics(*means)
 
 
 class EmdRank(Joint):

@@ -9,10 +9,8 @@ from config import Config
 from criterions.ranking_loss import RankingLoss
 from dataloader.labels.levels import Level
 from dataloader.targets.pairs import PairTargets
-from utils.statistics import metrics
+from utils.statistics.metrics import Measured, pair_metrics
 from utils.statistics.predictions import Predictions
-from utils.statistics.ties import won
-from utils.statistics.weighted_figures import Figure, PairMean
 
 
 class Rank(Task):
@@ -27,12 +25,7 @@ class Rank(Task):
     def criterion(self, config: Config, labels: Arrays) -> RankingLoss:
         return RankingLoss(config.margin, config.hard_pairs)
 
-    def measure(self, labels: Arrays, found: Predictions) -> dict[str, float]:
-        return metrics.pair_metrics(found.scores[labels["better"]], found.scores[labels["worse"]])
-
-    def resampled(
-        self, labels: Arrays, found: Predictions, clusters: np.ndarray
-    ) -> dict[str, Figure]:
-        better, worse = labels["better"], labels["worse"]
-        ahead = won(found.scores[better], found.scores[worse])
-        return {"pair_accuracy": PairMean(ahead, better, worse, clusters)}
+    def measure(
+        self, labels: Arrays, found: Predictions, clusters: np.ndarray | None = None
+    ) -> Measured:
+        return pair_metrics(found.scores, labels["better"], labels["worse"], clusters)

@@ -13,9 +13,8 @@ from dataloader.batch import ScoreTargets, Targets
 from dataloader.labels.levels import Level
 from dataloader.sources import Source
 from models.quality_net import QualityNet
-from utils.statistics import metrics
+from utils.statistics.metrics import Measured, score_metrics
 from utils.statistics.predictions import Opinions, Predictions
-from utils.statistics.weighted_figures import Figure, score_figures
 
 
 class Regress(Task):
@@ -56,13 +55,10 @@ class Regress(Task):
                 offset, scale = start + slope * float(head.offset), slope * float(head.scale)
         head.set_scale(offset, scale)
 
-    def measure(self, labels: Arrays, found: Predictions) -> dict[str, float]:
-        return metrics.score_metrics(found.scores, labels["mos"])
-
-    def resampled(
-        self, labels: Arrays, found: Predictions, clusters: np.ndarray
-    ) -> dict[str, Figure]:
-        return score_figures(found.scores, labels["mos"])
+    def measure(
+        self, labels: Arrays, found: Predictions, clusters: np.ndarray | None = None
+    ) -> Measured:
+        return score_metrics(found.scores, labels["mos"])
 
     def opinions(self, targets: Targets) -> Opinions:
         return Opinions(targets.all()["mos"])

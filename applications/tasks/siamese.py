@@ -12,9 +12,8 @@ from criterions.contrastive_loss import ContrastiveLoss
 from dataloader.labels.levels import Level
 from dataloader.targets.buckets import BucketTargets
 from models.quality_net import QualityNet
-from utils.statistics import order_metrics
+from utils.statistics.metrics import Measured, bucket_metrics
 from utils.statistics.predictions import Predictions
-from utils.statistics.weighted_figures import Figure, Kendall, PairMean, Spearman
 
 
 class Siamese(Task):
@@ -38,17 +37,8 @@ class Siamese(Task):
             "emd say which bucket is the better one"
         )
 
-    def measure(self, labels: Arrays, found: Predictions) -> dict[str, float]:
+    def measure(
+        self, labels: Arrays, found: Predictions, clusters: np.ndarray | None = None
+    ) -> Measured:
         pairs = (labels[name] for name in ("first", "second", "same"))
-        return order_metrics.bucket_metrics(found.scores, labels["bucket"], *pairs)
-
-    def resampled(
-        self, labels: Arrays, found: Predictions, clusters: np.ndarray
-    ) -> dict[str, Figure]:
-        first, second = labels["first"], labels["second"]
-        right = (np.abs(found.scores[first] - found.scores[second]) < 0.5) == labels["same"]
-        return {
-            "same_bucket_accuracy": PairMean(right.astype(np.float64), first, second, clusters),
-            "srcc": Spearman(found.scores, labels["bucket"]),
-            "krcc": Kendall(found.scores, labels["bucket"]),
-        }
+        return bucket_metrics(found.scores, labels["bucket"], *pairs, clusters)

@@ -2,7 +2,7 @@
 
     python tests/benchmarks/bench_bootstrap.py --images 10000 --samples 10000
 
-One thread of NumPy and one process; each figure alone, then all of them from the same resamples.
+One thread of NumPy and one process; each metric alone, then all of them from the same resamples.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from utils.statistics.bootstrap import bootstrap  # noqa: E402
-from utils.statistics.weighted_figures import score_figures  # noqa: E402
+from utils.statistics.metrics import score_metrics  # noqa: E402
 
 
 def main() -> None:
@@ -35,9 +35,9 @@ def main() -> None:
     if flags.references:
         owner = owner % flags.references
     begun = time.perf_counter()
-    figures = score_figures(pred, mos)
+    metrics = score_metrics(pred, mos).metrics()
     print(f"prepared in {time.perf_counter() - begun:.2f} s")
-    for name, chosen in [*((n, {n: f}) for n, f in figures.items()), ("all five", figures)]:
+    for name, chosen in [*((n, {n: f}) for n, f in metrics.items()), ("all five", metrics)]:
         wall, cpu = time.perf_counter(), time.process_time()
         found = bootstrap(chosen, owner, flags.samples, rng)
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu

@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.utils.statistics.test_bootstrap import rated, spanned, truth  # noqa: E402
 from utils.statistics.bootstrap import bootstrap  # noqa: E402
-from utils.statistics.weighted_figures import Kendall, Pearson, RootMean, Spearman  # noqa: E402
+from utils.statistics.resampled import Kendall, Pearson, RootMean, Spearman  # noqa: E402
 
 # how they are drawn, clusters, images in each, correlation, share of the variance that is the
 # cluster's
@@ -53,13 +53,13 @@ def simulate(case: tuple[Any, int, int, float, float], runs: int, samples: int, 
     wide = stats.t.ppf(0.975, clusters - 1) * np.sqrt(clusters / (clusters - 1))
     for _ in range(runs):
         owner, x, y = draw(rng, clusters, each, rho, share)
-        figures = {
+        metrics = {
             "srcc": Spearman(x, y), "plcc": Pearson(x, y),
             "krcc": Kendall(x, y), "rmse": RootMean((x - y) ** 2),
         }  # fmt: skip
         left_out = (owner[None, :] != np.arange(clusters)[:, None]).astype(np.float64)
-        for name, found in bootstrap(figures, owner, samples, rng).items():
-            jackknife = figures[name](left_out)
+        for name, found in bootstrap(metrics, owner, samples, rng).items():
+            jackknife = metrics[name](left_out)
             ends = {
                 "percentile": np.quantile(found.resamples, [0.025, 0.975]),
                 "wide": np.quantile(found.resamples, special.ndtr([-wide, wide])),

@@ -1,10 +1,10 @@
-"""Bootstrap intervals of evaluation figures: images drawn with replacement, or whole clusters.
+"""Bootstrap intervals of metrics: images drawn with replacement, or whole clusters.
 
 Images of one reference share its content, so their errors are not independent; where references
 are known, whole references are drawn (cluster bootstrap: Davison and Hinkley, "Bootstrap Methods
-and their Application", 1997, section 3.8). The resamples give the standard error of the figure on
+and their Application", 1997, section 3.8). The resamples give the standard error of the metric on
 the scale where it spreads evenly (Fisher's z for correlations, 1 / x for errors, logit for shares),
-and the interval is Student's t with one degree of freedom less than clusters around the figure
+and the interval is Student's t with one degree of freedom less than clusters around the metric
 itself, turned back; a share at the best of some thresholds is moved by its estimated bias.
 
 Few clusters whose errors happen to agree make a model look better than it is and, at once, surer:
@@ -24,17 +24,14 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import special, stats
 
-from utils.statistics.weighted_figures import Figure
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from utils.statistics.resampled import Floats, Ints, Resampled
 
 FEWEST = 5  # clusters, or images, below which an interval says nothing
 _BLOCK = 1 << 17  # counts in memory at once: a block stays in the processor's cache
-# Resamples in which a figure does not exist, such as one of equal images: above this share no
+# Resamples in which a metric does not exist, such as one of equal images: above this share no
 # interval.
 _MOST_UNDEFINED = 0.05
 
@@ -49,7 +46,7 @@ def _turned_more(values: Floats) -> Floats:
 
 
 def _and_back(values: Floats) -> Floats:
-    """From 0 on there is no such error; the `limits` of a figure say how far it may go."""
+    """From 0 on there is no such error; the `limits` of a metric say how far it may go."""
     return np.where(values < 0, np.abs(np.where(values < 0, values, 1.0)) ** (-2 / 3), np.inf)
 
 
@@ -91,7 +88,7 @@ def _above(scale: _Scale, value: float, known: Floats, reach: float) -> float:
 
 
 _WorseEnd = Callable[[_Scale, float, Floats, float], float]
-# Where a figure spreads evenly, by the `scale` of utils/statistics/weighted_figures.py, and how far
+# Where a metric spreads evenly, by the `scale` of utils/statistics/resampled.py, and how far
 # the end that is worse for the model goes, where that is further.
 _SCALES: dict[str, tuple[_Scale, _WorseEnd | None]] = {
     "correlation": (_Z, _beside),
@@ -106,7 +103,7 @@ _SCALES: dict[str, tuple[_Scale, _WorseEnd | None]] = {
 
 @dataclass(frozen=True)
 class Interval:
-    """A figure, its interval (nan, nan where there is none), its standard error on its scale, and
+    """A metric, its interval (nan, nan where there is none), its standard error on its scale, and
     the resamples (B,) behind them.
     """
 
@@ -121,11 +118,6 @@ def cluster_numbers(names: Sequence[Hashable]) -> Ints:
     """Whole numbers (N,) from 0, one for each distinct name."""
     numbers: dict[Hashable, int] = {}
     return np.array([numbers.setdefault(name, len(numbers)) for name in names], dtype=np.int64)
-
-
-def value_of(figure: Figure, images: int) -> float:
-    """The figure itself: every image once."""
-    return float(figure(np.ones((1, images)))[0])
 
 
 def draws(clusters: Ints, samples: int, rng: np.random.Generator) -> Iterator[Floats]:
@@ -144,35 +136,36 @@ def draws(clusters: Ints, samples: int, rng: np.random.Generator) -> Iterator[Fl
 
 
 def bootstrap(
-    figures: Mapping[str, Figure],
+    metrics: Mapping[str, Resampled],
     clusters: ArrayLike,
     samples: int,
     rng: np.random.Generator,
     level: float = 0.95,
 ) -> dict[str, Interval]:
-    """The interval of every figure, all of them from the same resamples.
+    """The interval of every metric, all of them from the same resamples.
 
-    figures: name -> callable of utils/statistics/weighted_figures.py. clusters: (N,) from
-    `cluster_numbers`, arange(N) where every image is its own. One UserWarning says which figures
+    clusters: (N,) from
+    `cluster_numbers`, arange(N) where every image is its own. One UserWarning says which metrics
     have no interval: below FEWEST clusters, undefined, or without a spread.
     """
     owner = np.asarray(clusters, dtype=np.int64)
     count = int(owner.max(initial=-1)) + 1
-    values = {name: value_of(figure, len(owner)) for name, figure in figures.items()}
+    every = np.ones((1, len(owner)))
+    values = {name: float(metric(every)[0]) for name, metric in metrics.items()}
     if count < FEWEST:
         _warn([f"{count} independent images or references: too few for an interval: nan"])
         none = np.empty(0)
         return {name: Interval(v, np.nan, np.nan, np.nan, none) for name, v in values.items()}
-    rows: dict[str, list[Floats]] = {name: [] for name in figures}
+    rows: dict[str, list[Floats]] = {name: [] for name in metrics}
     for counts in draws(owner, samples, rng):
-        for name, figure in figures.items():
-            rows[name].append(figure(counts))
+        for name, metric in metrics.items():
+            rows[name].append(metric(counts))
     found, reasons = {}, []
-    for name, figure in figures.items():
+    for name, metric in metrics.items():
         resamples = np.concatenate(rows[name])
         alone = count == len(owner)
-        ends, reason = interval_of(figure.scale, values[name], resamples, count, level, alone)
-        low, high = np.clip(ends[:2], *getattr(figure, "limits", (-np.inf, np.inf)))
+        ends, reason = interval_of(metric.scale, values[name], resamples, count, level, alone)
+        low, high = np.clip(ends[:2], *metric.limits)
         found[name] = Interval(values[name], float(low), float(high), ends[2], resamples)
         reasons.append(reason and f"{name} {reason}: no interval")
     _warn(reasons)
@@ -193,8 +186,8 @@ def interval_of(
     level: float = 0.95,
     alone: bool = False,
 ) -> tuple[tuple[float, float, float], str | None]:
-    """((low, high, standard error), why they are nan) of a figure and its resamples (B,), each of
-    `count` clusters. The error is on the figure's scale. alone: a cluster is a single image, so
+    """((low, high, standard error), why they are nan) of a metric and its resamples (B,), each of
+    `count` clusters. The error is on the metric's scale. alone: a cluster is a single image, so
     that no end is wide by design.
     """
     nothing = (np.nan, np.nan, np.nan)
@@ -211,7 +204,7 @@ def interval_of(
     with np.errstate(divide="ignore", invalid="ignore"):
         moved, centre = there(known), there(np.array(value))
     if np.isfinite(moved).all() and np.isfinite(centre):
-        if scale == "best":  # the choice raises resamples as much as it has raised the figure
+        if scale == "best":  # the choice raises resamples as much as it has raised the metric
             centre = 2 * centre - moved.mean()
         error = float(np.std(moved, ddof=1))
         low, high = back(centre + np.array([-tail, tail]) * error)
@@ -222,7 +215,7 @@ def interval_of(
                 end = worse((there, back), value, known, reach)
                 low, high = (min(low, end), high) if centre > 0 else (low, max(high, end))
             return (float(low), float(high), error * _grown(count)), None
-    # At the end of its scale (a correlation of 1, a share of 0) a figure has no standard error
+    # At the end of its scale (a correlation of 1, a share of 0) a metric has no standard error
     # there, and an error that hardly any cluster bears has no upper end: percentiles, as far out
     # in the tails.
     low, high = np.quantile(known, special.ndtr([-tail, tail]))

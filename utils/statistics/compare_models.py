@@ -1,46 +1,49 @@
 """Two or more models on the same images: is one better than another, or is it chance?
 
-The difference of a figure is resampled with both models on the same drawn images, or references,
-so that what makes an image hard for both cancels. p is that of Student's t for the difference over
-its bootstrap standard error; Holm's correction is over the pairs of models, for each figure.
+The difference of a metric is resampled with both models on the same drawn images, or references, so
+that what makes an image hard for both cancels. p is that of Student's t for the difference over its
+bootstrap standard error; Holm's correction is over the pairs of models, for each metric.
+
+Beside it stand tests of dependent correlations: of two models A and B and the MOS y, both on the
+same n images, is r(A, y) different from r(B, y)? They assume normal variables and independent
+images. With Spearman's correlations in place of Pearson's they are an approximation in wide use;
+with several images of one reference they find too much, and the cluster bootstrap does not.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
+import math
 import warnings
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import stats
 
-from utils.statistics.bootstrap import Interval, bootstrap, interval_of, value_of
-from utils.statistics.dependent_correlations import holm, steiger, williams
-from utils.statistics.weighted_figures import Figure, Pearson, Spearman, score_figures
-
-Floats = NDArray[np.float64]
+from utils.statistics.bootstrap import bootstrap, interval_of
+from utils.statistics.metrics import score_metrics
+from utils.statistics.resampled import Floats, Pearson, Resampled, Spearman, floats
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One row: `figure` of model `first` less that of `second`, low..high its 95% interval, p
+    """One row: `metric` of model `first` less that of `second`, low..high its 95% interval, p
     two-sided, p_holm among all pairs of models. williams_*, steiger_*: tests of dependent
     correlations, for srcc and plcc only, which take images for independent.
     """
 
     first: str
     second: str
-    figure: str
+    metric: str
     value_first: float
     value_second: float
     difference: float
-    low: float
-    high: float
-    p: float
+    low: float = np.nan
+    high: float = np.nan
+    p: float = np.nan
     p_holm: float = np.nan
     williams_t: float = np.nan
     williams_p: float = np.nan
@@ -57,102 +60,158 @@ def compare_scores(
     samples: int,
     rng: np.random.Generator,
 ) -> list[Comparison]:
-    """A row for every two models and every figure of `score_figures`, with the tests of dependent
+    """A row for every two models and every metric of `score_metrics`, with the tests of dependent
     correlations.
 
     predictions: model -> (N,) of the same images in one order. clusters: (N,) numbers of their
-    references (utils/statistics/bootstrap.py), None: every image on its own. What is undefined,
-    values that are not finite included, is nan, with one UserWarning for all.
+    references (utils/statistics/bootstrap.py), None: every image on its own. What is undefined is
+    nan, with one UserWarning for all; ValueError for values that are not finite.
     """
-    opinion = np.asarray(mos, dtype=np.float64)
-    scores = {name: np.asarray(values, dtype=np.float64) for name, values in predictions.items()}
+    opinion = floats(mos)
+    scores = {name: floats(values) for name, values in predictions.items()}
     for name, values in scores.items():
         if values.ndim != 1 or values.shape != opinion.shape:
             raise ValueError(f"{name}: shape {values.shape} where {opinion.shape} is wanted")
     owner = np.arange(len(opinion)) if clusters is None else clusters
-    figures = {name: score_figures(values, opinion) for name, values in scores.items()}
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        rows = [
-            _tested(row, scores, len(opinion))
-            for row in compare_figures(figures, owner, samples, rng)
-        ]
-    said = [
-        f"{n}: values that are not finite" for n, v in scores.items() if not np.isfinite(v).all()
-    ]
-    said += list(dict.fromkeys(str(warning.message) for warning in caught))
-    if said:
-        warnings.warn("; ".join(said), UserWarning, stacklevel=2)
-    return _corrected(_corrected(rows, "williams_p"), "steiger_p")
+    metrics = {name: score_metrics(own, opinion).metrics() for name, own in scores.items()}
+    said: list[str] = []
+    with _heard(said):
+        rows = [_tested(row, scores) for row in compare_metrics(metrics, owner, samples, rng)]
+    _warn(said)
+    return _corrected(rows, "williams_p", "steiger_p")
 
 
-def compare_figures(
-    figures: Mapping[str, Mapping[str, Figure]],
+def compare_metrics(
+    metrics: Mapping[str, Mapping[str, Resampled]],
     clusters: ArrayLike,
     samples: int,
     rng: np.random.Generator,
 ) -> list[Comparison]:
-    """A row for every two models and every figure: model -> figure -> callable of
-    utils/statistics/weighted_figures.py, all of them over the same N images; clusters: (N,). For
-    pair accuracy, say, with PairMean. One UserWarning says what is undefined.
+    """A row for every two models and every metric: model -> name -> metric, all of them over the
+    same N images; clusters: (N,). For pair accuracy, say, with PairMean. One UserWarning says what
+    is undefined.
     """
-    flat = {f"{m}: {name}": f for m, own in figures.items() for name, f in own.items()}
-    names = list(next(iter(figures.values()), {}))
+    flat = {f"{m}: {name}": f for m, own in metrics.items() for name, f in own.items()}
+    names = list(next(iter(metrics.values()), {}))
     count = int(np.max(clusters, initial=-1)) + 1
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+    said: list[str] = []
+    with _heard(said):
         found = bootstrap(flat, clusters, samples, rng)
-    said = [str(warning.message) for warning in caught]
     rows = []
-    for first, second in itertools.combinations(figures, 2):
-        for name in names:
-            pair = found[f"{first}: {name}"], found[f"{second}: {name}"]
-            row, reason = _compared(first, second, name, pair, count)
-            rows.append(row)
+    for (first, second), name in itertools.product(itertools.combinations(metrics, 2), names):
+        a, b = found[f"{first}: {name}"], found[f"{second}: {name}"]
+        difference = a.value - b.value
+        row = Comparison(first, second, name, a.value, b.value, difference)
+        if len(a.resamples):
+            ends, reason = interval_of("difference", difference, a.resamples - b.resamples, count)
+            low, high, error = ends
+            p = float(2 * stats.t.sf(abs(difference) / error, count - 1)) if error > 0 else np.nan
+            row = replace(row, low=low, high=high, p=p)
             said += [f"{first} against {second}: {name} {reason}"] if reason else []
-    if said:
-        warnings.warn("; ".join(said), UserWarning, stacklevel=2)
+        rows.append(row)
+    _warn(said)
     return _corrected(rows, "p")
 
 
-def _compared(
-    first: str, second: str, name: str, pair: tuple[Interval, Interval], count: int
-) -> tuple[Comparison, str | None]:
-    a, b = pair
-    difference = a.value - b.value
-    low = high = p = np.nan
-    reason = None
-    if len(a.resamples):
-        ends, reason = interval_of("difference", difference, a.resamples - b.resamples, count)
-        low, high, error = ends
-        p = float(2 * stats.t.sf(abs(difference) / error, count - 1)) if error > 0 else np.nan
-    return Comparison(first, second, name, a.value, b.value, difference, low, high, p), reason
+@contextmanager
+def _heard(said: list[str]) -> Iterator[None]:
+    """UserWarnings become texts of `said`, each of them once."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    said += dict.fromkeys(str(warning.message) for warning in caught)
 
 
-# Figures that the tests of dependent correlations are about.
-_CORRELATIONS: dict[str, Callable[[Floats, Floats], Figure]] = {"srcc": Spearman, "plcc": Pearson}
+def _warn(said: list[str]) -> None:
+    if said:
+        warnings.warn("; ".join(said), UserWarning, stacklevel=3)
 
 
-def _tested(row: Comparison, scores: Mapping[str, Floats], n: int) -> Comparison:
-    if row.figure not in _CORRELATIONS or row.difference != row.difference:
+# Metrics that the tests of dependent correlations are about.
+_CORRELATIONS: dict[str, Callable[[Floats, Floats], Resampled]] = {
+    "srcc": Spearman,
+    "plcc": Pearson,
+}
+
+
+def _tested(row: Comparison, scores: Mapping[str, Floats]) -> Comparison:
+    if row.metric not in _CORRELATIONS or row.difference != row.difference:
         return row
-    both = _CORRELATIONS[row.figure](scores[row.first], scores[row.second])
-    r_ab = value_of(both, n)
-    williams_t, williams_p = williams(row.value_first, row.value_second, r_ab, n)
-    steiger_z, steiger_p = steiger(row.value_first, row.value_second, r_ab, n)
-    return dataclasses.replace(
-        row, williams_t=williams_t, williams_p=williams_p,
-        steiger_z=steiger_z, steiger_p=steiger_p,
-    )  # fmt: skip
+    first, second = scores[row.first], scores[row.second]
+    both = _CORRELATIONS[row.metric](first, second).value
+    arguments = row.value_first, row.value_second, both, len(first)
+    (t, williams_p), (z, steiger_p) = williams(*arguments), steiger(*arguments)
+    return replace(row, williams_t=t, williams_p=williams_p, steiger_z=z, steiger_p=steiger_p)
 
 
-def _corrected(rows: list[Comparison], field: str) -> list[Comparison]:
-    """The rows with `field`_holm, over the pairs of models of each figure."""
+def _corrected(rows: list[Comparison], *fields: str) -> list[Comparison]:
+    """The rows with `field`_holm, over the pairs of models of each metric."""
     found = list(rows)
-    for name in dict.fromkeys(row.figure for row in rows):
-        places = [i for i, row in enumerate(rows) if row.figure == name]
+    for name, field in itertools.product(dict.fromkeys(row.metric for row in rows), fields):
+        places = [i for i, row in enumerate(rows) if row.metric == name]
         adjusted = holm([getattr(rows[i], field) for i in places])
-        for i, p in zip(places, adjusted, strict=True):
-            changed: dict[str, Any] = {f"{field}_holm": float(p)}
-            found[i] = dataclasses.replace(found[i], **changed)
+        for i, p in zip(places, adjusted.tolist(), strict=True):
+            found[i] = replace(found[i], **{f"{field}_holm": p})
     return found
+
+
+def holm(p: ArrayLike) -> Floats:
+    """Adjusted p (M,) for M tests together; Holm, Scandinavian Journal of Statistics 6, 1979.
+
+    A test whose p is nan stays nan and does not count as one.
+    """
+    values = floats(p)
+    adjusted = np.full(values.shape, np.nan)
+    known = np.flatnonzero(~np.isnan(values))
+    order = known[np.argsort(values[known], kind="stable")]
+    steps = values[order] * np.arange(len(order), 0, -1)
+    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
+    return adjusted
+
+
+# ---- tests of dependent correlations
+
+
+def williams(r_a: float, r_b: float, r_ab: float, n: int) -> tuple[float, float]:
+    """(t, two-sided p) with n - 3 degrees of freedom.
+
+    Williams, "The comparison of regression variables", JRSS B 21, 1959, as in Steiger 1980, eq. 7.
+    nan with one UserWarning where it does not exist.
+    """
+    if reason := _undefined(r_a, r_b, r_ab, n):
+        warnings.warn(f"Williams' test: {reason}: nan", UserWarning, stacklevel=2)
+        return math.nan, math.nan
+    determinant = 1 - r_a**2 - r_b**2 - r_ab**2 + 2 * r_a * r_b * r_ab
+    mean = (r_a + r_b) / 2
+    below = 2 * (n - 1) / (n - 3) * max(determinant, 0.0) + mean**2 * (1 - r_ab) ** 3
+    t = (r_a - r_b) * math.sqrt((n - 1) * (1 + r_ab) / below)
+    return t, float(2 * stats.t.sf(abs(t), n - 3))
+
+
+def steiger(r_a: float, r_b: float, r_ab: float, n: int) -> tuple[float, float]:
+    """(z, two-sided p): Fisher's z with the pooled covariance.
+
+    Steiger, "Tests for comparing elements of a correlation matrix", Psychological Bulletin 87,
+    1980, eq. 14. nan with one UserWarning where it does not exist.
+    """
+    if reason := _undefined(r_a, r_b, r_ab, n):
+        warnings.warn(f"Steiger's test: {reason}: nan", UserWarning, stacklevel=2)
+        return math.nan, math.nan
+    mean = (r_a + r_b) / 2
+    psi = r_ab * (1 - 2 * mean**2) - mean**2 * (1 - 2 * mean**2 - r_ab**2) / 2
+    covariance = psi / (1 - mean**2) ** 2
+    apart = math.atanh(r_a) - math.atanh(r_b)
+    z = apart * math.sqrt((n - 3) / max(2 - 2 * covariance, 1e-300))
+    return z, float(2 * stats.norm.sf(abs(z)))
+
+
+def _undefined(r_a: float, r_b: float, r_ab: float, n: int) -> str | None:
+    if not all(map(math.isfinite, (r_a, r_b, r_ab))):
+        return "a correlation is not finite"
+    if n < 4:
+        return f"{n} images, fewer than 4"
+    if max(abs(r_a), abs(r_b)) >= 1:
+        return "a correlation of 1 has no spread"
+    if 1 - abs(r_ab) < 1e-12:
+        return "the two predictions are the same but for their units"
+    return None

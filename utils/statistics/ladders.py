@@ -6,17 +6,19 @@ that reference, the reference itself, stand at the head of every one of its ladd
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import stats
 
+from utils.statistics.resampled import Floats, Ints
+from utils.statistics.resampled_pairs import shares_won
 from utils.statistics.ties import tied
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+SAFE_GAP = 2  # levels between images of two references whose order counts as known
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,18 @@ class Ladders:
         for shift in range(1, longest):
             row = np.flatnonzero(self.ladder[:-shift] == self.ladder[shift:])
             yield row, row + shift
+
+    def apart(self, kinds: Iterable[int]) -> Iterator[tuple[Ints, Ints]]:
+        """(better images, worse images), every pair of which is at least SAFE_GAP levels apart,
+        within one distortion; every such pair of the distortions `kinds` once.
+        """
+        for kind in kinds:
+            image = self.image[self.distortion[self.ladder] == kind]
+            level = self.levels[image]
+            for low in np.unique(level):
+                better, worse = image[level <= low - SAFE_GAP], image[level == low]
+                if len(better):
+                    yield better, worse
 
 
 def build_ladders(
@@ -135,3 +149,56 @@ def _steps(ladder: Ints, level: Ints) -> Ints:
     other = head | (np.diff(level, prepend=level[0]) != 0)
     place = np.cumsum(other) - 1
     return place - place[head][ladder]
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Of each ladder (L,): pairs of different levels, how many are won (a tie is half), pairs of
+    different scores, pairs SAFE_GAP levels apart and how many of them are won, Spearman's
+    correlation of scores with falling levels, nan where one of them is constant. Of S pairs of
+    neighbouring levels: ladder, the worse level, won.
+    """
+
+    pairs: Floats
+    wins: Floats
+    untied: Floats
+    far_pairs: Floats
+    far_wins: Floats
+    srcc: Floats
+    step_ladder: Ints
+    step_level: Ints
+    step_won: Floats
+
+
+def tally_of(found: Ladders) -> Tally:
+    count, score, level = len(found), found.scores[found.image], found.levels[found.image]
+    sums = np.zeros((5, count))
+    steps: list[tuple[NDArray, ...]] = [(found.ladder[:0], level[:0], score[:0])]
+    for a, b in found.pairs():
+        gap, ladder = level[b] - level[a], found.ladder[a]
+        won = shares_won(score[a], score[b])
+        far, near = gap >= SAFE_GAP, found.step[b] - found.step[a] == 1
+        weights = (gap > 0, won * (gap > 0), won != 0.5, far, won * far)
+        sums += [np.bincount(ladder, weight, count) for weight in weights]
+        steps.append((ladder[near], level[b][near], won[near]))
+    # Ranks over all ladders, one after the other, are those within each but for a constant.
+    x, y = (
+        _centred(stats.rankdata(_keys(found.ladder, values)), found.ladder, count)
+        for values in (score, -level)
+    )
+    xy, xx, yy = (np.bincount(found.ladder, part, count) for part in (x * y, x * x, y * y))
+    defined = (xx > 0) & (yy > 0)
+    srcc = np.clip(xy / np.sqrt(np.where(defined, xx * yy, 1.0)), -1, 1)
+    together = (np.concatenate(part) for part in zip(*steps, strict=True))
+    return Tally(*sums, np.where(defined, srcc, np.nan), *together)
+
+
+def _keys(group: Ints, values: NDArray) -> Ints:
+    """Whole numbers (R,) in the order of groups, then of values; equal ones alike."""
+    distinct, place = np.unique(values, return_inverse=True)
+    return group * len(distinct) + place.reshape(-1)
+
+
+def _centred(values: Floats, group: Ints, count: int) -> Floats:
+    mean = np.bincount(group, values, count) / np.maximum(np.bincount(group, minlength=count), 1)
+    return values - mean[group]

@@ -22,12 +22,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import special
 
+from utils.statistics.resampled import Bools, Floats
 from utils.statistics.ties import constant
-
-Floats = NDArray[np.float64]
 
 # The grid: widths in the predictions' spread and range, centres as shares of their distinct values.
 _NARROW, _WIDE, _WIDTHS = 0.02, 2.0, 14
@@ -266,7 +265,7 @@ def _grid(profile: _Profile) -> Floats:
     return np.vstack([places[lowest][chosen], profile.line()])
 
 
-def _descend(profile: _Profile, starts: Floats) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+def _descend(profile: _Profile, starts: Floats) -> tuple[Floats, Floats, Bools]:
     """(places (K, 2), squared errors (K,), whether its valley has no end (K,)) after Levenberg and
     Marquardt's steps from all starts at once. A start is left only for what is better.
     """

@@ -1,29 +1,73 @@
-"""Evaluation figures in the field's terms, in NumPy float64 and SciPy on the CPU.
+"""The metrics of a model on a split, in the field's terms: float64 on the CPU.
 
-A figure that does not exist (a correlation with a constant, nothing to average) is nan with one
-UserWarning that says why, never 0. Input that is not finite is an error: a figure over the
-remaining images would look like one over all.
+Input that is not finite is an error: a metric over the remaining images would look like one over
+all. A metric that does not exist (a correlation with a constant, nothing to average) is nan, never
+0, and the reason is told beside it.
 """
 
 from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from numpy.typing import ArrayLike
 
+from utils.statistics.resampled import (
+    Bools,
+    Floats,
+    Ints,
+    Kendall,
+    Mean,
+    OrderShare,
+    Pearson,
+    Resampled,
+    RootMean,
+    Spearman,
+    Undefined,
+    differing_pairs,
+)
+from utils.statistics.resampled_pairs import PairMean
 from utils.statistics.ties import TIE, constant, tied, won
 
-Array = NDArray[np.float64]
-
+SCORE_METRICS = ("srcc", "plcc", "krcc", "rmse", "mae")
 # How far a histogram's sum may be from 1.
 _SUM_TOLERANCE = 1e-2
 
 
-def _finite(name: str, values: ArrayLike, ndim: int) -> Array:
+@dataclass(frozen=True)
+class Measured:
+    """What a model is judged by on a split. found: metrics, to be evaluated or resampled, and
+    counts such as "n", by name; reasons: why some metrics are nan, a sentence each.
+    """
+
+    found: Mapping[str, Resampled | float]
+    reasons: tuple[str, ...] = ()
+
+    def values(self) -> dict[str, float]:
+        """Every metric with every image once, and the counts."""
+        return {k: v.value if isinstance(v, Resampled) else v for k, v in self.found.items()}
+
+    def metrics(self) -> dict[str, Resampled]:
+        """The metrics without the counts."""
+        return {k: v for k, v in self.found.items() if isinstance(v, Resampled)}
+
+    def __or__(self, other: Measured) -> Measured:
+        return Measured({**self.found, **other.found}, (*self.reasons, *other.reasons))
+
+
+def _told(*reasons: str | None) -> tuple[str, ...]:
+    """One sentence for all that is wrong with one kind of metrics."""
+    said = dict.fromkeys(reason for reason in reasons if reason)
+    return ("; ".join(said),) if said else ()
+
+
+# ---- input
+
+
+def _finite(name: str, values: ArrayLike, ndim: int = 1) -> Floats:
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != ndim:
         wanted = "(N,)" if ndim == 1 else "(N, K)"
@@ -35,14 +79,14 @@ def _finite(name: str, values: ArrayLike, ndim: int) -> Array:
     return array
 
 
-def vectors(name: str, x: ArrayLike, other_name: str, y: ArrayLike) -> tuple[Array, Array]:
-    a, b = _finite(name, x, 1), _finite(other_name, y, 1)
+def _vectors(name: str, x: ArrayLike, other_name: str, y: ArrayLike) -> tuple[Floats, Floats]:
+    a, b = _finite(name, x), _finite(other_name, y)
     if len(a) != len(b):
         raise ValueError(f"{name} has {len(a)} values and {other_name} {len(b)}: must be equal")
     return a, b
 
 
-def _histograms(name: str, probs: ArrayLike) -> Array:
+def _histograms(name: str, probs: ArrayLike) -> Floats:
     array = _finite(name, probs, 2)
     if array.shape[1] < 1:
         raise ValueError(f"{name}: shape {array.shape}: a histogram needs at least one bin")
@@ -56,14 +100,14 @@ def _histograms(name: str, probs: ArrayLike) -> Array:
     return array
 
 
-def warn(reasons: Iterable[str | None]) -> None:
-    """One warning for all that is wrong; every public function calls this once, directly."""
-    said = list(dict.fromkeys(reason for reason in reasons if reason))
-    if said:
-        warnings.warn("; ".join(said), UserWarning, stacklevel=3)
+def _distributions(p: ArrayLike, q: ArrayLike) -> tuple[Floats, Floats]:
+    a, b = _histograms("probs", p), _histograms("target", q)
+    if a.shape != b.shape:
+        raise ValueError(f"probs {a.shape} and target {b.shape} differ in shape: must be equal")
+    return a, b
 
 
-def undefined(x: Array, y: Array, names: tuple[str, str]) -> str | None:
+def undefined(x: Floats, y: Floats, names: tuple[str, str]) -> str | None:
     """Why a correlation of x and y does not exist; None when it does."""
     if len(x) < 2:
         return f"correlation of {len(x)} values is undefined: nan"
@@ -73,139 +117,141 @@ def undefined(x: Array, y: Array, names: tuple[str, str]) -> str | None:
     return None
 
 
-def _pearson(x: Array, y: Array) -> float:
-    return float(stats.pearsonr(x, y).statistic)
-
-
-def spearman(x: Array, y: Array) -> float:
-    return float(stats.spearmanr(tied(x), tied(y)).statistic)
-
-
-def kendall(x: Array, y: Array) -> float:
-    return float(stats.kendalltau(tied(x), tied(y), variant="b").statistic)
-
-
-def checked(
-    figure: Callable[[Array, Array], float], x: Array, y: Array, reason: str | None
-) -> float:
-    if reason:
-        return math.nan
-    with warnings.catch_warnings():
-        # SciPy's remark on nearly constant input: the limit for that is TIE here.
-        warnings.simplefilter("ignore")
-        return figure(x, y)
-
-
-_NAMES = ("prediction", "mos")
-_CORRELATIONS = {"srcc": spearman, "plcc": _pearson, "krcc": kendall}
-
-
-def srcc(pred: ArrayLike, mos: ArrayLike) -> float:
-    """Spearman's rank correlation of (N,) and (N,), ties at their mean rank."""
-    x, y = vectors("pred", pred, "mos", mos)
-    reason = undefined(x, y, _NAMES)
-    warn([reason])
-    return checked(spearman, x, y, reason)
-
-
-def plcc(pred: ArrayLike, mos: ArrayLike) -> float:
-    """Pearson's correlation of (N,) and (N,), raw: no logistic is fitted first."""
-    x, y = vectors("pred", pred, "mos", mos)
-    reason = undefined(x, y, _NAMES)
-    warn([reason])
-    return checked(_pearson, x, y, reason)
-
-
-def krcc(pred: ArrayLike, mos: ArrayLike) -> float:
-    """Kendall's tau-b of (N,) and (N,), corrected for ties."""
-    x, y = vectors("pred", pred, "mos", mos)
-    reason = undefined(x, y, _NAMES)
-    warn([reason])
-    return checked(kendall, x, y, reason)
-
-
-def _rmse(x: Array, y: Array) -> float:
-    return float(np.sqrt(np.mean((x - y) ** 2))) if len(x) else math.nan
-
-
-def _mae(x: Array, y: Array) -> float:
-    return float(np.mean(np.abs(x - y))) if len(x) else math.nan
-
-
-def empty(n: int) -> str | None:
+def _empty(n: int) -> str | None:
     return None if n else "no values: a mean over nothing is undefined: nan"
 
 
-def rmse(pred: ArrayLike, mos: ArrayLike) -> float:
-    """Root of the mean squared error of (N,) and (N,), in MOS units."""
-    x, y = vectors("pred", pred, "mos", mos)
-    warn([empty(len(x))])
-    return _rmse(x, y)
+# ---- scores
 
 
-def mae(pred: ArrayLike, mos: ArrayLike) -> float:
-    """Mean absolute error of (N,) and (N,), in MOS units."""
-    x, y = vectors("pred", pred, "mos", mos)
-    warn([empty(len(x))])
-    return _mae(x, y)
+def score_metrics(
+    pred: ArrayLike, mos: ArrayLike, names: tuple[str, str] = ("prediction", "mos")
+) -> Measured:
+    """srcc (ties at their mean rank), plcc (raw: no logistic is fitted first), krcc (tau-b), rmse
+    and mae, in MOS units, and n of predictions (N,) against MOS (N,). names: in reasons.
+    """
+    x, y = _vectors("pred", pred, "mos", mos)
+    reason = undefined(x, y, names)
+    kinds = {"srcc": Spearman, "plcc": Pearson, "krcc": Kendall}
+    correlations = {k: Undefined(reason) if reason else kind(x, y) for k, kind in kinds.items()}
+    errors = {"rmse": RootMean((x - y) ** 2), "mae": Mean(np.abs(x - y))}
+    return Measured({**correlations, **errors, "n": len(x)}, _told(reason))
 
 
-def _pair_accuracy(better: Array, worse: Array) -> float:
-    return float(np.mean(won(better, worse))) if len(better) else math.nan
+def srcc(pred: ArrayLike, mos: ArrayLike) -> float:
+    """Spearman's rank correlation of (N,) and (N,); nan with a UserWarning where there is none."""
+    return _one("srcc", score_metrics(pred, mos))
+
+
+def plcc(pred: ArrayLike, mos: ArrayLike) -> float:
+    """Pearson's raw correlation of (N,) and (N,); nan with a UserWarning where there is none."""
+    return _one("plcc", score_metrics(pred, mos))
+
+
+def _one(name: str, measured: Measured) -> float:
+    for reason in measured.reasons:
+        warnings.warn(reason, UserWarning, stacklevel=3)
+    return measured.values()[name]
+
+
+# ---- orders
 
 
 def pair_accuracy(scores_better: ArrayLike, scores_worse: ArrayLike) -> float:
-    """Share of pairs (P,), (P,) whose better image has the higher score, 0..1; a tie is half."""
-    x, y = vectors("scores_better", scores_better, "scores_worse", scores_worse)
-    warn([empty(len(x))])
-    return _pair_accuracy(x, y)
+    """Share of pairs (P,), (P,) whose better image has the higher score, 0..1; a tie is half. nan
+    with a UserWarning where there are none.
+    """
+    x, y = _vectors("scores_better", scores_better, "scores_worse", scores_worse)
+    place = np.arange(len(x))
+    pairs = pair_metrics(np.concatenate([x, y]), place, len(x) + place)
+    return _one("pair_accuracy", pairs)
 
 
-def _distributions(p: ArrayLike, q: ArrayLike) -> tuple[Array, Array]:
-    a, b = _histograms("probs", p), _histograms("target", q)
-    if a.shape != b.shape:
-        raise ValueError(f"probs {a.shape} and target {b.shape} differ in shape: must be equal")
-    return a, b
+def pair_metrics(
+    scores: ArrayLike, better: Ints, worse: Ints, clusters: ArrayLike | None = None
+) -> Measured:
+    """pair_accuracy (0..1, a tie is half) and n_pairs of scores (M,), of which those at the places
+    better (P,) should be above those at worse (P,). clusters (M,): as in PairMean.
+    """
+    x = _finite("scores", scores)
+    pairs = won(x[better], x[worse])
+    accuracy = PairMean(pairs, better, worse, clusters, len(x))
+    return Measured({"pair_accuracy": accuracy, "n_pairs": len(pairs)}, _told(_empty(len(pairs))))
 
 
-def _emds(p: Array, q: Array, r: float) -> Array:
-    difference = np.abs(np.cumsum(p - q, axis=1))  # (N, K)
-    return np.mean(difference**r, axis=1) ** (1 / r)
+def order_metrics(pred: ArrayLike, mos: ArrayLike) -> Measured:
+    """pair_accuracy (a tie of the prediction is half) and n_pairs, over all pairs of the M images
+    that their `mos` (M,) tells apart.
+    """
+    x, y = _vectors("pred", pred, "mos", mos)
+    pairs = differing_pairs(tied(y))
+    reason = None if pairs else "no two images of different mos: pair accuracy is undefined: nan"
+    accuracy = Undefined(reason) if reason else OrderShare(x, y)
+    return Measured({"pair_accuracy": accuracy, "n_pairs": pairs}, _told(reason))
 
 
-def _emd(p: Array, q: Array, r: float) -> float:
-    return float(np.mean(_emds(p, q, r))) if len(p) else math.nan
+def bucket_metrics(
+    scores: ArrayLike,
+    buckets: ArrayLike,
+    first: Ints,
+    second: Ints,
+    same: Bools,
+    clusters: ArrayLike | None = None,
+) -> Measured:
+    """same_bucket_accuracy: share of the pairs first (P,), second (P,), positions in scores (M,),
+    whose distance tells whether they are of the same (P,) bucket: one below 0.5 says so. n_pairs;
+    srcc and krcc of the scores against the buckets (M,), whose order no pair knows; n.
+    """
+    x, y = _vectors("scores", scores, "buckets", buckets)
+    right = (np.abs(x[first] - x[second]) < 0.5) == same
+    reason = undefined(x, y, ("prediction", "bucket"))
+    found = {
+        "same_bucket_accuracy": PairMean(right, first, second, clusters, len(x)),
+        "n_pairs": len(right),
+        "srcc": Undefined(reason) if reason else Spearman(x, y),
+        "krcc": Undefined(reason) if reason else Kendall(x, y),
+        "n": len(x),
+    }
+    return Measured(found, _told(reason, _empty(len(right))))
 
 
-def emd(p: ArrayLike, q: ArrayLike, r: float = 1) -> float:
-    """mean_n (mean_k |CDF_p(k) - CDF_q(k)|^r)^(1/r) of (N, K) and (N, K) histograms.
+# ---- histograms
+
+
+def emd_of_each(p: ArrayLike, q: ArrayLike, r: float = 1) -> Floats:
+    """(mean_k |CDF_p(k) - CDF_q(k)|^r)^(1/r), (N,), of (N, K) and (N, K) histograms.
 
     NIMA (TIP 2018) eq. 1: in units of the whole range of bins, r=1 to report, r=2 to train.
     """
     if not 1 <= r < math.inf:
         raise ValueError(f"r {r}: must be at least 1")
-    a, b = _distributions(p, q)
-    warn([empty(len(a))])
-    return _emd(a, b, r)
-
-
-def emd_of_each(p: ArrayLike, q: ArrayLike, r: float = 1) -> Array:
-    """`emd` of each image (N,), before the mean over images."""
     return _emds(*_distributions(p, q), r)
 
 
-def distribution_mean(probs: ArrayLike) -> Array:
+def _emds(p: Floats, q: Floats, r: float) -> Floats:
+    difference = np.abs(np.cumsum(p - q, axis=1))  # (N, K)
+    return np.mean(difference**r, axis=1) ** (1 / r)
+
+
+def distribution_mean(probs: ArrayLike) -> Floats:
     """Mean score (N,) of histograms (N, K) over the bins 1..K."""
     array = _histograms("probs", probs)
     return array @ np.arange(1, array.shape[1] + 1, dtype=np.float64)
 
 
-def distribution_std(probs: ArrayLike) -> Array:
+def distribution_std(probs: ArrayLike) -> Floats:
     """Standard deviation (N,) of histograms (N, K) over the bins 1..K."""
     array = _histograms("probs", probs)
     bins = np.arange(1, array.shape[1] + 1, dtype=np.float64)
     mean = array @ bins
     return np.sqrt(np.sum(array * (bins - mean[:, None]) ** 2, axis=1))
+
+
+def moments_of_votes(q: ArrayLike) -> tuple[Floats, Floats]:
+    """Mean and standard deviation (N,) of the votes (N, K), equal where they are equal but for
+    rounding: such images tie in a ranking.
+    """
+    return tied(distribution_mean(q)), tied(distribution_std(q))
 
 
 def middle_score(bins: int) -> int:
@@ -217,98 +263,52 @@ def middle_score(bins: int) -> int:
     return (bins + 1) // 2
 
 
-def moments_of_votes(q: Array) -> tuple[Array, Array]:
-    """Mean and standard deviation (N,) of the votes (N, K), equal where they are equal but for
-    rounding: such images tie in a ranking.
+def _of_histograms(p: Floats, q: Floats, mean_p: Floats, mean_q: Floats) -> Measured:
+    """emd_r1, emd_r2, two_class_accuracy and cut: shares of images whose means are on the same side
+    of `middle_score` (above it is high). nan where all votes lie on one side: any constant would be
+    right.
     """
-    return tied(distribution_mean(q)), tied(distribution_std(q))
-
-
-def above(mean: Array, cut: float) -> NDArray[np.bool_]:
+    cut = float(middle_score(p.shape[1]))
     # A histogram whose mean is the cut must not be high by rounding.
-    return mean > cut * (1 + TIE)
+    high, high_votes = (own > cut * (1 + TIE) for own in (mean_p, mean_q))
+    reason = _empty(len(q))
+    if not reason and high_votes.all() == high_votes.any():
+        side = "above" if high_votes.all() else "at most"
+        reason = f"all means of the votes are {side} {cut:g}: two-class accuracy is undefined: nan"
+    found = {
+        "emd_r1": Mean(_emds(p, q, 1)),
+        "emd_r2": Mean(_emds(p, q, 2)),
+        "two_class_accuracy": Undefined(reason) if reason else Mean(high == high_votes, "share"),
+        "cut": cut,
+    }
+    return Measured(found, _told(reason))
 
 
-def _one_sided(mean: Array, cut: float) -> str | None:
-    """Why there are no two classes to tell apart; None when there are."""
-    if not len(mean):
-        return empty(0)
-    high = above(mean, cut)
-    if high.any() and not high.all():
-        return None
-    side = "above" if high.all() else "at most"
-    return f"all means of the votes are {side} {cut:g}: two-class accuracy is undefined: nan"
-
-
-def _two_class_accuracy(x: Array, y: Array, cut: float, reason: str | None) -> float:
-    return math.nan if reason else float(np.mean(above(x, cut) == above(y, cut)))
-
-
-def two_class_accuracy(pred: ArrayLike, mos: ArrayLike, cut: float) -> float:
-    """Share of predictions (N,) on the same side of `cut` as the mean votes (N,), 0..1.
-
-    High is above the cut, low is at or below it (NIMA, section IV). nan where all votes lie on one
-    side: any constant would be right.
-    """
-    x, y = vectors("pred", pred, "mos", mos)
-    reason = _one_sided(y, cut)
-    warn([reason])
-    return _two_class_accuracy(x, y, cut, reason)
-
-
-def _score_metrics(x: Array, y: Array, reason: str | None) -> dict[str, float]:
-    figures = {name: checked(figure, x, y, reason) for name, figure in _CORRELATIONS.items()}
-    return {**figures, "rmse": _rmse(x, y), "mae": _mae(x, y), "n": len(x)}
-
-
-def score_metrics(pred: ArrayLike, mos: ArrayLike) -> dict[str, float]:
-    """srcc, plcc (raw), krcc (tau-b), rmse, mae and n of predictions (N,) against MOS (N,)."""
-    x, y = vectors("pred", pred, "mos", mos)
-    reason = undefined(x, y, _NAMES)
-    warn([reason])
-    return _score_metrics(x, y, reason)
-
-
-def distribution_metrics(probs: ArrayLike, target: ArrayLike) -> dict[str, float]:
+def distribution_metrics(probs: ArrayLike, target: ArrayLike) -> Measured:
     """NIMA's scorecard of (N, K) pairs: emd_r1, emd_r2, two_class_accuracy at `cut`, the score
-    metrics of the mean (plcc is LCC there), std_srcc, std_plcc and n. cut: `middle_score`.
+    metrics of the mean (plcc is LCC there), std_srcc, std_plcc and n.
     """
     p, q = _distributions(probs, target)
     mean_p, std_p = distribution_mean(p), distribution_std(p)
     mean_q, std_q = moments_of_votes(q)
-    cut = float(middle_score(p.shape[1]))
-    of_mean = undefined(mean_p, mean_q, ("predicted mean", "mean of the votes"))
+    of_bins = _of_histograms(p, q, mean_p, mean_q)
+    of_mean = score_metrics(mean_p, mean_q, ("predicted mean", "mean of the votes"))
     of_std = undefined(std_p, std_q, ("predicted std", "std of the votes"))
-    of_class = _one_sided(mean_q, cut)
-    warn([of_mean, of_std, of_class])
-    return {
-        "emd_r1": _emd(p, q, 1),
-        "emd_r2": _emd(p, q, 2),
-        "two_class_accuracy": _two_class_accuracy(mean_p, mean_q, cut, of_class),
-        "cut": cut,
-        **_score_metrics(mean_p, mean_q, of_mean),
-        "std_srcc": checked(spearman, std_p, std_q, of_std),
-        "std_plcc": checked(_pearson, std_p, std_q, of_std),
+    spread = {
+        "std_srcc": Undefined(of_std) if of_std else Spearman(std_p, std_q),
+        "std_plcc": Undefined(of_std) if of_std else Pearson(std_p, std_q),
     }
+    reasons = _told(*of_mean.reasons, of_std, *of_bins.reasons)
+    return Measured({**of_bins.found, **of_mean.found, **spread}, reasons)
 
 
 def baseline_metrics(guess: ArrayLike, target: ArrayLike) -> dict[str, float]:
     """baseline_emd_r1, _emd_r2 and _two_class_accuracy of one histogram (K,) for all of (N, K).
 
-    What is to be beaten: with the mean histogram of the training images, the figures of a network
-    that sees nothing. nan without a warning where distribution_metrics gives one.
+    What is to be beaten: with the mean histogram of the training images, the metrics of a network
+    that sees nothing. nan where distribution_metrics says why.
     """
     q = _histograms("target", target)
-    p, q = _distributions(np.broadcast_to(_finite("guess", guess, 1), (len(q), np.size(guess))), q)
-    cut = float(middle_score(q.shape[1]))
-    mean_q, _ = moments_of_votes(q)
-    accuracy = _two_class_accuracy(distribution_mean(p), mean_q, cut, _one_sided(mean_q, cut))
-    figures = {"emd_r1": _emd(p, q, 1), "emd_r2": _emd(p, q, 2), "two_class_accuracy": accuracy}
-    return {f"baseline_{name}": value for name, value in figures.items()}
-
-
-def pair_metrics(scores_better: ArrayLike, scores_worse: ArrayLike) -> dict[str, float]:
-    """pair_accuracy (0..1, a tie is half) and n_pairs of (P,) and (P,) scores."""
-    x, y = vectors("scores_better", scores_better, "scores_worse", scores_worse)
-    warn([empty(len(x))])
-    return {"pair_accuracy": _pair_accuracy(x, y), "n_pairs": len(x)}
+    p, q = _distributions(np.broadcast_to(_finite("guess", guess), (len(q), np.size(guess))), q)
+    found = _of_histograms(p, q, distribution_mean(p), distribution_mean(q))
+    return {f"baseline_{name}": metric.value for name, metric in found.metrics().items()}

@@ -12,23 +12,29 @@ scores, and the better one the higher.
 
 from __future__ import annotations
 
-import math
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from scipy import special, stats
+from numpy.typing import ArrayLike
+from scipy import special
 
-from utils.statistics.share_figures import Among, FirstOrderShare, PairArea, PairWeights, pairs_way
+from utils.statistics.metrics import Measured
+from utils.statistics.resampled import Among, Bools, Floats, Ints, Resampled, Undefined
+from utils.statistics.resampled_pairs import (
+    FirstOrderShare,
+    PairMean,
+    PairWeights,
+    pair_area,
+    pairs_way,
+    shares_won,
+)
 from utils.statistics.ties import tied
-from utils.statistics.weighted_figures import Figure, Floats, PairMean
 
-FIGURES = ("auc_different", "auc_better", "correct_better")
+POWER_METRICS = ("auc_different", "auc_better", "correct_better")
 MOST_IMAGES = 2000  # two million pairs; of more images as many are drawn
 
 
-def outliers(error: ArrayLike, std: ArrayLike, votes: ArrayLike | None = None) -> NDArray[np.bool_]:
+def outliers(error: ArrayLike, std: ArrayLike, votes: ArrayLike | None = None) -> Bools:
     """bool (N,): |error| above 2 std, or above 2 std / sqrt(votes) where votes (N,) are given."""
     limit = 2 * np.asarray(std, dtype=np.float64)
     if votes is not None:
@@ -43,12 +49,12 @@ class OpinionPairs:
     different: whether their MOS differ significantly; fault: why there are no pairs.
     """
 
-    kept: NDArray[np.int64]
-    first: NDArray[np.int64]
-    second: NDArray[np.int64]
+    kept: Ints
+    first: Ints
+    second: Ints
     gap: Floats
     won: Floats
-    different: NDArray[np.bool_]
+    different: Bools
     fault: str | None = None
 
 
@@ -84,77 +90,58 @@ def opinion_pairs(
     return OpinionPairs(kept, first, second, gap, gap * np.sign(apart), different, fault)
 
 
-def resolving_power(pairs: OpinionPairs) -> dict[str, float]:
-    """Figures 0..1 over the pairs of `opinion_pairs`.
+def resolving_power(
+    pairs: OpinionPairs, clusters: ArrayLike | None = None, way: str | None = None
+) -> Measured:
+    """Metrics 0..1 over the pairs of `opinion_pairs`, and numbers of pairs and images.
 
     auc_different: share of (different, similar) pairs of pairs with the larger difference of scores
     in the different one. auc_better: ROC area of the score differences of different pairs, better
     less worse, against the same turned round. correct_better: share of different pairs with the
     higher score for the better one (a tie is half). n_different, n_similar: pairs; n_resolved:
-    images. nan, with one UserWarning, where a kind of pairs is missing or a value is not finite.
+    images. Undefined where a kind of pairs is missing or a value is not finite.
+
+    clusters: (N,) of all images. Two copies of an image, or of a cluster, are no pair: they would
+    be similar pairs with equal scores, which no set of distinct images has. way: of `pair_area`,
+    else one that is fast enough; it moves the ends of an interval by less than 10% of its length,
+    mostly by 1%.
     """
-    figures, different = dict.fromkeys(FIGURES, math.nan), pairs.different
-    sizes = {"n_different": int(different.sum()), "n_similar": int((~different).sum())}
-    if different.any():
-        won = pairs.won[different]
-        figures["auc_better"] = _area(won, -won)
-        figures["correct_better"] = float(np.mean(_shares(won)))
-        if not different.all():
-            size = np.abs(pairs.gap)
-            figures["auc_different"] = _area(size[different], size[~different])
-    missing = [kind for kind in ("different", "similar") if not sizes[f"n_{kind}"]]
-    if missing:
-        reason = pairs.fault or f"no {' and no '.join(missing)} pairs of images"
-        _warn(f"resolving power: {reason}: nan")
-    return {**figures, **sizes, "n_resolved": len(pairs.kept)}
+    kinds = {"different": np.flatnonzero(pairs.different)}
+    kinds["similar"] = np.flatnonzero(~pairs.different)
+    sizes = {f"n_{kind}": len(own) for kind, own in kinds.items()}
+    missing = [kind for kind, own in kinds.items() if not len(own)]
+    reason = pairs.fault or f"no {' and no '.join(missing)} pairs of images"
+    reason = f"resolving power: {reason}: nan" if missing else ""
+    found: dict[str, Resampled] = dict.fromkeys(POWER_METRICS, Undefined(reason))
+    if "different" not in missing:
+        found |= _power(pairs, *kinds.values(), clusters, way)
+    counts = {**sizes, "n_resolved": len(pairs.kept)}
+    return Measured({**found, **counts}, (reason,) if reason else ())
 
 
-def resampled_power(
-    pairs: OpinionPairs, clusters: ArrayLike, way: str | None = None
-) -> dict[str, Figure]:
-    """FIGURES of `resolving_power` that exist, to be resampled. clusters: (N,) of all images.
-
-    Two copies of an image, or of a cluster, are no pair: they would be similar pairs with equal
-    scores, which no set of distinct images has. way: of PairArea, else one that is fast enough; it
-    moves the ends of an interval by less than 10% of its length, mostly by 1%.
-    """
-    owner = np.unique(np.asarray(clusters)[pairs.kept], return_inverse=True)[1].reshape(-1)
-    way = way or pairs_way(len(pairs.first), int(owner.max(initial=-1)) + 1)
-    weights = PairWeights(pairs.first, pairs.second, owner)
-    different, similar = np.flatnonzero(pairs.different), np.flatnonzero(~pairs.different)
-    if not len(different):
-        return {}
+def _power(
+    pairs: OpinionPairs, different: Ints, similar: Ints, clusters: ArrayLike | None, way: str | None
+) -> dict[str, Resampled]:
+    """Those of POWER_METRICS that exist."""
+    count = len(pairs.kept)
+    owner = np.arange(count) if clusters is None else np.asarray(clusters)[pairs.kept]
+    owner = np.unique(owner, return_inverse=True)[1].reshape(-1)
+    way = way or pairs_way(len(pairs.first), int(owner.max()) + 1)
+    weights = PairWeights(pairs.first, pairs.second, owner, count)
     won, size = pairs.won[different], np.abs(pairs.gap)
-    share = np.zeros(len(pairs.first))
-    share[different] = _shares(won)
-    lost = pairs.different - share
-    figures: dict[str, Figure] = {
-        "auc_better": PairArea(weights, won, different, -won, different, way)
+    share = shares_won(won, 0.0)
+    ends = pairs.first[different], pairs.second[different]
+    right: Resampled = PairMean(share, *ends, owner)
+    if way == "near":
+        sums = (np.bincount(different, part, len(size)) for part in (share, 1 - share))
+        slopes = (weights.derivative(part) for part in sums)
+        right = FirstOrderShare(float(share.sum()), float((1 - share).sum()), *slopes)
+    found = {
+        "auc_better": pair_area(weights, won, different, -won, different, way),
+        "correct_better": right,
     }
-    if way != "near":
-        ends = pairs.first[different], pairs.second[different]
-        figures["correct_better"] = PairMean(_shares(won), *ends, owner)
-    else:
-        slopes = weights.derivative(share), weights.derivative(lost)
-        figures["correct_better"] = FirstOrderShare(float(share.sum()), float(lost.sum()), *slopes)
     if len(similar):
-        figures["auc_different"] = PairArea(
-            weights, size[different], different, size[similar], similar, way
-        )
-    return {name: Among(figure, pairs.kept) for name, figure in figures.items()}
-
-
-def _shares(won: Floats) -> Floats:
-    """1 where the better image has the higher score, 0.5 where both are equal, else 0."""
-    return 0.5 * ((won > 0).astype(np.float64) + (won >= 0))
-
-
-def _area(above: Floats, below: Floats) -> float:
-    """ROC area: share of (above, below) in the right order, a tie is half."""
-    ranks = stats.rankdata(np.concatenate([above, below]))[: len(above)]
-    wins = ranks.sum() - len(above) * (len(above) + 1) / 2
-    return float(wins / (len(above) * len(below)))
-
-
-def _warn(reason: str) -> None:
-    warnings.warn(reason, UserWarning, stacklevel=3)
+        sides = size[different], different, size[similar], similar
+        found["auc_different"] = pair_area(weights, *sides, way)
+    images = 1 + int(pairs.kept.max()) if clusters is None else len(np.asarray(clusters))
+    return {name: Among(metric, pairs.kept, images) for name, metric in found.items()}

@@ -21,10 +21,10 @@ from dataloader.labels.records import BucketLabel
 from dataloader.targets.buckets import BucketedDistributions, BucketTargets
 from dataloader.targets.pairs import PairTargets
 from utils.statistics import vote_noise
+from utils.statistics.ladder_metrics import LADDER_METRICS
 from utils.statistics.logistic_fit import fit_logistic
 from utils.statistics.metrics import distribution_metrics, pair_metrics, score_metrics
 from utils.statistics.predictions import Predictions
-from utils.statistics.ranking_metrics import FIGURES as LADDER_FIGURES
 
 PATHS = [Path(f"{i:02}.png") for i in range(40)]
 REFERENCES = [Level(f"photo{i // 4}", "blur", i % 4) for i in range(40)]
@@ -59,7 +59,7 @@ def judged(targets, scores, name):
 
 def finished(task, on, val=None, **flags):
     config = make_config({"criterion": task, "bootstrap": 200, **flags})
-    measured = TASKS[task].measure(on.split.targets.all(), on.found)
+    measured = TASKS[task].measure(on.split.targets.all(), on.found).values()
     measured |= ladder_figures(on.split.targets, on.found)[0]
     return final_figures(config, TASKS[task], on, measured, val)
 
@@ -79,7 +79,7 @@ def test_the_fit_is_of_val_where_that_is_given_and_marked():
             assert values["fits"][kind]["parameters"] == fit.parameters
     assert alone["plcc_4p"] > alone["plcc"] and alone["rmse_4p"] > 0
     assert given["rmse_4p"] >= alone["rmse_4p"]
-    assert score_metrics(scores, mos).items() <= given.items()
+    assert score_metrics(scores, mos).values().items() <= given.items()
     printed = table(given, "title").splitlines()
     assert next(line for line in printed if line.startswith("plcc_4p")).endswith("fit: val")
     assert not any("fit" in line for line in printed if line.startswith(("plcc ", "srcc")))
@@ -109,7 +109,7 @@ def test_intervals_are_of_references_where_they_are_known():
     assert one["intervals"] != grouped["intervals"]
     names = {"srcc", "plcc", "krcc", "rmse", "mae", "plcc_4p", "rmse_4p", "plcc_5p", "rmse_5p"}
     assert one["intervals"].keys() == names
-    assert grouped["intervals"].keys() == {*names, *LADDER_FIGURES}
+    assert grouped["intervals"].keys() == {*names, *LADDER_METRICS}
     for name, (low, high) in one["intervals"].items():
         assert low < one[name] < high
     printed = table(grouped, "title").splitlines()
@@ -146,11 +146,11 @@ def test_votes_allow_outliers_and_resolving_power():
     assert values["n_similar"] == len(pairs) - sum(significant)
     assert 0.5 < values["auc_different"] < 1
     assert 0.5 < values["correct_better"] <= values["auc_better"] < 1
-    shown = distribution_metrics(on.found.probs, on.split.targets.all()["probs"])
+    shown = distribution_metrics(on.found.probs, on.split.targets.all()["probs"]).values()
     assert shown.items() <= values.items()
     names = {"emd_r1", "emd_r2", "std_srcc", "std_plcc", "srcc", "outlier_ratio_se"}
-    assert {*names, *vote_noise.FIGURES} <= values["intervals"].keys()
-    for name in vote_noise.FIGURES:
+    assert {*names, *vote_noise.POWER_METRICS} <= values["intervals"].keys()
+    for name in vote_noise.POWER_METRICS:
         low, high = values["intervals"][name]
         assert 0.4 < low < values[name] < high < 1
     assert values["intervals"]["emd_r1"][0] < values["emd_r1"] < values["intervals"]["emd_r1"][1]
@@ -175,8 +175,8 @@ def test_every_figure_of_the_other_tasks_has_an_interval(task):
     for name in TASKS[task].metrics[:-1]:  # all but the loss
         low, high = values["intervals"][name]
         assert low < values[name] < high
-        figure = TASKS[task].resampled(relabelled(task, rows).all(), on.found, np.arange(40))[name]
-        assert figure(np.ones((1, 40))) == pytest.approx([values[name]])
+        metrics = TASKS[task].measure(relabelled(task, rows).all(), on.found).metrics()
+        assert metrics[name](np.ones((1, 40))) == pytest.approx([values[name]])
 
 
 def test_mean_scores_with_a_std_csv(tmp_path):
@@ -241,7 +241,7 @@ def test_pair_accuracy_by_photograph(levels):
     on = ranked(LADDER_PAIRS, levels)
     values, remarks = finished("rank", on)
     labels, scores = on.split.targets.all(), on.found.scores
-    expected = pair_metrics(scores[labels["better"]], scores[labels["worse"]])
+    expected = pair_metrics(scores, labels["better"], labels["worse"]).values()
     assert values["pair_accuracy"] == expected["pair_accuracy"]
     low, high = values["intervals"]["pair_accuracy"]
     assert low < values["pair_accuracy"] < high and remarks == []

@@ -18,7 +18,7 @@ from dataloader.targets.buckets import BucketTargets
 from dataloader.targets.pairs import PairTargets
 from utils.statistics.bootstrap import bootstrap
 from utils.statistics.predictions import Predictions
-from utils.statistics.weighted_figures import Spearman
+from utils.statistics.resampled import Spearman
 
 KINDS = ("blur", "noise", "jpeg")
 

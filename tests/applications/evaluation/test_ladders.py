@@ -18,8 +18,8 @@ from applications.evaluation.ladders import ladder_figures, resampled_figures
 from dataloader.labels.levels import Level
 from tests.cli import TINY, call, records, run_folders
 from tests.tiny_data import LEVELS, write_data
+from utils.statistics.ladder_metrics import LADDER_METRICS
 from utils.statistics.predictions import Predictions
-from utils.statistics.ranking_metrics import FIGURES
 
 COUNTS = {"n_ladders", "n_ladder_pairs", "n_p_test_pairs"}
 SHORT = TINY.replace("--epochs 2", "--epochs 1")
@@ -89,7 +89,7 @@ def test_a_run_leaves_the_figures_of_its_ladders(trained) -> None:
     assert (test["n_ladders"], test["n_ladder_pairs"], test["n_p_test_pairs"]) == (2, 6, 2)
     noise = test["by_distortion"]["white_noise"]
     assert {k: v for k, v in noise.items() if k != "levels"} == {
-        name: test[name] for name in {*FIGURES, *COUNTS}
+        name: test[name] for name in {*LADDER_METRICS, *COUNTS}
     }
     assert noise["levels"] == test["by_level"] and list(test["by_level"]) == ["0", "1", "2"]
     assert test["by_level"]["0"]["step_accuracy"] is None
@@ -99,7 +99,7 @@ def test_a_run_leaves_the_figures_of_its_ladders(trained) -> None:
 
 def test_validation_has_the_overall_figures_and_can_be_monitored(trained) -> None:
     val = [r for r in records(trained.run) if r["split"] == "val"]
-    assert all({*FIGURES, *COUNTS} <= r.keys() and "by_level" not in r for r in val)
+    assert all({*LADDER_METRICS, *COUNTS} <= r.keys() and "by_level" not in r for r in val)
     results = json.loads((trained.run / "results.json").read_text())
     assert results["l_test_srcc"] == max(r["l_test_srcc"] for r in val)
     (line,) = [line for line in trained.err.splitlines() if "  val  " in line]
@@ -134,7 +134,7 @@ def test_evaluation_prints_and_writes_the_same(trained) -> None:
     test = json.loads((trained.run / "results.json").read_text())["test"]
     printed = table(done.out)
     assert printed.keys() == {name for name, v in test.items() if not isinstance(v, (dict, str))}
-    for name in {*FIGURES, *COUNTS}:
+    for name in {*LADDER_METRICS, *COUNTS}:
         wanted = math.nan if test[name] is None else test[name]
         assert float(printed[name]) == pytest.approx(wanted, abs=1e-4, nan_ok=True), name
     blocks = [block.splitlines() for block in done.out.rstrip().split("\n\n")]
@@ -229,7 +229,7 @@ def test_resampled_figures_are_of_the_images_of_known_level() -> None:
     found = Predictions(np.random.default_rng(0).normal(size=32), None)
     figures = resampled_figures(targets, found)
     values, _ = ladder_figures(targets, found)
-    assert set(figures) == set(FIGURES)
+    assert set(figures) == set(LADDER_METRICS)
     counts = np.where(np.arange(32) % 4, 1.0, 7.0)[None]
     for name, figure in figures.items():
         assert figure(counts) == pytest.approx([values[name]], nan_ok=True)

@@ -7,7 +7,7 @@ import pytest
 from scipy import special, stats
 
 from utils.statistics.bootstrap import bootstrap, cluster_numbers, draws, interval_of
-from utils.statistics.weighted_figures import Kendall, Mean, OrderShare, Pearson, RootMean, Spearman
+from utils.statistics.resampled import Kendall, Mean, OrderShare, Pearson, RootMean, Spearman
 
 
 def rng(seed=0):
@@ -29,8 +29,8 @@ def test_draws_are_clusters_with_replacement():
 
 def test_the_same_seed_gives_the_same_interval():
     x, y = rng(1).normal(size=(2, 40))
-    figures = {"srcc": Spearman(x, y), "plcc": Pearson(x, y)}
-    a, b, c = (bootstrap(figures, np.arange(40), 300, rng(s)) for s in (5, 5, 6))
+    metrics = {"srcc": Spearman(x, y), "plcc": Pearson(x, y)}
+    a, b, c = (bootstrap(metrics, np.arange(40), 300, rng(s)) for s in (5, 5, 6))
     assert (a["srcc"].low, a["plcc"].high) == (b["srcc"].low, b["plcc"].high)
     assert a["srcc"].low != c["srcc"].low
 
@@ -100,12 +100,12 @@ def test_coverage(draw, clusters, each, rho, share):
     hits, alone = dict.fromkeys(known, 0), 0
     for _ in range(runs):
         owner, x, y = draw(generator, clusters, each, rho, share)
-        figures = judged(x, y)
-        for name, found in bootstrap(figures, owner, 200, generator).items():
+        metrics = judged(x, y)
+        for name, found in bootstrap(metrics, owner, 200, generator).items():
             hits[name] += found.low <= known[name] <= found.high
             assert name != "rmse" or found.high <= np.abs(x - y).max()
         if each == 6:
-            one = bootstrap({"rmse": figures["rmse"]}, np.arange(len(x)), 200, generator)["rmse"]
+            one = bootstrap({"rmse": metrics["rmse"]}, np.arange(len(x)), 200, generator)["rmse"]
             alone += one.low <= truth(rho)["rmse"] <= one.high
     least = 0.95 - 0.038 if draw is rated else 0.92 - 0.0157
     for name, number in hits.items():
@@ -161,7 +161,7 @@ def test_few_clusters_have_no_interval():
 
 def test_what_is_undefined_or_does_not_vary_is_said():
     x = np.arange(8.0)
-    figures = {
+    metrics = {
         "same": Spearman(x, x),
         "flat": Pearson(x, np.full(8, 0.3)),
         "rare": Pearson(x, np.eye(8)[0]),  # constant without its one image
@@ -171,8 +171,8 @@ def test_what_is_undefined_or_does_not_vary_is_said():
         "same is the same in all resamples: no interval; flat is undefined: no interval; "
         "rare is undefined in 3.% of the resamples: no interval$"
     )
-    found = one_warning(lambda: bootstrap(figures, np.arange(8), 400, rng()), match)
-    assert [np.isnan(found[name].low) for name in figures] == [True, True, True, False]
+    found = one_warning(lambda: bootstrap(metrics, np.arange(8), 400, rng()), match)
+    assert [np.isnan(found[name].low) for name in metrics] == [True, True, True, False]
     assert found["same"].value == 1
 
 
@@ -210,8 +210,8 @@ def test_single_images_have_no_wide_end():
     """There are no errors in common that could flatter a model: Fisher's z, and 1 / x."""
     x, other = rng(3).normal(size=(2, 30))
     y = x + 0.4 * other
-    figures = {"plcc": Pearson(x, y), "rmse": RootMean((x - y) ** 2)}
-    found = bootstrap(figures, np.arange(30), 400, rng(5))
+    metrics = {"plcc": Pearson(x, y), "rmse": RootMean((x - y) ** 2)}
+    found = bootstrap(metrics, np.arange(30), 400, rng(5))
     tail = stats.t.ppf(0.975, 29) * np.array([-1, 1])
     plcc, rmse = found["plcc"], found["rmse"]
     ends = np.tanh(np.arctanh(plcc.value) + tail * plcc.error)
@@ -228,7 +228,7 @@ def test_a_wider_tail_for_fewer_clusters():
 
 
 def test_a_share_at_the_best_threshold_is_moved_by_its_bias():
-    """Resamples that lie above the figure say how far the figure lies above the truth."""
+    """Resamples that lie above the metric say how far the metric lies above the truth."""
     resamples = special.expit(rng().normal(0.9, 0.2, 4000))
     value = special.expit(0.8)
     plain, moved = (

@@ -1,4 +1,6 @@
-"""Calibration groups against SciPy's interval of a mean."""
+"""Calibration groups against SciPy's interval of a mean; the interval of a fitted logistic against
+finite differences and simulated repetitions.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from utils.statistics.calibration import calibration
+from utils.statistics import calibration as module
+from utils.statistics.calibration import calibration, fit_band
+from utils.statistics.logistic_fit import LogisticFit, fit_logistic
 
 
 def test_groups_are_neighbours_and_intervals_those_of_student():
@@ -36,3 +40,61 @@ def test_shapes():
         calibration([1, 2], [1, 2, 3])
     with pytest.raises(ValueError, match="above 0"):
         calibration([], [])
+
+
+# ---- the band of a fit
+
+TRUE = LogisticFit("4p", (80.0, 20.0, 0.5, 0.15), 0)
+
+
+def sample(seed: int, groups: int, per_group: int, within: float, between: float):
+    """Predictions, MOS and clusters about TRUE; images of a cluster share a part of their error."""
+    rng = np.random.default_rng(seed)
+    clusters = np.repeat(np.arange(groups), per_group)
+    x = rng.uniform(0, 1, len(clusters))
+    y = TRUE(x) + within * rng.normal(size=len(x)) + between * rng.normal(size=groups)[clusters]
+    return x, y, clusters
+
+
+@pytest.mark.parametrize("kind", ["4p", "5p"])
+def test_slopes_are_those_of_finite_differences(kind):
+    x, y, _ = sample(0, 60, 1, 3, 0)
+    fit = fit_logistic(kind, x, y)
+    found = module._slopes(fit, x)
+    for place in range(len(fit.parameters)):
+        step = 1e-6 * max(abs(fit.parameters[place]), 1)
+        moved = [list(fit.parameters), list(fit.parameters)]
+        moved[0][place] += step
+        moved[1][place] -= step
+        up, down = (LogisticFit(kind, tuple(p), fit.n)(x) for p in moved)
+        assert np.allclose(found[:, place], (up - down) / (2 * step), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(("per_group", "between"), [(1, 0.0), (5, 4.0)])
+def test_covers_the_true_curve_about_as_often_as_it_says(per_group, between):
+    at = np.array([0.3, 0.5, 0.7])
+    inside = []
+    for seed in range(120):
+        x, y, clusters = sample(seed, 40, per_group, 4, between)
+        low, high = fit_band(fit_logistic("4p", x, y), x, y, clusters, at)
+        inside.append((low <= TRUE(at)) & (TRUE(at) <= high))
+    # 360 answers that hang together: 0.95 within four standard errors of 120 independent ones.
+    assert 0.87 <= np.mean(inside) <= 0.995
+
+
+def test_shared_errors_widen_the_band():
+    x, y, clusters = sample(1, 30, 8, 1, 5)
+    fit = fit_logistic("4p", x, y)
+    widths = [
+        np.subtract(*fit_band(fit, x, y, owner, np.array([0.5]))[::-1])[0]
+        for owner in (clusters, np.arange(len(x)))
+    ]
+    assert widths[0] > 1.5 * widths[1]
+
+
+def test_no_band_without_a_fit_or_with_few_clusters():
+    x, y, clusters = sample(2, 10, 3, 1, 1)
+    failed = LogisticFit("4p", (), 30, "did not converge")
+    for fit, owner in ((failed, clusters), (fit_logistic("4p", x, y), clusters % 4)):
+        low, high = fit_band(fit, x, y, owner, [0.2, 0.4])
+        assert np.isnan(low).all() and np.isnan(high).all() and low.shape == (2,)

@@ -9,9 +9,9 @@ from scipy import stats
 
 from tests.utils.statistics.test_bootstrap import rated
 from utils.statistics.bootstrap import bootstrap
-from utils.statistics.compare_models import compare_figures, compare_scores
-from utils.statistics.dependent_correlations import holm, steiger, williams
-from utils.statistics.weighted_figures import PairMean, Spearman, score_figures
+from utils.statistics.compare_models import compare_metrics, compare_scores, holm, steiger, williams
+from utils.statistics.resampled import Spearman
+from utils.statistics.resampled_pairs import PairMean
 
 
 def one_warning(call, match):
@@ -89,7 +89,7 @@ def test_the_difference_of_rmse_as_derived():
     (row,) = (
         r
         for r in compare_scores(made, mos, None, 3000, np.random.default_rng(1))
-        if r.figure == "rmse"
+        if r.metric == "rmse"
     )
     a, b = ((made[name] - mos) ** 2 for name in "ab")
     slope = a / (2 * np.sqrt(a.mean())) - b / (2 * np.sqrt(b.mean()))
@@ -108,23 +108,23 @@ def test_the_difference_of_rmse_as_derived():
 def test_rows_pairs_and_corrections():
     made, mos = models(np.random.default_rng(2), 120, (0.3, 0.5, 0.9))
     rows = compare_scores(made, mos, None, 400, np.random.default_rng(3))
-    assert [(r.first, r.second, r.figure) for r in rows[:5]] == [
+    assert [(r.first, r.second, r.metric) for r in rows[:5]] == [
         ("a", "b", name) for name in ("srcc", "plcc", "krcc", "rmse", "mae")
     ]
     assert len(rows) == 15
     for name in ("srcc", "rmse"):
-        same = [r for r in rows if r.figure == name]
+        same = [r for r in rows if r.metric == name]
         assert [r.p_holm for r in same] == pytest.approx(list(holm([r.p for r in same])))
-    row = next(r for r in rows if r.figure == "srcc" and r.second == "c")
+    row = next(r for r in rows if r.metric == "srcc" and r.second == "c")
     r_a, r_c = (stats.spearmanr(made[m], mos).statistic for m in "ac")
     r_ac = stats.spearmanr(made["a"], made["c"]).statistic
     assert (row.value_first, row.value_second) == pytest.approx((r_a, r_c))
     assert row.low <= row.difference == pytest.approx(r_a - r_c) and row.difference <= row.high
     assert (row.williams_t, row.williams_p) == pytest.approx(williams(r_a, r_c, r_ac, 120))
     assert (row.steiger_z, row.steiger_p) == pytest.approx(steiger(r_a, r_c, r_ac, 120))
-    steigers = [r.steiger_p for r in rows if r.figure == "srcc"]
+    steigers = [r.steiger_p for r in rows if r.metric == "srcc"]
     assert row.steiger_p_holm == pytest.approx(holm(steigers)[1])
-    assert all(math.isnan(r.williams_p) for r in rows if r.figure in ("krcc", "rmse", "mae"))
+    assert all(math.isnan(r.williams_p) for r in rows if r.metric in ("krcc", "rmse", "mae"))
 
 
 def test_equal_models_differ_by_chance_only():
@@ -138,8 +138,8 @@ def test_equal_models_differ_by_chance_only():
         _, one, two = rated(generator, 20, 6, 0.0, 0.5)
         made = {"a": mos + 0.5 * hard + 0.5 * one, "b": mos + 0.5 * hard + 0.5 * two}
         made["c"] = mos + 0.2 * one
-        figures = {m: {"srcc": Spearman(x, mos)} for m, x in made.items()}
-        rows = compare_figures(figures, owner, 150, generator)
+        metrics = {m: {"srcc": Spearman(x, mos)} for m, x in made.items()}
+        rows = compare_metrics(metrics, owner, 150, generator)
         found["p"] += rows[0].p < 0.05
         found["better"] += rows[1].p_holm < 0.05
         r_a, r_b, r_ab = (
@@ -157,14 +157,14 @@ def test_pair_accuracy_of_two_rankings():
     rng = np.random.default_rng(5)
     owner = np.repeat(np.arange(12), 3)
     better, worse = np.arange(36)[::3], np.arange(36)[1::3]
-    figures = {
+    metrics = {
         name: {
             "pair_accuracy": PairMean((rng.random(12) < chance).astype(float), better, worse, owner)
         }
         for name, chance in (("good", 0.9), ("coin", 0.5))
     }
-    (row,) = compare_figures(figures, owner, 300, rng)
-    alone = bootstrap(figures["good"], owner, 300, rng)["pair_accuracy"].value
+    (row,) = compare_metrics(metrics, owner, 300, rng)
+    alone = bootstrap(metrics["good"], owner, 300, rng)["pair_accuracy"].value
     assert row.value_first == alone and row.low < row.difference < row.high
 
 
@@ -183,16 +183,11 @@ def test_identical_models():
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_values_that_are_not_finite(bad):
-    made, mos = models(np.random.default_rng(7), 40, (0.5, 0.5, 0.5))
-    made["b"] = np.where(np.arange(40) == 3, bad, made["b"])
-    rows = one_warning(
-        lambda: compare_scores(made, mos, None, 200, np.random.default_rng(0)),
-        "^b: values that are not finite",
-    )
-    for row in rows:
-        undefined = "b" in (row.first, row.second)
-        assert math.isnan(row.difference) == math.isnan(row.p_holm) == undefined
+def test_values_that_are_not_finite_are_refused(bad):
+    made, mos = models(np.random.default_rng(7), 40)
+    made["b"][3] = bad
+    with pytest.raises(ValueError, match=r"pred\[3\]: (nan|inf): must be finite"):
+        compare_scores(made, mos, None, 200, np.random.default_rng(0))
 
 
 def test_constants_and_few_images():
@@ -203,7 +198,7 @@ def test_constants_and_few_images():
         ),
         "flat: srcc is undefined",
     )
-    by = {r.figure: r for r in rows}
+    by = {r.metric: r for r in rows}
     assert math.isnan(by["plcc"].difference) and by["plcc"].value_first == 1
     assert by["mae"].difference < 0
     few = one_warning(
@@ -224,5 +219,4 @@ def test_shapes_and_nothing_to_compare():
     assert compare_scores(made, mos, None, 100, np.random.default_rng(0)) == []
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert compare_figures({}, np.arange(5), 100, np.random.default_rng(0)) == []
-    assert set(score_figures(made["a"], mos)) == {"srcc", "plcc", "krcc", "rmse", "mae"}
+        assert compare_metrics({}, np.arange(5), 100, np.random.default_rng(0)) == []

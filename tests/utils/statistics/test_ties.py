@@ -12,11 +12,10 @@ from applications.tasks import TASKS
 from criterions.batch_pairs import order_loss
 from utils.statistics import metrics
 from utils.statistics.disagreement import opposed_pairs, share_opposed
-from utils.statistics.order_metrics import order_metrics
+from utils.statistics.ladder_metrics import ladder_metrics
 from utils.statistics.predictions import Predictions
-from utils.statistics.ranking_metrics import ladder_metrics
+from utils.statistics.resampled import Kendall, OrderShare, Spearman
 from utils.statistics.ties import TIE, constant, tied, won
-from utils.statistics.weighted_figures import Kendall, OrderShare, Spearman
 
 
 def near(values: np.ndarray, seed: int = 0) -> np.ndarray:
@@ -71,11 +70,11 @@ def test_votes_of_equal_mean_are_no_pair():
         for i in range(len(means)) for j in range(i) if means[i] != means[j]
     )  # fmt: skip
     found = Predictions(score.astype(np.float32), pred)
-    said = TASKS["emd+rank"].measure({"probs": probs}, found)
+    measured = TASKS["emd+rank"].measure({"probs": probs}, found)
+    said = measured.values()
     assert (said["n_pairs"], said["pair_accuracy"]) == (pairs, pytest.approx(right / pairs))
-    resampled = TASKS["emd+rank"].resampled({"probs": probs}, found, np.arange(len(means)))
     once = np.ones((1, len(means)))
-    assert resampled["pair_accuracy"](once)[0] == pytest.approx(said["pair_accuracy"])
+    assert measured.metrics()["pair_accuracy"](once)[0] == pytest.approx(said["pair_accuracy"])
     # The loss draws the same pairs: with a prediction of one value each of them costs its margin.
     single = torch.full((len(means),), 3.0)
     asked = [float(abs(a - b)) for i, a in enumerate(means) for b in means[:i] if a != b]
@@ -90,16 +89,16 @@ def test_every_order_takes_a_tie_for_a_tie():
     a, b = near(x, 1), near(y, 2)
     once = np.ones((1, 40))
     for measure in (
-        metrics.srcc, metrics.krcc, metrics.pair_accuracy, share_opposed,
-        lambda x, y: order_metrics(x, y)["pair_accuracy"],
-        lambda x, y: order_metrics(x, y)["n_pairs"],
+        metrics.srcc, metrics.pair_accuracy, share_opposed,
+        lambda x, y: metrics.score_metrics(x, y).values()["krcc"],
+        lambda x, y: metrics.order_metrics(x, y).values()["pair_accuracy"],
+        lambda x, y: metrics.order_metrics(x, y).values()["n_pairs"],
         lambda x, y: len(opposed_pairs(x, y, 99)),
         *(lambda x, y, kind=kind: kind(x, y)(once)[0] for kind in (Spearman, Kendall, OrderShare)),
     ):  # fmt: skip
         assert measure(a, b) == pytest.approx(measure(x, y), rel=1e-12)
     levels, names = np.tile(np.arange(5), 8), np.repeat([f"{i}" for i in range(8)], 5).tolist()
-    exact = ladder_metrics(x, names, ["blur"] * 40, levels)
-    rounded = ladder_metrics(a, names, ["blur"] * 40, levels)
-    for name, value in exact.items():
-        if not isinstance(value, dict):
-            assert rounded[name] == pytest.approx(value, rel=1e-12), name
+    exact, rounded = (
+        ladder_metrics(own, names, ["blur"] * 40, levels).overall.values() for own in (x, a)
+    )
+    assert rounded == pytest.approx(exact, rel=1e-12)

@@ -6,13 +6,20 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from utils.statistics import share_figures, vote_noise
+from utils.statistics import resampled_pairs, vote_noise
 from utils.statistics.bootstrap import bootstrap, cluster_numbers
-from utils.statistics.vote_noise import opinion_pairs, outliers, resampled_power
+from utils.statistics.resampled import Undefined
+from utils.statistics.vote_noise import opinion_pairs, outliers
 
 
 def resolving_power(*columns):
-    return vote_noise.resolving_power(opinion_pairs(*columns))
+    return vote_noise.resolving_power(opinion_pairs(*columns)).values()
+
+
+def resampled(pairs, clusters, way=None):
+    """The metrics that exist, to be resampled."""
+    found = vote_noise.resolving_power(pairs, clusters, way).metrics()
+    return {name: metric for name, metric in found.items() if not isinstance(metric, Undefined)}
 
 
 def test_outliers_of_votes_and_of_the_mos():
@@ -66,29 +73,30 @@ def test_a_perfect_model_and_its_reverse():
     assert bad["auc_better"] == bad["correct_better"] == 0 and bad["auc_different"] == 1
 
 
-def one_warning(call, match):
-    with pytest.warns(UserWarning, match=match) as caught:
-        answer = call()
-    assert len(caught) == 1 and caught[0].filename == __file__
-    return answer
-
-
-def test_a_kind_of_pairs_that_is_missing():
-    mos, std, votes = np.arange(6.0), np.ones(6), np.full(6, 50)
-    all_different = one_warning(lambda: resolving_power(mos, mos, std, votes), "no similar pairs")
-    assert math.isnan(all_different["auc_different"]) and all_different["auc_better"] == 1
-    alike = one_warning(
-        lambda: resolving_power(mos, mos, std, np.full(6, 0.01)), "no different pairs"
-    )
-    assert all(math.isnan(alike[name]) for name in vote_noise.FIGURES)
-    assert (alike["n_different"], alike["n_similar"]) == (0, 15)
-    empty = one_warning(lambda: resolving_power([], [], [], []), "no different and no similar")
-    assert math.isnan(empty["auc_better"]) and empty["n_resolved"] == 0
-    for bad in (np.nan, np.inf):
-        broken = one_warning(lambda b=bad: resolving_power(mos + b, mos, std, votes), "not finite")
-        assert math.isnan(broken["auc_better"])
-    unvoted = one_warning(lambda: resolving_power(mos, mos, std, 0 * votes), "without votes")
-    assert math.isnan(unvoted["correct_better"])
+@pytest.mark.parametrize(
+    ("pred", "mos", "votes", "match"),
+    [
+        (np.arange(6.0), np.arange(6.0), 50, "no similar pairs of images"),
+        (np.arange(6.0), np.arange(6.0), 0.01, "no different pairs of images"),
+        ([], [], 1, "no different and no similar pairs of images"),
+        (np.arange(6.0) + np.nan, np.arange(6.0), 50, "values that are not finite, or"),
+        (np.arange(6.0), np.arange(6.0) + np.inf, 50, "values that are not finite, or"),
+        (np.arange(6.0), np.arange(6.0), 0, "not finite, or images without votes"),
+    ],
+)
+def test_a_kind_of_pairs_that_is_missing(pred, mos, votes, match):
+    count = len(pred)
+    pairs = opinion_pairs(pred, mos, np.ones(count), np.full(count, votes))
+    measured = vote_noise.resolving_power(pairs)
+    (reason,), found = measured.reasons, measured.values()
+    assert reason.startswith("resolving power: ") and match in reason and reason.endswith(": nan")
+    one_kind = match.startswith("no similar")
+    assert [math.isnan(found[name]) for name in vote_noise.POWER_METRICS] == [
+        True, not one_kind, not one_kind
+    ]  # fmt: skip
+    kept = count if "pairs" in match else 0
+    assert found["n_different"] + found["n_similar"] == kept * (kept - 1) // 2
+    assert found["n_resolved"] == count and not one_kind or found["auc_better"] == 1
 
 
 def test_of_many_images_some_are_drawn(monkeypatch):
@@ -114,7 +122,7 @@ def rated(seed, count, decimals=6, noise=0.8):
 
 
 def written_out(columns, clusters, times):
-    """The figures of a resample whose images stand there as often as they were drawn: every pair of
+    """The metrics of a resample whose images stand there as often as they were drawn: every pair of
     two clusters between all copies, every pair within a cluster once in each copy, none between
     copies of one cluster.
     """
@@ -148,16 +156,16 @@ def written_out(columns, clusters, times):
 def test_a_resample_is_its_images_written_out(decimals, each):
     columns = rated(4, 18, decimals)
     clusters = np.random.default_rng(0).permutation(np.arange(18) // each)
-    figures = resampled_power(opinion_pairs(*columns), clusters)
+    metrics = resampled(opinion_pairs(*columns), clusters)
     rng, count = np.random.default_rng(1), 18 // each
     for _ in range(6):
         times = np.bincount(rng.integers(0, count, count), minlength=count)
         expected = written_out(columns, clusters, times)
-        found = {k: f(times[clusters][None].astype(float))[0] for k, f in figures.items()}
+        found = {k: f(times[clusters][None].astype(float))[0] for k, f in metrics.items()}
         assert found == pytest.approx(expected)
-    every = {name: f(np.ones((1, 18)))[0] for name, f in figures.items()}
+    every = {name: f(np.ones((1, 18)))[0] for name, f in metrics.items()}
     whole = resolving_power(*columns)
-    assert every == pytest.approx({name: whole[name] for name in vote_noise.FIGURES})
+    assert every == pytest.approx({name: whole[name] for name in vote_noise.POWER_METRICS})
 
 
 @pytest.mark.parametrize(
@@ -169,8 +177,8 @@ def test_faster_ways_agree_in_the_interval(way, each, most, noise):
     columns, clusters = rated(2, 150, noise=noise), np.arange(150) // each
     pairs, ends = opinion_pairs(*columns), []
     for chosen in ("exact", way):
-        figures = resampled_power(pairs, clusters, chosen)
-        found = bootstrap(figures, clusters, 150, np.random.default_rng(3))
+        metrics = resampled(pairs, clusters, chosen)
+        found = bootstrap(metrics, clusters, 150, np.random.default_rng(3))
         ends.append(np.array([[i.low, i.high] for i in found.values()]))
         values = {name: i.value for name, i in found.items()}
         assert values == pytest.approx({k: resolving_power(*columns)[k] for k in values}, abs=1e-4)
@@ -183,22 +191,22 @@ def test_few_different_values_are_drawn_together_exactly(each):
     columns, clusters = rated(7, 60, 0), np.arange(60) // each
     counts = np.random.default_rng(0).integers(0, 3, (5, 60))[:, clusters].astype(float)
     exact, together = (
-        resampled_power(opinion_pairs(*columns), clusters, way) for way in ("exact", "together")
+        resampled(opinion_pairs(*columns), clusters, way) for way in ("exact", "together")
     )
-    for name in vote_noise.FIGURES:
+    for name in vote_noise.POWER_METRICS:
         assert together[name](counts) == pytest.approx(exact[name](counts), abs=1e-6)
 
 
 def test_the_way_depends_on_pairs_and_clusters(monkeypatch):
-    monkeypatch.setattr(share_figures, "EXACT_PAIRS", 190)
-    monkeypatch.setattr(share_figures, "FEW_CLUSTERS", 10)
-    assert [share_figures.pairs_way(p, c) for p, c in ((190, 99), (191, 10), (191, 11))] == [
+    monkeypatch.setattr(resampled_pairs, "EXACT_PAIRS", 190)
+    monkeypatch.setattr(resampled_pairs, "FEW_CLUSTERS", 10)
+    assert [resampled_pairs.pairs_way(p, c) for p, c in ((190, 99), (191, 10), (191, 11))] == [
         "exact", "together", "near"
     ]  # fmt: skip
     columns = rated(5, 21)
     counts = np.random.default_rng(0).multinomial(21, np.full(21, 1 / 21), 4).astype(float)
     chosen, near = (
-        resampled_power(opinion_pairs(*columns), np.arange(21), way) for way in (None, "near")
+        resampled(opinion_pairs(*columns), np.arange(21), way) for way in (None, "near")
     )
     assert all((chosen[name](counts) == near[name](counts)).all() for name in near)
 
@@ -212,24 +220,24 @@ def test_drawn_images_and_missing_kinds_of_pairs(monkeypatch):
     pairs = opinion_pairs(*columns, np.random.default_rng(0))
     counts = np.random.default_rng(1).integers(0, 3, 45)[clusters][None].astype(float)
     drawn = [values[pairs.kept] for values in columns]
-    alone = resampled_power(opinion_pairs(*drawn), clusters[pairs.kept])
-    for name, figure in resampled_power(pairs, clusters).items():
-        assert figure(counts) == alone[name](counts[:, pairs.kept])
+    alone = resampled(opinion_pairs(*drawn), clusters[pairs.kept])
+    for name, metric in resampled(pairs, clusters).items():
+        assert metric(counts) == alone[name](counts[:, pairs.kept])
     mos, std = np.arange(6.0), np.ones(6)
-    apart = resampled_power(opinion_pairs(mos, mos, std, np.full(6, 50)), np.arange(6))
+    apart = resampled(opinion_pairs(mos, mos, std, np.full(6, 50)), np.arange(6))
     assert set(apart) == {"auc_better", "correct_better"}
-    assert not resampled_power(opinion_pairs(mos, mos, std, np.full(6, 0.01)), np.arange(6))
-    assert not resampled_power(opinion_pairs(mos * np.nan, mos, std, std), np.arange(6))
+    assert not resampled(opinion_pairs(mos, mos, std, np.full(6, 0.01)), np.arange(6))
+    assert not resampled(opinion_pairs(mos * np.nan, mos, std, std), np.arange(6))
 
 
 @pytest.mark.parametrize("way", ["exact", "together", "near"])
 def test_a_model_that_is_always_right_has_no_spread(way):
     mos = np.arange(40.0)
     pairs = opinion_pairs(mos, mos, np.ones(40), np.full(40, 4))
-    figures = resampled_power(pairs, np.arange(40), way)
+    metrics = resampled(pairs, np.arange(40), way)
     counts = np.random.default_rng(0).multinomial(40, np.full(40, 0.025), 5).astype(float)
-    assert (figures["correct_better"](counts) == 1).all()
-    assert (figures["auc_better"](counts) == 1).all()
+    assert (metrics["correct_better"](counts) == 1).all()
+    assert (metrics["auc_better"](counts) == 1).all()
 
 
 def simulated(rng, clusters, each):
@@ -252,18 +260,18 @@ def truth(rng, pairs=200_000):
         return stats.mannwhitneyu(above, below).statistic / len(above) / len(below)
 
     values = area(np.abs(won), similar), area(won, -won), np.mean(won > 0)
-    return dict(zip(vote_noise.FIGURES, values, strict=True))
+    return dict(zip(vote_noise.POWER_METRICS, values, strict=True))
 
 
 @pytest.mark.parametrize("each", [1, 4])
 def test_coverage(each):
     """95% of intervals hold the truth, up to what 150 simulations can tell (3 standard errors)."""
-    rng, runs, hits = np.random.default_rng(8), 150, dict.fromkeys(vote_noise.FIGURES, 0)
+    rng, runs, hits = np.random.default_rng(8), 150, dict.fromkeys(vote_noise.POWER_METRICS, 0)
     known = truth(rng)
     for _ in range(runs):
         owner, columns = simulated(rng, 50 if each == 1 else 20, each)
-        figures = resampled_power(opinion_pairs(*columns), owner, "together" if each > 1 else None)
-        for name, found in bootstrap(figures, owner, 100, rng).items():
+        metrics = resampled(opinion_pairs(*columns), owner, "together" if each > 1 else None)
+        for name, found in bootstrap(metrics, owner, 100, rng).items():
             hits[name] += found.low <= known[name] <= found.high
     for name, number in hits.items():
         assert number / runs >= 0.95 - 0.054, (name, number / runs)

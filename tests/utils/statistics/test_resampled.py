@@ -1,22 +1,20 @@
-"""Figures of resamples against SciPy on the drawn images written out."""
+"""Metrics of resamples against SciPy on the drawn images written out."""
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from utils.statistics import weighted_figures
-from utils.statistics.kendall import balances
-from utils.statistics.order_metrics import order_metrics
-from utils.statistics.weighted_figures import (
+from utils.statistics import resampled, resampled_pairs
+from utils.statistics.resampled import (
     Kendall,
     Mean,
     OrderShare,
-    PairMean,
     Pearson,
     RootMean,
     Spearman,
-    score_figures,
+    balances,
 )
+from utils.statistics.resampled_pairs import PairMean
 
 SCIPY = {
     Spearman: lambda x, y: stats.spearmanr(x, y).statistic,
@@ -40,23 +38,24 @@ def examples():
     yield "far from zero", 100 + x, 1e-6 * (x + rng.normal(size=30))
 
 
-@pytest.mark.parametrize("figure", SCIPY)
+@pytest.mark.parametrize("metric", SCIPY)
 @pytest.mark.parametrize(
     ("x", "y"), [case[1:] for case in examples()], ids=["plain", "ties", "far"]
 )
-def test_a_resample_is_its_images_written_out(figure, x, y):
+def test_a_resample_is_its_images_written_out(metric, x, y):
     index, counts = drawn(len(x), 25)
-    expected = [SCIPY[figure](x[row], y[row]) for row in index]
-    assert figure(x, y)(counts) == pytest.approx(expected, abs=1e-9)
-    assert figure(x, y)(np.ones((1, len(x))))[0] == pytest.approx(SCIPY[figure](x, y), abs=1e-9)
+    expected = [SCIPY[metric](x[row], y[row]) for row in index]
+    assert metric(x, y)(counts) == pytest.approx(expected, abs=1e-9)
+    assert metric(x, y).value == pytest.approx(SCIPY[metric](x, y), abs=1e-9)
+    assert metric(x, y)(np.ones((1, len(x))))[0] == pytest.approx(metric(x, y).value, abs=1e-9)
 
 
 def test_clusters_change_the_number_of_images():
     _, x, y = next(examples())
     counts = np.repeat([[3.0, 0.0, 1.0, 2.0, 0.0]], 6, axis=1).reshape(1, 30)
     index = np.repeat(np.arange(30), counts[0].astype(int))
-    for figure, oracle in SCIPY.items():
-        assert figure(x, y)(counts)[0] == pytest.approx(oracle(x[index], y[index]), abs=1e-12)
+    for metric, oracle in SCIPY.items():
+        assert metric(x, y)(counts)[0] == pytest.approx(oracle(x[index], y[index]), abs=1e-12)
 
 
 def test_means_of_errors_and_roots():
@@ -70,10 +69,10 @@ def test_means_of_errors_and_roots():
 def test_a_resample_without_spread_is_nan():
     x, y = np.arange(4.0), np.array([1.0, 0.0, 3.0, 2.0])
     counts = np.array([[4.0, 0, 0, 0], [0, 0, 0, 0], [1, 1, 1, 1]])
-    for figure in SCIPY:
-        found = figure(x, y)(counts)
+    for metric in SCIPY:
+        found = metric(x, y)(counts)
         assert np.isnan(found[:2]).all() and not np.isnan(found[2])
-        assert np.isnan(figure(x, np.full(4, 0.3))(counts)).all()
+        assert np.isnan(metric(x, np.full(4, 0.3))(counts)).all()
     assert np.isnan(Mean(y)(counts)[1])
 
 
@@ -90,9 +89,11 @@ def test_pairs_are_drawn_with_their_images(monkeypatch):
         p, q = cluster[a], cluster[b]
         rows += [value] * (times[p] if p == q else times[p] * times[q])
     counts = np.stack([times[cluster], np.ones(6), np.zeros(6)]).astype(float)
-    found = PairMean(won, first, second, cluster)(counts)
+    metric = PairMean(won, first, second, cluster)
+    assert metric.value == won.mean()
+    found = metric(counts)
     assert found[:2] == pytest.approx([np.mean(rows), won.mean()]) and np.isnan(found[2])
-    monkeypatch.setattr(weighted_figures, "_PAIRS_AT_ONCE", 1)
+    monkeypatch.setattr(resampled_pairs, "_AT_ONCE", 1)
     assert PairMean(won, first, second, cluster)(counts)[:2] == pytest.approx(found[:2])
 
 
@@ -114,11 +115,12 @@ def test_kendall_to_first_order_agrees_in_the_interval():
     _, counts = drawn(600, 1500)
     ends = [np.quantile(Kendall(x, y, exact)(counts), [0.025, 0.975]) for exact in (True, False)]
     assert np.abs(ends[0] - ends[1]).max() < 0.03 * np.ptp(ends[0])
-    assert Kendall(x, y, False)(np.ones((1, 600)))[0] == pytest.approx(SCIPY[Kendall](x, y))
+    near = Kendall(x, y, False)
+    assert near(np.ones((1, 600)))[0] == pytest.approx(SCIPY[Kendall](x, y)) == near.value
 
 
 def test_kendall_is_exact_for_few_images_only(monkeypatch):
-    monkeypatch.setattr(weighted_figures, "EXACT_KENDALL", 20)
+    monkeypatch.setattr(resampled, "EXACT_KENDALL", 20)
     rng = np.random.default_rng(5)
     for n, exact in ((20, True), (21, False)):
         x, y = rng.normal(size=(2, n))
@@ -126,21 +128,22 @@ def test_kendall_is_exact_for_few_images_only(monkeypatch):
         assert (Kendall(x, y)(counts) == Kendall(x, y, True)(counts)).all() == exact
 
 
-def test_values_that_are_not_finite_have_no_figure():
-    figures = score_figures([1.0, 2.0, np.nan], [1.0, 2.0, 3.0])
-    assert all(np.isnan(figure(np.ones((2, 3)))).all() for figure in figures.values())
-    assert set(figures) == set(score_figures([1.0, 2.0], [1.0, 2.0]))
-
-
 @pytest.mark.parametrize("decimals", [8, 0])
-def test_the_share_of_pairs_in_order_is_order_metrics(decimals):
-    """order_metrics of the drawn images, whose copies tie in y and are no pair."""
+def test_the_share_of_pairs_in_order_is_that_of_a_loop(decimals):
+    """Of the drawn images, whose copies tie in y and are no pair."""
     rng = np.random.default_rng(6)
     x = np.round(2 * rng.normal(size=30), decimals)
     y = np.round(x + rng.normal(size=30), decimals)
+
+    def share(i):
+        signs = np.sign(x[i][:, None] - x[i])[y[i][:, None] > y[i]]
+        return np.mean((signs + 1) / 2)
+
     index, counts = drawn(30, 20)
-    expected = [order_metrics(x[row], y[row])["pair_accuracy"] for row in index]
-    assert OrderShare(x, y)(counts) == pytest.approx(expected)
-    near = OrderShare(x, y, exact=False)(np.ones((1, 30)))
-    assert near == pytest.approx([order_metrics(x, y)["pair_accuracy"]])
+    assert OrderShare(x, y)(counts) == pytest.approx([share(row) for row in index])
+    for exact in (True, False):
+        metric = OrderShare(x, y, exact)
+        assert [metric.value, *metric(np.ones((1, 30)))] == pytest.approx(
+            [share(np.arange(30))] * 2
+        )
     assert np.isnan(OrderShare(x, np.ones(30))(counts)).all()
