@@ -19,23 +19,12 @@ from applications.reports.findings import findings_page
 from applications.tasks import TASKS
 from config import Config
 from dataloader.labels.doubts import label_doubts
-from dataloader.labels.labels import (
-    Fault,
-    LabelError,
-    LabelFile,
-    check_splits,
-    label_paths,
-    read_labels,
-)
-from dataloader.labels.levels import LEVELS_FILE, read_levels
+from dataloader.labels.faults import Fault, LabelError
+from dataloader.labels.labels import Labels
 from dataloader.labels.paths import images_root
-from dataloader.labels.ranges import (
-    image_scores,
-    label_figures,
-    spread_figures,
-    vote_figures,
-)
-from dataloader.labels.vote_spread import SPREAD_FILE, spread_rows
+from dataloader.labels.ranges import image_scores, label_figures, spread_figures
+from dataloader.labels.side_tables import LEVELS_FILE, SPREAD_FILE, read_versions, spread_rows
+from dataloader.labels.text import check_splits, read_labels
 from utils.data_generate.distortions import SMALLEST_SIDE
 from utils.data_generate.photos import find_photos
 from utils.duplicates.image_facts import ImageFacts
@@ -113,16 +102,12 @@ def _check_votes(config: Config, file: Path) -> Findings:
         splits, notes = {}, [str(error)]
     print("\n".join(notes))
     owners: dict[Path, tuple[str, ...]] = {one.path: () for one in (*missing, *facts)}
-    scores, figures = votes.table.probs @ np.arange(1, votes.table.probs.shape[1] + 1), {}
-    for name, chosen in splits.items():
-        owners |= dict.fromkeys(votes.paths(chosen), (name,))
-        figures[name] = {
-            "file": str(file), "lines": len(chosen), "images": len(chosen), "notes": [],
-            **vote_figures(votes.table.probs[chosen], votes.table.votes, chosen),
-        }  # fmt: skip
+    chosen = {name: votes.labels(own) for name, own in splits.items()}
+    for name, labels in chosen.items():
+        owners |= dict.fromkeys(labels.sources, (name,))
     seen = inspect(config, [*missing, *facts], owners)
-    named = dict(zip(votes.paths(rows), scores[rows].tolist(), strict=True))
-    return Findings(str(file), figures, seen, [], named)
+    scores = image_scores({"all": votes.labels(rows)})
+    return Findings(str(file), _figures(chosen, {}), seen, [], scores)
 
 
 def _check_data(config: Config) -> Findings:
@@ -136,68 +121,67 @@ def _check_data(config: Config) -> Findings:
         if (root / config.label_name).is_file():
             instead = f", but in it: name the folder that holds {root.resolve().name}/"
         raise ValueError(f"{root}: no {config.label_name} in any of {splits}{instead}")
-    files, faults = _read(config, task.label_kind, names)
+    splits, faults = _read(config, task.label_kind, names)
     try:
-        check_splits(files)
+        check_splits(splits)
     except LabelError as error:
         faults += error.faults
-    references = _references(config, files, faults)
-    figures = _figures(files, _deviations(config, files, faults))
-    for name, file in files.items():
-        print(f"{name}: {len(file.labels)} lines")
+    references = _references(config, splits, faults)
+    figures = _figures(splits, _deviations(config, splits, faults))
+    for name, labels in splits.items():
+        print(f"{name}: {len(labels)} lines")
         for note in figures[name]["notes"]:
             print(f"  {note}")
     if faults:
         print(visible(LabelError(faults)))
-    doubts = label_doubts(Path(config.data), config.label_name, files)
+    doubts = label_doubts(Path(config.data), config.label_name, splits)
     for doubt in doubts:
         print(f"warning: {visible(doubt)}")
-    unread = tuple(name for name in names if name not in files)
+    unread = tuple(name for name in names if name not in splits)
     if unread:
         print(f"images not looked at before the label file is mended: {', '.join(unread)}")
     owners: dict[Path, tuple[str, ...]] = {}
-    for name, file in files.items():
-        for path in label_paths(file.labels):
+    for name, labels in splits.items():
+        for path in labels.sources:
             owners[path] = (*owners.get(path, ()), name)
-    seen = inspect(config, decode(config, owners), owners, files, references)
-    scores = image_scores(files)
+    seen = inspect(config, decode(config, owners), owners, splits, references)
+    scores = image_scores(splits)
     return Findings(config.data, figures, seen, faults, scores, unread, label_doubts=doubts)
 
 
-def _read(config: Config, kind: str, names: list[str]) -> tuple[dict[str, LabelFile], list[Fault]]:
-    files, faults = {}, []
+def _read(config: Config, kind: str, names: list[str]) -> tuple[dict[str, Labels], list[Fault]]:
+    splits, faults = {}, []
     bins = config.num_classes if kind == "distributions" else None
     for name in names:
         try:
-            files[name] = read_labels(kind, label_file(config, name), Path(config.data), bins)
+            splits[name] = read_labels(kind, label_file(config, name), Path(config.data), bins)
         except LabelError as error:
             faults += error.faults
-    return files, faults
+    return splits, faults
 
 
 def _references(
-    config: Config, files: dict[str, LabelFile], faults: list[Fault]
+    config: Config, splits: dict[str, Labels], faults: list[Fault]
 ) -> dict[str, dict[Path, str]]:
     """The reference_id of each image that has one, of the splits with a levels.csv; its faults join
     `faults`.
     """
     found = {}
-    images = images_root(Path(config.data)) if files else None
-    for name, file in files.items():
-        paths, levels_file = label_paths(file.labels), file.file.parent / LEVELS_FILE
+    images = images_root(Path(config.data)) if splits else None
+    for name, labels in splits.items():
         try:
-            levels = read_levels(levels_file, paths, images)
+            versions = read_versions(labels.file.parent / LEVELS_FILE, labels.sources, images)
         except LabelError as error:
             faults += error.faults
             continue
-        if levels is not None:
-            named = zip(paths, levels, strict=True)
-            found[name] = {path: level.reference_id for path, level in named if level.reference_id}
+        if versions is not None:
+            named = zip(labels.sources, versions.reference_id, strict=True)
+            found[name] = {path: reference for path, reference in named if reference}
     return found
 
 
 def _deviations(
-    config: Config, files: dict[str, LabelFile], faults: list[Fault]
+    config: Config, splits: dict[str, Labels], faults: list[Fault]
 ) -> dict[str, Spreads]:
     """The rows of each split's std.csv that are of its images, where scores have one; its faults
     join `faults`.
@@ -205,37 +189,37 @@ def _deviations(
     if TASKS[config.criterion].label_kind != "scores":
         return {}
     found = {}
-    images = images_root(Path(config.data)) if files else None
-    for name, file in files.items():
+    images = images_root(Path(config.data)) if splits else None
+    for name, labels in splits.items():
         try:
-            rows = spread_rows(file.file.parent / SPREAD_FILE, images)
+            rows = spread_rows(labels.file.parent / SPREAD_FILE, images)
         except LabelError as error:
             faults += error.faults
             continue
         if rows is not None:
-            own = label_paths(file.labels)
-            found[name] = [rows[str(path)] for path in own if str(path) in rows]
+            own = map(str, labels.sources)
+            found[name] = [rows[path] for path in own if path in rows]
     return found
 
 
-def _without_deviation(file: LabelFile, rows: Spreads | None) -> list[str]:
+def _without_deviation(labels: Labels, rows: Spreads | None) -> list[str]:
     """A note where std.csv leaves images out: no fault, but it costs the outlier ratio."""
-    count = len(label_paths(file.labels))
+    count = len(labels.sources)
     if rows is None or len(rows) == count:
         return []
     return [f"{SPREAD_FILE}: no row for {count - len(rows)} of {count} images: no outlier ratio"]
 
 
-def _figures(files: dict[str, LabelFile], spreads: dict[str, Spreads]) -> dict[str, dict[str, Any]]:
-    figures = label_figures(files)
+def _figures(splits: dict[str, Labels], spreads: dict[str, Spreads]) -> dict[str, dict[str, Any]]:
+    figures = label_figures(splits)
     return {
         name: {
-            "file": printable(file.file),
-            "lines": len(file.labels),
-            "images": len(label_paths(file.labels)),
-            "notes": [*file.notes, *_without_deviation(file, spreads.get(name))],
+            "file": printable(labels.file),
+            "lines": len(labels),
+            "images": len(labels.sources),
+            "notes": [*labels.notes, *_without_deviation(labels, spreads.get(name))],
             **figures[name],
             **spread_figures(spreads.get(name, [])),
         }
-        for name, file in files.items()
+        for name, labels in splits.items()
     }

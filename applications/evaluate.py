@@ -30,14 +30,14 @@ from applications.tasks import TASKS, Task
 from applications.training.run_folder import environment
 from config import Config
 from dataloader.batch import Targets
-from dataloader.labels.levels import COLUMNS
+from dataloader.labels.side_tables import LEVELS_COLUMNS
 from models.quality_net import QualityNet
 from utils.files.writing import write_text
 from utils.statistics.predictions import Predictions
 from utils.text import csv_text, visible
 
 RAW = ("plcc", "rmse")  # figures that exist after a fit as well
-LEVEL_COLUMNS = COLUMNS[1:]  # reference_id, distortion, level
+LEVEL_COLUMNS = LEVELS_COLUMNS[1:]  # reference_id, distortion, level
 
 
 def run(config: Config, runtime: Runtime) -> int:
@@ -184,8 +184,8 @@ def write_predictions(
         columns |= {f"p{k + 1}": found.probs[:, k] for k in range(found.probs.shape[1])}
     if "probs" in labels:
         columns |= {f"t{k + 1}": labels["probs"][:, k] for k in range(labels["probs"].shape[1])}
-    levels = targets.levels or ()
-    known = [(csv_text(x.reference_id), csv_text(x.distortion), x.level) for x in levels]
+    versions = targets.versions or ()
+    known = [(csv_text(x.reference_id), csv_text(x.distortion), x.level) for x in versions]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["path", "score", *columns, *(LEVEL_COLUMNS if known else ())])

@@ -15,8 +15,8 @@ from applications.inputs.runtime import Runtime
 from applications.inputs.voted import VotedImages
 from config import Config
 from dataloader.labels.ava import COLUMNS
-from dataloader.labels.labels import DistributionLabel, ScoreLabel, read_labels
-from dataloader.targets.bucket_lines import HEADER
+from dataloader.labels.bucket_lines import HEADER
+from dataloader.labels.text import read_labels
 from dataloader.targets.buckets import bucket_of
 from utils.files.writing import write_text
 from utils.flag_types import is_number
@@ -97,12 +97,12 @@ def _voted(config: Config, file: Path, runtime: Runtime) -> tuple[list[Path], np
     rows = np.flatnonzero(votes.usable)
     if not len(rows):
         raise ValueError(
-            f"{votes.folder}: none of the images of {file} is there, e.g. {votes.table.names[0]}"
+            f"{votes.folder}: none of the images of {file} is there, e.g. {votes.rows.sources[0]}"
         )
     if left := len(votes.usable) - len(rows):
         runtime.info(f"{file}: {left} of {len(votes.usable)} images are not in {votes.folder}")
-    probs = votes.table.probs[rows]
-    return list(votes.paths(rows)), probs @ np.arange(1, probs.shape[1] + 1)
+    labels = votes.labels(rows)
+    return list(labels.sources), labels.means()
 
 
 def _labelled(file: Path) -> tuple[list[Path], np.ndarray]:
@@ -115,11 +115,4 @@ def _labelled(file: Path) -> tuple[list[Path], np.ndarray]:
     found = read_labels(
         "scores" if scores else "distributions", file, file.absolute().parent.parent
     )
-    means = {label.path: _mean(label) for label in found.labels}
-    return list(means), np.array(list(means.values()))
-
-
-def _mean(label: ScoreLabel | DistributionLabel) -> float:
-    if isinstance(label, ScoreLabel):
-        return label.mos
-    return float(np.dot(label.probs, np.arange(1, len(label.probs) + 1))) / sum(label.probs)
+    return list(found.sources), found.of_sources(found.means())

@@ -72,7 +72,7 @@ def train(
     check_fit(config, data)
     train = data.splits["train"]
     dataset = training_set(config, data, runtime)
-    model = _model(config, runtime, branches(config, train.num_classes), fewest_images(dataset))
+    model = _model(config, runtime, branches(config, train.labels.bins), fewest_images(dataset))
     options = ScoringOptions(
         rule, config.batch_size, config.workers, config.max_pixels, runtime.amp
     )

@@ -9,7 +9,7 @@ import numpy as np
 
 from applications.comparison.images import Matched
 from applications.comparison.pairs import Pairs
-from dataloader.labels.levels import Level
+from dataloader.labels.labels import Version
 from utils.statistics.disagreement import furthest_apart, opposed_pairs, share_opposed, standardised
 
 MOST = 10  # pairs, and images, of every two runs
@@ -69,12 +69,12 @@ def _order(matched: Matched, lines: set[tuple[int, int]], a: int, b: int) -> int
         return int(np.sign(matched.opinion[a] - matched.opinion[b]))
     if (a, b) in lines or (b, a) in lines:
         return 1 if (a, b) in lines else -1
-    if matched.levels is None:
+    if matched.versions is None:
         return 0
-    return _by_level(matched.levels[a], matched.levels[b])
+    return _by_level(matched.versions[a], matched.versions[b])
 
 
-def _by_level(a: Level, b: Level) -> int:
+def _by_level(a: Version, b: Version) -> int:
     """Two versions of one photograph are ordered by the level of one distortion; level 0 is the
     photograph itself.
     """

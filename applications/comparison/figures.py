@@ -170,11 +170,11 @@ def ladder_pairs(matched: Matched) -> Places:
     """(better (P,), worse (P,)): every two images of a ladder with different levels, as
     `ladder_accuracy` of utils/statistics/ladder_metrics.py counts them.
     """
-    levels = matched.levels or ()
-    known = np.array([i for i, one in enumerate(levels) if one.level is not None], dtype=np.int64)
+    versions = matched.versions or ()
+    known = np.array([i for i, one in enumerate(versions) if one.level is not None], dtype=np.int64)
     if not len(known):
         return known, known
-    kept = [levels[i] for i in known]
+    kept = [versions[i] for i in known]
     ladders = build_ladders(
         np.zeros(len(known)), [one.reference_id for one in kept],
         [one.distortion for one in kept], [one.level or 0 for one in kept],

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from applications.comparison.runs import ComparedRun, Predictions
-from dataloader.labels.levels import Level
+from dataloader.labels.labels import Version
 from dataloader.labels.paths import Resolver, images_root
 from utils.statistics.bootstrap import cluster_numbers
 from utils.statistics.metrics import moments_of_votes
@@ -37,14 +37,14 @@ class Matched:
     probs: dict[str, np.ndarray]
     labels: Predictions
     opinion: np.ndarray | None
-    levels: tuple[Level, ...] | None
+    versions: tuple[Version, ...] | None
     order: dict[str, np.ndarray]
 
     def references(self) -> np.ndarray | None:
         """Numbers (N,) of the images' references; None where no file knows them."""
-        if self.levels is None:
+        if self.versions is None:
             return None
-        known = zip(self.levels, self.names, strict=True)
+        known = zip(self.versions, self.names, strict=True)
         return cluster_numbers([level.reference_id or name for level, name in known])
 
 
@@ -62,7 +62,7 @@ def match(runs: Sequence[ComparedRun]) -> Matched:
     if how != _PLACE:
         _same_digest(runs, tested)
     first = tested[0]
-    levels = next((one.levels for one in tested if one.levels is not None), None)
+    versions = next((one.versions for one in tested if one.versions is not None), None)
     return Matched(
         runs=tuple(runs),
         how=how,
@@ -78,7 +78,7 @@ def match(runs: Sequence[ComparedRun]) -> Matched:
         },
         labels=first,
         opinion=opinion_of(first),
-        levels=levels,
+        versions=versions,
         order={run.name: o for run, o in zip(runs, order, strict=True)},
     )
 
@@ -100,10 +100,10 @@ def _taken(given: Predictions, order: np.ndarray) -> Predictions:
     def rows(values: np.ndarray | None) -> np.ndarray | None:
         return None if values is None else values[order]
 
-    levels = None if given.levels is None else tuple(given.levels[i] for i in order)
+    versions = None if given.versions is None else tuple(given.versions[i] for i in order)
     return Predictions(
         given.file, tuple(given.images[i] for i in order), given.scores[order], rows(given.probs),
-        rows(given.mos), rows(given.votes), rows(given.bucket), levels,
+        rows(given.mos), rows(given.votes), rows(given.bucket), versions,
     )  # fmt: skip
 
 
@@ -217,9 +217,11 @@ def _same_labels(
                     f"--compare: {len(wrong)} images have different labels, e.g. {names[i]}: "
                     f"{what} {_shown(a[i])} {both[0]} and {_shown(b[i])} {both[1]}"
                 )
-    known = [(r, one.levels) for r, one in zip(runs, tested, strict=True) if one.levels is not None]
-    for run, levels in known[1:]:
-        for name, a, b in zip(names, known[0][1], levels, strict=True):
+    known = [
+        (r, one.versions) for r, one in zip(runs, tested, strict=True) if one.versions is not None
+    ]
+    for run, versions in known[1:]:
+        for name, a, b in zip(names, known[0][1], versions, strict=True):
             if a != b:
                 raise ValueError(
                     f"--compare: {name} is {_version(a)} in {known[0][0].name} and {_version(b)} "
@@ -231,8 +233,8 @@ def _shown(value: np.ndarray) -> str:
     return " ".join(f"{v:.6g}" for v in np.atleast_1d(value))
 
 
-def _version(level: Level) -> str:
-    return f"({level.reference_id}, {level.distortion}, level {level.level})"
+def _version(version: Version) -> str:
+    return f"({version.reference_id}, {version.distortion}, level {version.level})"
 
 
 def _same_digest(runs: Sequence[ComparedRun], tested: Sequence[Predictions]) -> None:

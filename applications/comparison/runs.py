@@ -15,7 +15,8 @@ import numpy as np
 
 from applications.tasks import TASKS
 from applications.training.run_folder import FACTS
-from dataloader.labels.levels import COLUMNS, Level
+from dataloader.labels.labels import Version
+from dataloader.labels.side_tables import LEVELS_COLUMNS
 from utils.files.reading import check_entries, csv_rows, read_object, read_text
 from utils.runtime.logger import read_metrics
 from utils.text import cut, path_of_csv, printable, quoted, text_of_csv
@@ -28,8 +29,8 @@ Curve = tuple[np.ndarray, np.ndarray]
 @dataclass(frozen=True)
 class Predictions:
     """images: as the file spells them (N); scores (N,); probs (N, K): predicted histograms, if any;
-    mos (N,), votes (N, K), bucket (N,): labels, where the file has them; levels: of each image, if
-    known.
+    mos (N,), votes (N, K), bucket (N,): labels, where the file has them; versions: of each
+    image, if known.
     """
 
     file: Path
@@ -39,7 +40,7 @@ class Predictions:
     mos: np.ndarray | None = None
     votes: np.ndarray | None = None
     bucket: np.ndarray | None = None
-    levels: tuple[Level, ...] | None = None
+    versions: tuple[Version, ...] | None = None
 
     @property
     def kind(self) -> str:
@@ -203,7 +204,7 @@ def read_predictions(file: Path) -> Predictions:
     assert scores is not None
     return Predictions(
         file, images, scores, histogram("p"), numbers("mos"), histogram("t"),
-        numbers("bucket"), _levels(file, columns),
+        numbers("bucket"), _versions(file, columns),
     )  # fmt: skip
 
 
@@ -219,15 +220,15 @@ def _numbers(file: Path, name: str, cells: Sequence[str], lines: Sequence[str]) 
     return values
 
 
-def _levels(file: Path, columns: dict[str, Sequence[str]]) -> tuple[Level, ...] | None:
-    if not set(COLUMNS) <= columns.keys():
+def _versions(file: Path, columns: dict[str, Sequence[str]]) -> tuple[Version, ...] | None:
+    if not set(LEVELS_COLUMNS) <= columns.keys():
         return None
     found = []
-    rows = zip(*(columns[name] for name in (*COLUMNS[1:], " line")), strict=True)
+    rows = zip(*(columns[name] for name in (*LEVELS_COLUMNS[1:], " line")), strict=True)
     for reference_id, distortion, level, line in rows:
         if level and not (level.isdecimal() and len(level) < 10):
             said = f"level {quoted(level)} is not a whole number of at most 9 digits"
             raise ValueError(f"{file}:{line}: {said}")
         names = text_of_csv(reference_id), text_of_csv(distortion)
-        found.append(Level(*names, int(level) if level else None))
+        found.append(Version(*names, int(level) if level else None))
     return tuple(found)

@@ -19,7 +19,7 @@ from applications.tasks import Task
 from config import Config
 from dataloader.batch import Targets
 from dataloader.labels.paths import images_root
-from dataloader.labels.vote_spread import SPREAD_FILE, read_spread
+from dataloader.labels.side_tables import SPREAD_FILE, read_spread
 from dataloader.targets.pairs import linked
 from utils.runtime.seed import numpy_generator
 from utils.statistics import vote_noise
@@ -97,9 +97,9 @@ def image_clusters(targets: Targets) -> tuple[np.ndarray, str]:
     """(cluster of each image (M,), what a cluster is): its reference where levels.csv names it,
     else for pairs the images that pairs link, where that is not all of them; else the image.
     """
-    if targets.levels is not None:
-        owners = zip(targets.levels, targets.paths, strict=True)
-        return cluster_numbers([level.reference_id or path for level, path in owners]), "references"
+    if targets.versions is not None:
+        owners = zip(targets.versions.reference_id, targets.paths, strict=True)
+        return cluster_numbers([reference or path for reference, path in owners]), "references"
     labels = targets.all()
     if "better" in labels:
         groups = cluster_numbers(

@@ -10,7 +10,7 @@ import numpy as np
 
 from applications.tasks import Task
 from dataloader.batch import Targets
-from dataloader.labels.levels import Level
+from dataloader.labels.labels import Versions
 from utils.statistics.bootstrap import FEWEST, bootstrap, cluster_numbers
 from utils.statistics.metrics import undefined
 from utils.statistics.predictions import Predictions
@@ -55,11 +55,11 @@ def group_figures(
     and of no distortion; a pair of it and a distorted one is of that one's distortion. 24
     distortions and 200 references of 121 images take about four seconds.
     """
-    if targets.levels is None:
+    if targets.versions is None:
         return []
     judge, rows = _judge(task, targets, found), []
     for kind in ("distortion", "reference"):
-        names, code = _groups(kind, targets.levels)
+        names, code = _groups(kind, targets.versions)
         of_line = _of_lines(code[judge.first], code[judge.second], kind)
         for name, lines in zip(names, _positions(of_line, len(names)), strict=True):
             images = np.unique(np.concatenate([judge.first[lines], judge.second[lines]]))
@@ -117,11 +117,11 @@ def _judge(task: Task, targets: Targets, found: Predictions) -> _Opinions | _Pai
     return _Opinions(found.scores, labels["bucket"] if opinions is None else opinions.mos)
 
 
-def _groups(kind: str, levels: list[Level]) -> tuple[list[str], np.ndarray]:
+def _groups(kind: str, versions: Versions) -> tuple[list[str], np.ndarray]:
     """(names, place of each image's name among them (M,))."""
     named = [
-        level.reference_id if kind == "reference" else level.distortion * (level.level != 0)
-        for level in levels
+        version.reference_id if kind == "reference" else version.distortion * (version.level != 0)
+        for version in versions
     ]
     place = {name: number for number, name in enumerate(dict.fromkeys(filter(None, named)))}
     return list(place), np.array([place.get(name, NO_GROUP) for name in named], dtype=np.int64)

@@ -12,7 +12,7 @@ import numpy as np
 
 from applications.inputs.data import Split
 from dataloader.batch import Targets
-from dataloader.labels.levels import LEVELS_FILE
+from dataloader.labels.side_tables import LEVELS_FILE
 from utils.drawing.panels import MOST_LINES, ladder_charts, spread
 from utils.drawing.sheet import Panel, sheet
 from utils.files.writing import write_atomic, write_text
@@ -64,13 +64,13 @@ def check_monitor(figure: str, val: Split | None) -> None:
     """ValueError for a figure of ladders that not even a perfect network has on these labels."""
     if figure not in LADDER_METRICS or val is None:
         return
-    levels = val.targets.levels
-    if levels is None:
+    versions = val.targets.versions
+    if versions is None:
         raise ValueError(
             f"--monitor {figure}: no {LEVELS_FILE} beside {val.file}: write one, or monitor "
             "another figure"
         )
-    perfect = Predictions(-np.array([level.level or 0 for level in levels], dtype=np.float64), None)
+    perfect = Predictions(-np.maximum(versions.level, 0).astype(np.float64), None)
     values, reasons = ladder_figures(val.targets, perfect)
     if not values:
         raise ValueError(
@@ -82,8 +82,9 @@ def check_monitor(figure: str, val: Split | None) -> None:
 
 def _known(targets: Targets) -> list[int]:
     """Positions of the images whose level is known."""
-    levels = targets.levels or []
-    return [i for i, level in enumerate(levels) if level.level is not None]
+    if targets.versions is None:
+        return []
+    return np.flatnonzero(targets.versions.level >= 0).tolist()
 
 
 def known_columns(
@@ -92,12 +93,12 @@ def known_columns(
     """Scores, references, distortions and levels of the images whose level is known; an image of no
     reference is its own.
     """
-    levels, known = targets.levels or [], _known(targets)
+    versions, known = targets.versions or [], _known(targets)
     return (
         scores[known],
-        [levels[i].reference_id or targets.paths[i] for i in known],
-        [levels[i].distortion for i in known],
-        [levels[i].level or 0 for i in known],
+        [versions[i].reference_id or targets.paths[i] for i in known],
+        [versions[i].distortion for i in known],
+        [versions[i].level or 0 for i in known],
     )
 
 
@@ -140,7 +141,7 @@ def write_ladders(
     with the figures of its ladders; the last rows, of the distortion "all", are over all
     distortions. A cell is empty where a figure does not exist.
     """
-    if targets.levels is None or not values.get("by_distortion"):
+    if targets.versions is None or not values.get("by_distortion"):
         return
     by_distortion = values["by_distortion"]
     text = io.StringIO()

@@ -8,24 +8,26 @@ import hashlib
 import os
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from applications.inputs.left_out import began_with
-from applications.inputs.photographs import Photographs, choose_photographs
+from applications.inputs.photographs import choose_photographs
 from applications.inputs.resplit import resplit
 from applications.inputs.runtime import Runtime
+from applications.inputs.splits import Data, Split
 from applications.inputs.vote_files import SPLITS, refuse_flags, vote_file
 from applications.inputs.voted import VotedImages
 from applications.tasks import TASKS, Task
 from config import Config
-from dataloader.batch import Targets
 from dataloader.labels.doubts import label_doubts
-from dataloader.labels.labels import LabelError, LabelFile, check_splits, label_paths, read_labels
-from dataloader.labels.levels import LEVELS_FILE, read_levels
+from dataloader.labels.faults import LabelError
+from dataloader.labels.labels import Labels
 from dataloader.labels.paths import images_root
+from dataloader.labels.side_tables import LEVELS_FILE, read_versions
+from dataloader.labels.text import check_splits, read_labels
 from utils.check_images import BadImage, check_images
 from utils.data_generate.distortions import SMALLEST_SIDE
 from utils.runtime import distributed
@@ -37,54 +39,15 @@ REPAIR, SKIP = "repair or remove them", "leave them out with --bad_images skip"
 REMEDY = f"{REPAIR}, or {SKIP}"
 
 
-@dataclass(frozen=True)
-class Split:
-    """targets: labels as arrays; file: where they came from, in words where that is no label file;
-    sha256: of all that they depend on; pooled: label files that it was drawn from together.
-    """
-
-    name: str
-    targets: Targets
-    file: Path | str
-    num_classes: int | None
-    sha256: str
-    pooled: tuple[Path, ...] = ()
-
-    @property
-    def label_files(self) -> tuple[Path, ...]:
-        """Those that its labels stand in; none where they were made."""
-        return (self.file,) if isinstance(self.file, Path) else self.pooled
-
-    @property
-    def title(self) -> str:
-        """The split's folder, or what it was made of."""
-        return str(self.file.parent) if isinstance(self.file, Path) else self.file
-
-
-@dataclass(frozen=True)
-class Data:
-    """The splits that exist, the images left out because they could not be read, and the
-    photographs that are distorted on the fly, if any.
-    """
-
-    splits: dict[str, Split]
-    skipped: tuple[BadImage, ...] = ()
-    photographs: Photographs | None = None
-
-    def digests(self) -> dict[str, str]:
-        """SHA-256 of each split's label file."""
-        return {name: split.sha256 for name, split in self.splits.items()}
-
-
 def label_file(config: Config, split: str) -> Path:
     return Path(config.data) / split / config.label_name
 
 
 def read_splits(
     config: Config, task: Task, names: tuple[str, ...], runtime: Runtime
-) -> dict[str, LabelFile]:
-    """Label files of the named splits that exist; every fault of all of them in one LabelError."""
-    found: dict[str, LabelFile] = {}
+) -> dict[str, Labels]:
+    """Labels of the named splits that exist; every fault of all of them in one LabelError."""
+    found: dict[str, Labels] = {}
     faults = []
     for name in names:
         file = label_file(config, name)
@@ -98,10 +61,10 @@ def read_splits(
     if faults:
         raise LabelError(faults)
     check_splits(found)
-    for file in found.values():
-        for note in file.notes:
-            runtime.info(f"{file.file}: {note}")
-    bins = {file.num_classes for file in found.values()}
+    for labels in found.values():
+        for note in labels.notes:
+            runtime.info(f"{labels.file}: {note}")
+    bins = {labels.bins for labels in found.values()}
     if len(bins) > 1:
         raise ValueError(
             f"{config.data}: the splits have histograms of "
@@ -122,16 +85,15 @@ def read_data(
         return _voted(config, task, runtime, names, VotedImages(config, votes))
     if config.train:
         refuse_flags(config)
-    files = read_splits(config, task, names, runtime)
+    read = read_splits(config, task, names, runtime)
     if config.train:
-        for doubt in label_doubts(Path(config.data), config.label_name, files):
+        for doubt in label_doubts(Path(config.data), config.label_name, read):
             runtime.info(f"warning: {doubt}")
-    bad = _bad_images(config, labelled_images(files), runtime)
+    bad = _bad_images(config, labelled_images(read), runtime)
     splits = {
-        name: _split(config, task, name, file, {b.path for b in bad}, runtime)
-        for name, file in files.items()
+        name: _split(config, task, name, labels, bad, runtime) for name, labels in read.items()
     }
-    return Data(resplit(config, task, files, splits) if config.repeat else splits, bad)
+    return Data(resplit(config, task, splits) if config.repeat else splits, bad)
 
 
 def _distorted(config: Config, task: Task, runtime: Runtime, names: tuple[str, ...]) -> Data:
@@ -144,22 +106,23 @@ def _distorted(config: Config, task: Task, runtime: Runtime, names: tuple[str, .
     bad = _bad_images(config, chosen.files(), runtime, SMALLEST_SIDE)
     splits = {}
     for name in chosen.splits:
-        labels, levels = chosen.labels(name, {b.path for b in bad})
-        targets = task.targets(config, labels, levels)
-        splits[name] = Split(name, targets, chosen.title(name), None, chosen.digest(name))
+        labels = chosen.labels(name, {b.path for b in bad})
+        targets = task.targets(config, labels)
+        splits[name] = Split(name, labels, targets, chosen.title(name), chosen.digest(name))
     return Data(splits, bad, chosen)
 
 
 def _voted(
     config: Config, task: Task, runtime: Runtime, names: tuple[str, ...], votes: VotedImages
 ) -> Data:
-    file, bins = votes.table.file, votes.table.probs.shape[1]
-    if not task.takes_votes:
-        learn = " or ".join(name for name, other in TASKS.items() if other.takes_votes)
+    file, bins = votes.rows.file, votes.rows.bins
+    histograms = task.label_kind == "distributions"
+    if not histograms and task.label_kind != "scores":
+        kinds = ("distributions", "scores")
+        learn = " or ".join(name for name, other in TASKS.items() if other.label_kind in kinds)
         raise ValueError(
             f"--criterion {task.name}: {file} has votes and no {task.label_kind}: use {learn}"
         )
-    histograms = task.label_kind == "distributions"
     if histograms and config.num_classes not in (None, bins):
         raise ValueError(f"--num_classes {config.num_classes}: {file} has votes for 1 to {bins}")
     remedy = f"put them into {votes.folder}"
@@ -173,10 +136,10 @@ def _voted(
         runtime.info(line)
     made = {}
     for name, rows in splits.items():
-        counts = None if votes.table.votes is None else votes.table.votes[rows]
-        targets = task.of_votes(config, votes.paths(rows), votes.table.probs[rows], counts)
-        digest = votes.table.digest(rows)
-        made[name] = Split(name, targets, f"{file} ({name})", bins if histograms else None, digest)
+        labels = votes.labels(rows)
+        labels = labels if histograms else labels.as_scores()
+        targets = task.targets(config, labels)
+        made[name] = Split(name, labels, targets, f"{file} ({name})", votes.digest(rows))
     return Data(made, (*bad, *more))
 
 
@@ -250,9 +213,9 @@ def _as_it_began(
     return (*bad, *(BadImage(path, "left out when the run began") for path in rest))
 
 
-def labelled_images(files: dict[str, LabelFile]) -> Iterable[Path]:
+def labelled_images(splits: dict[str, Labels]) -> Iterable[Path]:
     """Every distinct image of the label files; gone through when it is asked for."""
-    yield from dict.fromkeys(path for file in files.values() for path in label_paths(file.labels))
+    yield from dict.fromkeys(path for labels in splits.values() for path in labels.sources)
 
 
 def find_bad_images(
@@ -278,26 +241,22 @@ def describe_bad(bad: tuple[BadImage, ...], what: str = "unreadable", most: int 
 
 
 def _split(
-    config: Config, task: Task, name: str, file: LabelFile, bad: set[Path], runtime: Runtime
+    config: Config, task: Task, name: str, read: Labels, bad: Iterable[BadImage], runtime: Runtime
 ) -> Split:
-    kept = (
-        [label for label in file.labels if bad.isdisjoint(label_paths([label]))]
-        if bad
-        else file.labels
-    )
-    if len(kept) < len(file.labels):
-        runtime.info(
-            f"{file.file}: {len(file.labels) - len(kept)} of {len(file.labels)} lines left out"
-        )
-    if not kept:
-        raise ValueError(f"{file.file}: no line is left without an unreadable image")
-    levels_file = file.file.parent / LEVELS_FILE
-    levels = read_levels(levels_file, label_paths(kept), images_root(Path(config.data)))
-    digest = hashlib.sha256(file.file.read_bytes())
-    if levels is not None:
+    file = read.file
+    labels = read.without(image.path for image in bad)
+    if len(labels) < len(read):
+        runtime.info(f"{file}: {len(read) - len(labels)} of {len(read)} lines left out")
+    if not labels:
+        raise ValueError(f"{file}: no line is left without an unreadable image")
+    levels_file = file.parent / LEVELS_FILE
+    versions = read_versions(levels_file, labels.sources, images_root(Path(config.data)))
+    labels = replace(labels, versions=versions)
+    digest = hashlib.sha256(file.read_bytes())
+    if versions is not None:
         digest.update(levels_file.read_bytes())  # pairs and margins come from it, too
     try:
-        targets = task.targets(config, kept, levels)
+        targets = task.targets(config, labels)
     except ValueError as error:
-        raise ValueError(f"{file.file}: {error}") from None
-    return Split(name, targets, file.file, file.num_classes, digest.hexdigest())
+        raise ValueError(f"{file}: {error}") from None
+    return Split(name, labels, targets, file, digest.hexdigest())

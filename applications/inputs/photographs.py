@@ -12,9 +12,8 @@ from typing import Any
 
 from applications.inputs.runtime import Runtime
 from config import Config
-from dataloader.labels.levels import Level
-from dataloader.labels.records import PairLabel
-from dataloader.targets.photo_ladders import ladder_labels, ladders_per_epoch
+from dataloader.labels.labels import Labels
+from dataloader.labels.photo_ladders import ladder_labels, ladders_per_epoch
 from utils.data_generate.distortions import distortions_of
 from utils.data_generate.photos import find_photos, name_photos, split_photos
 from utils.runtime import distributed
@@ -43,10 +42,8 @@ class Photographs:
         """Where a split comes from, for a person."""
         return f"{self.folder} ({split}, {self.set} on the fly)"
 
-    def labels(self, split: str, bad: Collection[Path]) -> tuple[list[PairLabel], list[Level]]:
-        """Lines and levels of a split, without the `bad` photographs; ValueError when none is
-        left.
-        """
+    def labels(self, split: str, bad: Collection[Path]) -> Labels:
+        """Of a split, without the `bad` photographs; ValueError when none is left."""
         kept = {name: file for name, file in self.splits[split].items() if file not in bad}
         if not kept:
             raise ValueError(f"{self.title(split)}: no photograph is left that can be read")

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from applications.inputs.vote_files import find_test_list, image_folder, official_list
 from config import Config
-from dataloader.labels.path_table import PathTable
+from dataloader.labels.labels import Labels
 from dataloader.labels.votes import find_files, listed_rows, read_ids, read_votes, split_rows
+from dataloader.sources import PathTable
 from utils.check_images import BadImage
 
 NO_FILE = "no such image"
@@ -25,9 +28,9 @@ class VotedImages:
 
     def __init__(self, config: Config, file: Path) -> None:
         self.config = config
-        self.table = read_votes(file)
+        self.rows = read_votes(file)
         self.folder = Path(os.path.abspath(image_folder(config)))
-        self.files = find_files(self.folder, self.table.names)
+        self.files = find_files(self.folder, self.rows.sources)
         self._refuse_two_names()
         self.usable = np.array([bool(name) for name in self.files])
         self.held_out = np.zeros(len(self.files), dtype=bool)
@@ -35,7 +38,7 @@ class VotedImages:
         self.ids = 0
         if self.listed:
             ids = read_ids(self.listed)
-            self.ids, self.held_out = len(ids), listed_rows(self.table.names, ids)
+            self.ids, self.held_out = len(ids), listed_rows(self.rows.sources, ids)
             if not self.held_out.any():
                 raise ValueError(
                     f"--test_list {self.listed}: none of its {len(ids)} ids is in {file}"
@@ -44,10 +47,10 @@ class VotedImages:
     def _refuse_two_names(self) -> None:
         """ValueError where two ids lead to one image, which could come into two splits."""
         owners: dict[str, str] = {}
-        for name, file in zip(self.table.names, self.files, strict=True):
+        for name, file in zip(self.rows.sources, self.files, strict=True):
             if file and (first := owners.setdefault(file, name)) != name:
                 raise ValueError(
-                    f"{self.table.file}: image {name!r} is image {first!r}, both are {file}: take "
+                    f"{self.rows.file}: image {name!r} is image {first!r}, both are {file}: take "
                     "one of them out"
                 )
 
@@ -55,11 +58,22 @@ class VotedImages:
         """Images that are not in the folder, named as they would usually be."""
         rows = np.flatnonzero(~self.usable)
         return tuple(
-            BadImage(self.folder / f"{self.table.names[row]}.jpg", NO_FILE) for row in rows
+            BadImage(self.folder / f"{self.rows.sources[row]}.jpg", NO_FILE) for row in rows
         )
 
     def paths(self, rows: np.ndarray) -> PathTable:
         return PathTable((self.files[row] for row in rows), self.folder)
+
+    def labels(self, rows: np.ndarray) -> Labels:
+        """The histograms of some rows, about their images."""
+        return replace(self.rows.select(rows), sources=self.paths(rows))
+
+    def digest(self, rows: np.ndarray) -> str:
+        """SHA-256 of ids and histograms of some rows, in their order."""
+        names = "\n".join(self.rows.sources[row] for row in rows)
+        found = hashlib.sha256(names.encode("utf-8", "surrogatepass"))  # JSON can spell anything
+        found.update(self.rows.values[rows].astype("<f8").tobytes())
+        return found.hexdigest()
 
     def leave_out(self, rows: np.ndarray, bad: Iterable[BadImage]) -> None:
         """Counts those of the rows whose images are bad as unusable; one that was missing may be
@@ -68,7 +82,7 @@ class VotedImages:
         if not (names := {image.path.name for image in bad}):
             return
         for row in rows:
-            if self.files[row] in names or f"{self.table.names[row]}.jpg" in names:
+            if self.files[row] in names or f"{self.rows.sources[row]}.jpg" in names:
                 self.usable[row] = False
 
     def splits(self) -> dict[str, np.ndarray]:
@@ -80,19 +94,19 @@ class VotedImages:
         try:
             return split_rows(self.usable, self.held_out, c.val_size, c.train_size, trains)
         except ValueError as error:
-            raise ValueError(f"{self.table.file}: {error}") from None
+            raise ValueError(f"{self.rows.file}: {error}") from None
 
     def lines(self, splits: dict[str, np.ndarray]) -> list[str]:
         """What the user should hear of: how many rows went into these splits, and why."""
-        file, rows = self.table.file, len(self.files)
+        file, rows = self.rows.file, len(self.files)
         where = [f"{len(found)} {name}" for name, found in splits.items()]
         others = {
             "not used": int(self.usable.sum()) - sum(map(len, splits.values())),
             "left out": int((~self.usable).sum()),
-            "repeated": self.table.repeated,
+            "repeated": self.rows.repeated,
         }
         where += [f"{count} {what}" for what, count in others.items() if count]
-        said = [f"{file}: {rows + self.table.repeated} rows: {', '.join(where)}"]
+        said = [f"{file}: {rows + self.rows.repeated} rows: {', '.join(where)}"]
         asked, trained = self.config.train_size, len(splits.get("train", ()))
         if trained and asked is not None and trained < asked:
             said.append(f"--train_size {asked}: only {trained} rows are left to train")

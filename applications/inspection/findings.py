@@ -10,7 +10,7 @@ from typing import Any
 
 from applications.inspection.images import Copies, Inspection, SharedReference
 from dataloader.labels import doubts as label_doubts
-from dataloader.labels.records import Fault
+from dataloader.labels.faults import Fault
 from utils.duplicates import near_duplicates, odd_images
 from utils.text import printable
 

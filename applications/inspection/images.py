@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from config import Config
-from dataloader.labels.records import LabelFile, PairLabel
+from dataloader.labels.labels import Labels
 from utils.duplicates.groups import NearGroup, Skip, equal_groups, near_groups, same_bytes
 from utils.duplicates.image_facts import ImageFacts, inspect_images, thumbnails
 from utils.duplicates.near_duplicates import is_flat
@@ -72,10 +72,10 @@ def inspect(
     config: Config,
     facts: list[ImageFacts],
     owners: Owners,
-    files: Mapping[str, LabelFile] | None = None,
+    splits: Mapping[str, Labels] | None = None,
     references: References | None = None,
 ) -> Inspection:
-    """Compares the images with each other; files: label files, whose pairs are not compared."""
+    """Compares the images with each other; splits: labels, whose pairs are not compared."""
     pictures = [one for one in facts if one.readable]
     equal = equal_groups(one.pixels for one in pictures)
     exact = [_exact([pictures[n] for n in group], owners) for group in equal]
@@ -85,7 +85,7 @@ def inspect(
     kept = [n for n in range(len(pictures)) if n not in spare]
     shown = thumbnails(pictures[n] for n in kept)
     paths = [pictures[n].path for n in kept]
-    skip = _expected(paths, owners, files or {}, references or {})
+    skip = _expected(paths, owners, splits or {}, references or {})
     bar = CountBar("comparing images", sys.stderr)
     groups = near_groups(shown, skip, config.mirrored, bar.update)
     bar.finish()
@@ -134,7 +134,7 @@ def _shared(references: References) -> list[SharedReference]:
 
 
 def _expected(
-    paths: list[Path], owners: Owners, files: Mapping[str, LabelFile], references: References
+    paths: list[Path], owners: Owners, splits: Mapping[str, Labels], references: References
 ) -> Skip:
     """Pairs that are alike by construction: versions of one reference, wherever they are (one in
     two splits is a leak of its own), and the two images of a label line.
@@ -146,10 +146,13 @@ def _expected(
         for split in owners[path]:
             if path in references.get(split, {}):
                 reference[n] = codes.setdefault(references[split][path], len(codes))
-    labels = (label for file in files.values() for label in file.labels)
-    pairs = [(x.better, x.worse) for x in labels if isinstance(x, PairLabel)]
-    coded = [sorted((place[a], place[b])) for a, b in pairs if a in place and b in place]
-    known = np.unique([a * len(paths) + b for a, b in coded]) if coded else np.zeros(0, int)
+    coded = [np.zeros(0, np.int64)]
+    for labels in splits.values():
+        if labels.kind == "pairs":
+            ends = np.array([place.get(path, -1) for path in labels.sources])[labels.images]
+            ends = np.sort(ends[(ends >= 0).all(axis=1)])
+            coded.append(ends[:, 0] * len(paths) + ends[:, 1])
+    known = np.unique(np.concatenate(coded))
 
     def skip(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         alike = (reference[a] >= 0) & (reference[a] == reference[b])

@@ -191,9 +191,10 @@ class _Page:
             caption.append(f"{self.letters[name]}: {score:.4g} ({z:+.2f})")
         if self.matched.opinion is not None:
             caption.append(f"{_word(self.matched)} {self.matched.opinion[place]:.4g}")
-        elif self.matched.levels is not None:
-            level = self.matched.levels[place]
-            caption.append(f"{level.distortion}, level {level.level}" if level.level else "level 0")
+        elif self.matched.versions is not None:
+            version = self.matched.versions[place]
+            known = f"{version.distortion}, level {version.level}"
+            caption.append(known if version.level else "level 0")
         src, note = self.pictures[place]
         return zoomable(src, self.matched.names[place], caption, note)
 

@@ -12,8 +12,7 @@ from config import Config
 from dataloader.datasets.ladders import agreement
 from dataloader.datasets.records import Reading, Record
 from dataloader.datasets.table import DATA_SETS
-from dataloader.labels.levels import LEVELS_FILE
-from dataloader.labels.vote_spread import SPREAD_FILE
+from dataloader.labels.side_tables import LEVELS_FILE, SPREAD_FILE
 
 SHOWN = 20  # of missing and surplus files; card.json names all
 _IMAGES = {

@@ -17,7 +17,7 @@ _FIGURES = ("ladder_accuracy", "monotone_ladders", "l_test_srcc", "d_test_auc", 
 
 def ladder_section(e: Evaluation) -> list[Section]:
     by_distortion = e.values.get("by_distortion")
-    if not by_distortion or e.targets.levels is None:
+    if not by_distortion or e.targets.versions is None:
         return []
     ladders = build_ladders(*known_columns(e.targets, e.scores))
     accuracy = {name: figures["ladder_accuracy"] for name, figures in by_distortion.items()}

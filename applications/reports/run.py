@@ -15,8 +15,8 @@ from applications.reports.parts import Evaluation, Section
 from applications.tasks import Task
 from config import Config
 from dataloader.batch import Targets
-from dataloader.labels.labels import read_labels
 from dataloader.labels.paths import CARD_FILE
+from dataloader.labels.text import read_labels
 from utils.drawing.chart import Chart, Line, Upright
 from utils.files.reading import UnreadableFile, check_entries, parse_json, read_object, read_text
 from utils.html_page import Html, element, table
@@ -102,8 +102,8 @@ def labels_of(config: Config, task: Task, data: Data) -> dict[str, Targets | str
         if name in found or not file.exists():
             continue
         try:
-            labels = read_labels(task.label_kind, file, Path(config.data), bins).labels
-            found[name] = task.targets(config, labels, None)
+            labels = read_labels(task.label_kind, file, Path(config.data), bins)
+            found[name] = task.targets(config, labels)
         except ValueError as error:
             found[name] = f"not read: {str(error).splitlines()[0]}"
     return {name: found[name] for name in (*SPLITS, *found) if name in found}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -10,8 +10,7 @@ from torch import nn
 
 from config import Config
 from dataloader.batch import Targets
-from dataloader.labels.levels import Level
-from dataloader.sources import Source
+from dataloader.labels.labels import Labels
 from models.quality_net import Prediction, QualityNet
 from utils.statistics.metrics import Measured
 from utils.statistics.predictions import Opinions, Predictions
@@ -27,8 +26,7 @@ class Task:
     name: of --criterion. label_kind: of `read_labels`. monitor: the validation metric that decides
     which weights are best. metrics: those of `measure` that can be monitored. units: what a score
     of a network with one branch means. bins: K of a task that learns histograms without having any
-    in its labels, where neither --num_classes nor --resume says it. takes_votes: whether a table
-    of votes, as AVA.txt, holds labels for it.
+    in its labels, where neither --num_classes nor --resume says it.
     """
 
     name: str
@@ -37,18 +35,9 @@ class Task:
     metrics: tuple[str, ...]
     units: str
     bins: int | None = None
-    takes_votes = False
 
-    def targets(self, config: Config, labels: list, levels: list[Level] | None) -> Targets:
-        """Labels of a file as arrays; levels: what version of which reference each image is."""
-        raise NotImplementedError
-
-    def of_votes(
-        self, config: Config, images: Sequence[Source], probs: np.ndarray, votes: np.ndarray | None
-    ) -> Targets:
-        """Labels of a table of votes: histograms probs (N, K) of N images, and how many votes each
-        has (N,), where that is known.
-        """
+    def targets(self, config: Config, labels: Labels) -> Targets:
+        """What is to be learned of labels of the task's kind."""
         raise NotImplementedError
 
     def criterion(self, config: Config, labels: Arrays) -> nn.Module:

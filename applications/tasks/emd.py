@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import torch
 from torch import nn
@@ -11,9 +9,9 @@ from torch import nn
 from applications.tasks.base import Arrays, Sample, Task
 from config import Config
 from criterions.emd_loss import EMDLoss
-from dataloader.batch import DistributionTargets, Targets
-from dataloader.labels.levels import Level
-from dataloader.sources import Source
+from dataloader.batch import Targets
+from dataloader.labels.labels import Labels
+from dataloader.targets.images import DistributionTargets
 from models.quality_net import QualityNet
 from utils.statistics.metrics import Measured, distribution_metrics, moments_of_votes
 from utils.statistics.predictions import Opinions, Predictions
@@ -26,17 +24,9 @@ class Emd(Task):
         "std_srcc", "std_plcc", "loss",
     )  # fmt: skip
     units = "bins 1..K"
-    takes_votes = True
 
-    def targets(
-        self, config: Config, labels: list, levels: list[Level] | None
-    ) -> DistributionTargets:
-        return DistributionTargets(labels, levels)
-
-    def of_votes(
-        self, config: Config, images: Sequence[Source], probs: np.ndarray, votes: np.ndarray | None
-    ) -> DistributionTargets:
-        return DistributionTargets.of_images(images, probs, votes)
+    def targets(self, config: Config, labels: Labels) -> DistributionTargets:
+        return DistributionTargets(labels)
 
     def criterion(self, config: Config, labels: Arrays) -> nn.Module:
         return EMDLoss(r=2)

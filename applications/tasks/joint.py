@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from torch import nn
 
@@ -13,10 +11,9 @@ from config import Config
 from criterions.batch_pairs import BucketLoss, OrderLoss
 from criterions.emd_loss import EMDLoss
 from criterions.joint_loss import JointLoss
-from dataloader.batch import RelatedDistributions
-from dataloader.labels.levels import Level
-from dataloader.sources import Source
+from dataloader.labels.labels import Labels
 from dataloader.targets.buckets import BucketedDistributions
+from dataloader.targets.images import RelatedDistributions
 from utils.statistics.metrics import Measured, distribution_mean, order_metrics
 from utils.statistics.predictions import Predictions
 
@@ -39,15 +36,8 @@ class EmdRank(Joint):
 
     name = "emd+rank"
 
-    def targets(
-        self, config: Config, labels: list, levels: list[Level] | None
-    ) -> RelatedDistributions:
-        return RelatedDistributions(labels, levels)
-
-    def of_votes(
-        self, config: Config, images: Sequence[Source], probs: np.ndarray, votes: np.ndarray | None
-    ) -> RelatedDistributions:
-        return RelatedDistributions.of_images(images, probs, votes)
+    def targets(self, config: Config, labels: Labels) -> RelatedDistributions:
+        return RelatedDistributions(labels)
 
     def criterion(self, config: Config, labels: Arrays) -> JointLoss:
         return _joint(config, OrderLoss(config.margin))
@@ -58,15 +48,8 @@ class EmdSiamese(Joint):
 
     name = "emd+siamese"
 
-    def targets(
-        self, config: Config, labels: list, levels: list[Level] | None
-    ) -> BucketedDistributions:
-        return BucketedDistributions(labels, levels, config.bucket_width)
-
-    def of_votes(
-        self, config: Config, images: Sequence[Source], probs: np.ndarray, votes: np.ndarray | None
-    ) -> BucketedDistributions:
-        return BucketedDistributions.of_images(images, probs, votes, config.bucket_width)
+    def targets(self, config: Config, labels: Labels) -> BucketedDistributions:
+        return BucketedDistributions(labels, config.bucket_width)
 
     def criterion(self, config: Config, labels: Arrays) -> JointLoss:
         bucket = labels["bucket"]

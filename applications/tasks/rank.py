@@ -7,7 +7,7 @@ import numpy as np
 from applications.tasks.base import Arrays, Task
 from config import Config
 from criterions.ranking_loss import RankingLoss
-from dataloader.labels.levels import Level
+from dataloader.labels.labels import Labels
 from dataloader.targets.pairs import PairTargets
 from utils.statistics.metrics import Measured, pair_metrics
 from utils.statistics.predictions import Predictions
@@ -18,9 +18,9 @@ class Rank(Task):
     metrics = ("pair_accuracy", "loss")
     units = "ranking only"
 
-    def targets(self, config: Config, labels: list, levels: list[Level] | None) -> PairTargets:
+    def targets(self, config: Config, labels: Labels) -> PairTargets:
         margin = config.margin if config.margin_by_level else None
-        return PairTargets(labels, levels, margin, config.across)
+        return PairTargets(labels, margin, config.across)
 
     def criterion(self, config: Config, labels: Arrays) -> RankingLoss:
         return RankingLoss(config.margin, config.hard_pairs)

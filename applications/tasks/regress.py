@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from applications.tasks.base import Arrays, Sample, Task
 from config import Config
 from criterions.regress_loss import RegressLoss
-from dataloader.batch import ScoreTargets, Targets
-from dataloader.labels.levels import Level
-from dataloader.sources import Source
+from dataloader.batch import Targets
+from dataloader.labels.labels import Labels
+from dataloader.targets.images import ScoreTargets
 from models.quality_net import QualityNet
 from utils.statistics.metrics import Measured, score_metrics
 from utils.statistics.predictions import Opinions, Predictions
@@ -21,15 +19,9 @@ class Regress(Task):
     name, label_kind, monitor = "regress", "scores", "srcc"
     metrics = ("srcc", "plcc", "krcc", "rmse", "mae", "loss")
     units = "MOS"
-    takes_votes = True
 
-    def targets(self, config: Config, labels: list, levels: list[Level] | None) -> ScoreTargets:
-        return ScoreTargets(labels, levels)
-
-    def of_votes(
-        self, config: Config, images: Sequence[Source], probs: np.ndarray, votes: np.ndarray | None
-    ) -> ScoreTargets:
-        return ScoreTargets.of_images(images, probs @ np.arange(1, probs.shape[1] + 1))
+    def targets(self, config: Config, labels: Labels) -> ScoreTargets:
+        return ScoreTargets(labels)
 
     def criterion(self, config: Config, labels: Arrays) -> RegressLoss:
         # In units of the labels' spread a learning rate means the same on a 0..1 and on a 0..100

@@ -9,7 +9,7 @@ import numpy as np
 from applications.tasks.base import Arrays, Sample, Task
 from config import Config
 from criterions.contrastive_loss import ContrastiveLoss
-from dataloader.labels.levels import Level
+from dataloader.labels.labels import Labels
 from dataloader.targets.buckets import BucketTargets
 from models.quality_net import QualityNet
 from utils.statistics.metrics import Measured, bucket_metrics
@@ -22,8 +22,8 @@ class Siamese(Task):
     units = "bins 1..K"
     bins = 10
 
-    def targets(self, config: Config, labels: list, levels: list[Level] | None) -> BucketTargets:
-        return BucketTargets(labels, levels)
+    def targets(self, config: Config, labels: Labels) -> BucketTargets:
+        return BucketTargets(labels)
 
     def criterion(self, config: Config, labels: Arrays) -> ContrastiveLoss:
         return ContrastiveLoss()

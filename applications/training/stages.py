@@ -158,7 +158,7 @@ def _rehearse(plan: Plan, configs: list[Config], data: list[Data], runtime: Runt
             advprop = advprop or config.advprop
             task, targets = TASKS[config.criterion], found.splits["train"].targets.all()
             model = build_model(
-                config.arch, branches(config, found.splits["train"].num_classes),
+                config.arch, branches(config, found.splits["train"].labels.bins),
                 network_size(config), config.dropout, advprop=advprop,
             )  # fmt: skip
             if state is not None:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from dataloader.datasets.records import DataSet, Reading, counts_mean, counts_std
 from dataloader.datasets.source_tree import SourceTree
 from dataloader.datasets.tables import columns, lines, number
@@ -31,15 +33,16 @@ def read_ava(tree: SourceTree) -> Reading:
     held_out = {text for _, text in lines(listed)} if listed else set()
     if not held_out:
         found.notes.append("no generic_test.jpgl: the split is drawn, not the official one")
-    for image, votes in zip(table.ids.tolist(), table.votes.tolist(), strict=True):
-        if path := images.find_stem(str(image)):
+    counts = np.rint(table.values * table.votes[:, None]).astype(np.int64)
+    for image, votes in zip(table.sources, counts.tolist(), strict=True):
+        if path := images.find_stem(image):
             found.add(
                 path,
                 mos=counts_mean(votes),
                 std=counts_std(votes),
                 votes=sum(votes),
                 counts=tuple(votes),
-                split=("test" if str(image) in held_out else "train") if held_out else "",
+                split=("test" if image in held_out else "train") if held_out else "",
             )
     return found
 

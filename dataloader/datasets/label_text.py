@@ -8,9 +8,13 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from dataloader.datasets.ladders import pairs
 from dataloader.datasets.records import Record
-from dataloader.labels.levels import COLUMNS, LEVELS_FILE
-from dataloader.labels.vote_spread import COLUMNS as STD_COLUMNS
-from dataloader.labels.vote_spread import ERROR_COLUMNS, SPREAD_FILE
+from dataloader.labels.side_tables import (
+    ERROR_COLUMNS,
+    LEVELS_COLUMNS,
+    LEVELS_FILE,
+    SPREAD_COLUMNS,
+    SPREAD_FILE,
+)
 
 Names = Mapping[str, str]
 
@@ -63,7 +67,7 @@ def _pairs(records: Sequence[Record], names: Names) -> str:
 def _deviations(records: Iterable[Record], names: Names) -> str:
     known = [r for r in records if r.mos is not None and r.std is not None]
     return _table(
-        STD_COLUMNS,
+        SPREAD_COLUMNS,
         ((names[r.path], f"{r.std:.9g}", "" if r.votes is None else r.votes) for r in known),
     )
 
@@ -76,7 +80,7 @@ def _errors(records: Iterable[Record], names: Names) -> str:
 def _levels(records: Iterable[Record], names: Names) -> str:
     known = [r for r in records if r.reference_id]
     return _table(
-        COLUMNS,
+        LEVELS_COLUMNS,
         (
             (names[r.path], r.reference_id, r.distortion, "" if r.level is None else r.level)
             for r in known

@@ -13,8 +13,8 @@ from dataclasses import replace
 from itertools import islice
 from typing import NamedTuple
 
+from dataloader.labels.faults import EXAMPLES, Fault, histogram_fault, is_number
 from dataloader.labels.paths import LONGEST, PathFinder
-from dataloader.labels.records import EXAMPLES, Fault, histogram_fault, is_number
 from utils.imaging.images import READABLE_EXTENSIONS
 from utils.text import cut, quoted
 

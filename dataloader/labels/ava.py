@@ -1,4 +1,4 @@
-"""AVA.txt: the votes of 255,530 photographs, read as arrays.
+"""AVA.txt: the votes of 255,530 photographs, read as columns.
 
 A row has 15 columns apart by blanks and no header: a running index, the image id, how many people
 gave each of the scores 1 to 10, two tag ids (0: none) and the challenge id.
@@ -12,14 +12,14 @@ import codecs
 import re
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
 import numpy as np
 
+from dataloader.labels.faults import MOST_FAULTS, MOST_VOTES, Fault, LabelError, unreadable
+from dataloader.labels.labels import Labels
 from dataloader.labels.paths import LONGEST
-from dataloader.labels.records import MOST_FAULTS, MOST_VOTES, Fault, LabelError, unreadable
 from utils.files.reading import UnreadableFile, read_bytes
 from utils.text import quoted
 
@@ -31,20 +31,8 @@ EXAMPLE = "1 953619 0 1 5 17 38 36 15 6 5 1 1 22 1396"
 _WHOLE = re.compile(rb"[+-]?[0-9]{1,18}")  # fits into int64
 
 
-@dataclass(frozen=True)
-class AvaTable:
-    """ids int64 (N,): image ids, each once; votes int64 (N, 10): how many gave 1 to 10; lines
-    int64 (N,): where in the file; repeated: rows left out because an earlier one says the same.
-    """
-
-    ids: np.ndarray
-    votes: np.ndarray
-    lines: np.ndarray
-    repeated: int = 0
-
-
-def read_ava(file: Path) -> AvaTable:
-    """The rows of AVA.txt in the file's order; blank lines are passed over.
+def read_ava(file: Path) -> Labels:
+    """The rows of AVA.txt in the file's order, each image id once; blank lines are passed over.
 
     LabelError names every fault of the file: another number of columns, a column that is no whole
     number, negative votes, no votes at all, and an image id that an earlier row gives other votes.
@@ -52,9 +40,9 @@ def read_ava(file: Path) -> AvaTable:
     content = _content(file)
     rows = _read_quickly(content)
     if rows is not None and not _suspicious(rows):
-        return _table(rows, _line_numbers(content, len(rows)))
+        return _labels(file, rows, _line_numbers(content, len(rows)))
     # Something is wrong, or merely unusual: read anew line by line, which can say where and what.
-    return _table(*_read_slowly(file, content))
+    return _labels(file, *_read_slowly(file, content))
 
 
 def _content(file: Path) -> bytes:
@@ -106,11 +94,16 @@ def _line_numbers(content: bytes, rows: int) -> np.ndarray:
     return np.array([line for line, _ in _rows(content)])
 
 
-def _table(rows: np.ndarray, lines: np.ndarray) -> AvaTable:
+def _labels(file: Path, rows: np.ndarray, lines: np.ndarray) -> Labels:
+    """Of rows int64 (N, 15) and where they stand; later rows of one image say the same."""
     _, first = np.unique(rows[:, ID], return_index=True)
     first.sort()
-    kept = rows[first]
-    return AvaTable(kept[:, ID].copy(), kept[:, VOTES].copy(), lines[first], len(rows) - len(first))
+    names, counts = [str(i) for i in rows[first, ID].tolist()], rows[first, VOTES]
+    votes = counts.sum(axis=1)
+    return Labels(
+        "distributions", names, np.arange(len(first)), counts / votes[:, None], lines[first], votes,
+        file=file, repeated=len(rows) - len(first),
+    )  # fmt: skip
 
 
 def _read_slowly(file: Path, content: bytes) -> tuple[np.ndarray, np.ndarray]:

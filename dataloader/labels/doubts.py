@@ -8,13 +8,12 @@ Every rule is made to stay silent on what is only unusual; RULES says them in wo
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 
-from dataloader.labels.records import BucketLabel, DistributionLabel, LabelFile
-from dataloader.labels.table import LabelTable
+from dataloader.labels.labels import Labels
 from utils.imaging.image_folders import READABLE_EXTENSIONS
 from utils.statistics.ties import constant
 from utils.text import printable
@@ -37,41 +36,40 @@ RULES = {
 }
 
 
-def label_doubts(root: Path, label_name: str, files: Mapping[str, LabelFile]) -> list[str]:
-    """One line each; files: the label files that were read, by split."""
-    return [*score_doubts(files), *folder_doubts(root, label_name)]
+def label_doubts(root: Path, label_name: str, splits: Mapping[str, Labels]) -> list[str]:
+    """One line each; splits: what the label files say that were read."""
+    return [*score_doubts(splits), *folder_doubts(root, label_name)]
 
 
 # ---- scores
 
 
-def score_doubts(files: Mapping[str, LabelFile]) -> Iterator[str]:
+def score_doubts(splits: Mapping[str, Labels]) -> Iterator[str]:
     """Of scores that have no fixed scale, as histograms and buckets have."""
     ranges: dict[str, np.ndarray] = {}
-    for name, file in files.items():
-        values = _values(file.labels)
-        if values is None or not len(values):
+    for name, labels in splits.items():
+        if labels.values is None or not len(labels):
             continue
-        where = printable(file.file)
+        values, where = labels.means(), printable(labels.file)
         if len(values) > 1 and constant(values):
             yield f"{where}: all {len(values)} scores are {values[0]:g}: there is no order to learn"
             continue
-        if file.kind != "scores":
+        if labels.kind != "scores":
             continue
         far = _far(values)
         for place in np.flatnonzero(far)[:SHOWN]:
             low, high = values[~far].min(), values[~far].max()
             yield (
-                f"{where}:{_line(file.labels, int(place))}: the score {values[place]:g} is far "
+                f"{where}:{labels.lines[place]}: the score {values[place]:g} is far "
                 f"from all others of {name} ({low:g} to {high:g}): has it lost its decimal point?"
             )
         if (more := int(far.sum()) - SHOWN) > 0:
             yield f"{where}: {more} more scores are as far from the others"
         ranges[name] = values[~far]
-    yield from _scales(files, ranges)
+    yield from _scales(splits, ranges)
 
 
-def _scales(files: Mapping[str, LabelFile], ranges: Mapping[str, np.ndarray]) -> Iterator[str]:
+def _scales(splits: Mapping[str, Labels], ranges: Mapping[str, np.ndarray]) -> Iterator[str]:
     """Splits on another scale than the first one."""
     first, *others = ranges or [""]
     for name in others:
@@ -79,7 +77,7 @@ def _scales(files: Mapping[str, LabelFile], ranges: Mapping[str, np.ndarray]) ->
         if _wider(one, other) or _outside(one, other) or _outside(other, one):
             mine, theirs = (f"{v.min():g} to {v.max():g}" for v in (other, one))
             yield (
-                f"{printable(files[name].file)}: scores from {mine}, and those of {first} from "
+                f"{printable(splits[name].file)}: scores from {mine}, and those of {first} from "
                 f"{theirs}: put both on one scale"
             )
 
@@ -106,27 +104,6 @@ def _far(values: np.ndarray) -> np.ndarray:
     beyond = np.maximum(low - values, values - high)
     size = max(abs(low), abs(high))
     return (beyond > 2 * (high - low)) & (np.abs(values) >= FAR * size) & (beyond > 0) & (size > 0)
-
-
-def _values(labels: Sequence) -> np.ndarray | None:
-    """float64 (N,); None for pairs."""
-    if isinstance(labels, LabelTable):
-        return _means(labels.values)
-    if not len(labels) or not hasattr(labels[0], "path"):
-        return None
-    if isinstance(labels[0], DistributionLabel):
-        return _means(np.array([label.probs for label in labels], dtype=np.float64))
-    if isinstance(labels[0], BucketLabel):
-        return np.array([label.bucket for label in labels], dtype=np.float64)
-    return np.array([label.mos for label in labels], dtype=np.float64)
-
-
-def _means(values: np.ndarray) -> np.ndarray:
-    return values if values.ndim == 1 else values @ np.arange(1, values.shape[1] + 1)
-
-
-def _line(labels: Sequence, place: int) -> int:
-    return int(labels.lines[place]) if isinstance(labels, LabelTable) else labels[place].line
 
 
 # ---- folders

@@ -1,196 +1,192 @@
-"""Label files: text -> records, or every fault of the file at once.
+"""Labels as columns, whatever they were read from: label files, AVA.txt, JSON or photographs."""
 
-One line per label, fields apart by commas, UTF-8; blank lines are skipped, and lines that start
-with `#`, but for those that start with the name of an image. The images of a line are looked for
-beside the label file, then in the folder that images_root.txt of the data root names, if there is
-one, then from the working directory, and must lie inside the data root or that folder.
+from __future__ import annotations
 
-    pairs           better.png,worse.png
-    scores          photo.png,7.6                      a higher score is a better image
-    distributions   photo.png,0.1,0.2,0.4,0.2,0.1      over the bins 1..K: probabilities or votes
-    buckets         photo.png 5                        of mean scores; see bucket_lines.py
-
-What lies inside is told by the text of a path alone, relative or absolute, once `..` is taken out:
-a link below the data root may lead anywhere, for who could put it there could have put the image,
-and --prepare puts such links there; `..` or an absolute path that leads out is refused. levels.csv
-and std.csv name the same images by the same rule, and --check reads as the other modes do. A vote
-file names files of one folder, never of another one, and links in it may lead anywhere, too. Only a
-list to --predict has no root: its user names what is to be scored.
-
-Lines are cut from the right, so a file name may hold commas and spaces.
-"""
-
-import codecs
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from io import BytesIO
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
 
-from dataloader.labels.advice import advise
-from dataloader.labels.lines import LineReader
-from dataloader.labels.paths import IMAGES_ROOT_FILE, PathFinder, Resolver, images_root
-from dataloader.labels.records import (
-    EXAMPLES,
-    MOST_FAULTS,
-    BucketLabel,
-    DistributionLabel,
-    Fault,
-    Label,
-    LabelError,
-    LabelFile,
-    PairLabel,
-    ScoreLabel,
-    unreadable,
-)
-from dataloader.labels.table import LabelTable, read_quickly
-from dataloader.sources import Source
-from dataloader.targets.bucket_lines import BucketReader
-from utils.files.reading import UnreadableFile, read_bytes
+import numpy as np
 
-__all__ = [
-    "BucketLabel",
-    "DistributionLabel",
-    "Fault",
-    "Label",
-    "LabelError",
-    "LabelFile",
-    "PairLabel",
-    "ScoreLabel",
-    "check_splits",
-    "label_paths",
-    "read_labels",
-]
+from dataloader.sources import PathTable, Source
+
+T = TypeVar("T")
 
 
-def read_labels(
-    kind: str, file: Path, root: Path, num_classes: int | None = None, cwd: Path | None = None
-) -> LabelFile:
-    """Read a whole label file of a kind in EXAMPLES; paths in it become absolute.
-
-    num_classes is the number of bins; None takes it from the first line of a distribution file.
-    cwd is the second place where images are looked for, the current one by default.
-    LabelError names every fault of the file. Labels that an earlier line gives too are kept.
+class Version(NamedTuple):
+    """The version of `reference_id` at strength `level` of `distortion`; level 0 is the reference
+    itself, whatever its distortion is called. None: how strong is not known, which says nothing
+    about the order.
     """
-    if kind not in EXAMPLES:
-        raise ValueError(f"label kind {kind!r}: give one of {', '.join(EXAMPLES)}")
-    if num_classes is not None and num_classes < 2 and kind == "distributions":
-        raise ValueError(f"num_classes {num_classes}: a histogram has at least 2 bins")
-    try:
-        images = images_root(root)
-    except ValueError as error:
-        raise LabelError([Fault(file, 0, 0, str(error))]) from None
-    content, finder = _content(kind, file), PathFinder(file, root, cwd or Path.cwd(), images)
-    table = read_quickly(kind, content, finder, num_classes)
-    if table is not None:
-        bins = table.values.shape[1] if table.values.ndim > 1 else None
-        return LabelFile(file, kind, table, bins, _notes(images, table.vote_lines, 0))
-    reader = (BucketReader if kind == "buckets" else LineReader)(kind, file, finder, num_classes)
-    for line, text in _data_lines(content, reader):
-        reader.read(line, text)
-    if not reader.labels and not reader.faults:
-        reader.fault(1, 1, f"no labels in this file: give lines such as {EXAMPLES[kind]!r}")
-    if reader.faults:
-        ordered = sorted(reader.faults, key=lambda fault: (fault.line, fault.column))
-        again = _data_lines(content, LineReader(kind, file, finder, None))
-        raise LabelError(advise(kind, ordered, again, finder))
-    notes = _notes(images, reader.vote_lines, reader.repeated_lines)
-    return LabelFile(file, kind, reader.labels, reader.num_classes, notes)
+
+    reference_id: str
+    distortion: str
+    level: int | None
 
 
-def _content(kind: str, file: Path) -> bytes:
-    cure = f"give a text file with lines such as {EXAMPLES[kind]!r}"
-    try:
-        return read_bytes(file).removeprefix(codecs.BOM_UTF8)
-    except FileNotFoundError:
-        raise LabelError([Fault(file, 0, 0, f"no label file here{_instead(file, cure)}")]) from None
-    except UnreadableFile as error:
-        raise unreadable(file, error, cure) from None
+class Versions(Sequence[Version]):
+    """The versions of M images as columns: reference_id and distortion, texts (M,), and level int64
+    (M,), -1 where it is not known. An item is a Version.
+    """
+
+    def __init__(self, rows: Iterable[tuple[str, str, int | None]]) -> None:
+        rows = list(rows)
+        self.reference_id = np.array([row[0] for row in rows], dtype=object)
+        self.distortion = np.array([row[1] for row in rows], dtype=object)
+        levels = [-1 if row[2] is None else row[2] for row in rows]
+        self.level = np.array(levels, dtype=np.int64)
+
+    def __len__(self) -> int:
+        return len(self.level)
+
+    def __getitem__(self, index):
+        if not isinstance(index, int | np.integer):
+            return Versions(self[int(i)] for i in np.arange(len(self))[index])
+        level = int(self.level[index])
+        named = self.reference_id[index], self.distortion[index]
+        return Version(*named, None if level < 0 else level)
 
 
-def _instead(file: Path, cure: str) -> str:
-    """What to do where a split has no label file: --data may name one of its splits, or nothing."""
-    root = file.parent.parent
-    if (root / file.name).is_file():
-        name = root.resolve().name
-        return f", but {root / file.name}: name the folder that holds {name}/"
-    return f": {cure}" if root.is_dir() else f": there is no folder {root}: check the path"
+@dataclass(frozen=True)
+class Labels:
+    """L label lines about M distinct images.
 
+    kind: what a line says, one of faults.EXAMPLES. sources (M,): the images in order of first
+    appearance; of a vote file their ids, before a folder was searched for them. images int64 (L,):
+    the image of each line; (L, 2) of pairs, the better one first. values: float64 (L,) scores or
+    (L, K) histograms that sum to 1, int64 (L,) buckets; None of pairs. Lines of one image agree.
+    lines int64 (L,): where they stand in `file`. votes int64 (L,): how many each histogram was made
+    of, 0 for shares; None where that is not known of any. versions, reals (real paths): of
+    `sources`. repeated: lines that say what an earlier one does. notes: one-line remarks for the
+    user, such as that votes were normalised.
+    """
 
-def _data_lines(content: bytes, reader: LineReader) -> Iterator[tuple[int, str]]:
-    """(line number, text) without line ends, blank lines and comments."""
-    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        reader.fault(1, 1, "UTF-16 text: save the file as UTF-8")
-        return
-    if b"\n" not in content and b"\r" in content.rstrip():
-        reader.fault(
-            1, 1, "line ends of old Macs (CR alone): save the file with those of Unix (LF)"
+    kind: str
+    sources: Sequence[Any]
+    images: np.ndarray
+    values: np.ndarray | None
+    lines: np.ndarray
+    votes: np.ndarray | None = None
+    versions: Versions | None = None
+    reals: PathTable | None = None
+    file: Path = Path()
+    repeated: int = 0
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        kind: str,
+        named: Iterable[Any],
+        values: Any = None,
+        lines: Any = None,
+        votes: Any = None,
+        versions: Iterable[tuple[str, str, int | None]] | None = None,
+    ) -> Labels:
+        """From the image of each line, of pairs from (better, worse); lines: 1.. if not given;
+        versions: of the images in order of first appearance.
+        """
+        named, pairs = list(named), kind == "pairs"
+        sources, images = distinct(chain.from_iterable(named) if pairs else named)
+        if values is not None:
+            values = np.asarray(values, dtype=np.int64 if kind == "buckets" else np.float64)
+        return cls(
+            kind,
+            sources,
+            images.reshape(-1, 2) if pairs else images,
+            values,
+            np.asarray(range(1, len(named) + 1) if lines is None else lines, dtype=np.int64),
+            None if votes is None else np.asarray(votes, dtype=np.int64),
+            None if versions is None else Versions(versions),
         )
-        return
-    for line, raw in enumerate(BytesIO(content), start=1):
-        if len(reader.faults) >= MOST_FAULTS:
-            reader.fault(line, 0, f"not read from here on: {len(reader.faults)} faults above")
-            return
-        try:
-            text = raw.decode("utf-8").rstrip()
-        except UnicodeDecodeError as error:
-            column = len(raw[: error.start].decode("utf-8")) + 1
-            byte = f"byte 0x{raw[error.start]:02x}"
-            reader.fault(line, column, f"not UTF-8 text (save the file as UTF-8): {byte}")
-            continue
-        if text and not reader.is_comment(text):
-            yield line, text
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    @property
+    def bins(self) -> int | None:
+        """K of histograms; None for other labels."""
+        return None if self.values is None or self.values.ndim == 1 else self.values.shape[1]
+
+    def means(self) -> np.ndarray:
+        """float64 (L,): scores, buckets, or the means of histograms over 1..K; not of pairs."""
+        assert self.values is not None, "pairs have no means"
+        if self.values.ndim == 1:
+            return self.values.astype(np.float64)
+        return self.values @ np.arange(1, self.values.shape[1] + 1)
+
+    def as_scores(self) -> Labels:
+        """The same lines with the mean of each histogram in its place."""
+        return replace(self, kind="scores", values=self.means(), votes=None)
+
+    def of_sources(self, column: np.ndarray) -> np.ndarray:
+        """(M, ...): what a column (L, ...) of lines about one image each says of every image."""
+        found = np.empty((len(self.sources), *column.shape[1:]), column.dtype)
+        found[self.images] = column
+        return found
+
+    def first_lines(self) -> np.ndarray:
+        """int64 (M,): the line where each image appears first."""
+        _, first = np.unique(self.images, return_index=True)
+        return self.lines[first // (self.images.size // max(1, len(self)))]
+
+    def select(self, rows: np.ndarray) -> Labels:
+        """Some of the lines, int64 (L',) or bool (L,), and the images that they are about."""
+        used, first, images = np.unique(self.images[rows], return_index=True, return_inverse=True)
+        order = np.argsort(first)  # of appearance
+        place = np.empty_like(order)
+        place[order] = np.arange(len(order))
+        kept = used[order]
+        return replace(
+            self,
+            sources=_take(self.sources, kept),
+            images=place[images].reshape(self.images[rows].shape),
+            values=None if self.values is None else self.values[rows],
+            lines=self.lines[rows],
+            votes=None if self.votes is None else self.votes[rows],
+            versions=None if self.versions is None else self.versions[kept],
+            reals=None if self.reals is None else self.reals.take(kept),
+        )
+
+    def without(self, bad: Iterable[Source]) -> Labels:
+        """Without the lines about any of these images."""
+        bad = set(bad)
+        if not bad:
+            return self
+        good = np.array([source not in bad for source in self.sources], dtype=bool)
+        return self.select(good[self.images].reshape(len(self), -1).all(axis=1))
 
 
-def _notes(images: Path | None, vote_lines: int, repeated_lines: int) -> tuple[str, ...]:
-    notes = []
-    if images is not None:
-        notes.append(f"images outside the data root: {images} ({IMAGES_ROOT_FILE})")
-    if vote_lines:
-        notes.append(f"vote counts in {vote_lines} lines were normalised")
-    if repeated_lines:
-        notes.append(f"{repeated_lines} lines repeat an earlier one and were kept")
-    return tuple(notes)
+def joined(parts: Sequence[Labels]) -> Labels:
+    """The lines of several labels of one kind that share no image, one after the other. Their
+    versions are known where they are of all parts.
+    """
+    starts = np.cumsum([0, *(len(part.sources) for part in parts)])
+    images = [part.images + start for part, start in zip(parts, starts, strict=False)]
+    values = [part.values for part in parts if part.values is not None]
+    votes = [part.votes for part in parts if part.votes is not None]
+    versions = [part.versions for part in parts if part.versions is not None]
+    return Labels(
+        parts[0].kind,
+        PathTable(str(source) for part in parts for source in part.sources),
+        np.concatenate(images),
+        np.concatenate(values) if values else None,
+        np.concatenate([part.lines for part in parts]),
+        votes=np.concatenate(votes) if len(votes) == len(parts) else None,
+        versions=Versions(chain(*versions)) if len(versions) == len(parts) else None,
+    )
 
 
-def label_paths(labels: Iterable[Label]) -> Sequence[Source]:
-    """Distinct images in order of first appearance."""
-    return labels.paths if isinstance(labels, LabelTable) else list(_first_lines(labels))
+def distinct(items: Iterable[T]) -> tuple[list[T], np.ndarray]:
+    """(each item once, in order of first appearance (M,), int64 (N,): which of these each is)."""
+    place: dict[T, int] = {}
+    which = [place.setdefault(item, len(place)) for item in items]
+    return list(place), np.array(which, dtype=np.int64)
 
 
-def _first_lines(labels: Iterable[Label]) -> dict[Source, int]:
-    lines: dict[Source, int] = {}
-    for label in labels:
-        if isinstance(label, PairLabel):
-            lines.setdefault(label.better, label.line)
-            lines.setdefault(label.worse, label.line)
-        else:
-            lines.setdefault(label.path, label.line)
-    return lines
-
-
-def check_splits(splits: Mapping[str, LabelFile]) -> None:
-    """LabelError when an image, links followed, is in two splits; names both files and lines."""
-    if _clearly_disjoint([file.labels for file in splits.values()]):
-        return
-    resolve = Resolver()
-    owners: dict[str, tuple[str, Path, int]] = {}
-    faults = []
-    for split, labels in splits.items():
-        for path, line in _first_lines(labels.labels).items():
-            owner, file, first = owners.setdefault(resolve(str(path)), (split, labels.file, line))
-            if owner != split:
-                message = f"image of {split} that is in {owner} too ({file}:{first}): {str(path)!r}"
-                faults.append(Fault(labels.file, line, 1, message))
-    if faults:
-        raise LabelError(faults)
-
-
-def _clearly_disjoint(splits: Sequence[Sequence[Label]]) -> bool:
-    """Whether no image is in two splits, where their real paths are known already."""
-    seen: set[str] = set()
-    count = 0
-    for labels in splits:
-        if not isinstance(labels, LabelTable):
-            return False
-        seen.update(labels.reals.texts())
-        count += len(labels)
-    return len(seen) == count
+def _take(sources: Sequence[T], places: np.ndarray) -> Sequence[T]:
+    if isinstance(sources, PathTable):
+        return sources.take(places)
+    return [sources[i] for i in places.tolist()]

@@ -1,30 +1,28 @@
-"""One line of a label file -> one record, or the faults of the line."""
+"""One line of a label file -> what it says, or the faults of the line."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import accumulate, islice
 from math import isfinite
 from pathlib import Path
 
-from dataloader.labels.paths import Found, Missing, PathFinder
-from dataloader.labels.records import (
+from dataloader.labels.faults import (
     SHOWN,
-    DistributionLabel,
     Fault,
-    Label,
-    PairLabel,
-    ScoreLabel,
     are_probabilities,
     histogram_fault,
     is_number,
 )
+from dataloader.labels.labels import Labels
+from dataloader.labels.paths import Found, Missing, PathFinder
+from dataloader.sources import PathTable
 from utils.text import quoted
 
 
 class LineReader:
-    """Reads the data lines of one file; collects `labels` and `faults` in their order.
+    """Reads the data lines of one file; collects its columns and `faults` in their order.
 
     num_classes: bins of a histogram; None takes them from the first line that has at least two.
-    vote_lines and repeated_lines count what the user should hear of.
     """
 
     def __init__(self, kind: str, file: Path, finder: PathFinder, num_classes: int | None):
@@ -32,9 +30,13 @@ class LineReader:
         self.file = file
         self.finder = finder
         self.num_classes = num_classes if kind == "distributions" else None
-        self.labels: list[Label] = []
         self.faults: list[Fault] = []
-        self.vote_lines = self.repeated_lines = 0
+        self._repeated = 0
+        self._named: list[str | tuple[str, str]] = []  # the image of each line, or its two images
+        self._reals: dict[str, str] = {}  # by image
+        self._lines: list[int] = []
+        self._values: list[float | tuple[float, ...]] = []
+        self._votes: list[int] = []
         self._bins_from = "num_classes"
         self._pairs: dict[tuple[str, str], int] = {}  # real paths of (better, worse): line
         self._targets: dict[str, tuple[float | tuple[float, ...], int]] = {}  # real path: and line
@@ -53,6 +55,26 @@ class LineReader:
     def fault(self, line: int, column: int, message: str) -> None:
         self.faults.append(Fault(self.file, line, column, message))
 
+    def labels(self) -> Labels:
+        """Those of all lines without a fault."""
+        votes = self._votes if self.kind == "distributions" else None
+        found = Labels.of(self.kind, self._named, self._values or None, self._lines, votes)
+        return replace(
+            found,
+            sources=PathTable(found.sources),
+            reals=PathTable(self._reals[place] for place in found.sources),
+            repeated=self._repeated,
+        )
+
+    def _keep(
+        self, line: int, image: Found, value: float | tuple[float, ...], votes: int = 0
+    ) -> None:
+        self._lines.append(line)
+        self._named.append(image.place)
+        self._reals[image.place] = image.real
+        self._values.append(value)
+        self._votes.append(votes)
+
     def _read_pair(self, line: int, text: str) -> None:
         parts = self._cut_pair(line, text)
         if parts is None:
@@ -68,9 +90,11 @@ class LineReader:
             message = f"the reverse of the pair in line {first}: {quoted(text)}"
             self.fault(line, _column(parts, 0), message)
         else:
-            self.repeated_lines += key in self._pairs
+            self._repeated += key in self._pairs
             self._pairs.setdefault(key, line)
-            self.labels.append(PairLabel(better.path, worse.path, line))
+            self._lines.append(line)
+            self._named.append((better.place, worse.place))
+            self._reals |= {better.place: better.real, worse.place: worse.real}
 
     def _cut_pair(self, line: int, text: str) -> list[str] | None:
         fields = text.split(",")
@@ -96,7 +120,7 @@ class LineReader:
             return
         image, values = self._image(line, parts, 0), self._numbers(line, parts)
         if image is not None and values is not None and self._is_new(line, parts, image, values[0]):
-            self.labels.append(ScoreLabel(image.path, values[0], line))
+            self._keep(line, image, values[0])
 
     def _read_distribution(self, line: int, text: str) -> None:
         if self.num_classes is None:
@@ -111,8 +135,7 @@ class LineReader:
         probs = None if values is None else self._probs(line, parts, values)
         if image is not None and probs is not None and self._is_new(line, parts, image, probs):
             total = sum(values or ())
-            votes = None if are_probabilities(total) else int(total)
-            self.labels.append(DistributionLabel(image.path, probs, line, votes))
+            self._keep(line, image, probs, 0 if are_probabilities(total) else int(total))
 
     def _infer_bins(self, line: int, text: str) -> None:
         fields = text.split(",")
@@ -185,7 +208,6 @@ class LineReader:
             self.fault(line, _column(parts, 1), f"{message}: {quoted(','.join(parts[1:]))}")
             return None
         total = sum(values)
-        self.vote_lines += not are_probabilities(total)
         return tuple(value / total for value in values)
 
     def _is_new(
@@ -197,7 +219,7 @@ class LineReader:
             message = f"line {first} gives this image another target: {quoted(','.join(parts))}"
             self.fault(line, _column(parts, 0), message)
             return False
-        self.repeated_lines += first != line
+        self._repeated += first != line
         return True
 
 

@@ -49,7 +49,7 @@ def images_root(root: Path) -> Path | None:
 class Found:
     """An image: its absolute path as written, and its real path, the same for every link to it."""
 
-    path: Path
+    place: str
     real: str
 
 
@@ -228,9 +228,9 @@ class PathFinder:
         names, real_folder = self._listed(folder)
         if name in names:
             real = place if real_folder == folder else os.path.join(real_folder, name)
-            return Found(Path(place), real)
+            return Found(place, real)
         # A name that is not listed may still be there: a link, or another Unicode spelling of it.
-        return Found(Path(place), os.path.realpath(place)) if os.path.isfile(place) else None
+        return Found(place, os.path.realpath(place)) if os.path.isfile(place) else None
 
     def _listed(self, folder: str) -> tuple[frozenset[str], str]:
         if folder not in self._listings:

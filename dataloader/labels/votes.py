@@ -1,4 +1,4 @@
-"""One file with the votes of many images: AVA.txt, or idealo's JSON samples, as arrays.
+"""One file with the votes of many images: AVA.txt, or idealo's JSON samples.
 
 Such a file names images by id, and which of them train is for a rule to say (`split_rows`); a label
 file of a split (labels.py) does both itself.
@@ -6,57 +6,108 @@ file of a split (labels.py) does both itself.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from dataloader.labels.ava import read_ava
-from dataloader.labels.records import MOST_FAULTS, Fault, LabelError, unreadable
-from dataloader.labels.samples import read_samples
-from utils.files.reading import UnreadableFile, read_text
+from dataloader.labels.faults import (
+    MOST_FAULTS,
+    MOST_VOTES,
+    Fault,
+    LabelError,
+    histogram_fault,
+    unreadable,
+)
+from dataloader.labels.labels import Labels
+from utils.files.reading import UnreadableFile, read_json, read_text
 from utils.imaging.images import READABLE_EXTENSIONS
-from utils.text import quoted
+from utils.text import cut, quoted
 
 USUAL = ".jpg"
+EXAMPLE = '{"image_id": "231893", "label": [2, 8, 19, 36, 76, 52, 23, 14, 5, 5]}'
 
 
-@dataclass(frozen=True)
-class VoteTable:
-    """names: the images' ids, each once; probs float64 (N, K): their histograms, which sum to 1;
-    repeated: rows left out because an earlier one says the same. votes (N,): how many each
-    histogram was made of; None where the file may hold shares.
+def read_votes(file: Path) -> Labels:
+    """A whole file, whose `sources` are image ids: JSON samples where its name ends in .json, else
+    AVA.txt. LabelError names every fault.
     """
-
-    file: Path
-    names: list[str]
-    probs: np.ndarray
-    repeated: int
-    votes: np.ndarray | None = None
-
-    def digest(self, rows: np.ndarray) -> str:
-        """SHA-256 of ids and histograms of some rows, in their order."""
-        names = "\n".join(self.names[row] for row in rows)
-        found = hashlib.sha256(names.encode("utf-8", "surrogatepass"))  # JSON can spell anything
-        found.update(self.probs[rows].astype("<f8").tobytes())
-        return found.hexdigest()
+    return read_samples(file) if file.suffix.lower() == ".json" else read_ava(file)
 
 
-def read_votes(file: Path) -> VoteTable:
-    """A whole file: JSON samples where its name ends in .json, else AVA.txt. LabelError names every
-    fault.
+def read_samples(file: Path) -> Labels:
+    """idealo's JSON samples, a list of EXAMPLE, in the file's order, each image once; `label` holds
+    the votes for the bins 1..K or their shares, and nobody can tell which.
+
+    LabelError names every sample that is at fault, counted from 1: no image_id or label, another
+    number of bins than the first, what cannot be a histogram, and an image that an earlier sample
+    gives another label.
     """
-    if file.suffix.lower() == ".json":
-        samples = read_samples(file)
-        return VoteTable(file, samples.names, samples.probs, samples.repeated)
-    table = read_ava(file)
-    counts = table.votes.sum(axis=1)
-    probs = table.votes / counts[:, None]
-    return VoteTable(file, [str(i) for i in table.ids.tolist()], probs, table.repeated, counts)
+    entries = _entries(file)
+    names: dict[str, tuple[list[float], int]] = {}  # label, and number of the sample
+    faults = []
+    bins = 0
+    for number, entry in enumerate(entries, start=1):
+        found = _sample(entry, bins)
+        if not isinstance(found, str):
+            name, label = found
+            bins = bins or len(label)
+            earlier, first = names.setdefault(name, (label, number))
+            if earlier == label:
+                continue
+            found = (
+                f"sample {first} gives image {cut(repr(name))} another label: take one of them out"
+            )
+        faults.append(Fault(file, 0, 0, f"sample {number}: {found}"))
+    if not entries:
+        faults.append(Fault(file, 1, 1, f"no samples in this file: give a list of {EXAMPLE}"))
+    if faults:
+        raise LabelError(faults)
+    votes = np.array([label for label, _ in names.values()], dtype=np.float64)
+    probs = votes / votes.sum(axis=1, keepdims=True)
+    numbers = np.array([number for _, number in names.values()])
+    return Labels(
+        "distributions", list(names), np.arange(len(names)), probs, numbers,
+        file=file, repeated=len(entries) - len(names),
+    )  # fmt: skip
+
+
+def _entries(file: Path) -> list[Any]:
+    try:
+        content = read_json(file)
+    except FileNotFoundError:
+        raise LabelError([Fault(file, 0, 0, f"no such file: give a list of {EXAMPLE}")]) from None
+    except UnreadableFile as error:
+        raise unreadable(file, error, f"give a list of {EXAMPLE}") from None
+    if isinstance(content, list):
+        return content
+    raise LabelError([Fault(file, 1, 1, f"a list of samples is wanted: give [{EXAMPLE}, ...]")])
+
+
+def _sample(entry: Any, bins: int) -> tuple[str, list[float]] | str:
+    """(image id, label), or what is wrong and what to do."""
+    if not isinstance(entry, dict) or not {"image_id", "label"} <= entry.keys():
+        return f"image_id and label are wanted: give {EXAMPLE}"
+    name, label = entry["image_id"], entry["label"]
+    if isinstance(name, list | dict):
+        return "image_id is no text: give the file's name without its extension"
+    shown = cut(repr(name))
+    if type(name) not in (str, int) or not str(name) or "\0" in str(name):
+        return f"image_id {shown}: give the file's name without its extension"
+    if not isinstance(label, list) or any(type(value) not in (int, float) for value in label):
+        return f"image {shown}: label must be a list of numbers: give votes or probabilities"
+    if len(label) < 2 or len(label) != (bins or len(label)):
+        wanted = f"{bins} as in the first sample" if bins else "at least 2"
+        return f"image {shown}: {len(label)} bins, {wanted} wanted: mend the label"
+    if not all(0 <= value < MOST_VOTES for value in label):  # nan is not, either
+        return f"image {shown}: a label that is no histogram: give votes or probabilities"
+    if message := histogram_fault(label):
+        return f"image {shown}: {message}: give votes or probabilities"
+    return str(name), label
 
 
 def read_ids(file: Path) -> set[str]:

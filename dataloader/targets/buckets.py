@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
 
 import numpy as np
 
-from dataloader.batch import RelatedDistributions
-from dataloader.labels.labels import BucketLabel, DistributionLabel, label_paths
-from dataloader.labels.levels import Level
-from dataloader.sources import Source
+from dataloader.labels.labels import Labels
+from dataloader.targets.images import RelatedDistributions
 from utils.runtime.seed import permutation
 from utils.statistics.ties import TIE
 
@@ -63,19 +60,15 @@ class BucketTargets:
 
     relational = True
 
-    def __init__(self, labels: Sequence[BucketLabel], levels: list[Level] | None = None) -> None:
-        self.paths, self.levels = label_paths(labels), levels
-        position = {path: i for i, path in enumerate(self.paths)}
-        self.image = np.array([position[label.path] for label in labels], dtype=np.int64)  # (L,)
-        self.line_bucket = np.array([label.bucket for label in labels], dtype=np.int64)  # (L,)
+    def __init__(self, labels: Labels) -> None:
+        self.paths, self.versions = labels.sources, labels.versions
+        self.image, self.line_bucket = labels.images, labels.values  # (L,), (L,)
         if (self.line_bucket == self.line_bucket[0]).all():
             raise ValueError(
                 f"all {len(labels)} images are in bucket {self.line_bucket[0]}: pairs of two "
                 "buckets are wanted, so make narrower ones (--bucket_width of --make_buckets)"
             )
-        # Lines of one image agree: labels.py refuses others.
-        self.bucket = np.empty(len(self.paths), np.int64)  # (M,)
-        self.bucket[self.image] = self.line_bucket
+        self.bucket = labels.of_sources(self.line_bucket)  # (M,)
         drawn_once = permutation(len(labels), "buckets")
         self.same, self.other = following(drawn_once, self.line_bucket)  # (L,), (L,)
 
@@ -121,23 +114,9 @@ class BucketedDistributions(RelatedDistributions):
     "bucket": int64 (N,)}.
     """
 
-    def __init__(
-        self, labels: Sequence[DistributionLabel], levels: list[Level] | None, width: float
-    ) -> None:
-        super().__init__(labels, levels)
+    def __init__(self, labels: Labels, width: float) -> None:
+        super().__init__(labels)
         self.width = width
-
-    @classmethod
-    def of_images(
-        cls,
-        paths: Sequence[Source],
-        values: np.ndarray,
-        votes: np.ndarray | None = None,
-        width: float = 1.0,
-    ) -> BucketedDistributions:
-        targets = super().of_images(paths, values, votes)
-        targets.width = width
-        return targets
 
     def _bucketed(self, targets: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         probs = targets[self.name].astype(np.float64)

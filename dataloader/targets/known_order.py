@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
-from dataloader.labels.levels import Level
+from dataloader.labels.labels import Versions
 
 
 def pairs_within(group: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -34,15 +32,14 @@ class KnownOrder:
     0 compares no two references. RankIQA trains with 1.
     """
 
-    def __init__(self, levels: Sequence[Level], across: int = 0) -> None:
+    def __init__(self, versions: Versions, across: int = 0) -> None:
         self.across = across
         # An image of no reference is a version of nothing but itself.
-        references = [level.reference_id or f"\0{n}" for n, level in enumerate(levels)]
-        distortions = [level.distortion for level in levels]
+        references = [name or f"\0{n}" for n, name in enumerate(versions.reference_id)]
         self.reference = np.unique(references, return_inverse=True)[1].reshape(-1)  # (M,)
+        distortions = versions.distortion.tolist()
         self.distortion = np.unique(distortions, return_inverse=True)[1].reshape(-1)  # (M,)
-        known = [-1 if level.level is None else level.level for level in levels]
-        self.level = np.array(known, dtype=np.int64)  # (M,); -1: unknown
+        self.level = versions.level  # (M,); -1: unknown
 
     def known(self, better: np.ndarray, worse: np.ndarray) -> np.ndarray:
         """bool (P,): whether the levels say that image `better` is above image `worse`."""

@@ -4,14 +4,11 @@ it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from dataloader.labels.labels import PairLabel, label_paths
-from dataloader.labels.levels import Level
+from dataloader.labels.labels import Labels
 from dataloader.targets.known_order import KnownOrder
 
 
@@ -27,35 +24,29 @@ class PairTargets:
     """Ordered pairs: targets {"better": int64 (P,), "worse": int64 (P,)}, positions among a batch's
     images, and with `margin_per_level` {"margin": float32 (P,)}.
 
-    levels: of `paths`, in their order, where they are known. The pairs of a batch are then those of
-    its lines and all others whose order the levels give among its images, each once; a line that
-    the levels do not know, or that contradicts them, stays. Without levels: the lines as they are.
+    Where the labels know versions, the pairs of a batch are those of its lines and all others whose
+    order the levels give among its images, each once; a line that the levels do not know, or that
+    contradicts them, stays. Else: the lines as they are.
 
     margin_per_level: a pair's margin per level between its images; one level for a line whose order
-    the levels do not know. across: see KnownOrder. ValueError for either without levels.
+    the levels do not know. across: see KnownOrder. ValueError for either without versions.
     """
 
     relational = True
 
     def __init__(
-        self,
-        labels: Sequence[PairLabel],
-        levels: list[Level] | None = None,
-        margin_per_level: float | None = None,
-        across: int = 0,
+        self, labels: Labels, margin_per_level: float | None = None, across: int = 0
     ) -> None:
         asked = {"--margin_by_level": margin_per_level is not None, "--across": across > 0}
-        for flag in (name for name, wanted in asked.items() if wanted and levels is None):
+        for flag in (name for name, wanted in asked.items() if wanted and labels.versions is None):
             raise ValueError(
                 f"{flag} needs the levels of the images: put levels.csv beside the label file, or "
                 "leave the flag out"
             )
-        self.paths = label_paths(labels)
-        self.levels, self.margin_per_level = levels, margin_per_level
-        self.order = None if levels is None else KnownOrder(levels, across)
-        position = {path: i for i, path in enumerate(self.paths)}
-        self.better = np.array([position[label.better] for label in labels], dtype=np.int64)  # (L,)
-        self.worse = np.array([position[label.worse] for label in labels], dtype=np.int64)  # (L,)
+        self.paths, self.versions = labels.sources, labels.versions
+        self.margin_per_level = margin_per_level
+        self.order = None if labels.versions is None else KnownOrder(labels.versions, across)
+        self.better, self.worse = labels.images.T.copy()  # (L,), (L,)
 
     def __len__(self) -> int:
         return len(self.better)

@@ -8,7 +8,7 @@ In training that is a fixed set of views per image:
 - with random crops or --jitter, the views of the first N epochs, which later epochs take in turn:
   nothing is different in these N epochs, but for a ranking's crops. Images that a batch's pairs
   link are cropped alike; kept views cannot know the batch, so that all images that any label line
-  links (with levels: all versions of a photograph) are.
+  links (with levels.csv: all versions of a photograph) are.
 """
 
 from __future__ import annotations
@@ -119,8 +119,8 @@ def training_views(transform: TrainTransform, seed: int, count: int) -> KeptView
 def view_keys(targets: Targets) -> np.ndarray:
     """int64 (images,): images with one key have the same kept views, as far as their sizes are."""
     images = np.arange(len(targets.paths))
-    if targets.relational and targets.levels is not None:
-        references = [level.reference_id for level in targets.levels]
+    if targets.relational and targets.versions is not None:
+        references = targets.versions.reference_id.tolist()
         _, first, code = np.unique(references, return_index=True, return_inverse=True)
         return first[code.reshape(-1)]
     return targets.view_keys(images, targets.all())

@@ -15,7 +15,8 @@ import torch
 
 from applications.evaluation.validation import never_known
 from applications.tasks import TASKS, is_better
-from dataloader.batch import DistributionTargets, ScoreTargets
+from dataloader.labels.labels import Labels
+from dataloader.targets.images import DistributionTargets, ScoreTargets
 from tests.cli import call, records, run_folders
 from tests.tiny_data import write_data
 from utils.files import checkpoint
@@ -84,16 +85,18 @@ def test_a_number_counts_more_than_none(values, kept, direction):
 def test_labels_that_no_network_can_be_judged_on():
     paths = [Path("a.png"), Path("b.png"), Path("c.png")]
     regress, emd = TASKS["regress"], TASKS["emd"]
-    equal = ScoreTargets.of_images(paths, np.array([3.0, 3.0, 3.0]))
+    equal = ScoreTargets(Labels.of("scores", paths, [3.0, 3.0, 3.0]))
     assert "constant" in never_known(regress, "srcc", equal)
     assert never_known(regress, "rmse", equal) is None
     assert never_known(regress, "loss", equal) is None
-    apart = ScoreTargets.of_images(paths, np.array([1.0, 3.0, 3.0]))
+    apart = ScoreTargets(Labels.of("scores", paths, [1.0, 3.0, 3.0]))
     assert never_known(regress, "srcc", apart) is None
-    histograms = DistributionTargets.of_images(paths, np.eye(3))  # nobody disagrees
+    histograms = DistributionTargets(
+        Labels.of("distributions", paths, np.eye(3))
+    )  # nobody disagrees
     assert never_known(emd, "srcc", histograms) is None
     assert never_known(emd, "emd_r2", histograms) is None
     assert "constant" in never_known(emd, "std_srcc", histograms)
-    moved = DistributionTargets.of_images(paths, np.array([[0.5, 0.5, 0]] * 3))
+    moved = DistributionTargets(Labels.of("distributions", paths, [[0.5, 0.5, 0]] * 3))
     assert "constant" in never_known(TASKS["emd+rank"], "srcc", moved)
     assert "no two images" in never_known(TASKS["emd+rank"], "pair_accuracy", moved)

@@ -19,7 +19,7 @@ from scipy import stats
 
 from applications.comparison.runs import distinct_names
 from applications.reports.comparison_pictures import _picture
-from dataloader.labels.labels import read_labels
+from dataloader.labels.text import read_labels
 from dataloader.sources import DistortedPhoto
 from dataloader.targets.buckets import BucketTargets
 from tests.cli import TINY, call, refused, run_folders
@@ -279,7 +279,7 @@ def test_buckets_have_an_order_and_the_pairs_of_their_label_file(tmp_path):
         columns = {"path": np.array(images)[order], "score": own[order], "bucket": bucket[order]}
         write_run(tmp_path / name, columns, facts, criterion="siamese", data="ranked")
     found = compared(tmp_path, "good poor")
-    targets = BucketTargets(read_labels("buckets", file, tmp_path / "ranked").labels).all()
+    targets = BucketTargets(read_labels("buckets", file, tmp_path / "ranked")).all()
     for name, own in scores.items():
         figures = found["figures"][name]
         assert figures.keys() == {"srcc", "krcc", "same_bucket_accuracy"}

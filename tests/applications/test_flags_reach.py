@@ -7,8 +7,7 @@ import numpy as np
 from applications.inputs.views import train_transform
 from applications.tasks import TASKS
 from config import make_config
-from dataloader.labels.labels import PairLabel
-from dataloader.labels.levels import Level
+from dataloader.labels.labels import Labels, Version
 
 
 def test_jitter_reaches_the_training_view():
@@ -17,11 +16,11 @@ def test_jitter_reaches_the_training_view():
 
 
 def test_across_and_margins_by_level_reach_the_pairs():
-    labels = [PairLabel(Path(f"{p}0"), Path(f"{p}2"), n) for n, p in enumerate("ab", start=1)]
-    levels = [Level(p, "blur", level) for p in "ab" for level in (0, 2)]
+    versions = [Version(p, "blur", level) for p in "ab" for level in (0, 2)]
+    labels = Labels.of("pairs", [(Path(f"{p}0"), Path(f"{p}2")) for p in "ab"], versions=versions)
     asked = {"across": 2, "margin_by_level": True, "margin": 0.3}
     for given, pairs in (({}, 2), (asked, 4), ({**asked, "across": 3}, 2)):
-        _, found = TASKS["rank"].targets(make_config(given), labels, levels).select(np.arange(2))
+        _, found = TASKS["rank"].targets(make_config(given), labels).select(np.arange(2))
         assert len(found["better"]) == pairs
         margins = found.get("margin", np.empty(0))
         assert np.allclose(margins, 0.6) and len(margins) == (pairs if given else 0)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dataloader.labels.labels import read_labels
+from dataloader.labels.text import read_labels
 from tests.cli import call
 from tests.tiny_data import write_data
 

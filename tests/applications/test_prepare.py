@@ -13,9 +13,9 @@ import pytest
 
 from applications import prepare
 from dataloader.datasets.table import DATA_SETS
-from dataloader.labels.labels import check_splits, label_paths, read_labels
-from dataloader.labels.levels import read_levels
 from dataloader.labels.paths import images_root
+from dataloader.labels.side_tables import read_versions
+from dataloader.labels.text import check_splits, read_labels
 from tests import data_set_trees as trees
 from tests.cli import TINY, call, run_folders
 
@@ -85,12 +85,10 @@ def test_what_is_written_is_read_back(tmp_path: Path, name: str) -> None:
         split, short = file.split("/")
         if facts["kind"] in KINDS:
             found = read_labels(facts["kind"], out / file, out, cwd=tmp_path)
-            assert len(found.labels) == facts["lines"] > 0
+            assert len(found) == facts["lines"] > 0
             labelled.setdefault(short, {})[split] = found
-            levels = read_levels(
-                out / split / "levels.csv", label_paths(found.labels), images_root(out)
-            )
-            assert (levels is not None) == (f"{split}/levels.csv" in card["files"])
+            versions = read_versions(out / split / "levels.csv", found.sources, images_root(out))
+            assert (versions is not None) == (f"{split}/levels.csv" in card["files"])
         else:
             assert len(rows(out / file)) == facts["lines"] > 0
     for splits in labelled.values():
@@ -151,7 +149,7 @@ def test_absolute_paths(tmp_path: Path) -> None:
     found = read_labels("scores", tmp_path / "OUT/test/label.txt", tmp_path / "OUT", cwd=tmp_path)
     first = (tmp_path / "OUT/test/label.txt").read_text().splitlines()[0]
     assert first == f"{tmp_path}/source/Images/ss02 (10).jpg,0.2"
-    assert [label.mos for label in found.labels] == [0.2, 0.21]
+    assert found.values.tolist() == [0.2, 0.21]
 
 
 def test_the_seed_draws_the_split_and_an_official_one_only_when_asked(tmp_path: Path) -> None:

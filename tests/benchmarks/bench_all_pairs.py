@@ -38,8 +38,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from criterions.ranking_loss import ranking_loss  # noqa: E402
-from dataloader.labels.labels import PairLabel  # noqa: E402
-from dataloader.labels.levels import Level  # noqa: E402
+from dataloader.labels.labels import Labels, Version  # noqa: E402
 from dataloader.targets.pairs import PairTargets  # noqa: E402
 from models.quality_net import QualityNet, build_model  # noqa: E402
 from utils.data_generate.distortions import distort, distortions_of  # noqa: E402
@@ -69,15 +68,16 @@ class Layout:
 
 def layout(name: str, ladders: int, per_kind: int, levels: int) -> Layout:
     """Ladders in groups of `per_kind` that share a distortion, and the pairs of each group."""
-    labels = []
+    pairs = []
     for group in range(ladders // per_kind):
         members = range(group * per_kind, (group + 1) * per_kind)
         for (better, worse), a, b in product(combinations(range(levels), 2), members, members):
-            labels.append(PairLabel(Path(f"{a}/{better}"), Path(f"{b}/{worse}"), len(labels) + 1))
-    slots = {path: tuple(map(int, path.parts)) for path in PairTargets(labels).paths}
-    known = [Level(str(ladder), "x", level) for ladder, level in slots.values()]
+            pairs.append((Path(f"{a}/{better}"), Path(f"{b}/{worse}")))
+    slots = {path: tuple(map(int, path.parts)) for pair in pairs for path in pair}
+    known = [Version(str(ladder), "x", level) for ladder, level in slots.values()]
     # Levels do not order the images of two photographs: those pairs are listed.
-    targets = PairTargets(labels, known if per_kind == 1 else None)
+    versions = known if per_kind == 1 else None
+    targets = PairTargets(Labels.of("pairs", pairs, versions=versions))
     kinds = tuple(ladder // per_kind % len(KINDS) for ladder in range(ladders))
     return Layout(name, kinds, levels, targets, list(slots.values()))
 

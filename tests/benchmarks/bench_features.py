@@ -116,7 +116,7 @@ def compare(through: Config, cached: Config, flags: argparse.Namespace) -> None:
 def training(config: Config, runtime: Runtime, data: Data) -> Trainer:
     task, targets = TASKS["emd"], data.splits["train"].targets
     seed_step(0)
-    classes, size = branches(config, data.splits["train"].num_classes), network_size(config)
+    classes, size = branches(config, data.splits["train"].labels.bins), network_size(config)
     model = build_model(config.arch, classes, size, config.dropout, config.pretrained)
     dataset = training_set(config, data, runtime)
     if not config.pretrained:

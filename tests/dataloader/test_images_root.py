@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from dataloader.labels.labels import LabelError, ScoreLabel, read_labels
+from dataloader.labels.faults import LabelError
 from dataloader.labels.paths import images_root
+from dataloader.labels.text import read_labels
+from tests.label_rows import rows_of
 
 
 @pytest.fixture
@@ -30,10 +32,10 @@ def read(root: Path, text: str):
 def test_images_are_found_there_and_it_is_said(root: Path) -> None:
     store = root.parent / "store"
     found = read(root, f"sub/b.png,1\na.png,2\n{store}/a.png,3\n")
-    assert found.labels == [
-        ScoreLabel(store / "sub/b.png", 1.0, 1),
-        ScoreLabel(root / "train/a.png", 2.0, 2),  # beside the label file comes first
-        ScoreLabel(store / "a.png", 3.0, 3),
+    assert rows_of(found) == [
+        (store / "sub/b.png", 1.0, 1),
+        (root / "train/a.png", 2.0, 2),  # beside the label file comes first
+        (store / "a.png", 3.0, 3),
     ]
     assert found.notes == (f"images outside the data root: {store} (images_root.txt)",)
 
@@ -41,7 +43,7 @@ def test_images_are_found_there_and_it_is_said(root: Path) -> None:
 def test_a_relative_folder_counts_from_the_data_root(root: Path) -> None:
     (root / "images_root.txt").write_text("../store\r\n")
     assert images_root(root) == root.parent / "store"
-    assert read(root, "sub/b.png,1\n").labels[0].path == root.parent / "store/sub/b.png"
+    assert read(root, "sub/b.png,1\n").sources[0] == root.parent / "store/sub/b.png"
 
 
 @pytest.mark.parametrize("text", ["../other/c.png", "sub/../../other/c.png", "{}/other/c.png"])

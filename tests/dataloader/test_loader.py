@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import multiprocessing
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,9 @@ import pytest
 import torch
 
 from dataloader import loader
-from dataloader.batch import Batch, DistributionTargets, ScoreTargets
-from dataloader.labels.labels import DistributionLabel, ScoreLabel, read_labels
-from dataloader.labels.levels import Level
+from dataloader.batch import Batch
+from dataloader.labels.labels import Labels, Version, Versions
+from dataloader.labels.text import read_labels
 from dataloader.loader import (
     BatchPlan,
     LoadFault,
@@ -23,8 +24,10 @@ from dataloader.loader import (
     image_share,
     make_loader,
 )
+from dataloader.targets.images import DistributionTargets, ScoreTargets
 from dataloader.targets.pairs import PairTargets
 from dataloader.views.transforms import TrainTransform
+from tests.label_rows import rows_of
 from tests.tiny_data import write_data
 from utils.imaging.images import ViewRule
 from utils.runtime import child_processes
@@ -97,9 +100,11 @@ def test_images_of_a_step_are_shared_out_in_their_order(count, world):
 @pytest.mark.parametrize("levels", [False, True])
 def test_processes_read_the_images_of_a_step_once_with_its_targets(tmp_path, levels):
     file = write_data(tmp_path, "rank") / "train" / "label.txt"
-    labels = read_labels("pairs", file, tmp_path).labels
-    known = [Level(p.stem[:-2], "noise", int(p.stem[-1])) for p in PairTargets(labels).paths]
-    targets = PairTargets(labels, known if levels else None)
+    labels = read_labels("pairs", file, tmp_path)
+    if levels:
+        known = [Version(p.stem[:-2], "noise", int(p.stem[-1])) for p in labels.sources]
+        labels = replace(labels, versions=Versions(known))
+    targets = PairTargets(labels)
     rule = ViewRule(image_size=SIZE)
     transform = TrainTransform(rule, SIZE, (30, 40), flip=True)
 
@@ -133,25 +138,25 @@ def test_sampler_goes_on_where_it_is_told():
 
 def test_a_rank_batch_holds_each_image_once(tmp_path):
     file = write_data(tmp_path, "rank") / "train" / "label.txt"
-    labels = read_labels("pairs", file, tmp_path).labels
-    targets = PairTargets(labels)
+    labels = read_labels("pairs", file, tmp_path)
+    targets, rows = PairTargets(labels), rows_of(labels)
     lines = np.array([0, 1, 2, 5])
     indices, found = targets.select(lines)
     assert len(set(indices)) == len(indices)
     for row, line in enumerate(lines):
-        assert targets.paths[indices[found["better"][row]]] == labels[line].better
-        assert targets.paths[indices[found["worse"][row]]] == labels[line].worse
+        ends = (targets.paths[indices[found[end][row]]] for end in ("better", "worse"))
+        assert tuple(ends) == rows[line][:2]
     whole = targets.all()
-    assert [targets.paths[i] for i in whole["better"]] == [label.better for label in labels]
+    assert [targets.paths[i] for i in whole["better"]] == [row[0] for row in rows]
     assert len(targets.captions(found, len(indices))) == len(indices)
 
 
 def test_linked_images_make_a_group_and_share_a_crop(tmp_path):
     """All versions of a photograph are linked by pairs, in a batch too, and by chains of pairs."""
     file = write_data(tmp_path, "rank") / "train" / "label.txt"
-    labels = read_labels("pairs", file, tmp_path).labels
+    labels = read_labels("pairs", file, tmp_path)
     targets = PairTargets(labels)
-    photo = [label.better.name.split("_")[0] for label in labels]
+    photo = [better.name.split("_")[0] for better, _, _ in rows_of(labels)]
     groups = targets.groups()
     for a, b in itertools.combinations(range(len(labels)), 2):
         assert (groups[a] == groups[b]) == (photo[a] == photo[b])
@@ -175,16 +180,14 @@ def test_linked_images_make_a_group_and_share_a_crop(tmp_path):
 
 def test_scores_and_histograms_follow_their_images():
     paths = [Path(f"{name}.png") for name in "abca"]
-    scores = ScoreTargets([ScoreLabel(p, m, 1) for p, m in zip(paths, (1, 2, 3, 1), strict=True)])
+    scores = ScoreTargets(Labels.of("scores", paths, [1, 2, 3, 1]))
     assert [p.stem for p in scores.paths] == ["a", "b", "c"] and len(scores) == 4
     assert scores.all()["mos"].tolist() == [1, 2, 3]
     indices, found = scores.select(np.array([3, 1]))
     assert indices.tolist() == [0, 1] and found["mos"].tolist() == [1, 2]
     assert scores.captions(found, 2) == ["MOS 1", "MOS 2"]
     rows = [(0.5, 0.5), (0, 1), (1, 0), (0.5, 0.5)]
-    probs = DistributionTargets(
-        [DistributionLabel(p, r, 1) for p, r in zip(paths, rows, strict=True)]
-    )
+    probs = DistributionTargets(Labels.of("distributions", paths, rows))
     assert probs.all()["probs"].shape == (3, 2)
     indices, found = probs.select(np.array([0, 2]))
     assert probs.captions(found, 2) == ["1.50 ± 0.50", "1.00 ± 0.00"]
@@ -196,7 +199,7 @@ def test_scores_and_histograms_follow_their_images():
 @pytest.fixture
 def scores(tmp_path) -> ScoreTargets:
     file = write_data(tmp_path, "regress") / "train" / "label.txt"
-    return ScoreTargets(read_labels("scores", file, tmp_path).labels)
+    return ScoreTargets(read_labels("scores", file, tmp_path))
 
 
 def dataset(targets: ScoreTargets, batch: int = 4, world: int = 1, rank: int = 0) -> StepDataset:

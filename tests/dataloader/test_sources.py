@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from dataloader import sources
+from dataloader.labels.photo_ladders import ladder_labels
 from dataloader.sources import DistortedPhoto, PhotoCache, open_source, training_view
-from dataloader.targets.photo_ladders import ladder_labels
 from dataloader.views.transforms import TrainTransform
 from tests.small_photos import small_photo, write_photos
 from utils.data_generate.distortions import LEVELS, distort, distortions_of
@@ -46,8 +46,7 @@ def test_evaluation_sees_what_the_generator_writes(folder, tmp_path):
     Image.fromarray(large).save(tmp_path / "large.png")
     photos = [folder / "coffee.png", tmp_path / "large.png"]
     generate({"test": photos}, tmp_path / "out", "basic", seed=5, targets=None)
-    labels, _ = ladder_labels({p.stem: p for p in photos}, BASIC, 5)
-    images = dict.fromkeys(s for label in labels for s in (label.better, label.worse))
+    images = ladder_labels({p.stem: p for p in photos}, BASIC, 5).sources
     assert len(images) == 2 * (1 + LEVELS * len(BASIC))
     for source in images:
         kind = source.kinds[0] if source.level else ""

@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from applications.predict import find_images
-from dataloader.labels.labels import EXAMPLES, read_labels
-from dataloader.labels.levels import read_levels
-from dataloader.labels.vote_spread import read_spread
+from dataloader.labels.faults import EXAMPLES
+from dataloader.labels.side_tables import read_spread, read_versions
+from dataloader.labels.text import read_labels
 from dataloader.labels.votes import read_votes
 from tests.faults.trial import Trial
 from tests.tiny_data import picture
@@ -61,7 +61,7 @@ def readers(root: Path) -> dict[str, Callable[[Path], object]]:
     images = [root / "train" / name for name in NAMES]
     return {
         **{f"label.txt ({kind})": partial(_labels, kind, root) for kind in EXAMPLES},
-        "levels.csv": lambda file: read_levels(file, images[:1], None),
+        "levels.csv": lambda file: read_versions(file, images[:1], None),
         "std.csv": lambda file: read_spread([file], images[:1], None),
         "votes (text)": read_votes,
         "votes (JSON)": read_votes,

@@ -15,10 +15,11 @@ import numpy as np
 import pytest
 
 from applications.predict import find_images
-from dataloader.labels.labels import LabelError, read_labels
-from dataloader.labels.levels import Level, read_levels
+from dataloader.labels.faults import LabelError
+from dataloader.labels.labels import Version
 from dataloader.labels.paths import images_root
-from dataloader.labels.vote_spread import read_spread
+from dataloader.labels.side_tables import read_spread, read_versions
+from dataloader.labels.text import read_labels
 from dataloader.labels.votes import find_files, read_ids, read_votes
 from tests.ava_tree import write_ava
 from tests.cli import call
@@ -32,7 +33,7 @@ READERS: dict[str, Callable[[Path], object]] = {
     "pairs.txt": lambda file: read_labels("pairs", file, file.parent),
     "votes.txt": lambda file: read_labels("distributions", file, file.parent),
     "buckets.txt": lambda file: read_labels("buckets", file, file.parent),
-    "levels.csv": lambda file: read_levels(file, [file.parent / "a.png"]),
+    "levels.csv": lambda file: read_versions(file, [file.parent / "a.png"]),
     "std.csv": lambda file: read_spread([file], [file.parent / "a.png"]),
     "images_root.txt": lambda file: images_root(file.parent),
     "AVA.txt": read_votes,
@@ -164,11 +165,11 @@ def test_an_image_with_two_levels_is_a_fault(tmp_path, rows, line):
     """Before: the last row won."""
     file = tmp_path / "levels.csv"
     file.write_text(LEVELS_HEADER + rows.format(here=tmp_path))
-    found = said(file, lambda file: read_levels(file, [tmp_path / "a.png"]))
+    found = said(file, lambda file: read_versions(file, [tmp_path / "a.png"]))
     wanted = f":{line}: line 2 says something else of this image: "
     assert found.startswith(wanted)
     file.write_text(LEVELS_HEADER + "a.png,r,jpeg,1\n./a.png,r,jpeg,1\n")
-    assert read_levels(file, [tmp_path / "a.png"]) == [Level("r", "jpeg", 1)]
+    assert list(read_versions(file, [tmp_path / "a.png"])) == [Version("r", "jpeg", 1)]
 
 
 def test_a_deviation_given_twice(tmp_path):
@@ -187,17 +188,20 @@ def test_rows_of_two_folders_are_of_two_images(tmp_path):
     file = here / "levels.csv"
     file.write_text(LEVELS_HEADER + f"a.png,r,jpeg,1\n{store}/a.png,r,jpeg,2\n")
     paths = [here / "a.png", store / "a.png"]
-    assert read_levels(file, paths, store) == [Level("r", "jpeg", 1), Level("r", "jpeg", 2)]
+    assert list(read_versions(file, paths, store)) == [
+        Version("r", "jpeg", 1),
+        Version("r", "jpeg", 2),
+    ]
     (here / "a.png").unlink()  # now both rows are of the same one
     with pytest.raises(LabelError, match="levels.csv:3: line 2 says something else"):
-        read_levels(file, [store / "a.png"], store)
+        read_versions(file, [store / "a.png"], store)
 
 
 @pytest.mark.parametrize("level", ["1000000000000000000", "9" * 5_000, "1000001", "-1", "1.5", "x"])
 def test_a_level_out_of_measure(tmp_path, level):
     file = tmp_path / "levels.csv"
     file.write_text(LEVELS_HEADER + f"a.png,r,jpeg,{level}\n")
-    found = said(file, lambda file: read_levels(file, [tmp_path / "a.png"]))
+    found = said(file, lambda file: read_versions(file, [tmp_path / "a.png"]))
     assert found.startswith(":2: level '") and "at most 1000000" in found
 
 
@@ -281,7 +285,7 @@ def test_one_rule_for_links(tmp_path):
         for name, place in zip(inside, places, strict=True):
             (train / "l.txt").write_text(f"{head}{name},{figure}\n")
             found = read_labels(kind, train / "l.txt", tmp_path / "data", cwd=train)
-            assert [label.path for label in found.labels] == [place]
+            assert list(found.sources) == [place]
         for name in outside:
             (train / "l.txt").write_text(f"{head}{name},{figure}\n")
             with pytest.raises(LabelError, match="leaves the data root"):
@@ -295,8 +299,8 @@ def test_one_rule_for_links(tmp_path):
     (train / "levels.csv").write_text(
         LEVELS_HEADER + "".join(f"{name},r,jpeg,{n % 4}\n" for n, name in enumerate(inside))
     )
-    found = read_levels(train / "levels.csv", places[:4])
-    assert found is not None and [level.level for level in found] == [0, 1, 2, 3]
+    found = read_versions(train / "levels.csv", places[:4])
+    assert found is not None and found.level.tolist() == [0, 1, 2, 3]
     (train / "std.csv").write_text(SPREAD_HEADER + "".join(f"{n},1,9\n" for n in inside[:4]))
     assert read_spread([train / "std.csv"], places[:4]) is not None
 
@@ -323,7 +327,7 @@ def test_a_vote_file_s_images_may_be_links(tmp_path):
     (images / "7.jpg").rename(tmp_path / "7.jpg")
     (images / "7.jpg").symlink_to(tmp_path / "7.jpg")
     table = read_votes(tmp_path / "AVA_dataset/AVA.txt")
-    assert all(find_files(images, table.names)) and np.allclose(table.probs.sum(axis=1), 1)
+    assert all(find_files(images, table.sources)) and np.allclose(table.values.sum(axis=1), 1)
     samples = [{"image_id": "../7", "label": [1, 2]}]
     (tmp_path / "s.json").write_text(json.dumps(samples))
-    assert find_files(images, read_votes(tmp_path / "s.json").names) == [""]
+    assert find_files(images, read_votes(tmp_path / "s.json").sources) == [""]

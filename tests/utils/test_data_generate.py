@@ -15,7 +15,8 @@ from PIL import Image
 from scipy.signal import convolve2d
 from scipy.stats import norm
 
-from dataloader.labels.labels import check_splits, label_paths, read_labels
+from dataloader.labels.text import check_splits, read_labels
+from tests.label_rows import rows_of
 from tests.small_photos import PHOTOS, centre
 from utils.data_generate import command
 from utils.data_generate import photos as photos_module
@@ -164,24 +165,22 @@ def test_labels_are_read_by_the_toolkit_and_hold_every_ordered_pair_once(made: P
     def level(path: Path) -> int:
         return 0 if path.parent.name == "refimgs" else int(path.parent.name[-1])
 
-    pairs = [(label.better, label.worse) for label in files["train"].labels]
-    assert len(set(pairs)) == 225
+    pairs = {row[:2] for row in rows_of(files["train"])}
+    assert len(pairs) == 225
     for better, worse in pairs:
         assert level(better) < level(worse) and better.name == worse.name
         assert level(better) == 0 or better.parent.parent == worse.parent.parent
-    assert len(label_paths(files["train"].labels)) == 78
+    assert len(files["train"].sources) == 78
 
 
 def test_targets_are_ssim_and_said_to_be_synthetic(made: Path) -> None:
     file = made / "test" / "label_mos.txt"
     assert "SYNTHETIC" in file.read_text().splitlines()[0]
-    labels = read_labels("scores", file, made).labels
-    assert len(labels) == 26
+    rows = rows_of(read_labels("scores", file, made))
+    assert len(rows) == 26 and rows[0][1] == 1.0
     pristine = np.asarray(read_image(made / "test/refimgs/rocket.png"))
-    for label in labels:
-        expected = luma_ssim(pristine, np.asarray(read_image(label.path)))
-        assert label.mos == pytest.approx(expected, abs=1e-6)
-    assert labels[0].mos == 1.0
+    for path, mos, _ in rows:
+        assert mos == pytest.approx(luma_ssim(pristine, np.asarray(read_image(path))), abs=1e-6)
 
 
 def test_level_0_on_disk_is_the_photograph_and_tiles_stay_together(

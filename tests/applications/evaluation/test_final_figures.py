@@ -14,11 +14,9 @@ from applications.evaluation.ladders import ladder_figures
 from applications.inputs.data import Split
 from applications.tasks import TASKS
 from config import UsageError, make_config, parse
-from dataloader.batch import DistributionTargets, RelatedDistributions, ScoreTargets
-from dataloader.labels.labels import DistributionLabel, PairLabel, ScoreLabel
-from dataloader.labels.levels import Level
-from dataloader.labels.records import BucketLabel
+from dataloader.labels.labels import Labels, Version
 from dataloader.targets.buckets import BucketedDistributions, BucketTargets
+from dataloader.targets.images import DistributionTargets, RelatedDistributions, ScoreTargets
 from dataloader.targets.pairs import PairTargets
 from utils.statistics import vote_noise
 from utils.statistics.ladder_metrics import LADDER_METRICS
@@ -27,34 +25,38 @@ from utils.statistics.metrics import distribution_metrics, pair_metrics, score_m
 from utils.statistics.predictions import Predictions
 
 PATHS = [Path(f"{i:02}.png") for i in range(40)]
-REFERENCES = [Level(f"photo{i // 4}", "blur", i % 4) for i in range(40)]
+REFERENCES = [Version(f"photo{i // 4}", "blur", i % 4) for i in range(40)]
 
 
-def rated(seed, name="test", levels=None):
+def rated(seed, name="test", versions=None):
     """A split of 40 images with MOS, and scores that bend."""
     rng = np.random.default_rng(seed)
     mos = rng.uniform(1, 5, 40)
-    targets = ScoreTargets([ScoreLabel(p, m, 0) for p, m in zip(PATHS, mos, strict=True)], levels)
+    targets = ScoreTargets(Labels.of("scores", PATHS, mos, versions=versions))
     scores = np.exp(0.5 * mos) + rng.normal(0, 0.5, 40)
     return judged(targets, Predictions(scores.astype(np.float32), None), name)
 
 
-def voted(seed, levels=None, counts=True):
+def voted(seed, versions=None, counts=True):
     rng = np.random.default_rng(seed)
     votes = np.stack([rng.multinomial(20, rng.dirichlet(np.ones(5))) for _ in range(40)])
     votes += rng.integers(0, 3, (40, 5))
-    rows = [
-        DistributionLabel(p, tuple(v / v.sum()), 0, int(v.sum()) if counts else None)
-        for p, v in zip(PATHS, votes, strict=True)
-    ]
+    labels = histograms(votes, counts, versions)
     probs = (votes + 20 * rng.dirichlet(np.ones(5), 40)).astype(np.float32)
     probs /= probs.sum(axis=1, keepdims=True)
     scores = Predictions(probs @ np.arange(1, 6, dtype=np.float32), probs)
-    return judged(DistributionTargets(rows, levels), scores, "test"), votes
+    return judged(DistributionTargets(labels), scores, "test"), votes
+
+
+def histograms(votes, counts=True, versions=None):
+    totals = votes.sum(axis=1)
+    probs, counted = votes / totals[:, None], totals if counts else None
+    return Labels.of("distributions", PATHS, probs, votes=counted, versions=versions)
 
 
 def judged(targets, scores, name):
-    return Judged(Split(name, targets, Path(f"data/{name}/label.txt"), None, ""), scores)
+    labels = Labels.of("scores", [])  # what is judged are the targets
+    return Judged(Split(name, labels, targets, Path(f"data/{name}/label.txt"), ""), scores)
 
 
 def finished(task, on, val=None, **flags):
@@ -103,7 +105,7 @@ def test_a_failed_fit_is_said_and_printed():
 
 def test_intervals_are_of_references_where_they_are_known():
     one, _ = finished("regress", rated(0))
-    grouped, _ = finished("regress", rated(0, levels=REFERENCES))
+    grouped, _ = finished("regress", rated(0, versions=REFERENCES))
     assert (one["bootstrap"]["drawn"], one["bootstrap"]["count"]) == ("images", 40)
     assert (grouped["bootstrap"]["drawn"], grouped["bootstrap"]["count"]) == ("references", 10)
     assert one["intervals"] != grouped["intervals"]
@@ -156,26 +158,23 @@ def test_votes_allow_outliers_and_resolving_power():
     assert values["intervals"]["emd_r1"][0] < values["emd_r1"] < values["intervals"]["emd_r1"][1]
 
 
-def relabelled(task, rows):
+def relabelled(task, labels):
     if task == "emd+rank":
-        return RelatedDistributions(rows)
+        return RelatedDistributions(labels)
     if task == "emd+siamese":
-        return BucketedDistributions(rows, None, 1.0)
-    return BucketTargets([BucketLabel(row.path, int(np.argmax(row.probs)), 0) for row in rows])
+        return BucketedDistributions(labels, 1.0)
+    return BucketTargets(Labels.of("buckets", PATHS, np.argmax(labels.values, axis=1)))
 
 
 @pytest.mark.parametrize("task", ["emd+rank", "emd+siamese", "siamese"])
 def test_every_figure_of_the_other_tasks_has_an_interval(task):
     on, votes = voted(0)
-    rows = [
-        DistributionLabel(p, tuple(v / v.sum()), 0, int(v.sum()))
-        for p, v in zip(PATHS, votes, strict=True)
-    ]
-    values, _ = finished(task, judged(relabelled(task, rows), on.found, "test"))
+    labels = histograms(votes)
+    values, _ = finished(task, judged(relabelled(task, labels), on.found, "test"))
     for name in TASKS[task].metrics[:-1]:  # all but the loss
         low, high = values["intervals"][name]
         assert low < values[name] < high
-        metrics = TASKS[task].measure(relabelled(task, rows).all(), on.found).metrics()
+        metrics = TASKS[task].measure(relabelled(task, labels).all(), on.found).metrics()
         assert metrics[name](np.ones((1, 40))) == pytest.approx([values[name]])
 
 
@@ -184,10 +183,8 @@ def test_mean_scores_with_a_std_csv(tmp_path):
     rng = np.random.default_rng(3)
     on = rated(0)
     std, votes = rng.uniform(0.1, 0.6, 40), rng.integers(5, 30, 40)
-    labels = [
-        ScoreLabel(tmp_path / p, m, 0) for p, m in zip(PATHS, on.split.targets.values, strict=True)
-    ]
-    split = Split("test", ScoreTargets(labels), tmp_path / "label.txt", None, "")
+    labels = Labels.of("scores", [tmp_path / p for p in PATHS], on.split.targets.values)
+    split = Split("test", labels, ScoreTargets(labels), tmp_path / "label.txt", "")
 
     def finished_with(rows, header="path,std,votes"):
         (tmp_path / "std.csv").write_text(header + "\n" + "\n".join(rows), encoding="utf-8")
@@ -219,10 +216,10 @@ def test_shares_have_a_deviation_but_no_counts():
     assert not {"outlier_ratio_se", "auc_better", "n_different"} & values.keys()
 
 
-def ranked(pairs, levels=None):
+def ranked(pairs, versions=None):
     rng = np.random.default_rng(2)
-    labels = [PairLabel(PATHS[a], PATHS[b], 0) for a, b in pairs]
-    targets = PairTargets(labels, levels)
+    named = [(PATHS[a], PATHS[b]) for a, b in pairs]
+    targets = PairTargets(Labels.of("pairs", named, versions=versions))
     quality = -np.array([PATHS.index(path) % 4 for path in targets.paths], dtype=np.float32)
     return judged(
         targets,
@@ -236,16 +233,16 @@ LADDER_PAIRS = [
 ]
 
 
-@pytest.mark.parametrize("levels", [None, REFERENCES])
-def test_pair_accuracy_by_photograph(levels):
-    on = ranked(LADDER_PAIRS, levels)
+@pytest.mark.parametrize("versions", [None, REFERENCES])
+def test_pair_accuracy_by_photograph(versions):
+    on = ranked(LADDER_PAIRS, versions)
     values, remarks = finished("rank", on)
     labels, scores = on.split.targets.all(), on.found.scores
     expected = pair_metrics(scores, labels["better"], labels["worse"]).values()
     assert values["pair_accuracy"] == expected["pair_accuracy"]
     low, high = values["intervals"]["pair_accuracy"]
     assert low < values["pair_accuracy"] < high and remarks == []
-    drawn = "references" if levels else "groups of images that pairs link"
+    drawn = "references" if versions else "groups of images that pairs link"
     assert (values["bootstrap"]["drawn"], values["bootstrap"]["count"]) == (drawn, 10)
     assert "fit" not in values and "plcc_4p" not in values
     assert finished("rank", on, fit="val")[1] == [
@@ -259,8 +256,8 @@ def test_pairs_that_link_everything_are_drawn_by_image():
 
 
 def test_images_without_a_reference_are_their_own():
-    levels = [Level("" if i < 4 else "photo", "", 0) for i in range(40)]
-    clusters, _ = image_clusters(rated(0, levels=levels).split.targets)
+    versions = [Version("" if i < 4 else "photo", "", 0) for i in range(40)]
+    clusters, _ = image_clusters(rated(0, versions=versions).split.targets)
     assert clusters.tolist() == [0, 1, 2, 3, *[4] * 36]
 
 

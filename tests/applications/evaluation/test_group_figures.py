@@ -10,11 +10,9 @@ from scipy import stats
 from applications.evaluation.final_figures import image_clusters
 from applications.evaluation.group_figures import group_figures
 from applications.tasks import TASKS
-from dataloader.batch import ScoreTargets
-from dataloader.labels.labels import PairLabel, ScoreLabel
-from dataloader.labels.levels import Level
-from dataloader.labels.records import BucketLabel
+from dataloader.labels.labels import Labels, Version
 from dataloader.targets.buckets import BucketTargets
+from dataloader.targets.images import ScoreTargets
 from dataloader.targets.pairs import PairTargets
 from utils.statistics.bootstrap import bootstrap
 from utils.statistics.predictions import Predictions
@@ -27,11 +25,11 @@ def versions(photos, levels=4):
     """A pristine image and its versions, of each photograph; photo0 has few, jpeg is rare."""
     rows = []
     for photo in range(photos):
-        rows.append(Level(f"photo{photo}", "", 0))
+        rows.append(Version(f"photo{photo}", "", 0))
         for kind in KINDS:
             few = 1 if kind == "jpeg" and photo != 1 else levels
             few = 0 if kind == "jpeg" and photo > 2 else few
-            rows += [Level(f"photo{photo}", kind, k + 1) for k in range(few if photo else 1)]
+            rows += [Version(f"photo{photo}", kind, k + 1) for k in range(few if photo else 1)]
     return rows
 
 
@@ -41,9 +39,9 @@ def rated(levels, seed=0):
     mos = np.round(
         4 - np.array([level.level or 0 for level in levels]) + rng.normal(size=len(levels))
     )
-    labels = [ScoreLabel(Path(f"{i:04}.png"), m, 0) for i, m in enumerate(mos)]
+    paths = [Path(f"{i:04}.png") for i in range(len(mos))]
     scores = (mos + rng.normal(0, 1, len(levels))).astype(np.float32)
-    return ScoreTargets(labels, levels), scores, mos
+    return ScoreTargets(Labels.of("scores", paths, mos, versions=levels)), scores, mos
 
 
 def grouped(task, targets, scores, samples=200, seed=0):
@@ -90,10 +88,8 @@ def test_photographs_are_drawn_within_a_distortion_and_images_within_a_photograp
     known = bootstrap({"srcc": Spearman(scores[blur], mos[blur])}, owner, 300, rng)["srcc"]
     row = found["distortion", "blur"]
     assert (row.low, row.high) == (known.low, known.high)
-    only = ScoreTargets(
-        [ScoreLabel(p, m, 0) for p, m in zip(targets.paths[:15], mos[:15], strict=True)],
-        [Level("one", "", None) for _ in range(15)],
-    )
+    one = [Version("one", "", None)] * 15
+    only = ScoreTargets(Labels.of("scores", targets.paths[:15], mos[:15], versions=one))
     (row,) = grouped("regress", only, scores[:15], samples=300, seed=5)[1]
     alone = bootstrap(
         {"srcc": Spearman(scores[:15], mos[:15])}, np.arange(15), 300, np.random.default_rng(5)
@@ -116,8 +112,8 @@ def test_what_does_not_exist_is_said():
     perfect, _ = grouped("regress", targets, targets.all()["mos"])
     row = perfect["distortion", "blur"]
     assert row.value == 1 and row.reason == "is the same in all resamples: no interval"
-    assert grouped("regress", rated([Level("", "", None)] * 9)[0], scores[:9])[1] == []
-    without = ScoreTargets([ScoreLabel(Path("a"), 1.0, 0)])
+    assert grouped("regress", rated([Version("", "", None)] * 9)[0], scores[:9])[1] == []
+    without = ScoreTargets(Labels.of("scores", [Path("a")], [1.0]))
     assert (
         group_figures(without, Predictions(scores[:1], None), TASKS["regress"], None, 9, None) == []
     )
@@ -129,25 +125,26 @@ def test_pairs_of_a_distortion_and_of_a_photograph():
     rng = np.random.default_rng(1)
     chosen = rng.permuted(np.array([[a, b] for a in range(80) for b in range(a)]), axis=1)[::3]
     chosen = chosen[(chosen < len(levels)).all(axis=1)]
-    labels = [PairLabel(Path(f"{a}"), Path(f"{b}"), 0) for a, b in chosen]
-    plain = PairTargets(labels)
-    targets = PairTargets(labels, [levels[int(path.name)] for path in plain.paths])
+    pairs = [(Path(f"{a}"), Path(f"{b}")) for a, b in chosen]
+    seen = dict.fromkeys(path for pair in pairs for path in pair)
+    labels = Labels.of("pairs", pairs, versions=[levels[int(path.name)] for path in seen])
+    targets = PairTargets(labels)
     scores = np.round(rng.normal(size=len(targets.paths)), 1).astype(np.float32)
     of_path = dict(zip(map(str, targets.paths), scores, strict=True))
     found, _ = grouped("rank", targets, scores)
     assert len(found) == 3 + 8
     for (kind, name), row in found.items():
         won, images = [], set()
-        for label in labels:
-            ends = [levels[int(path.name)] for path in (label.better, label.worse)]
+        for better, worse in pairs:
+            ends = [levels[int(path.name)] for path in (better, worse)]
             if kind == "reference":
                 mine = all(level.reference_id == name for level in ends)
             else:
                 mine = {level.distortion for level in ends if level.level} == {name}
             if mine:
-                a, b = of_path[str(label.better)], of_path[str(label.worse)]
+                a, b = of_path[str(better)], of_path[str(worse)]
                 won.append((a > b) + 0.5 * (a == b))
-                images |= {label.better, label.worse}
+                images |= {better, worse}
         assert (row.images, row.figure) == (len(images), "pair_accuracy")
         if len(images) < 5:
             assert math.isnan(row.value) and row.reason
@@ -161,9 +158,9 @@ def test_buckets_are_opinions():
     levels = versions(6)
     buckets = [1 + (level.level or 0) for level in levels]
     paths = [Path(f"{i}") for i in range(len(levels))]
-    labels = [BucketLabel(p, b, 0) for p, b in zip(paths, buckets, strict=True)]
+    labels = Labels.of("buckets", paths, buckets, versions=levels)
     scores = np.random.default_rng(2).normal(size=len(levels)).astype(np.float32)
-    found, _ = grouped("siamese", BucketTargets(labels, levels), scores)
+    found, _ = grouped("siamese", BucketTargets(labels), scores)
     mine = [i for i, level in enumerate(levels) if level.distortion == "noise"]
     expected = stats.spearmanr(scores[mine], np.array(buckets)[mine]).statistic
     assert found["distortion", "noise"].value == pytest.approx(expected)

@@ -15,7 +15,7 @@ from PIL import Image
 
 from applications.evaluate import write_predictions
 from applications.evaluation.ladders import ladder_figures, resampled_figures
-from dataloader.labels.levels import Level
+from dataloader.labels.labels import Version, Versions
 from tests.cli import TINY, call, records, run_folders
 from tests.tiny_data import LEVELS, write_data
 from utils.statistics.ladder_metrics import LADDER_METRICS
@@ -187,8 +187,8 @@ def test_images_that_are_no_files_are_named_by_their_text(tmp_path: Path) -> Non
         def __str__(self) -> str:
             return "a.png#blur/2"
 
-    levels = [Level("a", "none", 0), Level("a", "blur", 2)]
-    targets = SimpleNamespace(paths=[Path("x") / "a.png", Source()], levels=levels, all=dict)
+    versions = Versions([Version("a", "none", 0), Version("a", "blur", 2)])
+    targets = SimpleNamespace(paths=[Path("x") / "a.png", Source()], versions=versions, all=dict)
     write_predictions(tmp_path / "p.csv", targets, Predictions(np.array([1.0, 0.5]), None), str)
     assert (tmp_path / "p.csv").read_text().splitlines() == [
         "path,score,reference_id,distortion,level",
@@ -198,25 +198,25 @@ def test_images_that_are_no_files_are_named_by_their_text(tmp_path: Path) -> Non
 
 
 def test_images_of_unknown_level_take_no_part_in_the_figures() -> None:
-    levels = [Level("a", "blur", n) for n in (0, 1, 2)]
-    graded = SimpleNamespace(levels=levels)
-    mixed = SimpleNamespace(
-        levels=[Level("a", "blur", None), *levels, Level("b", "contrast", None)]
-    )
+    versions = [Version("a", "blur", n) for n in (0, 1, 2)]
+    graded = SimpleNamespace(versions=Versions(versions))
+    unknown = [Version("a", "blur", None), Version("b", "contrast", None)]
+    mixed = SimpleNamespace(versions=Versions([unknown[0], *versions, unknown[1]]))
     scores = np.array([5.0, 3.0, 4.0])
     expected, _ = ladder_figures(graded, Predictions(scores, None))
     found, _ = ladder_figures(mixed, Predictions(np.array([9.0, *scores, 8.0]), None))
     assert found["ladder_accuracy"] == expected["ladder_accuracy"] == pytest.approx(2 / 3)
     assert found["n_ladder_pairs"] == 3 and list(found["by_distortion"]) == ["blur"]
-    unknown = SimpleNamespace(levels=mixed.levels[::4])
-    assert ladder_figures(unknown, Predictions(scores[:2], None)) == ({}, [])
+    assert ladder_figures(
+        SimpleNamespace(versions=Versions(unknown)), Predictions(scores[:2], None)
+    ) == ({}, [])
 
 
 def test_an_image_of_no_reference_is_in_no_ladder_of_another() -> None:
     """Both would be of the reference ""; the P-test, between references, may compare them."""
     paths = [Path(f"{n}.png") for n in range(3)]
-    levels = [Level("", "blur", n + 1) for n in range(3)]
-    targets = SimpleNamespace(levels=levels, paths=paths)
+    versions = Versions(Version("", "blur", n + 1) for n in range(3))
+    targets = SimpleNamespace(versions=versions, paths=paths)
     found, _ = ladder_figures(targets, Predictions(np.array([3.0, 2.0, 1.0]), None))
     assert found["n_ladder_pairs"] == 0 and math.isnan(found["ladder_accuracy"])
     assert (found["n_p_test_pairs"], found["p_test"]) == (1, 1)
@@ -224,8 +224,8 @@ def test_an_image_of_no_reference_is_in_no_ladder_of_another() -> None:
 
 def test_resampled_figures_are_of_the_images_of_known_level() -> None:
     """Counts are of all images; those of an unknown level do not matter."""
-    levels = [Level(f"p{n // 4}", "blur", n % 4 or None) for n in range(32)]
-    targets = SimpleNamespace(levels=levels, paths=[Path(f"{n}.png") for n in range(32)])
+    versions = Versions(Version(f"p{n // 4}", "blur", n % 4 or None) for n in range(32))
+    targets = SimpleNamespace(versions=versions, paths=[Path(f"{n}.png") for n in range(32)])
     found = Predictions(np.random.default_rng(0).normal(size=32), None)
     figures = resampled_figures(targets, found)
     values, _ = ladder_figures(targets, found)
@@ -243,4 +243,4 @@ def test_resampled_figures_are_of_the_images_of_known_level() -> None:
         if a // 4 == b // 4 and 0 < a % 4 < b % 4
     ]
     assert figures["ladder_accuracy"](twice) == pytest.approx([np.mean(won)])
-    assert resampled_figures(SimpleNamespace(levels=None, paths=[]), found) == {}
+    assert resampled_figures(SimpleNamespace(versions=None, paths=[]), found) == {}

@@ -5,6 +5,7 @@ import json
 import shutil
 import statistics
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +19,7 @@ from applications.tasks import TASKS
 from applications.test import cross_table
 from applications.training.repeats import figures_of, statistics_of, summary_table
 from config import UsageError, make_config, parse
-from dataloader.labels.labels import LabelFile, PairLabel, ScoreLabel, label_paths
-from dataloader.labels.levels import Level
+from dataloader.labels.labels import Labels, Version, Versions
 from tests.cli import TINY, call, run_folders
 from tests.tiny_data import write_data
 from utils.statistics.logistic_fit import fit_logistic
@@ -27,16 +27,16 @@ from utils.statistics.predictions import Predictions
 
 
 def pooled(task, labels_by_split, level_of, root=Path("data"), **flags):
-    """resplit of labels that are in several files; level_of: path -> Level, or None."""
+    """resplit of labels that are in several files; level_of: path -> Version, or None."""
     config = make_config({"criterion": task, **flags})
-    files, splits = {}, {}
+    splits = {}
     for name, labels in labels_by_split.items():
         file = root / name / "label.txt"
-        files[name] = LabelFile(file, "", labels, None, ())
-        levels = level_of and [level_of(path) for path in label_paths(labels)]
-        targets = TASKS[task].targets(config, labels, levels)
-        splits[name] = Split(name, targets, file, None, f"sha of {name}")
-    return resplit(config, TASKS[task], files, splits)
+        versions = level_of and Versions(level_of(path) for path in labels.sources)
+        labels = replace(labels, file=file, versions=versions)
+        targets = TASKS[task].targets(config, labels)
+        splits[name] = Split(name, labels, targets, file, f"sha of {name}")
+    return resplit(config, TASKS[task], splits)
 
 
 def images(count):
@@ -45,30 +45,31 @@ def images(count):
 
 def photo(path):
     """Four versions of each photograph."""
-    return Level(f"photo{int(path.stem) // 4}", "blur", int(path.stem) % 4)
+    return Version(f"photo{int(path.stem) // 4}", "blur", int(path.stem) % 4)
 
 
-RATED = {
-    "train": [ScoreLabel(path, float(int(path.stem)), 0) for path in images(60)],
-    "test": [ScoreLabel(path, float(int(path.stem)), 0) for path in images(80)[60:]],
-}
+def rated(paths):
+    return Labels.of("scores", paths, [float(int(path.stem)) for path in paths])
+
+
+RATED = {"train": rated(images(60)), "test": rated(images(80)[60:])}
 
 
 def test_a_run_finds_the_deviations_of_its_images(tmp_path):
     """They stand in several std.csv, one beside each label file."""
     rng = np.random.default_rng(0)
     std = {path.name: rng.uniform(0.5, 12) for path in images(80)}
-    rated = {}
+    found = {}
     for name, labels in RATED.items():
         folder = tmp_path / name
         folder.mkdir()
-        rated[name] = [ScoreLabel(folder / label.path, label.mos, 0) for label in labels]
-        rows = [f"{label.path.name},{std[label.path.name]}," for label in rated[name]]
+        found[name] = rated([folder / path for path in labels.sources])
+        rows = [f"{path.name},{std[path.name]}," for path in labels.sources]
         (folder / "std.csv").write_text("\n".join(["path,std,votes", *rows]), encoding="utf-8")
     config = make_config({"criterion": "regress", "bootstrap": 0})
 
     def figures():
-        test = pooled("regress", rated, photo, tmp_path, repeats=1, repeat=1)["test"]
+        test = pooled("regress", found, photo, tmp_path, repeats=1, repeat=1)["test"]
         mos = test.targets.all()["mos"]
         scores = mos + np.random.default_rng(1).normal(0, 6, len(mos)).astype(np.float32)
         on = Judged(test, Predictions(scores, None))
@@ -87,7 +88,7 @@ def test_a_run_finds_the_deviations_of_its_images(tmp_path):
 
 
 def photographs(split):
-    return {level.reference_id for level in split.targets.levels}
+    return set(split.targets.versions.reference_id)
 
 
 def test_a_reference_is_in_one_split_and_every_label_is_used():
@@ -101,7 +102,7 @@ def test_a_reference_is_in_one_split_and_every_label_is_used():
     for split in made.values():  # labels and levels stay with their images
         mos = split.targets.all()["mos"]
         assert mos.tolist() == [float(int(path.stem)) for path in split.targets.paths]
-        assert split.targets.levels == [photo(path) for path in split.targets.paths]
+        assert list(split.targets.versions) == [photo(path) for path in split.targets.paths]
     assert len({split.sha256 for split in made.values()}) == 3
 
 
@@ -126,26 +127,25 @@ def test_every_reference_is_tested_in_one_fold():
 def test_images_without_references_are_split_by_image():
     made = pooled("regress", RATED, None, repeats=1, repeat=1, split_by="image")
     assert [len(split.targets.paths) for split in made.values()] == [48, 16, 16]
-    assert made["test"].targets.levels is None
+    assert made["test"].targets.versions is None
     with pytest.raises(ValueError, match="no levels.csv, .* pass --split_by image"):
         pooled("regress", RATED, None, repeats=1, repeat=1)
-    few = {"train": RATED["train"][:8]}
+    few = {"train": rated(images(8))}
     with pytest.raises(ValueError, match=r"2 reference group\(s\) .* 3 parts"):
         pooled("regress", few, photo, repeats=1, repeat=1)
 
 
 def test_pairs_stay_together():
     """Images that pairs link are never in two splits; nor are references that a pair joins."""
-    labels = [PairLabel(a, b, 0) for a, b in zip(images(80)[:-1], images(80)[1:], strict=True)]
-    labels = [label for label in labels if int(label.worse.stem) % 4]
-    joined = PairLabel(images(1)[0], Path("079.png"), 0)
+    pairs = zip(images(80)[:-1], images(80)[1:], strict=True)
+    pairs = [(better, worse) for better, worse in pairs if int(worse.stem) % 4]
+    labels = Labels.of("pairs", [*pairs, (images(1)[0], Path("079.png"))])
     for split_by, level_of in (("image", None), ("reference", photo)):
-        made = pooled(
-            "rank", {"train": [*labels, joined]}, level_of, folds=4, repeat=3, split_by=split_by
-        )
+        made = pooled("rank", {"train": labels}, level_of, folds=4, repeat=3, split_by=split_by)
         owner = {path: name for name, split in made.items() for path in split.targets.paths}
         assert len(owner) == 80 and sum(len(split.targets) for split in made.values()) == 61
-        assert all(owner[label.better] == owner[label.worse] for label in [*labels, joined])
+        assert all(owner[better] == owner[worse] for better, worse in pairs)
+        assert owner[images(1)[0]] == owner[Path("079.png")]
 
 
 def test_figures_that_the_first_run_lacks_are_kept():

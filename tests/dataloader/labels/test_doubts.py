@@ -9,14 +9,15 @@ import numpy as np
 import pytest
 
 from dataloader.labels.doubts import label_doubts
-from dataloader.labels.labels import LabelFile, read_labels
+from dataloader.labels.labels import Labels
+from dataloader.labels.text import read_labels
 from tests.cli import call
 from tests.tiny_data import write_data
 
 Scores = list[float]
 
 
-def splits(root: Path, kind: str = "scores", **scores: Scores) -> dict[str, LabelFile]:
+def splits(root: Path, kind: str = "scores", **scores: Scores) -> dict[str, Labels]:
     """A label file of each split; scores as they are given, over empty images."""
     found = {}
     for name, values in scores.items():

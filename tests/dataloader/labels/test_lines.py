@@ -10,13 +10,12 @@ import pytest
 from applications.predict import find_images
 from dataloader.datasets.label_text import files_of
 from dataloader.datasets.records import Record
-from dataloader.labels.labels import LabelError, read_labels
-from dataloader.labels.levels import read_levels
+from dataloader.labels import text as reading
+from dataloader.labels.faults import MOST_FAULTS, LabelError
 from dataloader.labels.lines import LineReader
 from dataloader.labels.paths import PathFinder
-from dataloader.labels.records import MOST_FAULTS
-from dataloader.labels.table import LabelTable
-from dataloader.labels.vote_spread import read_spread
+from dataloader.labels.side_tables import read_spread, read_versions
+from dataloader.labels.text import read_labels
 
 KINDS = ("pairs", "scores", "distributions", "buckets")
 
@@ -82,7 +81,7 @@ def test_a_csv_line_of_many_cells(split):
     head = "file_name,label" + ",x" * 50_000
     (fault,) = faults(split, "buckets", f"{head}\na.png,5" + "," * 49_999).faults
     assert len(fault.message) < 300 and "50002 columns expected" in fault.message
-    assert len(read(split, "buckets", f"{head}\na.png,5" + ", " * 50_000).labels) == 1
+    assert len(read(split, "buckets", f"{head}\na.png,5" + ", " * 50_000)) == 1
 
 
 @pytest.mark.parametrize(
@@ -100,7 +99,7 @@ def test_a_file_of_faults_is_read_up_to_a_number_of_them(split, kind, line):
     [("scores", "a.png,1"), ("pairs", "a.png,b.png"), ("distributions", "a.png,1,2")],
 )  # fmt: skip
 def test_a_repeated_line_asks_the_disk_once(split, asked, kind, line):
-    assert len(read(split, kind, f"{line}\n" * 20_000).labels) == 20_000
+    assert len(read(split, kind, f"{line}\n" * 20_000)) == 20_000
     assert len(asked) <= 4
 
 
@@ -120,20 +119,19 @@ def test_a_line_that_begins_with_an_image_is_no_comment(split, kind):
     head = ["file_name label"] if kind == "buckets" else []
     text = "\n".join(["# a note, of a.png", "#", *head, *LINES[kind], "#gone.png,1", "# 1,2"])
     first = 3 + len(head)
-    assert [label.line for label in read(split, kind, text).labels] == [first, first + 1, first + 2]
+    assert read(split, kind, text).lines.tolist() == [first, first + 1, first + 2]
 
 
-def test_quickly_too(split):
+def test_quickly_too(split, monkeypatch):
+    monkeypatch.setattr(reading, "_read_lines", None)
     found = read(split, "scores", "# a.png,9\n#1.png,1\na.png,2\n")
-    assert isinstance(found.labels, LabelTable)
-    assert [label.mos for label in found.labels] == [1, 2]
+    assert found.values.tolist() == [1, 2]
 
 
 def test_a_comma_apart_bucket_of_such_a_name(split):
     found = read(split, "buckets", "file_name,label\n#1.png,4\n#2, x.png,5\n")
-    assert [(label.path.name, label.bucket) for label in found.labels] == [
-        ("#1.png", 4), ("#2, x.png", 5),
-    ]  # fmt: skip
+    assert [path.name for path in found.sources] == ["#1.png", "#2, x.png"]
+    assert found.values.tolist() == [4, 5]
 
 
 def test_comments_cost_nothing_where_no_name_begins_so(tmp_path, asked):
@@ -153,10 +151,10 @@ def test_what_is_prepared_of_such_names_is_read_back(split):
     for name, (kind, text) in files_of(records, names).items():
         (split / name).write_text(text, encoding="utf-8")
         if kind in KINDS:
-            assert len(read_labels(kind, split / name, split.parent).labels) == 3
+            assert len(read_labels(kind, split / name, split.parent)) == 3
     paths = [split / name for name in names]
-    levels = read_levels(split / "levels.csv", paths)
-    assert levels is not None and [level.level for level in levels] == [1, 2, 3]
+    versions = read_versions(split / "levels.csv", paths)
+    assert versions is not None and versions.level.tolist() == [1, 2, 3]
     assert read_spread([split / "std.csv"], paths) is not None
 
 

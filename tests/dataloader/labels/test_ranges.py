@@ -6,14 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from dataloader.labels.labels import read_labels
+from dataloader.labels.labels import Labels
 from dataloader.labels.ranges import image_scores, label_figures
-from dataloader.labels.records import LabelFile, PairLabel, ScoreLabel
+from dataloader.labels.text import read_labels
 
 
-def scores(*values: float) -> LabelFile:
-    labels = [ScoreLabel(Path(f"{n}"), value, n) for n, value in enumerate(values)]
-    return LabelFile(Path("label.txt"), "scores", labels, None, ())
+def scores(*values: float) -> Labels:
+    return Labels.of("scores", [Path(f"{n}") for n in range(len(values))], values)
 
 
 def test_scores_share_their_bins():
@@ -59,7 +58,6 @@ def test_shares_alone_have_no_votes(tmp_path):
 
 
 def test_pairs():
-    a, b, c = (Path(name) for name in "abc")
-    labels = [PairLabel(a, b, 1), PairLabel(a, c, 2), PairLabel(b, c, 3), PairLabel(a, b, 4)]
-    found = label_figures({"train": LabelFile(Path("l"), "pairs", labels, None, ())})["train"]
+    pairs = [tuple(map(Path, pair)) for pair in ("ab", "ac", "bc", "ab")]
+    found = label_figures({"train": Labels.of("pairs", pairs)})["train"]
     assert found == {"pairs": {"lines": 4, "per_image": {"min": 2, "median": 3, "max": 3}}}

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from dataloader.labels.records import LabelError
-from dataloader.labels.vote_spread import read_spread, spread_rows
+from dataloader.labels.faults import LabelError
+from dataloader.labels.side_tables import read_spread, spread_rows
 
 HEADER = "path,std,votes\n"
 

@@ -10,11 +10,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dataloader.batch import DistributionTargets, ScoreTargets
-from dataloader.labels.path_table import PathTable
-from dataloader.labels.records import DistributionLabel, LabelError, ScoreLabel
-from dataloader.labels.samples import read_samples
-from dataloader.labels.votes import find_files, listed_rows, read_ids, read_votes, split_rows
+from dataloader.labels.faults import LabelError
+from dataloader.labels.votes import (
+    find_files,
+    listed_rows,
+    read_ids,
+    read_samples,
+    read_votes,
+    split_rows,
+)
+from dataloader.sources import PathTable
 from tests.ava_tree import IDS, write_ava, write_samples
 
 # ---- samples
@@ -34,20 +39,17 @@ def test_samples_say_what_the_table_says(tmp_path):
     votes = write_ava(tmp_path)
     table = read_votes(tmp_path / "AVA_dataset" / "AVA.txt")
     samples = read_votes(write_samples(tmp_path / "s.json", votes))
-    assert table.names == samples.names == [str(i) for i in IDS]
+    assert table.sources == samples.sources == [str(i) for i in IDS]
     wanted = [[count / sum(row) for count in row] for row in votes.tolist()]
-    assert np.allclose(table.probs, wanted, rtol=1e-15) and np.array_equal(
-        table.probs, samples.probs
-    )
-    rows = np.array([3, 1])
-    assert table.digest(rows) == samples.digest(rows) != table.digest(rows[::-1])
+    assert np.allclose(table.values, wanted, rtol=1e-15)
+    assert np.array_equal(table.values, samples.values)
 
 
 def test_votes_and_shares_are_histograms(tmp_path):
     content = [sample([1, 1, 2], 5), sample([0.25, 0.25, 0.5], "a.png"), sample([1, 1, 2], 5)]
     found = read_samples(samples_file(tmp_path, content))
-    assert found.names == ["5", "a.png"] and found.repeated == 1
-    assert found.probs.tolist() == [[0.25, 0.25, 0.5]] * 2
+    assert found.sources == ["5", "a.png"] and found.repeated == 1
+    assert found.values.tolist() == [[0.25, 0.25, 0.5]] * 2
 
 
 @pytest.mark.parametrize(
@@ -164,7 +166,7 @@ def test_where_nobody_trains_no_row_has_to_be_left_for_it(val_size):
     }
 
 
-# ---- arrays in place of records
+# ---- paths in one block
 
 
 def test_a_path_table_is_a_sequence_of_paths():
@@ -176,29 +178,7 @@ def test_a_path_table_is_a_sequence_of_paths():
         assert table[-1] == wanted[-1] and table[np.int64(1)] == wanted[1]
         assert table[1:3] == wanted[1:3] and wanted[2] in table
         assert list(pickle.loads(pickle.dumps(table))) == wanted
+        assert list(table.take(np.array([2, 0]))) == [wanted[2], wanted[0]]
         with pytest.raises(IndexError):
             table[4]
     assert len(PathTable([])) == 0
-
-
-def test_targets_of_arrays_are_those_of_records():
-    paths = [Path(f"/x/{i}.jpg") for i in range(4)]
-    probs = np.random.default_rng(0).dirichlet(np.ones(5), 4)
-    mos = probs @ np.arange(1, 6)
-    rows = [
-        DistributionLabel(p, tuple(r), i) for i, (p, r) in enumerate(zip(paths, probs, strict=True))
-    ]
-    scores = [ScoreLabel(p, float(m), i) for i, (p, m) in enumerate(zip(paths, mos, strict=True))]
-    for of_arrays, of_records in (
-        (DistributionTargets.of_images(paths, probs), DistributionTargets(rows)),
-        (ScoreTargets.of_images(paths, mos), ScoreTargets(scores)),
-    ):
-        assert list(of_arrays.paths) == list(of_records.paths) and of_arrays.levels is None
-        lines = np.array([2, 0])
-        for a, b in zip(of_arrays.select(lines), of_records.select(lines), strict=True):
-            if isinstance(a, dict):
-                (name,) = a
-                assert a[name].dtype == b[name].dtype and np.array_equal(a[name], b[name])
-            else:
-                assert np.array_equal(a, b)
-        assert of_arrays.captions(of_arrays.all(), 4) == of_records.captions(of_records.all(), 4)

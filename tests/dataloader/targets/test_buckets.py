@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dataloader.labels.labels import BucketLabel, DistributionLabel
+from dataloader.labels.labels import Labels
 from dataloader.loader import BatchPlan, StepDataset
 from dataloader.targets.buckets import BucketedDistributions, BucketTargets, bucket_of, following
 from dataloader.views.transforms import TrainTransform
@@ -24,8 +24,8 @@ def drawn_buckets(count: int, buckets: int = 5, seed: int = 0) -> np.ndarray:
 
 
 def targets(buckets: np.ndarray) -> BucketTargets:
-    labels = [BucketLabel(Path(f"{i}.png"), int(b), i + 1) for i, b in enumerate(buckets)]
-    return BucketTargets(labels)
+    paths = [Path(f"{i}.png") for i in range(len(buckets))]
+    return BucketTargets(Labels.of("buckets", paths, buckets))
 
 
 def dataset(found: BucketTargets, batch: int, rank: int = 0, world: int = 1, seed: int = 0):
@@ -138,8 +138,7 @@ def test_evaluation_has_one_draw_for_all_epochs():
 
 
 def test_an_image_of_two_lines_is_no_pair_with_itself():
-    labels = [BucketLabel(Path(name), bucket, 1) for name, bucket in (("a", 1), ("a", 1), ("b", 2))]
-    pairs = BucketTargets(labels).all()
+    pairs = BucketTargets(Labels.of("buckets", map(Path, "aab"), [1, 1, 2])).all()
     assert not pairs["same"].any()
     assert sorted(zip(pairs["first"], pairs["second"], strict=True)) == [(0, 1), (0, 1), (1, 0)]
 
@@ -158,8 +157,8 @@ def test_a_mean_belongs_to_the_nearest_multiple():
 
 def test_histograms_and_the_buckets_of_their_means():
     votes = np.random.default_rng(0).dirichlet([1] * 5, 12)
-    labels = [DistributionLabel(Path(f"{i}"), tuple(p), i) for i, p in enumerate(votes)]
-    found = BucketedDistributions(labels, None, 0.5)
+    labels = Labels.of("distributions", [Path(f"{i}") for i in range(12)], votes)
+    found = BucketedDistributions(labels, 0.5)
     images, step = found.select(np.array([7, 2]))
     means = [sum(k * p for k, p in enumerate(votes[i], start=1)) for i in range(12)]
     wanted = [int(np.floor(mean / 0.5 + 0.5)) for mean in means]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,40 +12,41 @@ import pytest
 import torch
 
 from criterions.ranking_loss import RankingLoss
-from dataloader.labels.labels import PairLabel
-from dataloader.labels.levels import Level
+from dataloader.labels.labels import Labels, Version
 from dataloader.targets.known_order import pairs_within
 from dataloader.targets.pairs import PairTargets
+from tests.label_rows import rows_of
 
 MARGIN = 0.3
 
 
-def random_ladders(seed: int) -> tuple[list[PairLabel], list[Level]]:
-    """Label lines and levels of their images: ladders with gaps and ties, some without their
+def random_ladders(seed: int) -> Labels:
+    """Label lines and versions of their images: ladders with gaps and ties, some without their
     reference, some images of unknown level, and lines across references, across distortions,
     twice, and against the levels.
     """
     rng = np.random.default_rng(seed)
     kinds = []
     for reference, distortion in itertools.product("abc", ("jpeg", "blur", "noise")):
-        kinds += [Level(reference, distortion, int(n)) for n in rng.integers(1, 6, 4)]
-    kinds += [Level("a", "none", 0), Level("b", "none", 0), Level("b", "jpeg", 0)]
-    kinds += [Level("a", "jpeg", None), Level("c", "blur", None)]
-    kinds += [Level("", "jpeg", 1), Level("", "jpeg", 4), Level("", "none", 0)]  # of no reference
+        kinds += [Version(reference, distortion, int(n)) for n in rng.integers(1, 6, 4)]
+    kinds += [Version("a", "none", 0), Version("b", "none", 0), Version("b", "jpeg", 0)]
+    kinds += [Version("a", "jpeg", None), Version("c", "blur", None)]
+    kinds += [
+        Version("", "jpeg", 1),
+        Version("", "jpeg", 4),
+        Version("", "none", 0),
+    ]  # of no reference
     images = [Path(f"{i}.png") for i in rng.permutation(len(kinds))]
     two = [rng.choice(len(kinds), 2, replace=False) for _ in range(60)]
     chain = [(i, i + 1) for i in range(len(kinds) - 1)]  # every image has a line
-    twice = [two[0], two[0]]
-    lines = [
-        PairLabel(images[b], images[w], n)
-        for n, (b, w) in enumerate([*two, *chain, *twice], start=1)
-    ]
-    level_of = dict(zip(images, kinds, strict=True))
-    paths = PairTargets(lines).paths
-    return lines, [level_of[path] for path in paths]
+    places = [*two, *chain, two[0], two[0]]
+    pairs = [(images[better], images[worse]) for better, worse in places]
+    version_of = dict(zip(images, kinds, strict=True))
+    seen = dict.fromkeys(path for pair in pairs for path in pair)
+    return Labels.of("pairs", pairs, versions=[version_of[path] for path in seen])
 
 
-def is_above(a: Level, b: Level, across: int = 0) -> bool:
+def is_above(a: Version, b: Version, across: int = 0) -> bool:
     """What the levels say, in words: same photograph, less of one distortion, or none at all; of
     two photographs only where they are `across` levels apart.
     """
@@ -56,15 +58,20 @@ def is_above(a: Level, b: Level, across: int = 0) -> bool:
     return one_reference or 0 < across <= b.level - a.level
 
 
-def expected_pairs(labels, levels, lines, paths, across) -> dict[tuple[Path, Path], int]:
+def pairs_of(labels: Labels, lines) -> list[tuple[Path, Path]]:
+    """(better, worse) of some lines."""
+    rows = rows_of(labels)
+    return [rows[line][:2] for line in lines]
+
+
+def expected_pairs(labels: Labels, lines, across: int) -> dict[tuple[Path, Path], int]:
     """(better, worse) -> levels apart, by a loop over every two images of the lines."""
-    level_of = dict(zip(paths, levels, strict=True))
-    chosen = [labels[line] for line in lines]
-    images = {path for label in chosen for path in (label.better, label.worse)}
-    found = {(label.better, label.worse): 1 for label in chosen}
-    for a, b in itertools.permutations(images, 2):
-        if is_above(level_of[a], level_of[b], across):
-            found[a, b] = level_of[b].level - level_of[a].level
+    version_of = dict(zip(labels.sources, labels.versions, strict=True))
+    chosen = pairs_of(labels, lines)
+    found = dict.fromkeys(chosen, 1)
+    for a, b in itertools.permutations({path for pair in chosen for path in pair}, 2):
+        if is_above(version_of[a], version_of[b], across):
+            found[a, b] = version_of[b].level - version_of[a].level
     return found
 
 
@@ -72,12 +79,12 @@ def expected_pairs(labels, levels, lines, paths, across) -> dict[tuple[Path, Pat
 @pytest.mark.parametrize("count", [1, 2, 9, 40, 95])
 @pytest.mark.parametrize("across", [0, 1, 3])
 def test_all_pairs_their_margins_and_their_loss_equal_a_loop(seed, count, across):
-    labels, levels = random_ladders(seed)
-    targets = PairTargets(labels, levels, MARGIN, across)
+    labels = random_ladders(seed)
+    targets = PairTargets(labels, MARGIN, across)
     rng = np.random.default_rng(100 + seed)
     lines = rng.choice(len(labels), count, replace=False)
     images, found = targets.select(lines)
-    expected = expected_pairs(labels, levels, lines, targets.paths, across)
+    expected = expected_pairs(labels, lines, across)
     assert len(set(images)) == len(images)
     names = [targets.paths[i] for i in images]
     pairs = [(names[b], names[w]) for b, w in zip(found["better"], found["worse"], strict=True)]
@@ -103,52 +110,51 @@ def test_all_pairs_their_margins_and_their_loss_equal_a_loop(seed, count, across
 
 
 def test_without_levels_the_lines_are_the_pairs():
-    labels, _ = random_ladders(0)
+    labels = replace(random_ladders(0), versions=None)
     targets = PairTargets(labels)
     lines = np.arange(len(labels))[::-2]
     images, found = targets.select(lines)
     assert set(found) == {"better", "worse"}
-    for line, better, worse in zip(lines, found["better"], found["worse"], strict=True):
-        assert targets.paths[images[better]] == labels[line].better
-        assert targets.paths[images[worse]] == labels[line].worse
+    ends = zip(images[found["better"]], images[found["worse"]], strict=True)
+    assert [(targets.paths[a], targets.paths[b]) for a, b in ends] == pairs_of(labels, lines)
 
 
 def test_figures_are_about_the_listed_lines():
     """Validation and its loss: the lines as they are, each with its own margin."""
-    labels, levels = random_ladders(1)
-    whole = PairTargets(labels, levels, MARGIN).all()
-    paths = PairTargets(labels).paths
-    assert [paths[i] for i in whole["better"]] == [label.better for label in labels]
-    level_of = dict(zip(paths, levels, strict=True))
-    for label, margin in zip(labels, whole["margin"], strict=True):
-        a, b = level_of[label.better], level_of[label.worse]
+    labels = random_ladders(1)
+    whole = PairTargets(labels, MARGIN).all()
+    pairs = pairs_of(labels, range(len(labels)))
+    assert [labels.sources[i] for i in whole["better"]] == [better for better, _ in pairs]
+    version_of = dict(zip(labels.sources, labels.versions, strict=True))
+    for (better, worse), margin in zip(pairs, whole["margin"], strict=True):
+        a, b = version_of[better], version_of[worse]
         apart = b.level - a.level if is_above(a, b) else 1
         assert margin == pytest.approx(MARGIN * apart)
-    assert set(PairTargets(labels, levels).all()) == {"better", "worse"}
+    assert set(PairTargets(labels).all()) == {"better", "worse"}
 
 
 def test_lines_of_a_ladder_are_a_group():
     """The ladder of the worse image: level 0 stands at the head of several."""
-    labels, levels = random_ladders(2)
-    targets = PairTargets(labels, levels)
-    groups = targets.groups()
-    ladder = [(levels[w].reference_id or w, levels[w].distortion) for w in targets.worse]
+    labels = random_ladders(2)
+    targets = PairTargets(labels)
+    groups, versions = targets.groups(), labels.versions
+    ladder = [(versions[w].reference_id or w, versions[w].distortion) for w in targets.worse]
     for a, b in itertools.combinations(range(len(labels)), 2):
         assert (groups[a] == groups[b]) == (ladder[a] == ladder[b])
 
 
 @pytest.mark.parametrize(("flag", "given"), [("margin_by_level", (0.5,)), ("across", (None, 1))])
 def test_what_asks_for_levels_is_refused_without_them(flag, given):
-    labels, _ = random_ladders(0)
+    labels = replace(random_ladders(0), versions=None)
     with pytest.raises(ValueError, match=rf"--{flag} needs .* levels.csv"):
-        PairTargets(labels, None, *given)
+        PairTargets(labels, *given)
 
 
 def test_pairs_of_two_photographs_leave_each_its_own_crop():
     names = [f"{photo}{level}" for photo in "ab" for level in range(3)]
-    labels = [PairLabel(Path(f"{p}0"), Path(f"{p}{n}"), n) for p in "ab" for n in (1, 2)]
-    levels = [Level(name[0], "blur", int(name[1])) for name in names]
-    targets = PairTargets(labels, levels, across=1)
+    pairs = [(Path(f"{p}0"), Path(f"{p}{n}")) for p in "ab" for n in (1, 2)]
+    versions = [Version(name[0], "blur", int(name[1])) for name in names]
+    targets = PairTargets(Labels.of("pairs", pairs, versions=versions), across=1)
     images, found = targets.select(np.arange(4))
     assert len(found["better"]) == 3 + 3 + 3 + 3
     keys = targets.view_keys(images, found)

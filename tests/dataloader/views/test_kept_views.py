@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dataloader.batch import ScoreTargets
-from dataloader.labels.labels import PairLabel, read_labels
-from dataloader.labels.levels import Level
+from dataloader.labels.labels import Labels, Version
+from dataloader.labels.text import read_labels
 from dataloader.loader import BatchPlan, StepDataset
+from dataloader.targets.images import ScoreTargets
 from dataloader.targets.pairs import PairTargets
 from dataloader.views.kept_views import (
     DrawnViews,
@@ -32,7 +32,7 @@ SEED = 3
 @pytest.fixture(scope="module")
 def targets(tmp_path_factory) -> ScoreTargets:
     data = write_data(tmp_path_factory.mktemp("data"), "regress", train=4)
-    return ScoreTargets(read_labels("scores", data / "train/label.txt", data).labels)
+    return ScoreTargets(read_labels("scores", data / "train/label.txt", data))
 
 
 def kept(targets, views) -> np.ndarray:
@@ -117,22 +117,20 @@ def test_all_that_decides_a_view_is_told():
 
 
 def test_images_that_any_batch_could_link_are_cropped_alike():
-    def pair(better: str, worse: str, line: int) -> PairLabel:
-        return PairLabel(Path(better), Path(worse), line)
+    def pairs(text: str, versions=None) -> PairTargets:
+        named = [tuple(map(Path, pair.split(">"))) for pair in text.split()]
+        return PairTargets(Labels.of("pairs", named, versions=versions))
 
-    lines = [pair("a0", "a1", 1), pair("b0", "b1", 2), pair("a1", "a2", 3), pair("b1", "b2", 4)]
-    targets = PairTargets(lines)
+    targets = pairs("a0>a1 b0>b1 a1>a2 b1>b2")
     names = [path.name for path in targets.paths]
     keys = dict(zip(names, view_keys(targets).tolist(), strict=True))
     assert len({keys[n] for n in ("a0", "a1", "a2")}) == 1
     assert len({keys[n] for n in ("b0", "b1", "b2")}) == 1 and keys["a0"] != keys["b0"]
 
     # No line links a0, a1 with a2, but the levels do; b1 and c1 are no versions of one photograph.
-    lines = [pair("a0", "a1", 1), pair("a2", "a3", 2), pair("b1", "c1", 3)]
-    of = {"a0": 0, "a1": 1, "a2": 2, "a3": 3, "b1": 1, "c1": 2}
-    paths = PairTargets(lines).paths
-    levels = [Level(path.name[0], "blur", of[path.name]) for path in paths]
-    targets = PairTargets(lines, levels)
+    names = ["a0", "a1", "a2", "a3", "b1", "c1"]  # in order of appearance
+    versions = [Version(name[0], "blur", int(name[1])) for name in names]
+    targets = pairs("a0>a1 a2>a3 b1>c1", versions)
     keys = dict(zip((p.name for p in targets.paths), view_keys(targets).tolist(), strict=True))
     assert len({keys[f"a{n}"] for n in range(4)}) == 1
     assert len({keys["a0"], keys["b1"], keys["c1"]}) == 3

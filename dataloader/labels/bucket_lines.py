@@ -11,7 +11,6 @@ import re
 
 from dataloader.labels.lines import LineReader
 from dataloader.labels.paths import Found, Missing
-from dataloader.labels.records import BucketLabel
 from utils.text import cut, quoted
 
 HEADER = ("file_name", "label")
@@ -63,7 +62,7 @@ class BucketReader(LineReader):
         row = dict(zip(self._header or (), cells, strict=True))
         image, bucket = self._found(line, *row["file_name"]), self._bucket(line, *row["label"])
         if image is not None and bucket is not None and self._is_new(line, [text], image, bucket):
-            self.labels.append(BucketLabel(image.path, bucket, line))
+            self._keep(line, image, bucket)
 
     def _cells(self, text: str) -> list[Cell] | None:
         """Cut from the right where that is all there is to cut, so that names may hold anything."""

@@ -1,78 +1,25 @@
-"""Labels of single images as arrays, and the quick way to read them from a file without surprises.
+"""The quick way to read a label file without surprises: all of its lines at once.
 
-A record per line costs a kilobyte and 20 microseconds, which 255,000 lines feel. What is out of the
-ordinary, every fault among it, is left to `label_lines.LineReader`, which reads alike and can say
-what is wrong.
+One line after the other costs 20 microseconds each, which 255,000 of them feel. What is out of the
+ordinary, every fault among it, is left to `lines.LineReader`, which reads alike and can say what is
+wrong.
 """
 
 from __future__ import annotations
 
-import os
 import warnings
-from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from dataloader.labels.path_table import PathTable
+from dataloader.labels.faults import MOST_VOTES, SUM_TOLERANCE
+from dataloader.labels.labels import Labels
 from dataloader.labels.paths import Found, PathFinder
-from dataloader.labels.records import (
-    MOST_VOTES,
-    SUM_TOLERANCE,
-    DistributionLabel,
-    Label,
-    ScoreLabel,
-)
-
-
-class LabelTable(Sequence[Label]):
-    """Labels of distinct images, each a record when it is asked for.
-
-    paths: absolute. reals: the same with links followed. values float64: MOS (N,), or histograms
-    (N, K) that sum to 1. lines int64 (N,). votes int64 (N,): how many each histogram was made of,
-    0 for one of shares; None for MOS.
-    """
-
-    def __init__(
-        self,
-        paths: PathTable,
-        reals: PathTable,
-        values: np.ndarray,
-        lines: np.ndarray,
-        votes: np.ndarray | None = None,
-    ) -> None:
-        self.paths, self.reals, self.values, self.lines = paths, reals, values, lines
-        self.votes = votes
-
-    @property
-    def vote_lines(self) -> int:
-        return 0 if self.votes is None else int((self.votes > 0).sum())
-
-    def __len__(self) -> int:
-        return len(self.lines)
-
-    def __getitem__(self, index):
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        value, line = self.values[index].tolist(), int(self.lines[index])
-        if self.values.ndim == 1:
-            return ScoreLabel(self.paths[index], value, line)
-        votes = None if self.votes is None else int(self.votes[index]) or None
-        return DistributionLabel(self.paths[index], tuple(value), line, votes)
-
-    def __iter__(self) -> Iterator[Label]:
-        return (self[i] for i in range(len(self)))
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Sequence):
-            return NotImplemented
-        return len(self) == len(other) and all(a == b for a, b in zip(self, other, strict=True))
-
-    __hash__ = None  # type: ignore[assignment]
+from dataloader.sources import PathTable
 
 
 def read_quickly(
     kind: str, content: bytes, finder: PathFinder, num_classes: int | None
-) -> LabelTable | None:
+) -> Labels | None:
     """The labels of a file of scores or distributions; None where it holds anything unusual: a
     fault, a comma in a file name, an image on two lines.
     """
@@ -97,9 +44,8 @@ def read_quickly(
         return None
     paths, reals = found
     lines = np.array([n for n, _ in rows], dtype=np.int64)
-    if probs is None:
-        return LabelTable(paths, reals, values[:, 0], lines)
-    return LabelTable(paths, reals, probs[0], lines, probs[1])
+    figures, votes = (values[:, 0], None) if probs is None else probs
+    return Labels(kind, paths, np.arange(len(lines)), figures, lines, votes, reals=reals)
 
 
 def _columns(kind: str, first: str, finder: PathFinder, num_classes: int | None) -> int:
@@ -157,7 +103,7 @@ def _images(names: list[str], finder: PathFinder) -> tuple[PathTable, PathTable]
         found = finder.find(name) if name else None
         if not isinstance(found, Found):
             return None
-        places.append(os.fspath(found.path))
+        places.append(found.place)
         reals.append(found.real)
     if len(set(reals)) < len(reals):
         return None

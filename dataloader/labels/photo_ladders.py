@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 
-from dataloader.labels.labels import PairLabel
-from dataloader.labels.levels import Level
+from dataloader.labels.labels import Labels, Version
 from dataloader.sources import DistortedPhoto
 from utils.data_generate.distortions import LEVELS
 from utils.data_generate.worker import PRISTINE
@@ -32,9 +31,9 @@ def ladders_per_epoch(photos: int, kinds: int, asked: int | None) -> int:
 
 def ladder_labels(
     photos: Mapping[str, Path], kinds: Sequence[str], seed: int, drawn: int | None = None
-) -> tuple[list[PairLabel], list[Level]]:
-    """(lines, levels of their distinct images in order of appearance), photograph by photograph, as
-    `--generate` writes them for whole photographs.
+) -> Labels:
+    """The pairs and the versions of their images, photograph by photograph, as `--generate` writes
+    them for whole photographs.
 
     photos: by name. drawn: how many of `kinds` each epoch draws; a ladder then has a number and its
     photograph's name for its distortion, so that it is compared with no other. None: all, as they
@@ -47,16 +46,15 @@ def ladder_labels(
         if fixed
         else [(everything, place, None) for place in range(drawn or 0)]
     )
-    labels: list[PairLabel] = []
-    levels: list[Level] = []
+    pairs: list[tuple[DistortedPhoto, ...]] = []
+    versions: list[Version] = []  # of the images in order of first appearance
     for name, photo in photos.items():
         pristine = DistortedPhoto(photo, name, (), 0, 0, seed)
-        levels.append(Level(name, PRISTINE, 0))
+        versions.append(Version(name, PRISTINE, 0))
         for choice, place, title in ladders:
             ladder = [pristine]
             for level in range(1, LEVELS + 1):
                 ladder.append(DistortedPhoto(photo, name, choice, place, level, seed))
-                levels.append(Level(name, title or f"ladder {place} of {name}", level))
-            for better, worse in combinations(ladder, 2):
-                labels.append(PairLabel(better, worse, len(labels) + 1))
-    return labels, levels
+                versions.append(Version(name, title or f"ladder {place} of {name}", level))
+            pairs += combinations(ladder, 2)
+    return Labels.of("pairs", pairs, versions=versions)

@@ -1,4 +1,4 @@
-"""What a label file holds: records, or faults."""
+"""What can be wrong with a file of labels, told by file, line and column."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
 
-from dataloader.sources import Source
 from utils.files.reading import UnreadableFile
 from utils.text import printable
 
@@ -58,56 +57,6 @@ def unreadable(file: Path, error: UnreadableFile, cure: str = "") -> LabelError:
     line, column, message = found.groups()
     message = f"{message}: {cure}" if cure else message
     return LabelError([Fault(file, int(line or 0), int(column or 0), message)])
-
-
-@dataclass(frozen=True, slots=True)
-class PairLabel:
-    better: Source
-    worse: Source
-    line: int
-
-
-@dataclass(frozen=True, slots=True)
-class ScoreLabel:
-    path: Path
-    mos: float
-    line: int
-
-
-@dataclass(frozen=True, slots=True)
-class DistributionLabel:
-    """probs: over the bins 1..K, sums to 1; votes: how many, where the line has counts."""
-
-    path: Path
-    probs: tuple[float, ...]
-    line: int
-    votes: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class BucketLabel:
-    """bucket: of the image's mean score; only whether two are equal counts, and their order."""
-
-    path: Path
-    bucket: int
-    line: int
-
-
-Label = PairLabel | ScoreLabel | DistributionLabel | BucketLabel
-
-
-@dataclass(frozen=True, slots=True)
-class LabelFile:
-    """The labels of one file in its order. num_classes: bins of a distribution, else None.
-
-    notes: one-line remarks for the user, such as that votes were normalised.
-    """
-
-    file: Path
-    kind: str
-    labels: Sequence[Label]
-    num_classes: int | None
-    notes: tuple[str, ...]
 
 
 def histogram_fault(values: Sequence[float]) -> str:

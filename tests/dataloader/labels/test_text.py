@@ -5,15 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from dataloader.labels.labels import (
-    DistributionLabel,
-    LabelError,
-    PairLabel,
-    ScoreLabel,
-    check_splits,
-    label_paths,
-    read_labels,
-)
+from dataloader.labels.faults import LabelError
+from dataloader.labels.text import check_splits, read_labels
+from tests.label_rows import rows_of
 
 IMAGES = ("a.png", "b.png", "c.png", "with space.png", "x,y.png", "p,q.png", "sub/d.png")
 
@@ -49,50 +43,41 @@ def only_fault(split: Path, kind: str, text: str | bytes, num_classes: int | Non
 
 
 def test_pairs_keep_order_and_lines(split):
-    labels = read(split, "pairs", "a.png,b.png\n\n# note\nb.png, sub/d.png\n").labels
-    assert labels == [
-        PairLabel(split / "a.png", split / "b.png", 1),
-        PairLabel(split / "b.png", split / "sub/d.png", 4),
-    ]
-    assert label_paths(labels) == [split / "a.png", split / "b.png", split / "sub/d.png"]
+    labels = read(split, "pairs", "a.png,b.png\n\n# note\nb.png, sub/d.png\n")
+    a, b, d = split / "a.png", split / "b.png", split / "sub/d.png"
+    assert rows_of(labels) == [(a, b, 1), (b, d, 4)] and list(labels.sources) == [a, b, d]
 
 
 def test_scores_may_be_negative_and_exponential(split):
-    labels = read(split, "scores", "a.png,-1.5\nb.png, 7e-1 \nc.png,3").labels
-    assert labels == [
-        ScoreLabel(split / "a.png", -1.5, 1),
-        ScoreLabel(split / "b.png", 0.7, 2),
-        ScoreLabel(split / "c.png", 3.0, 3),
-    ]
+    labels = read(split, "scores", "a.png,-1.5\nb.png, 7e-1 \nc.png,3")
+    assert rows_of(labels) == [
+        (split / "a.png", -1.5, 1), (split / "b.png", 0.7, 2), (split / "c.png", 3.0, 3),
+    ]  # fmt: skip
 
 
 def test_the_recipe_histogram(split):
-    read_file = read(split, "distributions", "data/train/a.png,0.,0.,0.,0.2,0.8", 5)
-    assert read_file.labels == [DistributionLabel(split / "a.png", (0.0, 0.0, 0.0, 0.2, 0.8), 1)]
-    assert read_file.num_classes == 5 and read_file.notes == ()
+    labels = read(split, "distributions", "data/train/a.png,0.,0.,0.,0.2,0.8", 5)
+    assert rows_of(labels) == [(split / "a.png", (0.0, 0.0, 0.0, 0.2, 0.8), 1)]
+    assert labels.bins == 5 and labels.notes == ()
 
 
 @pytest.mark.parametrize("bins", [2, 5, 10, 17])
 def test_bins_come_from_the_first_data_line(split, bins):
     text = "# header\n\nx,y.png," + ",".join(["1"] * bins)
-    read_file = read(split, "distributions", text)
-    assert read_file.num_classes == bins
-    assert read_file.labels[0].path == split / "x,y.png"
-    assert read_file.labels[0].probs == pytest.approx([1 / bins] * bins)
+    labels = read(split, "distributions", text)
+    assert labels.bins == bins and labels.sources[0] == split / "x,y.png"
+    assert labels.values[0] == pytest.approx([1 / bins] * bins)
 
 
 def test_votes_are_normalised_with_one_note(split):
-    read_file = read(split, "distributions", "a.png,1,3,0\nb.png,0.5,0.25,0.25\nc.png,2,2,4\n", 3)
-    assert [label.probs for label in read_file.labels] == [
-        (0.25, 0.75, 0.0),
-        (0.5, 0.25, 0.25),
-        (0.25, 0.25, 0.5),
-    ]
-    assert read_file.notes == ("vote counts in 2 lines were normalised",)
+    labels = read(split, "distributions", "a.png,1,3,0\nb.png,0.5,0.25,0.25\nc.png,2,2,4\n", 3)
+    assert labels.values.tolist() == [[0.25, 0.75, 0], [0.5, 0.25, 0.25], [0.25, 0.25, 0.5]]
+    assert labels.notes == ("vote counts in 2 lines were normalised",)
+    assert labels.votes.tolist() == [4, 0, 8]
 
 
 def test_rounded_probabilities_are_renormalised(split):
-    probs = read(split, "distributions", "a.png,0.33,0.33,0.33", 3).labels[0].probs
+    probs = read(split, "distributions", "a.png,0.33,0.33,0.33", 3).values[0]
     assert probs == pytest.approx((1 / 3, 1 / 3, 1 / 3)) and sum(probs) == pytest.approx(
         1, abs=1e-15
     )
@@ -100,33 +85,33 @@ def test_rounded_probabilities_are_renormalised(split):
 
 @pytest.mark.parametrize("name", ["with space.png", "x,y.png", "p,q.png"])
 def test_names_may_hold_commas_and_spaces(split, name):
-    assert read(split, "scores", f"{name},0.5").labels[0].path == split / name
-    pair = read(split, "pairs", f"{name},a.png\nb.png,{name}").labels
-    assert (pair[0].better, pair[1].worse) == (split / name, split / name)
+    assert read(split, "scores", f"{name},0.5").sources[0] == split / name
+    pairs = rows_of(read(split, "pairs", f"{name},a.png\nb.png,{name}"))
+    assert (pairs[0][0], pairs[1][1]) == (split / name, split / name)
 
 
 def test_bom_crlf_comments_and_blank_lines(split):
-    labels = read(split, "scores", b"\xef\xbb\xbfa.png,1\r\n\r\n  # c\r\n \t\r\nb.png,2\r\n").labels
-    assert [(label.path.name, label.line) for label in labels] == [("a.png", 1), ("b.png", 5)]
+    labels = read(split, "scores", b"\xef\xbb\xbfa.png,1\r\n\r\n  # c\r\n \t\r\nb.png,2\r\n")
+    assert rows_of(labels) == [(split / "a.png", 1, 1), (split / "b.png", 2, 5)]
 
 
 def test_names_outside_ascii(split):
     (split / "Größe 图.png").touch()
-    assert read(split, "scores", "Größe 图.png,1").labels[0].path.name == "Größe 图.png"
+    assert read(split, "scores", "Größe 图.png,1").sources[0].name == "Größe 图.png"
 
 
 def test_beside_the_file_wins_over_the_working_directory(split):
     (split.parent / "a.png").touch()
     (split.parent / "only.png").touch()
-    labels = read(split, "scores", "a.png,1\nonly.png,2", cwd=split.parent).labels
-    assert [label.path for label in labels] == [split / "a.png", split.parent / "only.png"]
+    labels = read(split, "scores", "a.png,1\nonly.png,2", cwd=split.parent)
+    assert list(labels.sources) == [split / "a.png", split.parent / "only.png"]
 
 
 def test_the_working_directory_is_the_default(split, monkeypatch):
     monkeypatch.chdir(split.parent.parent)
     file = Path("data/train/label.txt")
     file.write_text("data/train/a.png,1\n")
-    assert read_labels("scores", file, Path("data")).labels[0].path == split / "a.png"
+    assert read_labels("scores", file, Path("data")).sources[0] == split / "a.png"
 
 
 PLACES = [
@@ -239,9 +224,9 @@ def test_a_pair_and_its_reverse(split):
     [("pairs", "a.png,b.png"), ("scores", "a.png,1"), ("distributions", "a.png,1,2")],
 )
 def test_repeated_lines_are_kept_with_a_note(split, kind, line):
-    read_file = read(split, kind, f"{line}\n" * 3)
-    assert len(read_file.labels) == 3
-    assert read_file.notes[-1] == "2 lines repeat an earlier one and were kept"
+    labels = read(split, kind, f"{line}\n" * 3)
+    assert len(labels) == 3
+    assert labels.notes[-1] == "2 lines repeat an earlier one and were kept"
 
 
 def test_commas_that_can_be_read_two_ways(split):
@@ -261,8 +246,8 @@ def test_links_inside_the_root_may_lead_out(split, tmp_path):
     (split / "link").symlink_to(outside)
     (split / "one.png").symlink_to(outside / "far.png")
     (split / "broken.png").symlink_to(outside / "gone.png")
-    labels = read(split, "scores", f"link/far.png,1\none.png,1\n{split}/a.png,2").labels
-    assert [label.path.name for label in labels] == ["far.png", "one.png", "a.png"]
+    labels = read(split, "scores", f"link/far.png,1\none.png,1\n{split}/a.png,2")
+    assert [path.name for path in labels.sources] == ["far.png", "one.png", "a.png"]
     assert "a link to nothing" in only_fault(split, "scores", "broken.png,1")[2]
     assert "leaves the data root" in only_fault(split, "scores", f"{outside}/far.png,1")[2]
     assert "leaves the data root" in only_fault(split, "scores", "store/far.png,1")[2]
@@ -272,7 +257,7 @@ def test_a_root_that_is_a_link(split, tmp_path):
     (tmp_path / "alias").symlink_to(split.parent)
     file = tmp_path / "alias" / "train" / "label.txt"
     file.write_text(f"a.png,1\n{split}/b.png,2\n")
-    assert len(read_labels("scores", file, tmp_path / "alias").labels) == 2
+    assert len(read_labels("scores", file, tmp_path / "alias")) == 2
 
 
 @pytest.mark.parametrize("text", ["", "\n\n", "# only a comment\n", "\ufeff"])
@@ -394,5 +379,5 @@ def test_a_long_file_asks_the_disk_per_folder(split, monkeypatch):
         os, "scandir", lambda folder: listed.append(folder) or Listing(map(Entry, names))
     )
     text = "".join(f"{name},{i}\n" for i, name in enumerate(names))
-    assert len(read(split, "scores", text).labels) == 30_000
+    assert len(read(split, "scores", text)) == 30_000
     assert listed == [str(split)] and not asked

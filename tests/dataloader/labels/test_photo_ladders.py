@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from dataloader.batch import Batch
-from dataloader.labels.labels import label_paths, read_labels
-from dataloader.labels.levels import Level, read_levels
+from dataloader.labels.labels import Version
+from dataloader.labels.photo_ladders import MOST_PAIRS, ladder_labels, ladders_per_epoch
+from dataloader.labels.side_tables import read_versions
+from dataloader.labels.text import read_labels
 from dataloader.loader import BatchPlan, LoadFault, StepDataset, StepSampler, make_loader
 from dataloader.sources import DistortedPhoto
 from dataloader.targets.pairs import PairTargets
-from dataloader.targets.photo_ladders import MOST_PAIRS, ladder_labels, ladders_per_epoch
 from dataloader.views.transforms import TrainTransform
 from tests.small_photos import write_photos
 from utils.data_generate.distortions import distortions_of
@@ -39,15 +40,13 @@ def file_name(source: DistortedPhoto) -> str:
 def test_the_lines_are_those_of_the_generator(photos, tmp_path):
     generate({"test": list(photos.values())}, tmp_path, "basic", targets=None)
     split = tmp_path / "test"
-    files = read_labels("pairs", split / "label.txt", tmp_path).labels
-    wanted = [[p.relative_to(split).as_posix() for p in (f.better, f.worse)] for f in files]
-    labels, levels = ladder_labels(photos, BASIC, 0)
-    assert [[file_name(label.better), file_name(label.worse)] for label in labels] == wanted
-    paths = label_paths(labels)
-    assert levels == read_levels(
-        split / "levels.csv", [split / file_name(source) for source in paths]
-    )
-    assert [(s.name, s.level) for s in paths] == [(v.reference_id, v.level) for v in levels]
+    files = read_labels("pairs", split / "label.txt", tmp_path)
+    labels = ladder_labels(photos, BASIC, 0)
+    images = [split / file_name(source) for source in labels.sources]
+    assert list(files.sources) == images and np.array_equal(files.images, labels.images)
+    found = read_versions(split / "levels.csv", images)
+    assert list(labels.versions) == list(found)
+    assert [(s.name, s.level) for s in labels.sources] == [v[::2] for v in found]
 
 
 def kinds_of(paths: list[DistortedPhoto], name: str, seed: int, epoch: int) -> list[str]:
@@ -61,11 +60,11 @@ def kinds_of(paths: list[DistortedPhoto], name: str, seed: int, epoch: int) -> l
 
 
 def test_an_epoch_draws_some_distortions_of_each_photograph(photos):
-    labels, levels = ladder_labels(photos, BASIC, 0, 2)
+    labels = ladder_labels(photos, BASIC, 0, 2)
     assert len(labels) == 3 * 2 * 15
-    paths = label_paths(labels)
-    assert [(s.name, s.level) for s in paths] == [(v.reference_id, v.level) for v in levels]
-    assert levels[6] == Level("china", "ladder 1 of china", 1)
+    paths = labels.sources
+    assert [(s.name, s.level) for s in paths] == [v[::2] for v in labels.versions]
+    assert labels.versions[6] == Version("china", "ladder 1 of china", 1)
     drawn = {(e, n): kinds_of(paths, n, 3, e) for e in range(40) for n in photos}
     assert all(len(set(kinds)) == 2 for kinds in drawn.values())  # never one twice
     for name in photos:
@@ -88,8 +87,7 @@ def test_how_many_ladders_an_epoch_has():
 
 
 def dataset(photos: dict[str, Path], drawn: int | None) -> StepDataset:
-    labels, levels = ladder_labels(photos, QUICK, 0, drawn)
-    targets = PairTargets(labels, levels)
+    targets = PairTargets(ladder_labels(photos, QUICK, 0, drawn))
     plan = BatchPlan(len(targets), 20, 1, 0, targets.groups())
     transform = TrainTransform(ViewRule((24, 24), "native"), (24, 24))
     return StepDataset(targets, transform, plan, 0, DEFAULT_MAX_PIXELS)
