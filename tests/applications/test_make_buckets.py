@@ -9,6 +9,7 @@ import pytest
 
 from dataloader.labels.text import read_labels
 from tests.cli import call
+from tests.label_rows import rows_of
 from tests.tiny_data import write_data
 
 VOTES = {953619: (0, 1, 5, 20, 40, 30, 10, 3, 2, 1), 7: (9, 1, 0, 0, 0, 0, 0, 0, 0, 0),
@@ -45,8 +46,8 @@ def test_ava_by_mean_score(tmp_path):
     assert "3 images written to ava/buckets.txt; images by bucket: 1: 1, 5: 1, 10: 1" in done.err
     assert {k: v for k, v in contents(source).items() if k in before} == before
     assert len(contents(source)) == len(before) + 1
-    labels = read_labels("buckets", source / "buckets.txt", source).labels
-    assert [label.bucket for label in labels] == [5, 1, 10]
+    labels = read_labels("buckets", source / "buckets.txt", source)
+    assert labels.values.tolist() == [5, 1, 10]
 
 
 def test_images_that_are_not_there_are_counted(tmp_path):
@@ -73,8 +74,8 @@ def test_scores_and_histograms(tmp_path, criterion, width, buckets):
     call(tmp_path, f"--make_buckets {source} --bucket_width {width} -o data/train/buckets.csv")
     file = tmp_path / "data/train/buckets.csv"
     assert file.read_text().startswith("file_name,label\nimages/photo0_0.png,")
-    labels = read_labels("buckets", file, tmp_path / "data").labels
-    assert [label.bucket for label in labels] == buckets * 2
+    labels = read_labels("buckets", file, tmp_path / "data")
+    assert labels.values.tolist() == buckets * 2
     call(tmp_path, "--make_buckets data/train/label.txt -o elsewhere/train/label.txt")
     name = (tmp_path / "elsewhere/train/label.txt").read_text().splitlines()[1].rsplit(" ", 1)[0]
     assert (tmp_path / "elsewhere/train" / name).resolve().name == "photo0_0.png"
@@ -90,8 +91,8 @@ def test_odd_names_come_back(tmp_path, suffix):
     kept = names[:4]  # blanks at its ends are no part of a name in a label file
     (folder / "label.txt").write_text("".join(f"./{name},{i}.2\n" for i, name in enumerate(kept)))
     call(tmp_path, f"--make_buckets data/train/label.txt -o data/train/out{suffix}")
-    labels = read_labels("buckets", folder / f"out{suffix}", tmp_path / "data").labels
-    assert [(label.path.name, label.bucket) for label in labels] == list(
+    labels = read_labels("buckets", folder / f"out{suffix}", tmp_path / "data")
+    assert [(path.name, bucket) for path, bucket, _ in rows_of(labels)] == list(
         zip(kept, range(4), strict=True)
     )
 
