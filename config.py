@@ -238,9 +238,9 @@ class Config:
     lr_head: float | None = flag("optim", None, "--lr_head", type=kind.above_0, metavar="LR",
         help="learning rate of the head (default: --lr)")
     freeze: str = flag("optim", "none", "--freeze", type=kind.part, metavar="PART",
-        help="leave a part of the backbone as it is: none; backbone; up to a stage of the model's "
+        help="leave a part of the backbone as it is: none; backbone; up to a block of the model's "
         "summary (Siamese NIMA's 618 layers of inception_resnet_v2: mixed_7a); or the first "
-        "stages up to a share of the parameters, e.g. 0.5")
+        "blocks up to a share of the parameters, e.g. 0.5")
     cache_features: str | None = flag("optim", None, "--cache_features", nargs="?",
         const="features", metavar="DIR",
         help="--freeze backbone: compute the backbone's features of each image once and keep them "

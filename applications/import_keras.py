@@ -11,7 +11,7 @@ from applications.inputs.runtime import Runtime
 from applications.inputs.views import network_size, view_rule
 from applications.training.run_folder import file_arch
 from config import Config
-from models.keras.keras_import import Imported, read_keras
+from models.keras.importing import Imported, read_keras
 from models.quality_net import QualityNet, build_model
 from utils.files import checkpoint
 

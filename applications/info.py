@@ -10,7 +10,7 @@ from models.summary import summarize
 
 
 def run(config: Config, runtime: Runtime) -> int:
-    """Parameters, multiply-adds and output shape per stage, to stdout; nothing is trained
+    """Parameters, multiply-adds and output shape per block, to stdout; nothing is trained
     or read.
     """
     print(summarize(config.arch, branches(config, None), network_size(config)))

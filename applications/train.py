@@ -33,12 +33,8 @@ from config import Config
 from dataloader.batch import Targets
 from dataloader.loader import BatchPlan, StepDataset
 from models.freezing import check_freeze, freeze, frozen_part
-from models.quality_net import (
-    QualityNet,
-    build_model,
-    check_architecture,
-    check_training_batch,
-)
+from models.quality_net import QualityNet, build_model, check_training_batch
+from models.sizes import check_architecture
 from optim.factory import make_optimizer
 from utils.files.writing import write_text
 from utils.runtime import distributed, stopping

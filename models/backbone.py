@@ -1,8 +1,12 @@
-"""What the libraries' adapters hand over: a feature extractor and the facts needed to use it."""
+"""What the libraries' adapters hand over, a feature extractor and the facts needed to use it, and
+how a network is made and run without data.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -13,6 +17,11 @@ from torch.func import functional_call
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 HALF = (0.5, 0.5, 0.5)
+COUNTER = "num_batches_tracked"  # absent from old files; nothing reads it at a fixed momentum
+# What networks raise about an image size, while they are made or in their first forward pass.
+SIZE_ERRORS = (
+    AssertionError, IndexError, RuntimeError, TypeError, ValueError, ZeroDivisionError,
+)  # fmt: skip
 Made = TypeVar("Made")
 
 
@@ -48,6 +57,37 @@ class Backbone:
     advprop: bool | None = None
 
 
+class Library(ABC):
+    """One library of networks: the names that it has, and how its models become backbones."""
+
+    title: str  # as a person calls it
+
+    @abstractmethod
+    def names(self) -> frozenset[str]:
+        """Names of all models, lower case and with underscores."""
+
+    @abstractmethod
+    def build(self, name: str, image_size: tuple[int, int]) -> Backbone:
+        """The model without its classifier, with random weights.
+
+        Raises the network's own error (one of SIZE_ERRORS) for a size that it cannot take.
+        """
+
+    def spell(self, name: str) -> str | None:
+        """The library's spelling of a lower-case underscore name, or None for no such model."""
+        return name if name in self.names() else None
+
+    def default_size(self, name: str) -> tuple[int, int]:
+        """The (H, W) that the model was made for."""
+        return 224, 224
+
+    def advprop_name(self, name: str) -> str:
+        """The network of the AdvProp weights (Xie et al., CVPR 2020); ValueError where there are
+        none.
+        """
+        raise ValueError(f"--advprop: {self.title}'s {name} has none: use --arch efficientnet_b0")
+
+
 def make_without_data(make: Callable[[], Made]) -> Made:
     """What make() returns, made on the meta device: quick, and without memory for parameters.
 
@@ -76,13 +116,22 @@ def run_without_data(module: nn.Module, image_size: tuple[int, int], batch: int 
         return functional_call(module, without_data, (images,))
 
 
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode for a while, and then each module's own mode again: parts may differ."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
 def feature_count(module: nn.Module, image_size: tuple[int, int]) -> int:
     """Number F of pooled features; RuntimeError when the output is not (N, F)."""
-    training = module.training
-    try:
-        output = run_without_data(module.eval(), image_size)
-    finally:
-        module.train(training)
+    with evaluating(module):
+        output = run_without_data(module, image_size)
     if not isinstance(output, Tensor) or output.ndim != 2:
         raise RuntimeError("its output is not one row of features per image")
     return output.shape[1]

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from models.backbone import Backbone
+from models.backbone import COUNTER, Backbone
 from models.registry import adapter, resolve
 from models.sizes import build_without_data
 
@@ -19,7 +19,6 @@ WRAPPERS = ("module.", "_orig_mod.", "model.", "net.")
 PREFIXES = (*WRAPPERS, "backbone.", "base_model.")
 # Layers between the last feature map and the classifier, which a new head may take the place of.
 TAIL = ("classifier.", "pre_logits.", "head.", "fc.")
-COUNTER = "num_batches_tracked"  # absent from old files; nothing reads it at a fixed momentum
 # Networks that people train, by what stands in the names of their tensors: --arch is proposed from
 # these.
 LIKELY = {
@@ -56,10 +55,9 @@ def find_backbone(arch: str, advprop: bool, module: nn.Module, state: State) -> 
     """The tensors of `state` that are the backbone's, by the names of `module`, the backbone of
     `arch`; None when they are of another one. Layers of TAIL may be missing, all together.
     """
-    library, name = resolve(arch)
-    if library == "keras":  # timm's names and shapes fit some, whose padding is another
+    if resolve(arch)[0] == "keras":  # timm's names and shapes fit some, whose padding is another
         return None
-    made = _made(library, adapter(library).advprop_name(name) if advprop else name)
+    made = _made(arch, advprop)
     own = module.state_dict()
     found = [_fitting(own, form, made.classifier) for form in _forms(module, state)]
     found += [_fitting(own, form, made.classifier) for form in _adapted(made, module, state)]
@@ -71,7 +69,7 @@ def propose_arch(state: State) -> str:
     shapes = {name: torch.empty(t.shape, device="meta") for name, t in state.items()}
     for sign, archs in LIKELY.items():
         for arch in archs if any(sign in name for name in state) else ():
-            made = _made(*resolve(arch))
+            made = _made(arch)
             own = made.module.state_dict()
             forms = _forms(made.module, shapes)
             if any(_fitting(own, form, made.classifier) is not None for form in forms):
@@ -79,8 +77,10 @@ def propose_arch(state: State) -> str:
     return ""
 
 
-def _made(library: str, name: str) -> Backbone:
+def _made(arch: str, advprop: bool = False) -> Backbone:
+    library, name = resolve(arch)
     place = adapter(library)
+    name = place.advprop_name(name) if advprop else name
     return build_without_data(place, name, place.default_size(name))
 
 

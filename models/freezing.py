@@ -2,7 +2,7 @@
 
 A frozen part is a fixed function of its input: its parameters take no gradient, and all of it stays
 in evaluation mode (`QualityNet.train`), so that running statistics do not move, either, and nothing
-is dropped. Where everything below a stage is frozen autograd keeps nothing of it.
+is dropped. Where everything below a block is frozen autograd keeps nothing of it.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from itertools import groupby
 
 from torch import nn
 
-from models.quality_net import QualityNet, build_backbone
-from models.registry import adapter, resolve
-from models.summary import stages_of
+from models.quality_net import QualityNet
+from models.sizes import build_backbone
+from models.summary import blocks_of
 from utils.flag_types import did_you_mean, is_number
 
 NOTHING, BACKBONE = "none", "backbone"
@@ -24,7 +24,7 @@ _RANGE = re.compile(r"(.+\.)\d+-(\d+)")  # as the summary shows equal neighbours
 
 @dataclass(frozen=True)
 class Frozen:
-    """parameters: how many are frozen, of `total` in the network; last: the last frozen stage, or
+    """parameters: how many are frozen, of `total` in the network; last: the last frozen block, or
     "backbone".
     """
 
@@ -40,10 +40,10 @@ class Frozen:
 def freeze(model: QualityNet, what: str) -> None:
     """Freezes a part of the model's backbone in place.
 
-    what: "none"; "backbone"; the name of a stage as `models.summary` prints it, or of any module of
+    what: "none"; "backbone"; the name of a block as `models.summary` prints it, or of any module of
         the backbone (everything up to and including it in the order of definition, which is that
-        of the summary); or a share of the backbone's parameters, as text: the first stages that
-        together hold no more than it. Parameters outside all stages (class tokens, position
+        of the summary); or a share of the backbone's parameters, as text: the first blocks that
+        together hold no more than it. Parameters outside all blocks (class tokens, position
         tables) come first.
 
     Siamese NIMA's bottom, the first 618 of the 780 layers of Keras's InceptionResNetV2, is
@@ -51,7 +51,7 @@ def freeze(model: QualityNet, what: str) -> None:
     mixed_6a, 20 x 16 of block17 and 23 of mixed_7a.
 
     Call it before an optimizer, an average or a distributed wrapper is made. Raises ValueError for
-    an unknown stage, with the near names and the list, and for a share that no stage fits into.
+    an unknown block, with the near names and the list, and for a share that no block fits into.
     """
     modules = list(model.backbone.named_modules())
     last, _ = _last_frozen(model.backbone, what, model.arch)
@@ -78,8 +78,7 @@ def check_freeze(arch: str, image_size: tuple[int, int], what: str, advprop: boo
     """ValueError, as by `freeze`, before any file is read; costs a construction without data."""
     if what in (NOTHING, BACKBONE):
         return
-    library, name = resolve(arch)
-    backbone = build_backbone(adapter(library), name, image_size, advprop, without_data=True)
+    backbone = build_backbone(arch, image_size, advprop, without_data=True)
     _last_frozen(backbone.module, what, arch)
 
 
@@ -96,14 +95,14 @@ def _last_frozen(backbone: nn.Module, what: str, arch: str) -> tuple[int, str]:
     name = "".join(written.groups()) if written else what
     if name and name in names:
         return _end(names, name), name
-    stages = [
-        stage for stage, part in stages_of(backbone).items() if any(True for _ in part.parameters())
+    blocks = [
+        block for block, part in blocks_of(backbone).items() if any(True for _ in part.parameters())
     ]
-    containers = {stage.rpartition(".")[0] for stage in stages} - {""}
-    hint = did_you_mean(what, [*stages, *sorted(containers)])
+    containers = {block.rpartition(".")[0] for block in blocks} - {""}
+    hint = did_you_mean(what, [*blocks, *sorted(containers)])
     raise ValueError(
-        f"--freeze {what}: {arch} has no such stage{hint} "
-        f"(none, backbone, a share such as 0.5, or one of {', '.join(_folded(stages))})"
+        f"--freeze {what}: {arch} has no such block{hint} "
+        f"(none, backbone, a share such as 0.5, or one of {', '.join(_folded(blocks))})"
     )
 
 
@@ -113,16 +112,16 @@ def _last_of_share(backbone: nn.Module, names: list[str], what: str) -> tuple[in
         own = {id(p): p.numel() for p in module.parameters(recurse=False)}
         held.append(held[-1] + sum(size for key, size in own.items() if key not in seen))
         seen |= own.keys()
-    ends = ((name, _end(names, name)) for name in stages_of(backbone))
-    stages = [(name, end, held[end + 1]) for name, end in ends if held[end + 1] > 0]
-    fitting = [stage for stage in stages if stage[2] <= float(what) * held[-1] * (1 + 1e-9)]
+    ends = ((name, _end(names, name)) for name in blocks_of(backbone))
+    blocks = [(name, end, held[end + 1]) for name, end in ends if held[end + 1] > 0]
+    fitting = [block for block in blocks if block[2] <= float(what) * held[-1] * (1 + 1e-9)]
     if not fitting:
-        first, _, size = stages[0]
+        first, _, size = blocks[0]
         raise ValueError(
-            f"--freeze {what}: the first stage, {first}, holds {size / held[-1]:.2g} of the "
+            f"--freeze {what}: the first block, {first}, holds {size / held[-1]:.2g} of the "
             "backbone's parameters: pass a larger share"
         )
-    # Stages that add no parameters (activations, pooling) go with the one before, unnamed.
+    # Blocks that add no parameters (activations, pooling) go with the one before, unnamed.
     _, last, most = fitting[-1]
     return last, next(name for name, _, size in fitting if size == most)
 
@@ -137,12 +136,12 @@ def _holds(name: str, inner: str) -> bool:
     return not name or inner == name or inner.startswith(f"{name}.")
 
 
-def _folded(stages: list[str]) -> list[str]:
+def _folded(blocks: list[str]) -> list[str]:
     """`a.0`, `a.1`, `a.2` as `a.0-2`."""
 
-    def family(stage: str) -> str:
-        container, _, block = stage.rpartition(".")
-        return f"{container}." if container and block.isdecimal() else stage
+    def family(block: str) -> str:
+        container, _, block = block.rpartition(".")
+        return f"{container}." if container and block.isdecimal() else block
 
-    groups = [list(group) for _, group in groupby(stages, family)]
+    groups = [list(group) for _, group in groupby(blocks, family)]
     return [g[0] if len(g) == 1 else f"{g[0]}-{g[-1].rpartition('.')[2]}" for g in groups]

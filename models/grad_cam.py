@@ -10,8 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from models.backbone import run_without_data
-from models.evaluating import evaluating
+from models.backbone import evaluating, run_without_data
 from models.quality_net import QualityNet
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import ModuleType
 from typing import NamedTuple
 
 import torch
@@ -12,8 +11,8 @@ from torch import Tensor, nn
 from models.backbone import Backbone, run_without_data
 from models.heads import ScoreHead
 from models.pretrained import LoadReport, load_pretrained
-from models.registry import adapter, canonical_name, resolve
-from models.sizes import SIZE_ERRORS, build_without_data, check_native, explain
+from models.registry import canonical_name
+from models.sizes import build_backbone
 
 
 class Prediction(NamedTuple):
@@ -106,50 +105,12 @@ def build_model(
     Raises ValueError for an unknown name, for an image size that the network cannot take (and says
     which ones it can), and for weights that cannot be had or are of another backbone.
     """
-    library, name = resolve(arch)
     size = (int(image_size[0]), int(image_size[1]))
-    backbone = build_backbone(adapter(library), name, size, advprop)
+    backbone = build_backbone(arch, size, advprop)
     model = QualityNet(backbone, canonical_name(arch), num_classes, size, dropout)
     if pretrained:
         model.pretrained_report = load_pretrained(backbone, model.arch, Path(pretrained_dir))
     return model
-
-
-def build_backbone(
-    library: ModuleType,
-    name: str,
-    image_size: tuple[int, int],
-    advprop: bool = False,
-    without_data: bool = False,
-) -> Backbone:
-    """A library's model with random weights, or without data (on the meta device, quick).
-
-    Raises ValueError for an impossible size, and for advprop where there is none.
-    """
-    if min(image_size) < 1:
-        raise ValueError(f"--image_size {image_size[0]} {image_size[1]}: must be positive")
-    if advprop:
-        name = library.advprop_name(name)
-    try:
-        if without_data:
-            return build_without_data(library, name, image_size)
-        return library.build(name, image_size)
-    except SIZE_ERRORS as error:
-        raise ValueError(explain(library, name, image_size, error)) from None
-
-
-def check_architecture(
-    arch: str, image_size: tuple[int, int], advprop: bool = False, native: bool = False
-) -> None:
-    """ValueError, as by `build_model`, for a name or an image size that is impossible.
-
-    native: images of other sizes will come as well.
-    Costs a construction without data, so it can come before any file is read.
-    """
-    library, name = resolve(arch)
-    backbone = build_backbone(adapter(library), name, image_size, advprop, without_data=True)
-    if native:
-        check_native(backbone.module, name, image_size)
 
 
 def check_training_batch(model: QualityNet, batch_size: int) -> None:

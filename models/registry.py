@@ -1,7 +1,7 @@
 """Names of backbones.
 
 The rule: a bare name means timm's model of that name; if timm has none, torchvision's; if that has
-none, the one of models/backbones/keras_backbones.py. `timm:NAME`, `torchvision:NAME`, `keras:NAME`
+none, the one of models/backbones/keras_networks.py. `timm:NAME`, `torchvision:NAME`, `keras:NAME`
 and `efficientnet_pytorch:NAME` say the library. Upper and lower case are the same, and so are - and
 _ (efficientnet-b0, ResNet18, Vgg16); timm's tags are accepted (resnet18.a1_in1k). `efficientnet_b*`
 is timm's because that measures faster than efficientnet-pytorch's
@@ -13,13 +13,16 @@ from __future__ import annotations
 import difflib
 import fnmatch
 import importlib
-from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from models.backbone import Library
 
 LIBRARIES = {
-    "timm": "models.backbones.timm_backbones",
-    "torchvision": "models.backbones.torchvision_backbones",
-    "efficientnet_pytorch": "models.backbones.efficientnet_pytorch_backbones",
-    "keras": "models.backbones.keras_backbones",
+    "timm": "models.backbones.timm_library",
+    "torchvision": "models.backbones.torchvision_library",
+    "efficientnet_pytorch": "models.backbones.efficientnet_pytorch_library",
+    "keras": "models.backbones.keras_networks",
 }
 BARE = ("timm", "torchvision", "keras")  # the order in which a bare name is looked for
 HOW_TO_LIST = (
@@ -33,9 +36,9 @@ def canonical_name(arch: str) -> str:
     return arch.strip().lower().replace("-", "_")
 
 
-def adapter(library: str) -> ModuleType:
-    """Our module for this library, which is imported here, when it is needed."""
-    return importlib.import_module(LIBRARIES[library])
+def adapter(library: str) -> Library:
+    """The library of this name, whose module is imported here, when it is needed."""
+    return importlib.import_module(LIBRARIES[library]).LIBRARY
 
 
 def resolve(arch: str) -> tuple[str, str]:

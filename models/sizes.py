@@ -1,27 +1,62 @@
-"""Why a network cannot take an image size, and which sizes near it would do."""
+"""Backbones for an image size: building them, and why a network cannot take a size and which sizes
+near it would do.
+"""
 
 from __future__ import annotations
 
 from itertools import islice
-from types import ModuleType
 
 from torch import nn
 
-from models.backbone import Backbone, make_without_data, run_without_data
-
-# What networks raise about a size, while they are made or in their first forward pass.
-SIZE_ERRORS = (
-    AssertionError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-    ZeroDivisionError,
-    IndexError,
+from models.backbone import (
+    SIZE_ERRORS,
+    Backbone,
+    Library,
+    evaluating,
+    make_without_data,
+    run_without_data,
 )
+from models.registry import adapter, resolve
+
 STEPS = (14, 16, 32, 64)  # patch sizes and total strides of the networks that need a multiple
 
 
-def build_without_data(library: ModuleType, name: str, image_size: tuple[int, int]) -> Backbone:
+def build_backbone(
+    arch: str, image_size: tuple[int, int], advprop: bool = False, without_data: bool = False
+) -> Backbone:
+    """A backbone by name with random weights, or without data (on the meta device, quick).
+
+    Raises ValueError for an unknown name, for an impossible size, and for advprop where there is
+    none.
+    """
+    place, name = resolve(arch)
+    library = adapter(place)
+    if min(image_size) < 1:
+        raise ValueError(f"--image_size {image_size[0]} {image_size[1]}: must be positive")
+    if advprop:
+        name = library.advprop_name(name)
+    try:
+        if without_data:
+            return build_without_data(library, name, image_size)
+        return library.build(name, image_size)
+    except SIZE_ERRORS as error:
+        raise ValueError(explain(library, name, image_size, error)) from None
+
+
+def check_architecture(
+    arch: str, image_size: tuple[int, int], advprop: bool = False, native: bool = False
+) -> None:
+    """ValueError, as by `build_backbone`, for a name or an image size that is impossible.
+
+    native: images of other sizes will come as well.
+    Costs a construction without data, so it can come before any file is read.
+    """
+    backbone = build_backbone(arch, image_size, advprop, without_data=True)
+    if native:
+        check_native(backbone.module, resolve(arch)[1], image_size)
+
+
+def build_without_data(library: Library, name: str, image_size: tuple[int, int]) -> Backbone:
     """The backbone on the meta device."""
     backbone = make_without_data(lambda: library.build(name, image_size))
     backbone.module.to("meta")
@@ -41,19 +76,16 @@ def check_native(module: nn.Module, name: str, image_size: tuple[int, int]) -> N
     """ValueError where the backbone takes no other size than the one that it was made for."""
     height, width = image_size
     others = ((height + 33, width + 57), (height + 64, width + 32), (2 * height, 2 * width))
-    training = module.training
-    try:
-        if any(takes(module.eval(), size) for size in others):
+    with evaluating(module):
+        if any(takes(module, size) for size in others):
             return
-    finally:
-        module.train(training)
     raise ValueError(
         f"--resize native: {name} takes images of {height}x{width} pixels only: pass --resize "
         "squash, crop or pad, or use a convolutional --arch"
     )
 
 
-def explain(library: ModuleType, name: str, image_size: tuple[int, int], error: Exception) -> str:
+def explain(library: Library, name: str, image_size: tuple[int, int], error: Exception) -> str:
     """One line: the size, the network's own reason, and sizes that work."""
     reason = (str(error).strip() or "its own checks refuse it").splitlines()[0].rstrip(".")
     works = (size for size in candidates(library, name, image_size) if fits(library, name, size))
@@ -63,9 +95,7 @@ def explain(library: ModuleType, name: str, image_size: tuple[int, int], error: 
     return f"{asked}: {name} cannot take it: {reason}: {remedy}"
 
 
-def candidates(
-    library: ModuleType, name: str, image_size: tuple[int, int]
-) -> list[tuple[int, int]]:
+def candidates(library: Library, name: str, image_size: tuple[int, int]) -> list[tuple[int, int]]:
     """Up to nine sizes to try, nearest first, and at last the one that the network was made for."""
     default = library.default_size(name)
     sizes = set()
@@ -81,7 +111,7 @@ def candidates(
     return [*sorted(sizes, key=distance)[:8], default]
 
 
-def fits(library: ModuleType, name: str, image_size: tuple[int, int]) -> bool:
+def fits(library: Library, name: str, image_size: tuple[int, int]) -> bool:
     """Whether the network runs at this size."""
     try:
         build_without_data(library, name, image_size)

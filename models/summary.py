@@ -1,4 +1,4 @@
-"""The model's summary: parameters, multiply-adds and output shape, per stage and in all."""
+"""The model's summary: parameters, multiply-adds and output shape, per block and in all."""
 
 from __future__ import annotations
 
@@ -11,14 +11,12 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from models.heads import ScoreHead
-from models.quality_net import build_backbone
-from models.registry import adapter, canonical_name, resolve
-
-CONTAINERS = (nn.Sequential, nn.ModuleList)
+from models.registry import canonical_name, resolve
+from models.sizes import build_backbone
 
 
 @dataclass(frozen=True)
-class Stage:
+class Block:
     """Of one part: number of parameters, multiply-adds for one image, shape of its output."""
 
     name: str
@@ -29,7 +27,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Summary:
-    """Of a network: the totals include what belongs to no stage (class tokens, position tables).
+    """Of a network: the totals include what belongs to no block (class tokens, position tables).
 
     Multiply-adds are those of convolutions, linear layers and attention, half of what
     `torch.utils.flop_counter` counts; normalisation, activations and pooling are not in it.
@@ -38,12 +36,12 @@ class Summary:
     title: str
     parameters: int
     multiply_adds: int
-    stages: tuple[Stage, ...]
+    blocks: tuple[Block, ...]
 
     def __str__(self) -> str:
-        rows = [("stage", "parameters", "multiply-adds", "output shape")]
-        rows += [_row(s.name, s.parameters, s.multiply_adds, s.shape) for s in self.stages]
-        total = _row("total", self.parameters, self.multiply_adds, self.stages[-1].shape)
+        rows = [("block", "parameters", "multiply-adds", "output shape")]
+        rows += [_row(b.name, b.parameters, b.multiply_adds, b.shape) for b in self.blocks]
+        total = _row("total", self.parameters, self.multiply_adds, self.blocks[-1].shape)
         widths = [max(len(row[i]) for row in (*rows, total)) for i in range(4)]
         lines = [_line(row, widths) for row in rows]
         rule = "-" * max(len(line) for line in lines)
@@ -70,27 +68,26 @@ def summarize(
 
     Nothing is computed and no memory is taken (meta device). Raises ValueError as build_model does.
     """
-    library, name = resolve(arch)
     size = (int(image_size[0]), int(image_size[1]))
-    backbone = build_backbone(adapter(library), name, size, advprop, without_data=True)
-    stages = measure_stages(backbone.module.eval(), size)
+    backbone = build_backbone(arch, size, advprop, without_data=True)
+    blocks = measure_blocks(backbone.module.eval(), size)
     with torch.device("meta"):
         head = ScoreHead(backbone.features, num_classes)
-    rows = _fold([s for s in stages[1:] if s.parameters or s.multiply_adds])
-    rows.append(Stage("head", _parameters(head), backbone.features * num_classes, (1, num_classes)))
-    source = f"{library}'s {backbone.name}"
+    rows = _fold([b for b in blocks[1:] if b.parameters or b.multiply_adds])
+    rows.append(Block("head", _parameters(head), backbone.features * num_classes, (1, num_classes)))
+    source = f"{resolve(arch)[0]}'s {backbone.name}"
     return Summary(
         title=f"{canonical_name(arch)} ({source}), input 1 x 3 x {size[0]} x {size[1]}",
-        parameters=stages[0].parameters + rows[-1].parameters,
-        multiply_adds=stages[0].multiply_adds + rows[-1].multiply_adds,
-        stages=tuple(rows),
+        parameters=blocks[0].parameters + rows[-1].parameters,
+        multiply_adds=blocks[0].multiply_adds + rows[-1].multiply_adds,
+        blocks=tuple(rows),
     )
 
 
-def measure_stages(module: nn.Module, image_size: tuple[int, int]) -> list[Stage]:
-    """The whole module (on the meta device), then its stages in the order of definition."""
+def measure_blocks(module: nn.Module, image_size: tuple[int, int]) -> list[Block]:
+    """The whole module (on the meta device), then its blocks in the order of definition."""
     shapes: dict[str, tuple[int, ...]] = {}
-    stages = {"": module, **stages_of(module)}
+    blocks = {"": module, **blocks_of(module)}
 
     def note(name: str) -> Any:
         def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
@@ -99,7 +96,7 @@ def measure_stages(module: nn.Module, image_size: tuple[int, int]) -> list[Stage
 
         return hook
 
-    handles = [stage.register_forward_hook(note(name)) for name, stage in stages.items()]
+    handles = [block.register_forward_hook(note(name)) for name, block in blocks.items()]
     counter = FlopCounterMode(display=False)
     try:
         with torch.no_grad(), counter, torch.device("meta"):
@@ -110,31 +107,31 @@ def measure_stages(module: nn.Module, image_size: tuple[int, int]) -> list[Stage
     counts = counter.get_flop_counts()
     root = type(module).__name__
     return [
-        Stage(
+        Block(
             name=name,
-            parameters=_parameters(stage),
+            parameters=_parameters(block),
             multiply_adds=sum(counts.get(f"{root}.{name}".rstrip("."), {}).values()) // 2,
             shape=shapes[name],
         )
-        for name, stage in stages.items()
+        for name, block in blocks.items()
         if name in shapes
     ]
 
 
-def _fold(stages: list[Stage]) -> list[Stage]:
-    """Equal neighbours (`blocks.0` to `blocks.11`) as one stage, `blocks.0-11`, with their sums."""
+def _fold(blocks: list[Block]) -> list[Block]:
+    """Equal neighbours (`blocks.0` to `blocks.11`) as one block, `blocks.0-11`, with their sums."""
 
-    def alike(stage: Stage) -> tuple[Any, ...]:
-        return stage.name.rpartition(".")[0], stage.parameters, stage.multiply_adds, stage.shape
+    def alike(block: Block) -> tuple[Any, ...]:
+        return block.name.rpartition(".")[0], block.parameters, block.multiply_adds, block.shape
 
     folded = []
-    for _, group in groupby(stages, alike):
+    for _, group in groupby(blocks, alike):
         first, *rest = group
         if rest and "." in first.name:
             last = rest[-1].name.rpartition(".")[2]
             times = 1 + len(rest)
             sums = first.parameters * times, first.multiply_adds * times
-            folded.append(Stage(f"{first.name}-{last}", *sums, first.shape))
+            folded.append(Block(f"{first.name}-{last}", *sums, first.shape))
         else:
             folded += [first, *rest]
     return folded
@@ -144,13 +141,13 @@ def _parameters(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
 
 
-def stages_of(module: nn.Module) -> dict[str, nn.Module]:
+def blocks_of(module: nn.Module) -> dict[str, nn.Module]:
     """Parts of a backbone by name: its children, and in place of a container of blocks, these."""
-    stages: dict[str, nn.Module] = {}
+    blocks: dict[str, nn.Module] = {}
     for name, child in module.named_children():
-        blocks = isinstance(child, CONTAINERS) and any(any(b.children()) for b in child)
-        if isinstance(child, nn.ModuleList) or blocks:
-            stages |= {f"{name}.{block}": part for block, part in child.named_children()}
+        nested = isinstance(child, nn.Sequential) and any(any(b.children()) for b in child)
+        if nested or isinstance(child, nn.ModuleList):
+            blocks |= {f"{name}.{inner}": part for inner, part in child.named_children()}
         else:
-            stages[name] = child
-    return stages
+            blocks[name] = child
+    return blocks

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 _FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")  # the last four: = + - @, twice as wide
 
@@ -49,6 +50,12 @@ def text_of_csv(cell: str) -> str:
 def cut(text: str, most: int = 80) -> str:
     """The text, or its beginning and three dots where it is longer than `most` characters."""
     return text if len(text) <= most else text[: most - 3] + "..."
+
+
+def some_of(names: Sequence[str], most: int = 6) -> str:
+    """The names, or the first of them and "and N more" where there are more than `most`."""
+    rest = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + rest
 
 
 def quoted(text: str, most: int = 80) -> str:

@@ -16,7 +16,7 @@ from torch import nn
 
 from applications.evaluation.scoring import ScoringOptions, to_input
 from dataloader.sources import Source, open_source
-from models.evaluating import evaluating
+from models.backbone import evaluating
 from models.grad_cam import grad_cam
 from utils.drawing.quality_map import map_picture
 from utils.imaging.images import ImageError, ViewRule

@@ -17,8 +17,9 @@ from applications.inputs.runtime import Runtime
 from dataloader.dataset import Unread, ViewDataset
 from dataloader.loader import batches, make_loader
 from dataloader.sources import Source
+from models.backbone import SIZE_ERRORS
 from models.quality_net import Prediction
-from models.sizes import SIZE_ERRORS, takes
+from models.sizes import takes
 from utils.check_images import BadImage, clearly_broken
 from utils.files.row_store import Rows
 from utils.imaging.images import ImageError, ViewRule

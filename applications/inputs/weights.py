@@ -16,10 +16,10 @@ from applications.inputs.runtime import Runtime
 from applications.inputs.views import loaded_view, network_size
 from applications.tasks import TASKS
 from config import Config, make_config
-from models.pretrained import load_weights
 from models.quality_net import QualityNet, build_model
 from models.registry import canonical_name, resolve
 from models.sizes import check_native
+from models.trained_weights import load_weights
 from models.weight_files import named_tensors
 from utils.files.checkpoint import find_spelling, is_checkpoint, verified
 from utils.files.tensor_files import CheckpointError, load_tensors
@@ -150,7 +150,7 @@ def load_best(best: Path, model: QualityNet) -> dict[str, Any]:
 
 
 def _check_padding(config: Config, payload: dict[str, Any], file: Path) -> None:
-    """Networks of models/backbones/keras_backbones.py have tensors that fit timm's, or each other,
+    """Networks of models/backbones/keras_networks.py have tensors that fit timm's, or each other,
     and compute something else: loaded into each other they would run, and be wrong.
     """
     stored = (payload.get("config") or {}).get("arch")

@@ -29,8 +29,8 @@ from applications.training.stage_list import split_stages
 from applications.training.stage_plan import Plan
 from config import Config
 from models.freezing import freeze
-from models.pretrained import load_weights
 from models.quality_net import build_model, check_training_batch
+from models.trained_weights import load_weights
 from utils.runtime import distributed
 from utils.runtime.logger import Logger
 

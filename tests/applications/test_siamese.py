@@ -14,8 +14,8 @@ from applications.training import trainer
 from applications.training.trainer import Trainer
 from config import parse
 from models.freezing import freeze
-from models.quality_net import QualityNet, build_backbone
-from models.registry import adapter
+from models.quality_net import QualityNet
+from models.sizes import build_backbone
 from tests.cli import call, records, run_folders
 from tests.tiny_data import write_data
 from utils.files import checkpoint
@@ -195,8 +195,8 @@ def test_the_bottom_of_the_recipe_is_618_layers_of_keras():
     """A conv of Keras's InceptionResNetV2 is 3 layers (conv, norm, activation); of a residual
     block the last conv has no norm, and is 3 with scaling and activation.
     """
-    library, name = "timm", "inception_resnet_v2"
-    backbone = build_backbone(adapter(library), name, (299, 299), without_data=True)
+    name = "inception_resnet_v2"
+    backbone = build_backbone(name, (299, 299), without_data=True)
     model = QualityNet(backbone, name, 10, (299, 299))
     freeze(model, "mixed_7a")
     frozen = set(model.frozen)

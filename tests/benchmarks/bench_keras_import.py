@@ -15,7 +15,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from models.keras.keras_import import read_keras
+from models.keras.importing import read_keras
 from models.quality_net import build_model
 from tests import keras_networks as networks
 from tests.keras_files import as_keras_2, write_keras_2

@@ -10,8 +10,8 @@ import torch
 import torchvision
 
 from models.elsewhere import find_backbone, propose_arch
-from models.quality_net import build_backbone, build_model
-from models.registry import adapter, resolve
+from models.quality_net import build_model
+from models.sizes import build_backbone
 from models.weight_files import NESTED, named_tensors
 from tests.cli import call
 from tests.tiny_data import write_data
@@ -80,8 +80,7 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_the_backbone_is_found(case):
     arch, make, fresh = CASES[case]
-    library, name = resolve(arch)
-    made = build_backbone(adapter(library), name, (64, 64), without_data=True)
+    made = build_backbone(arch, (64, 64), without_data=True)
     own = made.module.state_dict()
     found = find_backbone(arch, False, made.module, make())
     assert found is not None and len(own) - len(found) == fresh
@@ -90,7 +89,7 @@ def test_the_backbone_is_found(case):
 
 @pytest.mark.parametrize("other", ["resnet34", "mobilenetv3_small_050", "resnet10t"])
 def test_another_backbone_is_not(other):
-    made = build_backbone(adapter("timm"), "resnet18", (64, 64), without_data=True)
+    made = build_backbone("resnet18", (64, 64), without_data=True)
     state = without_data(lambda: timm.create_model(other))
     assert find_backbone("resnet18", False, made.module, state) is None
     del made.module.layer4
@@ -98,7 +97,7 @@ def test_another_backbone_is_not(other):
 
 
 def test_a_network_that_computes_something_else_takes_no_ones_tensors():
-    made = build_backbone(adapter("keras"), "mobilenetv1_100", (64, 64), without_data=True)
+    made = build_backbone("keras:mobilenetv1_100", (64, 64), without_data=True)
     state = without_data(lambda: timm.create_model("mobilenetv1_100", num_classes=0))
     assert find_backbone("keras:mobilenetv1_100", False, made.module, state) is None
 

@@ -4,8 +4,7 @@ import pytest
 import torch
 import torchvision
 
-from models.backbones.torchvision_backbones import INCEPTION as INCEPTION_NAMES
-from models.backbones.torchvision_backbones import names
+from models.backbones.torchvision_library import INCEPTION as INCEPTION_NAMES
 from models.quality_net import build_model
 from models.registry import adapter
 from models.sizes import build_without_data
@@ -87,7 +86,9 @@ def test_no_torchvision_family_is_left_out():
         return type(torchvision.models.get_model(name, weights=None)).__name__
 
     with torch.device("meta"):
-        assert {family(name) for name in names()} == {family(name) for name in TORCHVISION}
+        assert {family(name) for name in adapter("torchvision").names()} == {
+            family(name) for name in TORCHVISION
+        }
 
 
 @pytest.mark.parametrize("number", range(9))

@@ -80,7 +80,7 @@ def test_frozen_layers_stay_in_evaluation_mode_and_take_no_gradient():
 
 
 def test_nothing_is_kept_of_what_is_frozen():
-    """The output of the last frozen stage is a leaf: autograd starts behind it."""
+    """The output of the last frozen block is a leaf: autograd starts behind it."""
     model = build_model("test_vit", 1, SIZE)
     freeze(model, "blocks.2")
     kept = {}
@@ -107,20 +107,20 @@ def test_a_frozen_backbone_is_a_fixed_function():
     [("0.01", "bn1"), ("0.06", "layer1.0"), ("0.07", "layer2.0"), ("0.3", "layer3.0"),
      ("0.99", "layer3.0"), ("1.0", "layer4.0")],
 )  # fmt: skip
-def test_a_share_is_the_first_stages_that_hold_no_more(share, last):
+def test_a_share_is_the_first_blocks_that_hold_no_more(share, last):
     """resnet10t: 26232, then 73984, 230144, 919040, 3673088 parameters (its summary)."""
     model = build_model("resnet10t", 1, SIZE)
     freeze(model, share)
-    stages = {"bn1": 26_232, "layer1.0": 73_984, "layer2.0": 230_144, "layer3.0": 919_040,
+    blocks = {"bn1": 26_232, "layer1.0": 73_984, "layer2.0": 230_144, "layer3.0": 919_040,
               "layer4.0": 3_673_088}  # fmt: skip
     held = 0
-    for name, size in stages.items():
+    for name, size in blocks.items():
         held += size
         if name == last:
             break
     part = frozen_part(model, share)
-    assert (part.parameters, part.total, part.last) == (held, sum(stages.values()) + 513, last)
-    assert held <= float(share) * sum(stages.values())
+    assert (part.parameters, part.total, part.last) == (held, sum(blocks.values()) + 513, last)
+    assert held <= float(share) * sum(blocks.values())
     assert f"{held:,} of 4,923,001 parameters" in str(part) and last in str(part)
 
 
@@ -129,8 +129,8 @@ def test_a_share_is_the_first_stages_that_hold_no_more(share, last):
     [
         ("layr2", "did you mean layer2"),
         ("blocks.3", "one of conv1, bn1, layer1.0, layer2.0, layer3.0, layer4.0)"),
-        ("head", "resnet10t has no such stage"),
-        ("0.001", "the first stage, conv1, holds 0.0053 of the backbone's parameters"),
+        ("head", "resnet10t has no such block"),
+        ("0.001", "the first block, conv1, holds 0.0053 of the backbone's parameters"),
     ],
 )
 def test_what_cannot_be_frozen(what, said):

@@ -1,4 +1,4 @@
-"""ImageNet files and other stages' weights: what is found, taken, left, refused."""
+"""ImageNet files: what is found, taken, left, refused."""
 
 import io
 import urllib.error
@@ -9,7 +9,6 @@ import torchvision
 from safetensors.torch import save_file
 
 from models import weight_files
-from models.pretrained import load_weights
 from models.quality_net import build_model
 from models.weight_files import find_local, read_state
 
@@ -78,21 +77,6 @@ def test_torchvision_files_load_exactly(tmp_path, name):
         f"torchvision:{name}", image_size=SIZE, pretrained=True, pretrained_dir=tmp_path
     )
     assert equal(model, state)
-
-
-@pytest.mark.parametrize("theirs", [False, True], ids=["ours", "torchvision's"])
-def test_a_network_that_asks_for_its_version(theirs):
-    """MNASNet's tensors are loaded only beside the version that torch notes with them."""
-    arch = "torchvision:mnasnet0_5"
-    given = (
-        imagenet_state("mnasnet0_5") if theirs else build_model(arch, image_size=SIZE).state_dict()
-    )
-    model = build_model(arch, image_size=SIZE)
-    load_weights(model, dict(given))
-    name = "layers.0.weight"
-    assert torch.equal(
-        model.backbone.state_dict()[name], given[name if theirs else f"backbone.{name}"]
-    )
 
 
 def test_auxiliary_classifiers_are_left(tmp_path):

@@ -32,21 +32,21 @@ def test_parameters_are_those_of_the_network(arch):
     assert summarize(arch, 3, (64, 64)).parameters == counted
 
 
-def test_stages_of_a_resnet():
+def test_blocks_of_a_resnet():
     summary = summarize("resnet18", num_classes=5, image_size=(64, 96))
-    shapes = {stage.name: stage.shape for stage in summary.stages}
+    shapes = {block.name: block.shape for block in summary.blocks}
     assert shapes["conv1"] == (1, 64, 32, 48)
     assert shapes["layer4.1"] == (1, 512, 2, 3)
     assert shapes["head"] == (1, 5)
-    assert sum(stage.parameters for stage in summary.stages) == summary.parameters
-    assert sum(stage.multiply_adds for stage in summary.stages) == summary.multiply_adds
-    head = summary.stages[-1]
+    assert sum(block.parameters for block in summary.blocks) == summary.parameters
+    assert sum(block.multiply_adds for block in summary.blocks) == summary.multiply_adds
+    head = summary.blocks[-1]
     assert (head.parameters, head.multiply_adds) == (512 * 5 + 5, 512 * 5)
 
 
 def test_equal_blocks_stand_in_one_row():
     summary = summarize("vit_tiny_patch16_224")
-    rows = {stage.name: stage for stage in summary.stages}
+    rows = {block.name: block for block in summary.blocks}
     assert rows["blocks.0-11"].parameters == 12 * 444_864
 
 
@@ -54,7 +54,7 @@ def test_the_table_is_aligned_and_complete():
     text = str(summarize("resnet18"))
     lines = text.splitlines()
     assert lines[0].startswith("resnet18 (timm's resnet18.a1_in1k), input 1 x 3 x 224 x 224")
-    assert lines[2].split() == ["stage", "parameters", "multiply-adds", "output", "shape"]
+    assert lines[2].split() == ["block", "parameters", "multiply-adds", "output", "shape"]
     assert lines[-1].split() == ["total", "11,177,025", "1.814", "G", "1", "x", "1"]
 
 

@@ -12,7 +12,7 @@ import torch
 
 h5py = pytest.importorskip("h5py", reason="h5py is not installed (requirements-keras.txt)")
 
-from models.keras.keras_import import Imported, read_keras  # noqa: E402
+from models.keras.importing import Imported, read_keras  # noqa: E402
 from tests.keras_files import Layers, mobilenet_layers, write_keras_2  # noqa: E402
 
 SIZE = (64, 64)

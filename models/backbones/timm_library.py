@@ -10,83 +10,77 @@ from typing import Any
 import timm
 from torch import Tensor, nn
 
-from models.backbone import Backbone, feature_count, make_without_data
-from models.sizes import SIZE_ERRORS
+from models.backbone import SIZE_ERRORS, Backbone, Library, feature_count, make_without_data
 from models.weight_files import HUB, RESOLVE
 
 # What timm's model files call the function that brings older weight files up to date.
 FILTERS = (
-    "checkpoint_filter_fn",
-    "_filter_fn",
-    "pretrained_filter_fn",
-    "_filter_torchvision_pretrained",
-)
+    "checkpoint_filter_fn", "_filter_fn", "pretrained_filter_fn", "_filter_torchvision_pretrained",
+)  # fmt: skip
 
 
-@lru_cache(maxsize=1)
-def names() -> frozenset[str]:
-    """Model names without tags."""
-    return frozenset(timm.list_models())
+class Timm(Library):
+    """The library as the registry sees it."""
+
+    title = "timm"
+
+    @lru_cache(maxsize=1)  # noqa: B019 - there is one of it
+    def names(self) -> frozenset[str]:
+        """Without tags."""
+        return frozenset(timm.list_models())
+
+    @lru_cache(maxsize=1)  # noqa: B019 - there is one of it
+    def tagged_names(self) -> frozenset[str]:
+        """Names with the tag of a set of weights, such as `resnet18.a1_in1k`."""
+        return frozenset(timm.list_models(pretrained=True))
+
+    def spell(self, name: str) -> str | None:
+        known = name in self.names() or ("." in name and name in self.tagged_names())
+        return name if known else None
+
+    def default_size(self, name: str) -> tuple[int, int]:
+        _, height, width = timm.models.get_pretrained_cfg(name).input_size
+        return height, width
+
+    def advprop_name(self, name: str) -> str:
+        """EfficientNets have them for the networks with TensorFlow's padding only, hence another
+        network.
+        """
+        advprop = _advprop_of(name)
+        if advprop not in self.tagged_names():
+            raise ValueError(f"--advprop: {name} has none: use --arch efficientnet_b0 (to b8)")
+        return advprop
+
+    def build(self, name: str, image_size: tuple[int, int]) -> Backbone:
+        options, features = _options_for(name, image_size)
+        module = timm.create_model(name, num_classes=0, **options)
+        config = module.pretrained_cfg
+        classifier = config.get("classifier") or ()
+        layers = (classifier,) if isinstance(classifier, str) else classifier
+        base = name.split(".")[0]
+        source = _source(config)
+        full = f"{config['architecture']}.{config['tag']}" if source and config["tag"] else name
+        has_advprop = _advprop_of(base) in self.tagged_names()
+        return Backbone(
+            module=module,
+            name=full,
+            features=features,
+            mean=tuple(config["mean"]),
+            std=tuple(config["std"]),
+            classifier=tuple(f"{layer}." for layer in layers),
+            adapt=_adapt,
+            source=source,
+            file_names=(full,) if "." in name else (base, full),
+            other_weights=_other_weights(base),
+            advprop=full.endswith(".ap_in1k") if has_advprop else None,
+        )
 
 
-@lru_cache(maxsize=1)
-def tagged_names() -> frozenset[str]:
-    """Names with the tag of a set of weights, such as `resnet18.a1_in1k`."""
-    return frozenset(timm.list_models(pretrained=True))
-
-
-def spell(name: str) -> str | None:
-    """The library's spelling of a lower-case underscore name, or None when it has no such model."""
-    return name if name in names() or ("." in name and name in tagged_names()) else None
-
-
-def advprop_name(name: str) -> str:
-    """The network of the AdvProp weights (Xie et al., CVPR 2020); ValueError but for EfficientNets.
-
-    They exist for the networks with TensorFlow's padding only, hence another network.
-    """
-    advprop = _advprop_of(name)
-    if advprop not in tagged_names():
-        raise ValueError(f"--advprop: {name} has none: use --arch efficientnet_b0 (to b8)")
-    return advprop
+LIBRARY = Timm()
 
 
 def _advprop_of(name: str) -> str:
     return f"tf_{name.split('.')[0].removeprefix('tf_')}.ap_in1k"
-
-
-def build(name: str, image_size: tuple[int, int]) -> Backbone:
-    """The model without its classifier, with random weights.
-
-    Raises the network's own error for an image size that it cannot take.
-    """
-    options, features = _options_for(name, image_size)
-    module = timm.create_model(name, num_classes=0, **options)
-    config = module.pretrained_cfg
-    classifier = config.get("classifier") or ()
-    layers = (classifier,) if isinstance(classifier, str) else classifier
-    base = name.split(".")[0]
-    source = _source(config)
-    full = f"{config['architecture']}.{config['tag']}" if source and config["tag"] else name
-    return Backbone(
-        module=module,
-        name=full,
-        features=features,
-        mean=tuple(config["mean"]),
-        std=tuple(config["std"]),
-        classifier=tuple(f"{layer}." for layer in layers),
-        adapt=_adapt,
-        source=source,
-        file_names=(full,) if "." in name else (base, full),
-        other_weights=_other_weights(base),
-        advprop=full.endswith(".ap_in1k") if _advprop_of(base) in tagged_names() else None,
-    )
-
-
-def default_size(name: str) -> tuple[int, int]:
-    """The (H, W) that the model was made for."""
-    _, height, width = timm.models.get_pretrained_cfg(name).input_size
-    return height, width
 
 
 def _source(config: dict[str, Any]) -> str | None:
@@ -97,7 +91,7 @@ def _source(config: dict[str, Any]) -> str | None:
 
 
 def _other_weights(base: str) -> str:
-    others = sorted(name for name in tagged_names() if name.split(".")[0].endswith(base))
+    others = sorted(name for name in LIBRARY.tagged_names() if name.split(".")[0].endswith(base))
     return f"use --arch {others[0]}" if others else "leave --pretrained out"
 
 
@@ -113,7 +107,7 @@ def _options_for(name: str, image_size: tuple[int, int]) -> tuple[dict[str, Any]
         try:
             make = partial(timm.create_model, name, num_classes=0, **options)
             module = make_without_data(make)
-            if image_size != default_size(name):  # a few were published at such a size
+            if image_size != LIBRARY.default_size(name):  # a few were published at such a size
                 _check_patches(module, image_size)
             return options, feature_count(module, image_size)
         except SIZE_ERRORS as error:

@@ -2,9 +2,10 @@
 
 import pytest
 import torch
+import torchvision
 
-from models.pretrained import load_weights
 from models.quality_net import build_model
+from models.trained_weights import load_weights
 
 SIZE = (64, 64)
 SMALL = "mobilenetv3_small_050"
@@ -93,3 +94,17 @@ def test_plain_weights_are_refused_by_an_advprop_network_and_the_other_way_round
     for model, source in ((plain, advprop), (advprop, plain)):
         with pytest.raises(ValueError, match="differ in --advprop"):
             load_weights(model, source.state_dict())
+
+
+@pytest.mark.parametrize("theirs", [False, True], ids=["ours", "torchvision's"])
+def test_a_network_that_asks_for_its_version(theirs):
+    """MNASNet's tensors are loaded only beside the version that torch notes with them."""
+    arch = "torchvision:mnasnet0_5"
+    source = torchvision.models.mnasnet0_5(weights=None) if theirs else build_model(arch, 1, SIZE)
+    given = source.state_dict()
+    model = build_model(arch, image_size=SIZE)
+    load_weights(model, dict(given))
+    name = "layers.0.weight"
+    assert torch.equal(
+        model.backbone.state_dict()[name], given[name if theirs else f"backbone.{name}"]
+    )

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from timm.layers import create_conv2d
 from torch import Tensor, nn
 
-from models.backbone import HALF, Backbone, feature_count
+from models.backbone import HALF, Backbone, Library, feature_count
 from models.backbones.nasnet_mobile import NASNetMobile
 
 BN_EPS = 1e-3
@@ -39,45 +39,27 @@ class PadEndConv2d(nn.Conv2d):
         return F.conv2d(x, self.weight, self.bias, self.stride, groups=self.groups)
 
 
-def names() -> frozenset[str]:
-    """Names of the networks, with their paddings."""
-    return frozenset([*MOBILENETS, *NASNETS])
+class KerasNetworks(Library):
+    """The networks of this file as the registry sees them."""
+
+    title = "keras"
+
+    def names(self) -> frozenset[str]:
+        return frozenset([*MOBILENETS, *NASNETS])
+
+    def build(self, name: str, image_size: tuple[int, int]) -> Backbone:
+        module = NASNetMobile(NASNETS[name]) if name in NASNETS else _mobilenet(*MOBILENETS[name])
+        features = feature_count(module, image_size)
+        return Backbone(module=module, name=name, features=features, mean=HALF, std=HALF)
 
 
-def spell(name: str) -> str | None:
-    """The name itself, or None when there is no such network."""
-    return name if name in names() else None
-
-
-def advprop_name(name: str) -> str:
-    """Always a ValueError: these have no AdvProp weights."""
-    raise ValueError(f"--advprop: keras's {name} has none: use --arch efficientnet_b0")
-
-
-def default_size(name: str) -> tuple[int, int]:
-    """The (H, W) that the model was made for."""
-    return 224, 224
-
-
-def build(name: str, image_size: tuple[int, int]) -> Backbone:
-    """The model without its classifier, with random weights.
-
-    Raises the network's own error for an image size that it cannot take.
-    """
-    module = NASNetMobile(NASNETS[name]) if name in NASNETS else _mobilenet(*MOBILENETS[name])
-    return Backbone(
-        module=module,
-        name=name,
-        features=feature_count(module, image_size),
-        mean=HALF,
-        std=HALF,
-    )
+LIBRARY = KerasNetworks()
 
 
 def _mobilenet(first: str, others: str) -> nn.Module:
     module = timm.create_model(MOBILENET, num_classes=0, bn_eps=BN_EPS)
     module.conv_stem = _padded(module.conv_stem, first)
-    for block in (block for stage in module.blocks for block in stage):
+    for block in (block for group in module.blocks for block in group):
         if block.conv_dw.stride != (1, 1):
             block.conv_dw = _padded(block.conv_dw, others)
     return module

@@ -7,54 +7,47 @@ from functools import lru_cache
 import torchvision
 from torch import Tensor, nn
 
-from models.backbone import HALF, IMAGENET_MEAN, IMAGENET_STD, Backbone, feature_count
+from models.backbone import HALF, IMAGENET_MEAN, IMAGENET_STD, Backbone, Library, feature_count
 
 # These two have auxiliary classifiers, which are left out, and were trained on pixels in [-1, 1].
 INCEPTION = ("googlenet", "inception_v3")
 AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
 
 
-@lru_cache(maxsize=1)
-def names() -> frozenset[str]:
-    """Names of the classification models (no segmentation, detection, video or quantised ones)."""
-    return frozenset(torchvision.models.list_models(module=torchvision.models))
+class Torchvision(Library):
+    """The library as the registry sees it."""
+
+    title = "torchvision"
+
+    @lru_cache(maxsize=1)  # noqa: B019 - there is one of it
+    def names(self) -> frozenset[str]:
+        """Of the classification models (no segmentation, detection, video or quantised ones)."""
+        return frozenset(torchvision.models.list_models(module=torchvision.models))
+
+    def default_size(self, name: str) -> tuple[int, int]:
+        return (299, 299) if name == "inception_v3" else (224, 224)
+
+    def build(self, name: str, image_size: tuple[int, int]) -> Backbone:
+        """Layers before the last one (VGG's, AlexNet's and MobileNetV3's fully connected ones)
+        stay, so that ImageNet weights load exactly.
+        """
+        module = torchvision.models.get_model(name, weights=None, **_options(name, image_size))
+        classifier = _drop_classifier(module)
+        half = name in INCEPTION
+        return Backbone(
+            module=module,
+            name=name,
+            features=feature_count(module, image_size),
+            mean=HALF if half else IMAGENET_MEAN,
+            std=HALF if half else IMAGENET_STD,
+            classifier=(*classifier, *AUXILIARY) if half else classifier,
+            adapt=_adapt,
+            source=torchvision.models.get_model_weights(name).DEFAULT.url,
+            file_names=(f"torchvision_{name}", name),
+        )
 
 
-def spell(name: str) -> str | None:
-    """The library's spelling of a lower-case underscore name, or None when it has no such model."""
-    return name if name in names() else None
-
-
-def advprop_name(name: str) -> str:
-    """Always a ValueError: torchvision has no AdvProp weights."""
-    raise ValueError(f"--advprop: torchvision's {name} has none: use --arch efficientnet_b0")
-
-
-def build(name: str, image_size: tuple[int, int]) -> Backbone:
-    """The model without its last classifier layer, with random weights.
-
-    Layers before the last one (VGG's, AlexNet's and MobileNetV3's fully connected ones) stay, so
-    ImageNet weights load exactly. Raises the network's own error for a size that it cannot take.
-    """
-    module = torchvision.models.get_model(name, weights=None, **_options(name, image_size))
-    classifier = _drop_classifier(module)
-    half = name in INCEPTION
-    return Backbone(
-        module=module,
-        name=name,
-        features=feature_count(module, image_size),
-        mean=HALF if half else IMAGENET_MEAN,
-        std=HALF if half else IMAGENET_STD,
-        classifier=(*classifier, *AUXILIARY) if half else classifier,
-        adapt=_adapt,
-        source=torchvision.models.get_model_weights(name).DEFAULT.url,
-        file_names=(f"torchvision_{name}", name),
-    )
-
-
-def default_size(name: str) -> tuple[int, int]:
-    """The (H, W) that the model was made for."""
-    return (299, 299) if name == "inception_v3" else (224, 224)
+LIBRARY = Torchvision()
 
 
 def _options(name: str, image_size: tuple[int, int]) -> dict[str, object]:

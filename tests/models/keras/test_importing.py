@@ -12,7 +12,7 @@ import torch
 
 pytest.importorskip("h5py", reason="h5py is not installed (requirements-keras.txt)")
 
-from models.keras.keras_import import Imported, read_keras  # noqa: E402
+from models.keras.importing import Imported, read_keras  # noqa: E402
 from models.quality_net import build_model  # noqa: E402
 from tests import keras_networks as networks  # noqa: E402
 from tests.keras_files import as_keras_2, write_keras_2  # noqa: E402

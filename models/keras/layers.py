@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from models.backbones.keras_backbones import MOBILENET, MOBILENETS, NASNET, NASNETS
+from models.backbones.keras_networks import MOBILENET, MOBILENETS, NASNET, NASNETS
 from models.backbones.nasnet_mobile import HalveAndProject, ReductionCell
-from models.keras.keras_files import KerasFile, KerasFileError
+from models.keras.files import KerasFile, KerasFileError
 
 INCEPTION_RESNET = "inception_resnet_v2"
 
@@ -72,7 +72,7 @@ def _norm(names: str | tuple[str, ...], ours: str, scale: bool = True) -> Layer:
 def _mobilenet(module: nn.Module, file: KerasFile) -> Iterator[Layer]:
     yield _conv("conv1", "conv_stem")
     yield _norm("conv1_bn", "bn1")
-    blocks = [f"blocks.{i}.{j}" for i, stage in enumerate(module.blocks) for j in range(len(stage))]
+    blocks = [f"blocks.{i}.{j}" for i, group in enumerate(module.blocks) for j in range(len(group))]
     for number, ours in enumerate(blocks, start=1):
         yield _depthwise(f"conv_dw_{number}", f"{ours}.conv_dw")
         yield _norm(f"conv_dw_{number}_bn", f"{ours}.bn1")

@@ -15,15 +15,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.backbone import Backbone
-from models.keras.keras_files import KerasFile, KerasFileError, KerasTensor, open_keras
-from models.keras.keras_layers import NETWORKS, Layer, Network, Part
-from models.quality_net import build_backbone
-from models.registry import adapter, canonical_name, resolve
+from models.backbone import COUNTER, Backbone
+from models.keras.files import KerasFile, KerasFileError, KerasTensor, open_keras
+from models.keras.layers import NETWORKS, Layer, Network, Part
+from models.registry import canonical_name, resolve
+from models.sizes import build_backbone
+from utils.text import some_of
 
 MOST_BINS = 100  # a head of more is a classifier's
-COUNTER = "num_batches_tracked"
-SHOWN = 3  # names in an error before "and N more"
 # The head's Dense layer: (F, K) -> (K, F).
 HEAD = (
     Part(("kernel",), "heads.quality.fc.weight", (1, 0)),
@@ -73,7 +72,7 @@ def read_keras(path: Path, arch: str | None, image_size: tuple[int, int]) -> Imp
             doubt = "" if asked == variant else f", though the file looks like {variant} ({note})"
             variant, note = asked, f"as --arch says{doubt}"
         full = network.archs[variants.index(variant)]
-        backbone = _backbone(full, image_size)
+        backbone = build_backbone(full, image_size, without_data=True)
         layers = list(network.layers(backbone.module, file))
         taken = _match(layers, file, full)
         bins = _match_head(taken, file, backbone)
@@ -88,11 +87,6 @@ def read_keras(path: Path, arch: str | None, image_size: tuple[int, int]) -> Imp
     return Imported(full.removeprefix("timm:"), note, bins, state, sources, ones)
 
 
-def _backbone(full: str, image_size: tuple[int, int]) -> Backbone:
-    library, name = resolve(full)
-    return build_backbone(adapter(library), name, image_size, without_data=True)
-
-
 Taken = dict[str, tuple[KerasTensor, Part]]  # by our name in a QualityNet
 
 
@@ -102,7 +96,7 @@ def _network(file: KerasFile, arch: str | None) -> tuple[str, Network]:
     known = ", ".join(NETWORKS)
     if arch is None:
         if not found:
-            shown = ", ".join(sorted(file.layers)[:SHOWN])
+            shown = ", ".join(sorted(file.layers)[:3])
             raise KerasFileError(f"none of {known}: it has the layers {shown}, ...")
         return found[0], NETWORKS[found[0]]
     name = canonical_name(arch)
@@ -115,8 +109,12 @@ def _network(file: KerasFile, arch: str | None) -> tuple[str, Network]:
         base = owners[0]
     sign = NETWORKS[base].sign
     if sign not in file.layers:
-        near = difflib.get_close_matches(sign, file.layers, n=SHOWN, cutoff=0.4)
-        hint = f"it is of {found[0]}: pass --arch {found[0]}" if found else f"it has {_list(near)}"
+        near = difflib.get_close_matches(sign, file.layers, n=3, cutoff=0.4)
+        hint = (
+            f"it is of {found[0]}: pass --arch {found[0]}"
+            if found
+            else f"it has {some_of(near, 3)}"
+        )
         raise KerasFileError(f"not of {base}: no layer {sign} in it: {hint}")
     return name, NETWORKS[base]
 
@@ -133,9 +131,9 @@ def _match(layers: list[Layer], file: KerasFile, arch: str) -> Taken:
         for part, tensor in _pair(layer.parts, file.layers.pop(name)):
             taken[f"backbone.{part.ours}"] = tensor, part
     if lacking:
-        near = difflib.get_close_matches(lacking[0], file.layers, n=SHOWN)
-        hint = f" (it has {_list(near)})" if near else ""
-        raise KerasFileError(f"lacks {len(lacking)} layers of {arch}: {_list(lacking)}{hint}")
+        near = difflib.get_close_matches(lacking[0], file.layers, n=3)
+        hint = f" (it has {some_of(near, 3)})" if near else ""
+        raise KerasFileError(f"lacks {len(lacking)} layers of {arch}: {some_of(lacking, 3)}{hint}")
     return taken
 
 
@@ -163,7 +161,9 @@ def _match_head(taken: Taken, file: KerasFile, backbone: Backbone) -> int:
             taken[part.ours] = tensor, part
     left = [tensor.name for tensors in file.layers.values() for tensor in tensors]
     if left:
-        raise KerasFileError(f"{len(left)} tensors have no place in the network: {_list(left)}")
+        raise KerasFileError(
+            f"{len(left)} tensors have no place in the network: {some_of(left, 3)}"
+        )
     if len(dense) != 1:
         raise KerasFileError(
             "no Dense layer on top, which makes the histogram: import a whole network"
@@ -189,7 +189,7 @@ def _check_shapes(taken: Taken, backbone: Backbone, bins: int) -> None:
         if tensor.shape != wanted:
             wrong.append(f"{tensor.name} {tensor.shape} instead of {wanted}")
     if wrong:
-        raise KerasFileError(f"{len(wrong)} tensors of another shape: {_list(wrong)}")
+        raise KerasFileError(f"{len(wrong)} tensors of another shape: {some_of(wrong, 3)}")
 
 
 def _read(tensor: KerasTensor, part: Part) -> Tensor:
@@ -197,8 +197,3 @@ def _read(tensor: KerasTensor, part: Part) -> Tensor:
     if not np.isfinite(values).all():
         raise KerasFileError(f"{tensor.name} holds values that are not finite")
     return torch.from_numpy(np.ascontiguousarray(values.transpose(part.axes)))
-
-
-def _list(names: list[str]) -> str:
-    rest = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + rest
