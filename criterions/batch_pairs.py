@@ -22,9 +22,8 @@ BLOCK = 1024  # rows: with 10,000 images some 10 million pairs at a time
 Pairs = tuple[torch.Tensor, torch.Tensor]
 
 
-def _blocks(count: int, block: int) -> Iterator[range]:
-    for start in range(0, count, block):
-        yield range(start, min(start + block, count))
+def _blocks(count: int, block: int) -> Iterator[slice]:
+    return (slice(start, start + block) for start in range(0, count, block))
 
 
 def _check(scores: torch.Tensor, name: str, values: torch.Tensor) -> None:
@@ -32,7 +31,7 @@ def _check(scores: torch.Tensor, name: str, values: torch.Tensor) -> None:
     require_same_shape("scores", scores, name, values)
 
 
-def _pairs(wanted: torch.Tensor, rows: range) -> Pairs:
+def _pairs(wanted: torch.Tensor, rows: slice) -> Pairs:
     """int64 (P,), (P,): where `wanted` (rows, N) is true, its rows counted from rows.start."""
     row, column = wanted.nonzero(as_tuple=True)
     return row + rows.start, column
@@ -64,7 +63,7 @@ def order_loss(
     apart = TIE * voted.abs().amax() if len(voted) else 0.0
     total, count = scores.sum() * 0, 0  # in the graph, also where no pair follows
     for rows in _blocks(len(voted), block):
-        lead = voted[rows.start : rows.stop, None] - voted[None, :]  # (rows, N)
+        lead = voted[rows, None] - voted[None, :]  # (rows, N)
         better, worse = _pairs(lead > apart, rows)
         if len(better):
             margin = share * lead[better - rows.start, worse]
@@ -92,9 +91,8 @@ def bucket_loss(scores: torch.Tensor, bucket: torch.Tensor, block: int = BLOCK) 
     place = torch.arange(len(bucket), device=bucket.device)
     total, count = {True: scores.sum() * 0, False: scores.sum() * 0}, {True: 0, False: 0}
     for rows in _blocks(len(bucket), block):
-        here = slice(rows.start, rows.stop)
-        later = place[here, None] < place[None, :]  # (rows, N): each pair once
-        equal = bucket[here, None] == bucket[None, :]
+        later = place[rows, None] < place[None, :]  # (rows, N): each pair once
+        equal = bucket[rows, None] == bucket[None, :]
         for kind in (True, False):
             first, second = _pairs(later & (equal == kind), rows)
             if len(first):
@@ -119,9 +117,6 @@ class OrderLoss(nn.Module):
         bins = torch.arange(1, probs.shape[1] + 1, device=probs.device, dtype=probs.dtype)
         voted = (probs * bins).sum(dim=1)  # (N,): no matrix product, which autocast would round
         return order_loss(prediction.scores, voted, self.share)
-
-    def extra_repr(self) -> str:
-        return f"share={self.share}"
 
 
 class BucketLoss(nn.Module):

@@ -10,6 +10,7 @@ from torch import nn
 from criterions.inputs import (
     Prediction,
     at_least_float32,
+    require_margin,
     require_positions,
     require_same_shape,
     require_target,
@@ -17,14 +18,6 @@ from criterions.inputs import (
 )
 
 MARGIN = 1.0  # of the recipe: a distance of half of it is where "same" ends
-
-
-def _check_margin(margin: float) -> None:
-    if not 0 < margin < float("inf"):
-        raise ValueError(
-            f"margin {margin}: must be finite and above 0, because with a margin of 0 "
-            "the same score for every image is already optimal"
-        )
 
 
 def contrastive_loss(
@@ -57,7 +50,7 @@ def contrastive_loss(
     require_same_shape("same", same, "first", first)
     if same.dtype != torch.bool:
         raise ValueError(f"same: {same.dtype} where bool is wanted")
-    _check_margin(margin)
+    require_margin(margin)
     scores = at_least_float32(scores)
     distance = (scores[first] - scores[second]).abs()  # (P,)
     apart = torch.relu(margin - distance)
@@ -69,7 +62,7 @@ class ContrastiveLoss(nn.Module):
 
     def __init__(self, margin: float = MARGIN) -> None:
         super().__init__()
-        _check_margin(margin)
+        require_margin(margin)
         self.margin = margin
 
     def forward(self, prediction: Prediction, targets: dict[str, torch.Tensor]) -> torch.Tensor:
@@ -77,6 +70,3 @@ class ContrastiveLoss(nn.Module):
         names = ("first", "second", "same")
         first, second, same = (require_target(targets, name, "siamese") for name in names)
         return contrastive_loss(prediction.scores, first, second, same, self.margin)
-
-    def extra_repr(self) -> str:
-        return f"margin={self.margin}"

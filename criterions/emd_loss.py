@@ -66,6 +66,3 @@ class EMDLoss(nn.Module):
     def forward(self, prediction: Prediction, targets: dict[str, torch.Tensor]) -> torch.Tensor:
         """Targets: `probs` (N, K). Returns ()."""
         return emd_loss(prediction.logits, require_target(targets, "probs", "emd"), self.r)
-
-    def extra_repr(self) -> str:
-        return f"r={self.r}"

@@ -31,6 +31,3 @@ class JointLoss(nn.Module):
         return torch.stack(
             [weight * loss for weight, loss in zip(self.weights, losses, strict=True)]
         ).sum()
-
-    def extra_repr(self) -> str:
-        return f"weights={self.weights}"

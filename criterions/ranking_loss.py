@@ -8,23 +8,12 @@ from torch import nn
 from criterions.inputs import (
     Prediction,
     at_least_float32,
+    require_margin,
     require_positions,
     require_same_shape,
     require_target,
     require_vector,
 )
-
-
-def _check_margin(margin: float | torch.Tensor) -> None:
-    if isinstance(margin, torch.Tensor):
-        positive = bool((margin > 0).all()) and bool(margin.isfinite().all())
-    else:
-        positive = 0 < margin < float("inf")
-    if not positive:
-        raise ValueError(
-            f"margin {margin}: must be finite and above 0, because with a margin of 0 "
-            "the same score for every image is already optimal"
-        )
 
 
 def _check_share(share: float) -> None:
@@ -61,7 +50,7 @@ def ranking_loss(
     require_positions({"better": better, "worse": worse})
     if isinstance(margin, torch.Tensor) and margin.ndim > 0:
         require_same_shape("margin", margin, "better", better)
-    _check_margin(margin)
+    require_margin(margin)
     _check_share(hard_share)
     scores = at_least_float32(scores)
     gap = scores[better] - scores[worse]  # (P,)
@@ -78,7 +67,7 @@ class RankingLoss(nn.Module):
 
     def __init__(self, margin: float, hard_share: float = 1.0) -> None:
         super().__init__()
-        _check_margin(margin)
+        require_margin(margin)
         _check_share(hard_share)
         self.margin, self.hard_share = margin, hard_share
 
@@ -88,6 +77,3 @@ class RankingLoss(nn.Module):
         worse = require_target(targets, "worse", "rank")
         margin = targets.get("margin", self.margin)
         return ranking_loss(prediction.scores, better, worse, margin, self.hard_share)
-
-    def extra_repr(self) -> str:
-        return f"margin={self.margin}, hard_share={self.hard_share:g}"

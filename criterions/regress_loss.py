@@ -17,20 +17,11 @@ from criterions.inputs import (
     require_vector,
 )
 
-
-def _l1(error: torch.Tensor) -> torch.Tensor:
-    return error.abs().mean()
-
-
-def _l2(error: torch.Tensor) -> torch.Tensor:
-    return error.square().mean()
-
-
-def _huber(error: torch.Tensor) -> torch.Tensor:
-    return F.huber_loss(error, torch.zeros_like(error), delta=1.0)
-
-
-KINDS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {"l1": _l1, "l2": _l2, "huber": _huber}
+KINDS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "l1": lambda error: error.abs().mean(),
+    "l2": lambda error: error.square().mean(),
+    "huber": lambda error: F.huber_loss(error, torch.zeros_like(error), delta=1.0),
+}
 
 
 def _check_settings(kind: str, scale: float) -> None:
@@ -80,6 +71,3 @@ class RegressLoss(nn.Module):
         """Targets: `mos` (N,). Returns ()."""
         mos = require_target(targets, "mos", "regress")
         return regress_loss(prediction.scores, mos, self.kind, self.scale)
-
-    def extra_repr(self) -> str:
-        return f"kind={self.kind!r}, scale={self.scale}"

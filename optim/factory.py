@@ -15,28 +15,14 @@ from optim.param_groups import param_groups
 Groups = list[dict[str, Any]]
 
 
-def _sgd(groups: Groups, lr: float, momentum: float) -> torch.optim.Optimizer:
-    return torch.optim.SGD(groups, lr=lr, momentum=momentum, nesterov=momentum > 0)
-
-
-def _adam(groups: Groups, lr: float, momentum: float) -> torch.optim.Optimizer:
-    return torch.optim.Adam(groups, lr=lr)
-
-
-def _adamw(groups: Groups, lr: float, momentum: float) -> torch.optim.Optimizer:
-    return torch.optim.AdamW(groups, lr=lr)
-
-
-def _radam(groups: Groups, lr: float, momentum: float) -> torch.optim.Optimizer:
-    return torch.optim.RAdam(groups, lr=lr)
-
-
 # Listed without importing timm, so that the help of the command line stays quick.
 OPTIMIZERS: dict[str, Callable[[Groups, float, float], torch.optim.Optimizer]] = {
-    "sgd": _sgd,
-    "adam": _adam,
-    "adamw": _adamw,
-    "radam": _radam,
+    "sgd": lambda groups, lr, momentum: torch.optim.SGD(
+        groups, lr=lr, momentum=momentum, nesterov=momentum > 0
+    ),
+    "adam": lambda groups, lr, _momentum: torch.optim.Adam(groups, lr=lr),
+    "adamw": lambda groups, lr, _momentum: torch.optim.AdamW(groups, lr=lr),
+    "radam": lambda groups, lr, _momentum: torch.optim.RAdam(groups, lr=lr),
 }
 
 

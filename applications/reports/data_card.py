@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ def data_card(
     """Everything as JSON can hold it. files: split -> file name -> (kind of its lines, text)."""
     data_set = DATA_SETS[name]
     records = [record for members in splits.values() for record in members]
-    card = {
+    return {
         "format": 1,
         "name": name,
         "title": data_set.title,
@@ -49,33 +49,36 @@ def data_card(
         "split": "drawn (--random_split)" if config.random_split else data_set.split,
         "seed": config.seed,
         "rated": {"found": sum(r.mos is not None for r in records), "published": data_set.rated},
-        "splits": {split: _figures(members) for split, members in splits.items()},
+        "splits": {split: _numbers(members) for split, members in splits.items()},
         "distortions": _distortions(records),
         "files": {
-            f"{split}/{file}": _file(file, kind, text)
+            f"{split}/{file}": {
+                "kind": kind,
+                "lines": text.count("\n") - (file in _TABLES),
+                "sha256": hashlib.sha256(text.encode("utf-8")).hexdigest(),
+            }
             for split, contents in files.items()
             for file, (kind, text) in contents.items()
         },
         "left_out": dict(reading.dropped),
-        "missing": _names(reading.missing),
-        "surplus": _names(reading.surplus),
+        "missing": {"count": len(reading.missing), "names": reading.missing},
+        "surplus": {"count": len(reading.surplus), "names": reading.surplus},
         "notes": [*reading.notes, *_outside(data_set.scale, records)],
     }
-    return card
 
 
-def _figures(members: Sequence[Record]) -> dict[str, Any]:
+def _numbers(members: Sequence[Record]) -> dict[str, Any]:
     """Counts of a split, and lowest, mean and highest of what is known."""
-    found: dict[str, Any] = {
-        "contents": len({record.content for record in members}),
-        "images": len(members),
-    }
+    contents = {record.content for record in members}
+    found: dict[str, Any] = {"contents": len(contents), "images": len(members)}
     for name in ("mos", "std", "votes"):
-        values = [value for r in members if (value := getattr(r, name)) is not None]
-        if values:
-            mean = sum(values) / len(values)
-            known = {"images": len(values), "lowest": min(values), "mean": mean}
-            found[name] = {**known, "highest": max(values)}
+        if values := [value for r in members if (value := getattr(r, name)) is not None]:
+            found[name] = {
+                "images": len(values),
+                "lowest": min(values),
+                "mean": sum(values) / len(values),
+                "highest": max(values),
+            }
     return found
 
 
@@ -83,26 +86,19 @@ def _distortions(records: Sequence[Record]) -> dict[str, dict[str, Any]]:
     """Of each distortion: images, levels, and how often the scores have the order of the levels,
     and contradict it.
     """
-    below = [record for record in records if record.distortion and record.level != 0]
-    counts = Counter(record.distortion for record in below)
+    below: dict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        if record.distortion and record.level != 0:
+            below[record.distortion].append(record)
     agreed = agreement(records)
     found = {}
-    for name in sorted(counts):
-        levels = {r.level for r in below if r.distortion == name and r.level is not None}
-        found[name] = {"images": counts[name], "levels": sorted(levels)}
+    for name, members in sorted(below.items()):
+        levels = {record.level for record in members if record.level is not None}
+        found[name] = {"images": len(members), "levels": sorted(levels)}
         if name in agreed:
             found[name]["order_agrees"] = round(agreed[name][0], 4)
             found[name]["order_contradicted"] = round(agreed[name][1], 4)
     return found
-
-
-def _file(file: str, kind: str, text: str) -> dict[str, Any]:
-    digest = hashlib.sha256(text.encode("utf-8")).hexdigest()
-    return {"kind": kind, "lines": text.count("\n") - (file in _TABLES), "sha256": digest}
-
-
-def _names(names: Sequence[str]) -> dict[str, Any]:
-    return {"count": len(names), "names": list(names)}
 
 
 def _outside(scale: tuple[float, float] | None, records: Sequence[Record]) -> list[str]:
@@ -119,10 +115,10 @@ def summary(card: Mapping[str, Any]) -> str:
     found, published = card["rated"]["found"], card["rated"]["published"]
     lines = [f"{card['title']}: {found} rated images" + (f" of {published}" if published else "")]
     lines.append(f"{'split':6} {'contents':>9} {'images':>8} {'rated':>8}  scores")
-    for split, figures in card["splits"].items():
-        mos = figures.get("mos", {"images": 0})
+    for split, numbers in card["splits"].items():
+        mos = numbers.get("mos", {"images": 0})
         scores = f"{mos['lowest']:g} to {mos['highest']:g}" if mos["images"] else "none"
-        counts = f"{figures['contents']:9} {figures['images']:8} {mos['images']:8}"
+        counts = f"{numbers['contents']:9} {numbers['images']:8} {mos['images']:8}"
         lines.append(f"{split:6} {counts}  {scores}")
     lines += [f"{file}: {x['lines']} {x['kind']}" for file, x in card["files"].items()]
     return "\n".join(lines + _problems(card))
@@ -132,11 +128,11 @@ def _problems(card: Mapping[str, Any]) -> list[str]:
     lines = []
     what = {"missing": "image(s) of the list are missing", "surplus": "image(s) stand in no list"}
     for key, words in what.items():
-        names = card[key]["names"][:SHOWN]
+        count, names = card[key]["count"], card[key]["names"][:SHOWN]
         if names:
-            lines += [f"{card[key]['count']} {words}:", *(f"  {name}" for name in names)]
-        if card[key]["count"] > len(names):
-            lines.append(f"  ... and {card[key]['count'] - len(names)} more, named in card.json")
+            lines += [f"{count} {words}:", *(f"  {name}" for name in names)]
+        if count > len(names):
+            lines.append(f"  ... and {count - len(names)} more, named in card.json")
     lines += [f"left out: {count} ({reason})" for reason, count in card["left_out"].items()]
     return lines + [f"note: {note}" for note in card["notes"]]
 
@@ -146,39 +142,27 @@ def markdown(card: Mapping[str, Any]) -> str:
     facts = ("paper", "licence", "source", "images", "scores", "std", "split", "seed")
     parts = [f"# {card['title']}", "\n".join(f"- {fact}: {card[fact]}" for fact in facts)]
     rows = []
-    for split, figures in card["splits"].items():
-        mos = figures.get("mos", {})
+    for split, numbers in card["splits"].items():
+        mos = numbers.get("mos", {})
         ends = [f"{mos[key]:.4g}" if mos else "" for key in ("lowest", "mean", "highest")]
-        rows.append([split, figures["contents"], figures["images"], mos.get("images", 0), *ends])
-    heads = ("split", "contents", "images", "rated", "lowest", "mean", "highest")
-    parts += ["## Splits", _table(heads, rows)]
+        rows.append([split, numbers["contents"], numbers["images"], mos.get("images", 0), *ends])
+    parts += ["## Splits", _table("split,contents,images,rated,lowest,mean,highest", rows)]
     if card["distortions"]:
-        rows = [
-            [
-                name,
-                x["images"],
-                " ".join(map(str, x["levels"])),
-                x.get("order_agrees", ""),
-                x.get("order_contradicted", ""),
-            ]  # fmt: skip
-            for name, x in card["distortions"].items()
-        ]
-        columns = (
-            "distortion",
-            "images",
-            "levels",
-            "scores have the levels' order",
-            "contradict it",
-        )
+        rows = []
+        for name, x in card["distortions"].items():
+            order = [x.get(key, "") for key in ("order_agrees", "order_contradicted")]
+            rows.append([name, x["images"], " ".join(map(str, x["levels"])), *order])
+        columns = "distortion,images,levels,scores have the levels' order,contradict it"
         parts += ["## Distortions", _table(columns, rows)]
     rows = [[file, x["kind"], x["lines"], x["sha256"]] for file, x in card["files"].items()]
-    parts += ["## Files", _table(("file", "holds", "lines", "SHA-256"), rows)]
+    parts += ["## Files", _table("file,holds,lines,SHA-256", rows)]
     if problems := _problems(card):
         parts += ["## Missing, left out, notes", "\n".join(f"    {line}" for line in problems)]
     return "\n\n".join(parts) + "\n"
 
 
-def _table(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+def _table(columns: str, rows: Sequence[Sequence[Any]]) -> str:
+    heads = columns.split(",")
     lines = [heads, ["---"] * len(heads), *rows]
     cells = ([str(cell).replace("|", "\\|") for cell in line] for line in lines)
     return "\n".join(f"| {' | '.join(line)} |" for line in cells)

@@ -37,10 +37,8 @@ def files_of(
     ordered = _pairs(main, names)
     rated = bool(found["label.txt"][1])
     found["label_rank.txt" if rated else "label.txt"] = ("pairs", ordered)
-    if std_of_mean:
-        found[SPREAD_FILE] = ("standard errors", _errors(records, names))
-    else:
-        found[SPREAD_FILE] = ("standard deviations", _deviations(records, names))
+    kind = "standard errors" if std_of_mean else "standard deviations"
+    found[SPREAD_FILE] = (kind, _spread(records, names, std_of_mean))
     found[LEVELS_FILE] = ("levels", _levels(records, names))
     return {name: content for name, content in found.items() if content[1]}
 
@@ -64,33 +62,22 @@ def _pairs(records: Sequence[Record], names: Names) -> str:
     return "".join(f"{names[a.path]},{names[b.path]}\n" for a, b in pairs(records))
 
 
-def _deviations(records: Iterable[Record], names: Names) -> str:
+def _spread(records: Iterable[Record], names: Names, of_mean: bool) -> str:
     known = [r for r in records if r.mos is not None and r.std is not None]
-    return _table(
-        SPREAD_COLUMNS,
-        ((names[r.path], f"{r.std:.9g}", "" if r.votes is None else r.votes) for r in known),
-    )
-
-
-def _errors(records: Iterable[Record], names: Names) -> str:
-    known = [r for r in records if r.mos is not None and r.std is not None]
-    return _table(ERROR_COLUMNS, ((names[r.path], f"{r.std:.9g}") for r in known))
+    rows = [(names[r.path], f"{r.std:.9g}", r.votes) for r in known]
+    if of_mean:
+        return _table(ERROR_COLUMNS, [row[:2] for row in rows])
+    return _table(SPREAD_COLUMNS, rows)
 
 
 def _levels(records: Iterable[Record], names: Names) -> str:
     known = [r for r in records if r.reference_id]
-    return _table(
-        LEVELS_COLUMNS,
-        (
-            (names[r.path], r.reference_id, r.distortion, "" if r.level is None else r.level)
-            for r in known
-        ),
-    )
+    rows = [(names[r.path], r.reference_id, r.distortion, r.level) for r in known]
+    return _table(LEVELS_COLUMNS, rows)
 
 
-def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Nothing where there are no rows."""
+def _table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """Nothing where there are no rows; a cell of None is empty."""
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerows(rows)
-    return f"{','.join(header)}\n{text.getvalue()}" if text.getvalue() else ""
+    csv.writer(text, lineterminator="\n").writerows([header, *rows])
+    return text.getvalue() if rows else ""

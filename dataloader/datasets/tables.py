@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from utils.files import reading as read_file
+from utils.flag_types import is_number
 from utils.text import cut, quoted
 
 
@@ -32,7 +33,7 @@ def columns(file: Path, count: int, header: bool = False) -> Iterator[tuple[str,
     """
     for line, text in lines(file):
         fields, place = text.split(), f"{file}:{line}"
-        if header and line == 1 and not _is_number(fields[min(1, len(fields) - 1)]):
+        if header and line == 1 and not is_number(fields[min(1, len(fields) - 1)]):
             continue
         if len(fields) != count:
             raise ValueError(
@@ -148,16 +149,9 @@ def number(place: str, text: Any) -> float:
 
 
 def same_length(file: Path, found: int, expected: int, what: str) -> None:
+    """ValueError unless a list has as many entries as it should have."""
     if found != expected:
         raise ValueError(f"{file}: {found} entries where {expected} are expected ({what})")
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _text(file: Path) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +16,8 @@ from dataloader.datasets.records import Reading, Record
 from dataloader.datasets.source_tree import SourceTree
 from dataloader.datasets.table import DATA_SETS, data_set_name
 from tests import data_set_trees as trees
+
+WATERLOO = "exploration_database_and_code"
 
 
 def read(name: str, root: Path) -> Reading:
@@ -28,43 +32,98 @@ def clean(found: Reading) -> bool:
     return not found.missing and not found.surplus and not found.dropped
 
 
-def test_tid2013_finds_files_in_another_case_and_orders_only_severities(tmp_path: Path) -> None:
-    found = read("tid2013", trees.tid(tmp_path))
+def of(**known: Any) -> dict[str, Any]:
+    return known
+
+
+# name: (tree, number of records, what some of them hold); nothing is missing, surplus or dropped.
+WHOLE: dict[str, tuple[Callable[[Path], Path], int, dict[str, dict[str, Any]]]] = {
+    "tid2013": (trees.tid, 5 * 5 * 3 + 5, {
+        "distorted_images/i02_11_3.bmp":  # I02_11_3.BMP in the list
+            of(mos=1.88, std=0.13, reference_id="I02", distortion="11 JPEG2000", level=3),
+        "reference_images/i25.bmp": of(reference_id="I25", distortion="none", level=0),
+        "reference_images/I01.BMP": of(reference_id="I01", distortion="none", level=0),
+    }),
+    "tid2008": (lambda root: trees.tid(root, (1, 17), levels=4), 5 * 2 * 4 + 5, {}),
+    "mlive": (trees.mlive, 3 * 30 + 3, {  # though each part has a copy of the three
+        "To_Release/Part 1/blurjpeg/cows_blur2.bmp":
+            of(mos=60, reference_id="cows", distortion="part 1 blur", level=2),
+        "To_Release/Part_2/blurnoise/cows_blur2.bmp":
+            of(mos=59, reference_id="cows", distortion="part 2 blur", level=2),
+        "To_Release/Part_2/blurnoise/cows_blur2_noise3.bmp":
+            of(mos=38, reference_id="cows", distortion="part 2 blur2+noise", level=3),
+    }),
+    "waterloo": (trees.waterloo, 10 * 21, {
+        f"{WATERLOO}/JP2K/JP2K4/00003.jp2":
+            of(reference_id="00003", distortion="JPEG2000", level=4, split="train"),
+        f"{WATERLOO}/pristine_images/00008.bmp":
+            of(reference_id="00008", distortion="none", level=0, split="train"),
+        f"{WATERLOO}/pristine_images/00009.bmp":
+            of(reference_id="00009", distortion="none", level=0, split="test"),
+    }),
+    "kadid10k": (trees.kadid, 4 * 12 + 4, {
+        "images/I02_01_01.png": of(
+            mos=4.5, std=0.496, reference_id="I02", distortion="01 Gaussian blur", level=1),
+        "images/I02_01_03.png": of(
+            mos=2.5, std=0.496, reference_id="I02", distortion="01 Gaussian blur", level=3),
+    }),
+    "koniq10k": (trees.koniq, 10, {  # the smaller images are the same ones
+        "1024x768/10007.jpg": of(
+            mos=77.5, votes=105, counts=(0.0, 0.0, 0.25, 0.65, 0.1), split="val"),
+    }),
+    "spaq": (trees.spaq, 10, {"Dataset/TestImage/00010 (2).jpg": of(mos=85.25)}),
+    "biq2021": (trees.biq, 12, {
+        "Images/ss02 (1).jpg": of(mos=0.11, split="train"),
+        "Images/ss03 (11).jpg": of(mos=0.21, split="test"),
+    }),
+    "agiqa3k": (trees.agiqa, 15, {
+        "sd1.5_lowstep_002.jpg": of(
+            mos=2.0, std=0.25, distortion="sd1.5", reference_id="a cat, number 2, on a mat"),
+    }),
+    "cid2013": (trees.cid, 12, {
+        "IS4/co2/IS_IV_C02_D01.jpg": of(mos=42, reference_id="IS_IV C02", group="IS_IV"),
+    }),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_a_whole_tree_and_what_some_of_its_images_hold(tmp_path: Path, name: str) -> None:
+    make, count, expected = WHOLE[name]
+    if name in ("spaq", "cid2013"):
+        pytest.importorskip("openpyxl")
+    found = read(name, make(tmp_path))
     records = named(found)
-    assert clean(found) and len(records) == 5 * 5 * 3 + 5
-    one = records["distorted_images/i02_11_3.bmp"]  # I02_11_3.BMP in the list
-    assert one == Record(
-        path="distorted_images/i02_11_3.bmp", mos=1.88, std=0.13, reference_id="I02",
-        distortion="11 JPEG2000", level=3,
-    )  # fmt: skip
-    by_type = {r.distortion[:2]: {x.level for x in records.values() if x.distortion == r.distortion}
-               for r in records.values()}  # fmt: skip
-    assert by_type == {"no": {0}, "01": {1, 2, 3}, "11": {1, 2, 3}, "14": {None}, "17": {None},
-                       "24": {1, 2, 3}}  # fmt: skip
-    assert records["reference_images/i25.bmp"].reference_id == "I25"
-    assert records["reference_images/I01.BMP"].mos is None
+    assert clean(found) and len(records) == count
+    for path, known in expected.items():
+        assert records[path] == Record(path=path, **known)
 
 
-def test_without_references_each_is_missing_and_the_scores_stay(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "types", "ordered"),
+    [("tid2013", (1, 11, 14, 17, 24), {"01", "11", "24"}), ("tid2013", (14, 15, 16, 17), set()),
+     ("tid2008", (14, 15, 16, 17), {"14", "16"}), ("kadid10k", (), {"01"})],
+)  # fmt: skip
+def test_only_severities_are_levels(
+    tmp_path: Path, name: str, types: tuple[int, ...], ordered: set[str]
+) -> None:
+    found = read(name, trees.tid(tmp_path, types) if types else trees.kadid(tmp_path))
+    levels: dict[str, set[int | None]] = {}
+    for record in found.records:
+        levels.setdefault(record.distortion[:2], set()).add(record.level)
+    assert levels.pop("no") == {0}
+    assert {kind for kind in levels if levels[kind] == {1, 2, 3}} == ordered
+    assert all(levels[kind] == {None} for kind in levels.keys() - ordered)
+    if name == "tid2008":
+        assert "levels of types 15, 17 are no" in found.notes[-1]
+
+
+def test_tid_without_references_or_of_the_wrong_year(tmp_path: Path) -> None:
     shutil.rmtree(trees.tid(tmp_path) / "reference_images")
     found = read("tid2013", tmp_path)
     assert found.missing == [f"reference_images/I{n}.bmp" for n in ("01", "02", "03", "04", "25")]
-    assert len(found.records) == 5 * 5 * 3
-
-
-def test_tid2008_has_17_types(tmp_path: Path) -> None:
-    found = read("tid2008", trees.tid(tmp_path / "a", (1, 17), levels=4))
-    assert clean(found) and len(found.records) == 5 * 2 * 4 + 5
-    with pytest.raises(ValueError, match=r"mos_with_names.txt:10: 'i01_24_1.bmp' is no name"):
-        read("tid2008", trees.tid(tmp_path / "b", (1, 11, 14, 24)))
-
-
-def test_tid2008_orders_types_14_and_16_which_fall_there(tmp_path: Path) -> None:
-    found = read("tid2008", trees.tid(tmp_path, (14, 15, 16, 17), levels=4))
-    ordered = {r.distortion[:2] for r in found.records if r.level}
-    assert ordered == {"14", "16"} and "levels of types 15, 17 are no" in found.notes[-1]
-    found = read("tid2013", trees.tid(tmp_path / "a", (14, 15, 16, 17), levels=4))
-    assert not {r.distortion[:2] for r in found.records if r.level}
+    assert len(found.records) == 5 * 5 * 3  # the scores stay
+    with pytest.raises(ValueError, match=r"mos_with_names.txt:13: 'i01_24_1.bmp' is no name"):
+        read("tid2008", tmp_path)
 
 
 def test_tid_std_must_be_as_long_as_the_list(tmp_path: Path) -> None:
@@ -95,91 +154,59 @@ def test_live_drops_copies_and_takes_levels_from_the_parameters(tmp_path: Path) 
 
 
 def test_live_without_the_realigned_file_and_without_info(tmp_path: Path) -> None:
-    (trees.live(tmp_path, realigned=False) / "wn" / "info.txt").unlink()
+    """And no level where two files disagree about the reference."""
+    file = trees.live(tmp_path, realigned=False) / "gblur" / "info.txt"
+    file.write_text(file.read_text().replace("woman.bmp", "womanhat.bmp"))
+    (tmp_path / "wn" / "info.txt").unlink()
     found = read("live", tmp_path)
-    one = named(found)["jp2k/img13.bmp"]
+    records = named(found)
+    one = records["jp2k/img13.bmp"]
     assert one.mos == pytest.approx(100 - 10.1) and one.std is None
     white = [record for record in found.records if record.distortion == "wn"]
     assert len(white) == 145 and all(record.level is None for record in white)
     assert any(note.startswith("wn: no level for 145 images") for note in found.notes)
-
-
-def test_live_gives_no_level_where_two_files_disagree_about_the_reference(tmp_path: Path) -> None:
-    file = trees.live(tmp_path) / "gblur" / "info.txt"
-    text = file.read_text()
-    file.write_text(text.replace("woman.bmp", "womanhat.bmp"))
-    levels = {r.reference_id: r.level for r in read("live", tmp_path).records
-              if r.path in ("gblur/img28.bmp", "gblur/img29.bmp")}  # fmt: skip
+    levels = {r.reference_id: r.level for r in (records[f"gblur/img{n}.bmp"] for n in (28, 29))}
     assert levels == {"woman": None, "womanhat": 1}
 
 
-def test_mlive_keeps_the_two_parts_apart(tmp_path: Path) -> None:
-    found = read("mlive", trees.mlive(tmp_path))
-    records = named(found)
-    assert clean(found) and len(records) == 3 * 30 + 3
-    first = records["To_Release/Part 1/blurjpeg/cows_blur2.bmp"]
-    second = records["To_Release/Part_2/blurnoise/cows_blur2.bmp"]
-    assert (first.mos, second.mos) == (60, 59) and first.reference_id == "cows"
-    assert (first.distortion, second.distortion) == ("part 1 blur", "part 2 blur")
-    both = records["To_Release/Part_2/blurnoise/cows_blur2_noise3.bmp"]
-    assert (both.distortion, both.level, both.mos) == ("part 2 blur2+noise", 3, 38)
-    assert sum(record.level == 0 for record in found.records) == 3  # though each part has a copy
-
-
-def test_mlive_references_in_a_folder_of_their_own(tmp_path: Path) -> None:
+def test_mlive_references_in_a_folder_of_their_own_and_scores_that_are_missing(
+    tmp_path: Path,
+) -> None:
     trees.mlive(tmp_path)
+    names = ("babygirl", "cows", "palace2")
     for part in ("Part 1/blurjpeg", "Part_2/blurnoise"):
-        for name in ("babygirl", "cows", "palace2"):
+        for name in names:
             (tmp_path / "To_Release" / part / f"{name}.bmp").unlink()
             trees.touch(tmp_path, f"To_Release/Ref_Images/{name}.bmp")
     found = read("mlive", tmp_path)
-    assert clean(found)
     heads = {record.path for record in found.records if record.level == 0}
-    assert heads == {f"To_Release/Ref_Images/{n}.bmp" for n in ("babygirl", "cows", "palace2")}
-
-
-def test_mlive_without_the_scores_of_a_part(tmp_path: Path) -> None:
-    (trees.mlive(tmp_path) / "To_Release/Part_2/Scores.mat").unlink()
+    assert clean(found) and heads == {f"To_Release/Ref_Images/{name}.bmp" for name in names}
+    (tmp_path / "To_Release/Part_2/Scores.mat").unlink()
     with pytest.raises(ValueError, match=r"Part_2: no Scores.mat there, beside Imagelists.mat"):
         read("mlive", tmp_path)
 
 
-def test_waterloo_has_ladders_and_no_scores(tmp_path: Path) -> None:
-    found = read("waterloo", trees.waterloo(tmp_path))
-    top = "exploration_database_and_code"
-    records = named(found)
-    assert clean(found) and len(records) == 10 * 21
-    one = records[f"{top}/JP2K/JP2K4/00003.jp2"]
-    assert one == Record(path=one.path, reference_id="00003", distortion="JPEG2000", level=4,
-                         split="train")  # fmt: skip
-    assert [records[f"{top}/pristine_images/{n:05d}.bmp"].split for n in (8, 9)] == [
-        "train",
-        "test",
-    ]
-    (tmp_path / top / "GB/GB5/00007.bmp").unlink()
-    assert read("waterloo", tmp_path).missing == ["GB5/00007"]
-
-
 def test_waterloo_without_distorted_images_says_how_to_make_them(tmp_path: Path) -> None:
+    (trees.waterloo(tmp_path / "a") / WATERLOO / "GB/GB5/00007.bmp").unlink()
+    assert read("waterloo", tmp_path / "a").missing == ["GB5/00007"]
     with pytest.raises(ValueError, match="no distorted images .* --generate live --photos"):
-        read("waterloo", trees.waterloo(tmp_path, generated=False))
+        read("waterloo", trees.waterloo(tmp_path / "b", generated=False))
 
 
 @pytest.mark.parametrize(("layout", "end"), [("typed", "_1_4"), ("plain", "_4")])
 def test_waterloo_in_other_layouts(tmp_path: Path, layout: str, end: str) -> None:
     found = read("waterloo", trees.waterloo(tmp_path, layout=layout))
     records = named(found)
-    top = "exploration_database_and_code"
     assert clean(found) and len(records) == 10 + 10 * 4 * 5
-    one = records[f"{top}/distorted_images/GBLUR/00003{end}.png"]
+    one = records[f"{WATERLOO}/distorted_images/GBLUR/00003{end}.png"]
     assert (one.reference_id, one.distortion, one.level) == ("00003", "Gaussian blur", 4)
     kinds = {r.distortion for r in found.records if r.level}
     assert kinds == {"Gaussian blur", "white noise", "JPEG", "JPEG2000"}
     (tmp_path / one.path).unlink()
-    trees.touch(tmp_path / top, "distorted_images/jpeg/00001_strong.png")
+    trees.touch(tmp_path / WATERLOO, "distorted_images/jpeg/00001_strong.png")
     found = read("waterloo", tmp_path)
     assert found.missing == [f"GBLUR/00003{end}"]
-    assert found.surplus == [f"{top}/distorted_images/jpeg/00001_strong.png"]
+    assert found.surplus == [f"{WATERLOO}/distorted_images/jpeg/00001_strong.png"]
 
 
 def test_photonet_takes_the_mean_and_only_counts_that_add_up(tmp_path: Path) -> None:
@@ -195,11 +222,8 @@ def test_photonet_takes_the_mean_and_only_counts_that_add_up(tmp_path: Path) -> 
     assert (odd.mos, odd.std, odd.counts) == (4.2, 1.1, None)
     assert records["images/2985303.jpg"].mos == 4.3  # the second row says 6.60
     assert records["images/2985305.JPG"].mos == 4.5
-
-
-def test_photonet_says_how_many_histograms_contradict_the_mean(tmp_path: Path) -> None:
-    # All seven have the mean 4.1.
-    file = trees.photonet(tmp_path) / "photonet_dataset.txt"
+    # All seven histograms have the mean 4.1.
+    file = tmp_path / "photonet_dataset.txt"
     file.write_text(file.read_text().replace("4.40 ", "4.10 ").replace("4.50 ", "4.11 "))
     notes = read("photonet", tmp_path).notes
     assert notes[-1].startswith("5 of 7 histograms contradict column 4")
@@ -208,18 +232,15 @@ def test_photonet_says_how_many_histograms_contradict_the_mean(tmp_path: Path) -
 @pytest.mark.parametrize("first", ["d1 10007 4", "1 10007 4"])
 def test_dpchallenge_keeps_a_first_row_that_is_no_header(tmp_path: Path, first: str) -> None:
     file = trees.dpchallenge(tmp_path) / "dpchallenge_dataset.txt"
-    rows = file.read_text().splitlines()
-    file.write_text("\n".join([f"{first} 5.5 0 0 0 1 1 1 1 0 0 0", *rows[1:]]) + "\n")
-    trees.touch(tmp_path, "10007.jpg")
-    assert len(read("dpchallenge", tmp_path).records) == 10
-
-
-def test_dpchallenge_drops_photographs_without_ratings(tmp_path: Path) -> None:
-    found = read("dpchallenge", trees.dpchallenge(tmp_path))
+    found = read("dpchallenge", tmp_path)
     assert not found.missing and not found.surplus and found.dropped == {"no ratings": 1}
     one = named(found)["101.jpg"]
     assert (len(found.records), one.mos, one.votes, sum(one.counts or ())) == (9, 5.5, 4, 4)
     assert one.std == pytest.approx(math.sqrt((1.5**2 + 0.5**2 + 0.5**2 + 1.5**2) / 4))
+    rows = file.read_text().splitlines()
+    file.write_text("\n".join([f"{first} 5.5 0 0 0 1 1 1 1 0 0 0", *rows[1:]]) + "\n")
+    trees.touch(tmp_path, "10007.jpg")
+    assert len(read("dpchallenge", tmp_path).records) == 10
 
 
 def test_ava_has_the_official_test_part(tmp_path: Path) -> None:
@@ -261,21 +282,6 @@ def test_a_spreadsheet_without_its_library_says_what_to_install(
         read("spaq", tmp_path)
 
 
-def test_kadid_takes_dmos_as_quality(tmp_path: Path) -> None:
-    found = read("kadid10k", trees.kadid(tmp_path))
-    records = named(found)
-    assert clean(found) and len(records) == 4 * 12 + 4
-    mild, strong = (records[f"images/I02_01_0{level}.png"] for level in (1, 3))
-    assert (mild.mos, strong.mos, mild.std, mild.distortion) == (
-        4.5,
-        2.5,
-        0.496,
-        "01 Gaussian blur",
-    )
-    assert (strong.reference_id, strong.level) == ("I02", 3)
-    assert {r.level for r in found.records if r.distortion[:2] in ("05", "18", "25")} == {None}
-
-
 @pytest.mark.parametrize("validation", [True, False])
 def test_pipal_orders_nothing_by_index(tmp_path: Path, validation: bool) -> None:
     found = read("pipal", trees.pipal(tmp_path, validation))
@@ -306,10 +312,6 @@ def test_pipal_in_the_layout_of_its_authors(tmp_path: Path, labels: str) -> None
 
 def test_koniq_has_two_scales(tmp_path: Path) -> None:
     found = read("koniq10k", trees.koniq(tmp_path / "a"))
-    one = named(found)["1024x768/10007.jpg"]
-    assert clean(found)  # the smaller images are the same ones
-    assert (one.mos, one.std, one.votes, one.split) == (77.5, None, 105, "val")
-    assert one.counts == (0.0, 0.0, 0.25, 0.65, 0.1)
     assert "MOS is on 0 to 100 and SD on 1 to 5: no std.csv" in found.notes
     shutil.rmtree(trees.koniq(tmp_path / "b", sets=False) / "1024x768")
     other = named(read("koniq10k", tmp_path / "b"))["512x384/10007.jpg"]
@@ -317,21 +319,12 @@ def test_koniq_has_two_scales(tmp_path: Path) -> None:
     assert other.counts == (0, 0, 25, 70, 10)
 
 
-def test_spaq_below_another_folder(tmp_path: Path) -> None:
-    pytest.importorskip("openpyxl")
-    found = read("spaq", trees.spaq(tmp_path))
-    assert clean(found)
-    assert named(found)["Dataset/TestImage/00010 (2).jpg"].mos == 85.25
-
-
 def test_clive_leaves_the_training_images_out(tmp_path: Path) -> None:
     found = read("clive", trees.clive(tmp_path))
-    records = named(found)
     assert not found.missing and not found.surplus and found.dropped.total() == 7
-    assert [(r.mos, r.std) for r in (records["Images/3.bmp"], records["Images/4.JPG"])] == [
-        (35.0, 22.0), (40.0, 23.0),
-    ]  # fmt: skip
-    assert len(records) == 5
+    values = {record.path: (record.mos, record.std) for record in found.records}
+    assert len(values) == 5
+    assert (values["Images/3.bmp"], values["Images/4.JPG"]) == ((35.0, 22.0), (40.0, 23.0))
 
 
 @pytest.mark.parametrize(("plain", "inside"), [(True, ""), (False, ".jpg"), (False, ".JPG")])
@@ -363,31 +356,6 @@ def test_flive_without_its_division_keeps_patches_beside_their_picture(tmp_path:
     assert [len(members) for members in splits.values()] == [3 * len(c) for c in contents.values()]
 
 
-def test_biq_names_with_blanks_and_brackets(tmp_path: Path) -> None:
-    found = read("biq2021", trees.biq(tmp_path))
-    records = named(found)
-    assert clean(found) and len(records) == 12
-    one, last = records["Images/ss02 (1).jpg"], records["Images/ss03 (11).jpg"]
-    assert (one.mos, one.split, last.mos, last.split) == (0.11, "train", 0.21, "test")
-
-
-def test_agiqa_groups_by_prompt(tmp_path: Path) -> None:
-    found = read("agiqa3k", trees.agiqa(tmp_path))
-    one = named(found)["sd1.5_lowstep_002.jpg"]
-    assert clean(found) and one == Record(
-        path="sd1.5_lowstep_002.jpg", mos=2.0, std=0.25, distortion="sd1.5",
-        reference_id="a cat, number 2, on a mat",
-    )  # fmt: skip
-    assert len({record.content for record in found.records}) == 5
-
-
-def test_cid_takes_the_realigned_scores(tmp_path: Path) -> None:
-    pytest.importorskip("openpyxl")
-    found = read("cid2013", trees.cid(tmp_path))
-    one = named(found)["IS4/co2/IS_IV_C02_D01.jpg"]
-    assert clean(found) and (one.mos, one.reference_id, one.content) == (42, "IS_IV C02", "IS_IV")
-
-
 def test_missing_and_surplus_files_are_named(tmp_path: Path) -> None:
     trees.kadid(tmp_path)
     (tmp_path / "images/I02_01_03.png").unlink()
@@ -406,15 +374,11 @@ def test_another_folder_is_one_line(tmp_path: Path, name: str) -> None:
     assert str(tmp_path) in str(caught.value) and "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("text", "name"),
-    [("TID2013", "tid2013"), ("KADID-10k", "kadid10k"), ("photo.net", "photonet"),
-     ("LIVE Challenge", "clive"), ("Waterloo Exploration", "waterloo"), ("PaQ-2-PiQ", "flive")],
-)  # fmt: skip
-def test_names_in_any_spelling(text: str, name: str) -> None:
-    assert data_set_name(text) == name
-
-
-def test_an_unknown_name_is_answered_with_the_near_ones() -> None:
+def test_names_in_any_spelling() -> None:
+    for text, name in (
+        ("TID2013", "tid2013"), ("KADID-10k", "kadid10k"), ("photo.net", "photonet"),
+        ("LIVE Challenge", "clive"), ("Waterloo Exploration", "waterloo"), ("PaQ-2-PiQ", "flive"),
+    ):  # fmt: skip
+        assert data_set_name(text) == name
     with pytest.raises(ValueError, match=r"tid2012: unknown data set: did you mean tid2013 or tid"):
         data_set_name("tid2012")

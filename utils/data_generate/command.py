@@ -60,35 +60,18 @@ def _parser(distortion_set: str) -> argparse.ArgumentParser:
         "label.txt (pairs) and levels.csv. Nothing is written among the photographs. A call that "
         "was stopped goes on where it was."
     )
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="photographs")
-    parser.add_argument(
-        "--out",
-        type=Path,
-        metavar="OUT",
-        help=f"folder to write (default: DIR_{distortion_set}, beside DIR)",
-    )
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="default: 0")
-    parser.add_argument(
-        "--workers",
-        type=count,
-        default=os.cpu_count() or 1,
-        metavar="N",
-        help="processes; they never change what is written (default: one per core)",
-    )
-    parser.add_argument(
-        "--tile",
-        type=_tile,
-        metavar="PIXELS",
-        help="cut training photographs into square tiles, 64 or larger",
-    )
+    add = parser.add_argument
+    add("--data", type=Path, required=True, metavar="DIR", help="photographs")
+    beside = f"folder to write (default: DIR_{distortion_set}, beside DIR)"
+    add("--out", type=Path, metavar="OUT", help=beside)
+    add("--seed", type=int, default=0, metavar="N", help="default: 0")
+    processes = "processes; they never change what is written (default: one per core)"
+    add("--workers", type=count, default=os.cpu_count() or 1, metavar="N", help=processes)
+    squares = "cut training photographs into square tiles, 64 or larger"
+    add("--tile", type=_tile, metavar="PIXELS", help=squares)
     for split, default in (("val", 2), ("test", 3)):
-        parser.add_argument(
-            f"--{split}_photos",
-            type=count,
-            default=default,
-            metavar="N",
-            help=f"whole photographs kept for {split} (default: {default})",
-        )
+        whole = f"whole photographs kept for {split} (default: {default})"
+        add(f"--{split}_photos", type=count, default=default, metavar="N", help=whole)
     return parser
 
 

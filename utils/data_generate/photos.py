@@ -15,18 +15,12 @@ from utils.text import to_stderr
 # Real colour photographs inside the packages' own folders: no drawings, no second view of a scene.
 _PACKAGE_PHOTOS = {
     "skimage": (
-        "data/astronaut.png",
-        "data/chelsea.png",
-        "data/coffee.png",
-        "data/hubble_deep_field.jpg",
-        "data/ihc.png",
-        "data/motorcycle_left.png",
-        "data/retina.jpg",
-        "data/rocket.jpg",
+        "data/astronaut.png", "data/chelsea.png", "data/coffee.png", "data/hubble_deep_field.jpg",
+        "data/ihc.png", "data/motorcycle_left.png", "data/retina.jpg", "data/rocket.jpg",
     ),
     "sklearn": ("datasets/images/china.jpg", "datasets/images/flower.jpg"),
     "matplotlib": ("mpl-data/sample_data/grace_hopper.jpg",),
-}
+}  # fmt: skip
 # A microscope's, a telescope's and a fundus camera's: good for training, but nobody would judge a
 # photo-quality model by them.
 SCIENTIFIC = frozenset(("hubble_deep_field", "ihc", "retina"))

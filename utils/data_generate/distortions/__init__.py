@@ -39,107 +39,68 @@ _VARIANCE = "variance for values in 0..1"
 _GREY = "standard deviation, grey levels"
 _TID_NOISE = (5.7, 8.1, 11.4, 16.1, 22.7)  # grey levels: 33, 30, 27, 24 and 21 dB
 
-DISTORTIONS: dict[str, Distortion] = {
+# name: (function, parameters of levels 1 to 5, their unit).
+_TABLE = {
     # LIVE's five. R; its JPEG quality 0 is 1 here: libjpeg raises every lower value to 1.
-    "jpeg": Distortion(compression.jpeg, (43, 12, 7, 4, 1), "libjpeg quality"),
-    "jpeg2000": Distortion(compression.jpeg2000, (0.46, 0.16, 0.07, 0.04, 0.02), "bits per pixel"),
-    "white_noise": Distortion(
-        noise.white_noise, (2**-10, 2**-7.5, 2**-5.5, 2**-3.5, 1.0), _VARIANCE
-    ),
-    "gaussian_blur": Distortion(blur.gaussian_blur, (7, 15, 39, 91, 199), "kernel, pixels"),
-    "fast_fading": Distortion(  # C
-        compression.fast_fading, (-10, -7.5, -5, -2.5, 1), "gain that is needed, dB over the mean"
-    ),
+    "jpeg": (compression.jpeg, (43, 12, 7, 4, 1), "libjpeg quality"),
+    "jpeg2000": (compression.jpeg2000, (0.46, 0.16, 0.07, 0.04, 0.02), "bits per pixel"),
+    "white_noise": (noise.white_noise, (2**-10, 2**-7.5, 2**-5.5, 2**-3.5, 1.0), _VARIANCE),
+    "gaussian_blur": (blur.gaussian_blur, (7, 15, 39, 91, 199), "kernel, pixels"),
+    "fast_fading": (  # C
+        compression.fast_fading, (-10, -7.5, -5, -2.5, 1), "gain that is needed, dB over the mean"),
     # TID2013's others, in its order.
-    "additive_noise": Distortion(noise.white_noise, (0.001, 0.005, 0.01, 0.05, 0.2), _VARIANCE),
-    "colour_noise": Distortion(  # R
-        noise.colour_noise, (0.014, 0.0198, 0.0343, 0.0524, 0.08), _VARIANCE
-    ),
-    "correlated_noise": Distortion(noise.correlated_noise, _TID_NOISE, _GREY),  # C
-    "masked_noise": Distortion(noise.masked_noise, _TID_NOISE, _GREY),  # C
-    "high_frequency_noise": Distortion(  # R
-        noise.high_frequency_noise, (0.001, 0.005, 0.01, 0.05, 0.2), _VARIANCE
-    ),
-    "impulse_noise": Distortion(  # R
-        noise.impulse_noise, (0.005, 0.01, 0.05, 0.1, 0.2), "share of values"
-    ),
-    "quantisation": Distortion(colour.quantisation, (9, 7, 5, 3, 1), "thresholds"),  # R
-    "denoising": Distortion(blur.denoising, (0.001, 0.005, 0.01, 0.05, 0.2), _VARIANCE),  # R
-    "jpeg_transmission": Distortion(  # C
-        compression.jpeg_transmission, (0.02, 0.04, 0.08, 0.16, 0.32), "share of segments"
-    ),
-    "jpeg2000_transmission": Distortion(  # C
-        compression.jpeg2000_transmission, (0.02, 0.04, 0.055, 0.1, 0.2), "share of code-blocks"
-    ),
-    "non_eccentricity": Distortion(  # R
-        spatial.non_eccentricity, (30, 70, 150, 300, 600), "patches on 512x384 pixels"
-    ),
-    "local_blocks": Distortion(spatial.local_blocks, (2, 4, 8, 16, 32), "blocks on 512x384"),  # R
-    "mean_shift": Distortion(colour.mean_shift, (15, 30, 45, 60, 75), "grey levels"),  # R
-    "contrast_change": Distortion(  # R
-        colour.contrast_change,
-        ((0.85, 1.2), (0.7, 1.4), (0.55, 1.6), (0.4, 1.8), (0.25, 2.0)),
-        "factor, lower or higher",
-    ),
-    "saturation_change": Distortion(  # R
-        colour.saturation_change, (0.4, 0.0, -0.4, -0.8, -1.2), "factor of Cb and Cr"
-    ),
-    "multiplicative_noise": Distortion(  # R
-        noise.multiplicative_noise, (0.05, 0.09, 0.13, 0.2, 0.3), "standard deviation of the factor"
-    ),
-    "comfort_noise": Distortion(  # C
-        noise.comfort_noise, (8, 14, 25, 45, 80), "wavelet coefficient, grey levels"
-    ),
-    "noisy_compression": Distortion(  # C
-        compression.noisy_compression,
-        ((6, 60), (12, 40), (18, 25), (27, 15), (40, 8)),
-        "noise in grey levels, libjpeg quality",
-    ),
-    "colour_quantisation": Distortion(  # R
-        colour.colour_quantisation, (64, 32, 16, 8, 4), "colours"
-    ),
-    "chromatic_aberration": Distortion(  # R
-        colour.chromatic_aberration, (2, 6, 10, 14, 18), "pixels"
-    ),
-    "sparse_sampling": Distortion(  # C
-        spatial.sparse_sampling, (0.8, 0.6, 0.4, 0.2, 0.07), "share of pixels kept"
-    ),
-}
-_CHAINS = tuple(f"chain_{number}" for number in range(1, 6))
-for _name in _CHAINS:
-    DISTORTIONS[_name] = Distortion(chain.chain, (0.2, 0.4, 0.6, 0.8, 1.0), "of full strength")
+    "additive_noise": (noise.white_noise, (0.001, 0.005, 0.01, 0.05, 0.2), _VARIANCE),
+    "colour_noise": (noise.colour_noise, (0.014, 0.0198, 0.0343, 0.0524, 0.08), _VARIANCE),  # R
+    "correlated_noise": (noise.correlated_noise, _TID_NOISE, _GREY),  # C
+    "masked_noise": (noise.masked_noise, _TID_NOISE, _GREY),  # C
+    "high_frequency_noise": (  # R
+        noise.high_frequency_noise, (0.001, 0.005, 0.01, 0.05, 0.2), _VARIANCE),
+    "impulse_noise": (noise.impulse_noise, (0.005, 0.01, 0.05, 0.1, 0.2), "share of values"),  # R
+    "quantisation": (colour.quantisation, (9, 7, 5, 3, 1), "thresholds"),  # R
+    "denoising": (blur.denoising, (0.001, 0.005, 0.01, 0.05, 0.2), _VARIANCE),  # R
+    "jpeg_transmission": (  # C
+        compression.jpeg_transmission, (0.02, 0.04, 0.08, 0.16, 0.32), "share of segments"),
+    "jpeg2000_transmission": (  # C
+        compression.jpeg2000_transmission, (0.02, 0.04, 0.055, 0.1, 0.2), "share of code-blocks"),
+    "non_eccentricity": (  # R
+        spatial.non_eccentricity, (30, 70, 150, 300, 600), "patches on 512x384 pixels"),
+    "local_blocks": (spatial.local_blocks, (2, 4, 8, 16, 32), "blocks on 512x384"),  # R
+    "mean_shift": (colour.mean_shift, (15, 30, 45, 60, 75), "grey levels"),  # R
+    "contrast_change": (  # R
+        colour.contrast_change, ((0.85, 1.2), (0.7, 1.4), (0.55, 1.6), (0.4, 1.8), (0.25, 2.0)),
+        "factor, lower or higher"),
+    "saturation_change": (  # R
+        colour.saturation_change, (0.4, 0.0, -0.4, -0.8, -1.2), "factor of Cb and Cr"),
+    "multiplicative_noise": (  # R
+        noise.multiplicative_noise, (0.05, 0.09, 0.13, 0.2, 0.3),
+        "standard deviation of the factor"),
+    "comfort_noise": (  # C
+        noise.comfort_noise, (8, 14, 25, 45, 80), "wavelet coefficient, grey levels"),
+    "noisy_compression": (  # C
+        compression.noisy_compression, ((6, 60), (12, 40), (18, 25), (27, 15), (40, 8)),
+        "noise in grey levels, libjpeg quality"),
+    "colour_quantisation": (colour.colour_quantisation, (64, 32, 16, 8, 4), "colours"),  # R
+    "chromatic_aberration": (colour.chromatic_aberration, (2, 6, 10, 14, 18), "pixels"),  # R
+    "sparse_sampling": (  # C
+        spatial.sparse_sampling, (0.8, 0.6, 0.4, 0.2, 0.07), "share of pixels kept"),
+    **{f"chain_{n}": (chain.chain, (0.2, 0.4, 0.6, 0.8, 1.0), "of full strength")
+       for n in range(1, 6)},
+}  # fmt: skip
+DISTORTIONS = {name: Distortion(*row) for name, row in _TABLE.items()}
 
 SETS: dict[str, tuple[str, ...]] = {
     "basic": ("jpeg", "jpeg2000", "white_noise", "gaussian_blur"),
     "live": ("jpeg", "jpeg2000", "white_noise", "gaussian_blur", "fast_fading"),
     "tid2013": (
-        "additive_noise",
-        "colour_noise",
-        "correlated_noise",
-        "masked_noise",
-        "high_frequency_noise",
-        "impulse_noise",
-        "quantisation",
-        "gaussian_blur",
-        "denoising",
-        "jpeg",
-        "jpeg2000",
-        "jpeg_transmission",
-        "jpeg2000_transmission",
-        "non_eccentricity",
-        "local_blocks",
-        "mean_shift",
-        "contrast_change",
-        "saturation_change",
-        "multiplicative_noise",
-        "comfort_noise",
-        "noisy_compression",
-        "colour_quantisation",
-        "chromatic_aberration",
-        "sparse_sampling",
+        "additive_noise", "colour_noise", "correlated_noise", "masked_noise",
+        "high_frequency_noise", "impulse_noise", "quantisation", "gaussian_blur", "denoising",
+        "jpeg", "jpeg2000", "jpeg_transmission", "jpeg2000_transmission", "non_eccentricity",
+        "local_blocks", "mean_shift", "contrast_change", "saturation_change",
+        "multiplicative_noise", "comfort_noise", "noisy_compression", "colour_quantisation",
+        "chromatic_aberration", "sparse_sampling",
     ),
-    "chain": _CHAINS,
-}
+    "chain": tuple(f"chain_{number}" for number in range(1, 6)),
+}  # fmt: skip
 
 
 def distortions_of(distortion_set: str) -> tuple[str, ...]:

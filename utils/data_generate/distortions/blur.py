@@ -5,27 +5,28 @@ from __future__ import annotations
 import numpy as np
 from scipy.fft import dctn, idctn
 
-from utils.data_generate.distortions.pixels import to_rgb, to_uint8, to_ycbcr
-from utils.data_generate.distortions.wavelet import Coefficients, decompose, rebuild
+from utils.data_generate.distortions.noise import white_noise
+from utils.data_generate.distortions.pixels import to_uint8
+from utils.data_generate.distortions.wavelet import change_details
 
 _SHRINK = 3.0  # standard deviations of the noise below which a coefficient counts as noise
 
 
 def gaussian_blur(image: np.ndarray, kernel: float, rng: np.random.Generator) -> np.ndarray:
     """Gaussian of `kernel` pixels across (odd) with sigma = kernel / 6, borders mirrored."""
-    planes = np.moveaxis(image, -1, 0).astype(np.float32)
-    return to_uint8(np.moveaxis(blurred(planes, kernel / 6, int(kernel) // 2), 0, -1))
+    return blurred(image, kernel / 6, int(kernel) // 2)
 
 
-def blurred(planes: np.ndarray, sigma: float, radius: int) -> np.ndarray:
-    """Planes (C, H, W) through a Gaussian cut off at `radius` pixels, borders mirrored.
+def blurred(image: np.ndarray, sigma: float, radius: int) -> np.ndarray:
+    """uint8 (H, W, 3) through a Gaussian cut off at `radius` pixels, borders mirrored.
 
     Mirrored borders make a symmetric filter a product behind the cosine transform, so a kernel of
     199 pixels costs no more than one of 7.
     """
+    planes = np.moveaxis(image, -1, 0).astype(np.float32)
     rows, columns = (_response(side, sigma, radius) for side in planes.shape[1:])
     spectrum = dctn(planes, axes=(1, 2)) * (rows[:, None] * columns)
-    return idctn(spectrum, axes=(1, 2))
+    return to_uint8(np.moveaxis(idctn(spectrum, axes=(1, 2)), 0, -1))
 
 
 def _response(side: int, sigma: float, radius: int) -> np.ndarray:
@@ -41,8 +42,8 @@ def denoising(image: np.ndarray, variance: float, rng: np.random.Generator) -> n
     Wavelet coefficients below three standard deviations are set to zero (Donoho and Johnstone,
     Biometrika 1994); what remains is smeared texture and ripples. RankIQA uses BM3D.
     """
-    deviation = np.float32(255 * np.sqrt(variance))
-    noisy = to_ycbcr(to_uint8(image + rng.standard_normal(image.shape, np.float32) * deviation))
-    taken = decompose(noisy)
-    kept = [np.where(np.abs(band) < _SHRINK * deviation, 0, band) for band in taken.details]
-    return to_rgb(rebuild(Coefficients(taken.low, kept, taken.size)))
+    least = _SHRINK * np.float32(255 * np.sqrt(variance))
+    noisy = white_noise(image, variance, rng)
+    return change_details(
+        noisy, lambda bands: [np.where(np.abs(band) < least, 0, band) for band in bands]
+    )

@@ -8,7 +8,6 @@ from PIL import Image
 from utils.data_generate.distortions.blur import blurred
 from utils.data_generate.distortions.compression import jpeg
 from utils.data_generate.distortions.noise import white_noise
-from utils.data_generate.distortions.pixels import to_uint8
 
 # What each step does at full strength.
 _SIGMA = 4.0  # pixels
@@ -34,8 +33,7 @@ def chain(image: np.ndarray, strength: float, rng: np.random.Generator) -> np.nd
 
 def _blur(image: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
     sigma = _SIGMA * share
-    planes = np.moveaxis(image, -1, 0).astype(np.float32)
-    return to_uint8(np.moveaxis(blurred(planes, sigma, int(np.ceil(4 * sigma))), 0, -1))
+    return blurred(image, sigma, int(np.ceil(4 * sigma)))
 
 
 def _downscale(image: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 import numpy as np
 from scipy.signal import lfilter
 
 from utils.data_generate.distortions.noise import white_noise
-from utils.data_generate.distortions.pixels import decode, encode, to_rgb, to_ycbcr
+from utils.data_generate.distortions.pixels import decode, encode
 from utils.data_generate.distortions.wavelet import (
-    Coefficients,
     block_peaks,
+    change_details,
     code_blocks,
-    decompose,
-    rebuild,
     spread,
 )
 
@@ -113,19 +112,20 @@ def fast_fading(image: np.ndarray, threshold: float, rng: np.random.Generator) -
     embedded code does that is cut at the first error. The coarsest picture is protected. All levels
     see one channel, so what a level loses every worse one loses too.
     """
-    taken = decompose(to_ycbcr(image))
-    shapes = code_blocks(taken.details)
-    counts = [int(np.prod(shape)) for shape in shapes]
-    missing = threshold - 10 * np.log10(_rayleigh_power(sum(counts), rng))
-    planes = np.ceil(np.maximum(missing, 0) * _PLANES_PER_DB)
-    pieces = np.split(planes, np.cumsum(counts[::-1])[:-1])[::-1]
-    details = []
-    for band, shape, piece in zip(taken.details, shapes, pieces, strict=True):
-        sent = piece.reshape(shape[0], *shape[2:], shape[1])  # a place's colours follow each other
-        step = np.exp2(np.minimum(np.moveaxis(sent, -1, 1), 24)).astype(np.float32)
-        step = spread(step, band.shape)
-        details.append(np.where(step > 1, np.trunc(band / step) * step, band))
-    return to_rgb(rebuild(Coefficients(taken.low, details, taken.size)))
+
+    def faded(bands: list[np.ndarray]) -> Iterator[np.ndarray]:
+        shapes = [code_blocks(band) for band in bands]
+        counts = [int(np.prod(shape)) for shape in shapes]
+        missing = threshold - 10 * np.log10(_rayleigh_power(sum(counts), rng))
+        planes = np.ceil(np.maximum(missing, 0) * _PLANES_PER_DB)
+        pieces = np.split(planes, np.cumsum(counts[::-1])[:-1])[::-1]
+        for band, shape, piece in zip(bands, shapes, pieces, strict=True):
+            sent = piece.reshape(shape[0], *shape[2:], shape[1])  # a place's colours in a row
+            step = np.exp2(np.minimum(np.moveaxis(sent, -1, 1), 24)).astype(np.float32)
+            step = spread(step, band.shape)
+            yield np.where(step > 1, np.trunc(band / step) * step, band)
+
+    return change_details(image, faded)
 
 
 def _rayleigh_power(count: int, rng: np.random.Generator) -> np.ndarray:
@@ -144,15 +144,15 @@ def jpeg2000_transmission(image: np.ndarray, share: float, rng: np.random.Genera
     is), or one coarse block would outweigh all others; the coarsest picture is protected. The
     blocks that one level damages are damaged in the same way at every worse one.
     """
-    taken = decompose(to_ycbcr(image))
-    details = []
-    for scale, (band, shape) in enumerate(
-        zip(taken.details, code_blocks(taken.details), strict=True)
-    ):
-        rank = rng.permutation(int(np.prod(shape))).reshape(shape)
-        number = share * rank.size
-        hit = rank < (np.ceil(number) if scale == 0 else np.rint(number))
-        peaks = spread(np.maximum(block_peaks(band), _LEAST_GARBAGE), band.shape)
-        garbage = rng.uniform(-1, 1, band.shape).astype(np.float32) * peaks
-        details.append(np.where(spread(hit, band.shape), garbage, band))
-    return to_rgb(rebuild(Coefficients(taken.low, details, taken.size)))
+
+    def damaged(bands: list[np.ndarray]) -> Iterator[np.ndarray]:
+        for scale, band in enumerate(bands):
+            shape = code_blocks(band)
+            rank = rng.permutation(int(np.prod(shape))).reshape(shape)
+            number = share * rank.size
+            hit = rank < (np.ceil(number) if scale == 0 else np.rint(number))
+            peaks = spread(np.maximum(block_peaks(band), _LEAST_GARBAGE), band.shape)
+            garbage = rng.uniform(-1, 1, band.shape).astype(np.float32) * peaks
+            yield np.where(spread(hit, band.shape), garbage, band)
+
+    return change_details(image, damaged)

@@ -7,7 +7,7 @@ from scipy.fft import idctn
 from scipy.ndimage import uniform_filter
 
 from utils.data_generate.distortions.pixels import luma, to_rgb, to_uint8, to_ycbcr
-from utils.data_generate.distortions.wavelet import Coefficients, decompose, rebuild
+from utils.data_generate.distortions.wavelet import change_details
 
 _LUMA_SHARE = 0.1  # of the chroma's variance
 _GRAIN = 1.5  # pixels, sigma of the low-pass that correlates noise
@@ -85,13 +85,15 @@ def comfort_noise(image: np.ndarray, threshold: float, rng: np.random.Generator)
     coefficients of the three finest scales below the threshold keep their size and get a random
     sign.
     """
-    taken = decompose(to_ycbcr(image))
-    details = list(taken.details)
-    for scale in range(min(_COMFORT_SCALES, len(details))):
-        band = details[scale]
+
+    def replayed(band: np.ndarray) -> np.ndarray:
         sign = np.where(rng.random(band.shape, dtype=np.float32) < 0.5, -1, 1).astype(np.float32)
-        details[scale] = np.where(np.abs(band) < threshold, band * sign, band)
-    return to_rgb(rebuild(Coefficients(taken.low, details, taken.size)))
+        return np.where(np.abs(band) < threshold, band * sign, band)
+
+    return change_details(
+        image,
+        lambda bands: [*map(replayed, bands[:_COMFORT_SCALES]), *bands[_COMFORT_SCALES:]],
+    )
 
 
 def _normal(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:

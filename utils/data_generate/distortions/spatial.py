@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from utils.data_generate.distortions.pixels import to_uint8
+
 _AREA = 512 * 384  # pixels of TID2013's pictures, which the numbers of patches are for
 _PATCH, _BLOCK = 15, 32  # pixels
 _SMALL = 8  # a patch is at most this part of the shorter side
@@ -70,8 +72,7 @@ def sparse_sampling(image: np.ndarray, share: float, rng: np.random.Generator) -
     """
     draw = rng.random(image.shape[:2], dtype=np.float32)
     kept = draw <= max(share, draw.min())
-    filled = _fill(image.astype(np.float32), kept)
-    return np.clip(np.rint(filled), 0, 255).astype(np.uint8)
+    return to_uint8(_fill(image.astype(np.float32), kept))
 
 
 def _fill(values: np.ndarray, kept: np.ndarray) -> np.ndarray:

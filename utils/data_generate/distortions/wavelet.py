@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
+
+from utils.data_generate.distortions.pixels import to_rgb, to_ycbcr
 
 _STEPS = (-1.586134342059924, -0.052980118572961, 0.882911075530934, 0.443506852043971)
 _SCALE = 1.149604398860241  # low-pass gain sqrt(2): squared errors are nearly those of the pixels
@@ -44,6 +47,16 @@ def rebuild(coefficients: Coefficients) -> np.ndarray:
     return low[:, :height, :width]
 
 
+def change_details(
+    image: np.ndarray, change: Callable[[list[np.ndarray]], Iterable[np.ndarray]]
+) -> np.ndarray:
+    """uint8 (H, W, 3) with other bands of detail: `change` takes those of the YCbCr planes, the
+    finest first, and gives as many.
+    """
+    taken = decompose(to_ycbcr(image))
+    return to_rgb(rebuild(Coefficients(taken.low, list(change(taken.details)), taken.size)))
+
+
 def _split(values: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
     values = np.moveaxis(values, axis, 0)
     even, odd = values[0::2].copy(), values[1::2].copy()
@@ -76,12 +89,9 @@ def _lift(even: np.ndarray, odd: np.ndarray, step: int, weight: np.float32) -> N
         even[0] += 2 * weight * odd[0]
 
 
-def code_blocks(details: list[np.ndarray]) -> list[tuple[int, ...]]:
-    """Shape (3, C, rows, columns) of each scale's code-blocks, in the order of `details`."""
-    return [
-        (*band.shape[:2], -(-band.shape[2] // CODE_BLOCK), -(-band.shape[3] // CODE_BLOCK))
-        for band in details
-    ]
+def code_blocks(band: np.ndarray) -> tuple[int, ...]:
+    """Shape (3, C, rows, columns) of the code-blocks of a scale's bands (3, C, h, w)."""
+    return (*band.shape[:2], *(-(-side // CODE_BLOCK) for side in band.shape[2:]))
 
 
 def spread(blocks: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
