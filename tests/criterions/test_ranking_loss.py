@@ -27,14 +27,6 @@ def test_equals_the_loop_over_pairs(margin):
     assert got == pytest.approx(loop(scores, better, worse, [margin] * 20), abs=1e-12)
 
 
-def test_margin_per_pair():
-    scores = torch.tensor([2.0, 1.0, 0.5])
-    better, worse = torch.tensor([0, 1, 2]), torch.tensor([1, 2, 0])
-    margin = torch.tensor([0.5, 1.0, 2.0])
-    got = ranking_loss(scores, better, worse, margin)
-    assert got.item() == pytest.approx(loop([2.0, 1.0, 0.5], [0, 1, 2], [1, 2, 0], margin.tolist()))
-
-
 @pytest.mark.parametrize(("share", "count"), [(1.0, 20), (0.5, 10), (0.13, 3), (0.001, 1)])
 def test_hard_pairs_are_those_with_the_largest_loss(share, count):
     rng = np.random.default_rng(1)
@@ -62,21 +54,10 @@ def test_a_share_is_above_0_and_at_most_1(share):
         ranking_loss(torch.zeros(2), torch.tensor([0]), torch.tensor([1]), 1.0, share)
 
 
-def test_gradient_is_that_of_the_formula():
-    scores = torch.tensor([0.3, -0.2, 1.7, 0.0], dtype=torch.float64, requires_grad=True)
-    better, worse = torch.tensor([0, 1, 2]), torch.tensor([1, 2, 3])
-    assert torch.autograd.gradcheck(lambda s: ranking_loss(s, better, worse, 1.0), scores)
-
-
 def test_wrong_order_far_from_zero_still_has_a_gradient():
     scores = torch.tensor([-50.0, 50.0], requires_grad=True)
     ranking_loss(scores, torch.tensor([0]), torch.tensor([1]), 1.0).backward()
     assert scores.grad.tolist() == [-1.0, 1.0]
-
-
-def test_a_margin_above_one_can_be_reached():
-    scores = torch.tensor([12.0, 1.0])
-    assert ranking_loss(scores, torch.tensor([0]), torch.tensor([1]), 10.0) == 0
 
 
 def test_a_constant_output_is_not_optimal():

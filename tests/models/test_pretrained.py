@@ -59,14 +59,6 @@ def test_safetensors_come_first_and_wrappers_are_taken_off(tmp_path):
     assert equal(model, state)
 
 
-def test_nested_checkpoint(tmp_path):
-    state = imagenet_state()
-    torch.save({"epoch": 3, "state_dict": state}, tmp_path / "resnet18.pth")
-    assert equal(
-        build_model("resnet18", image_size=SIZE, pretrained=True, pretrained_dir=tmp_path), state
-    )
-
-
 @pytest.mark.parametrize(
     "name", ["mobilenet_v3_small", "squeezenet1_1", "densenet121", "shufflenet_v2_x0_5"]
 )

@@ -1,6 +1,5 @@
 """The summary's figures against published ones and against the network itself."""
 
-import time
 
 import pytest
 
@@ -56,13 +55,6 @@ def test_the_table_is_aligned_and_complete():
     assert lines[0].startswith("resnet18 (timm's resnet18.a1_in1k), input 1 x 3 x 224 x 224")
     assert lines[2].split() == ["block", "parameters", "multiply-adds", "output", "shape"]
     assert lines[-1].split() == ["total", "11,177,025", "1.814", "G", "1", "x", "1"]
-
-
-def test_a_large_network_takes_no_time():
-    summarize("resnet18")  # the library's import is not counted
-    start = time.perf_counter()
-    summarize("timm:vit_giant_patch14_224")  # a billion parameters
-    assert time.perf_counter() - start < 10
 
 
 def test_an_impossible_size_is_explained():
