@@ -1,6 +1,5 @@
 """The summary's figures against published ones and against the network itself."""
 
-
 import pytest
 
 from models.quality_net import build_model
