@@ -28,7 +28,7 @@ from utils.imaging.view_rule import DEFAULT_MAX_PIXELS
 
 MODES = tuple(mode for mode in WORDING.modes if mode != "info")
 # Where output goes; --data as well, of the modes that write it.
-WRITTEN = frozenset(["logdir", "checkpoints", "cache_features", "output", "maps"])
+WRITTEN = frozenset(["logdir", "checkpoints", "cache_features", "output", "maps", "figures"])
 _PIXELS: dict[str, Any] = {"type": kind.side, "nargs": "+", "metavar": "PIXELS"}
 
 
@@ -328,6 +328,8 @@ class Config:
         help="best first")
     maps: str | None = flag("out", None, "--maps", metavar="DIR", modes="predict",
         help="for each image NAME_map.png and .csv in DIR: where its score comes from")
+    figures: str | None = flag("out", None, "--figures", metavar="DIR", modes=JUDGE + " compare",
+        help="every chart of the report in DIR, as PDF, SVG and csv (training: in DIR/RUN)")
     map_way: str = flag("out", "occlusion", "--map_way", choices=("occlusion", "gradcam"),
         modes="predict",
         help="--maps: hide one part after the other, or Grad-CAM (networks with feature maps)")

@@ -119,6 +119,10 @@ RULES: dict[str, Rule] = {
         lambda c: c.maps is None and c.map_way != Config.map_way,
         "--map_way {c.map_way} needs --maps DIR",
     ),
+    "figures": (
+        lambda c: c.figures is not None and c.no_report,
+        "--figures {c.figures}: its charts are those of the report: leave out --no_report",
+    ),
     "skip unchecked": (
         lambda c: c.no_check and c.bad_images == "skip" and (c.distort or vote_file(c) is None),
         "--bad_images skip needs the check before epoch 1: leave out --no_check",

@@ -16,7 +16,9 @@ from applications.comparison.settings import differences
 from applications.comparison.tables import lines
 from applications.inputs.runtime import Runtime
 from applications.reports.comparison import comparison_page
+from applications.reports.comparison_charts import figures_of
 from config import Config
+from utils.drawing.files import write_figures
 from utils.files.writing import check_apart, write_json, write_text
 
 
@@ -38,6 +40,8 @@ def run(config: Config, runtime: Runtime) -> int:
     )  # fmt: skip
     for line in lines(found):
         print(line)
+    if config.figures:
+        runtime.info(write_figures(Path(config.figures), figures_of(found)))
     if output:
         _write(config, found, output)
     else:

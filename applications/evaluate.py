@@ -24,7 +24,7 @@ from applications.inputs.outputs import cell_of
 from applications.inputs.runtime import Runtime
 from applications.inputs.weights import load_model
 from applications.reports.parts import Evaluation
-from applications.reports.report import sections_of, write_report
+from applications.reports.report import figures_of, sections_of, write_report
 from applications.reports.run import labels_of, run_of
 from applications.tasks import TASKS, Task
 from applications.training.run_folder import environment
@@ -32,6 +32,7 @@ from config import Config
 from dataloader.batch import Targets
 from dataloader.labels.side_tables import LEVELS_COLUMNS
 from models.quality_net import QualityNet
+from utils.drawing.files import write_figures
 from utils.files.writing import write_text
 from utils.statistics.predictions import Predictions
 from utils.text import csv_text, visible
@@ -75,14 +76,18 @@ def run(config: Config, runtime: Runtime) -> int:
             title = f"{split.title}: predicted and voted histograms"
             histograms = output.with_name(f"{output.stem}_histograms")
             write_histograms(histograms, title, split.targets, found, config)
-            if not config.no_report:
-                evaluation = Evaluation(
-                    f"{split.title}: {Path(config.resume or '').name}", config, task, judged,
-                    values, val, labels_of(config, task, data),
-                    environment(config, data.digests(), runtime),
-                    Path(config.resume or ""), run_of(config), model, options, runtime.device,
-                )  # fmt: skip
-                write_report(output.with_suffix(".html"), evaluation, sections_of(evaluation))
+        report = config.output and not config.no_report
+        if report or config.figures:
+            evaluation = Evaluation(
+                f"{split.title}: {Path(config.resume or '').name}", config, task, judged, values,
+                val, labels_of(config, task, data), environment(config, data.digests(), runtime),
+                Path(config.resume or ""), run_of(config), model, options, runtime.device,
+            )  # fmt: skip
+            sections = sections_of(evaluation)
+            if config.figures:
+                runtime.info(write_figures(Path(config.figures), figures_of(sections)))
+            if config.output and report:
+                write_report(Path(config.output).with_suffix(".html"), evaluation, sections)
     return 0
 
 

@@ -14,12 +14,14 @@ from applications.evaluation.scoring import ScoringOptions, refuse_broken
 from applications.inputs.data import read_data
 from applications.inputs.runtime import Runtime
 from applications.inputs.weights import Loaded, load_model
-from applications.reports.cross import cross_page
+from applications.reports.cross import cross_page, cross_sections
 from applications.reports.parts import Evaluation
+from applications.reports.report import figures_of
 from applications.reports.run import run_of
 from applications.tasks import TASKS
 from applications.training.run_folder import environment
 from config import Config
+from utils.drawing.files import write_figures
 from utils.files.writing import without_nan, write_json, write_text
 from utils.text import csv_path, visible
 
@@ -46,12 +48,14 @@ def run(config: Config, runtime: Runtime) -> int:
     if runtime.main:
         figures = {name: {"images": len(e.scores), **e.values} for name, e in found.items()}
         print(visible(cross_table(figures)))
+        sections = cross_sections(found)
+        if config.figures:
+            runtime.info(write_figures(Path(config.figures), figures_of(sections)))
         if config.output:
             _write(Path(config.output), config.split, figures)
             if not config.no_report:
-                page = cross_page(
-                    f"{Path(config.resume or '').name} on {len(found)} data sets", found
-                )
+                title = f"{Path(config.resume or '').name} on {len(found)} data sets"
+                page = cross_page(title, sections)
                 write_text(Path(config.output).with_suffix(".html"), page)
     return 0
 

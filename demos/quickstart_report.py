@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run from anyw
 from utils.drawing.chart import Chart, Points  # noqa: E402
 from utils.drawing.render import png  # noqa: E402
 from utils.drawing.sheet import sorted_sheet  # noqa: E402
-from utils.files.writing import write_atomic, write_text  # noqa: E402
+from utils.files.writing import write_bytes, write_text  # noqa: E402
 from utils.imaging.images import read_image  # noqa: E402
 from utils.statistics.metrics import pair_accuracy, plcc, srcc  # noqa: E402
 from utils.text import visible  # noqa: E402
@@ -134,7 +134,7 @@ def main(argv: list[str] | None = None) -> int:
         rows = read_rows(args.scores, args.split)
         text = summary(rows)
         picture = png(scatter(rows), 720, 520)
-        write_atomic(args.out / "prediction_against_target.png", lambda file: file.write(picture))
+        write_bytes(args.out / "prediction_against_target.png", picture)
         by_score = sorted_sheet(
             [r.name for r in rows],
             [r.score for r in rows],
@@ -142,7 +142,7 @@ def main(argv: list[str] | None = None) -> int:
             "Unseen photographs, best predicted quality first",
             limit=64,
         )
-        write_atomic(args.out / "photographs_by_score.png", lambda file: file.write(by_score))
+        write_bytes(args.out / "photographs_by_score.png", by_score)
         write_table(rows, args.out / "photographs_by_score.csv")
         write_text(args.out / "figures.txt", text)
     except (ValueError, OSError) as error:

@@ -15,7 +15,7 @@ from dataloader.batch import Targets
 from dataloader.sources import open_source
 from utils.drawing.panels import evenly_spread, histogram_chart
 from utils.drawing.sheet import Panel, fit, sheet
-from utils.files.writing import write_atomic, write_text
+from utils.files.writing import write_bytes, write_text
 from utils.statistics import metrics
 from utils.statistics.predictions import Predictions
 
@@ -75,7 +75,7 @@ def write_histograms(
         for i, place in enumerate(places)
     )
     picture = sheet(panels, title, note, columns=4, width=_PHOTO[0], height=_PHOTO[1])
-    write_atomic(stem.with_name(f"{stem.name}.png"), lambda file: file.write(picture))
+    write_bytes(stem.with_name(f"{stem.name}.png"), picture)
 
 
 def _spreads(histograms: np.ndarray) -> list[str]:

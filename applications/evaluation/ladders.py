@@ -15,7 +15,7 @@ from dataloader.batch import Targets
 from dataloader.labels.side_tables import LEVELS_FILE
 from utils.drawing.panels import MOST_LINES, ladder_charts, spread
 from utils.drawing.sheet import Panel, sheet
-from utils.files.writing import write_atomic, write_text
+from utils.files.writing import write_bytes, write_text
 from utils.statistics.ladder_metrics import LADDER_METRICS, ladder_metrics
 from utils.statistics.ladders import Ladders, build_ladders
 from utils.statistics.predictions import Predictions
@@ -154,7 +154,7 @@ def write_ladders(
     accuracy = {name: figures["ladder_accuracy"] for name, figures in by_distortion.items()}
     ladders = build_ladders(*known_columns(targets, found.scores))
     picture = _picture(ladders, accuracy, title)
-    write_atomic(stem.with_name(f"{stem.name}.png"), lambda file: file.write(picture))
+    write_bytes(stem.with_name(f"{stem.name}.png"), picture)
 
 
 def _picture(ladders: Ladders, accuracy: dict[str, float], title: str) -> bytes:

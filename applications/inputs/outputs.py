@@ -78,8 +78,7 @@ def _folders_written(c: Config) -> Iterator[str]:
         yield "checkpoints"
     if mode == "continue_run" and "checkpoints" in c.given:
         yield "checkpoints"
-    if c.maps is not None:
-        yield "maps"
+    yield from (name for name in ("maps", "figures") if getattr(c, name) is not None)
 
 
 def folders_apart(c: Config) -> Iterator[tuple[bool, str]]:

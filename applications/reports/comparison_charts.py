@@ -88,6 +88,13 @@ def score_chart(found: Found, one: Disagreement) -> Described:
     return f"scores_{first}_{second}.csv", chart, ""
 
 
+def figures_of(found: Found) -> list[tuple[str, Chart]]:
+    """Every chart of the page with the name that its files have."""
+    apart = (score_chart(found, one) for one in found.most_apart())
+    charts = [*figure_charts(found), *curve_charts(found), *apart]
+    return [(name.removesuffix(".csv"), chart) for name, chart, _ in charts]
+
+
 def drawn(charts: Iterable[Described]) -> list[Html]:
     """As figures of a page, with their numbers."""
     return [

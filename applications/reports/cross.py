@@ -18,16 +18,19 @@ from utils.html_page import Html, cell, element, page, table
 _DRAWN = ("srcc", "plcc_4p", "krcc", "pair_accuracy", "emd_r1")
 
 
-def cross_page(title: str, found: Mapping[str, Evaluation]) -> Html:
+def cross_sections(found: Mapping[str, Evaluation]) -> list[Section]:
     """found: evaluations by the name of their data set, at least one."""
-    sections = [_figures(found), *_intervals(found), *_against(found)]
     last = command_section(next(iter(found.values())))
-    links = [element("a", s.title, href=f"#{s.key}") for s in (*sections, last)]
+    return [_figures(found), *_intervals(found), *_against(found), last]
+
+
+def cross_page(title: str, sections: list[Section]) -> Html:
+    links = [element("a", s.title, href=f"#{s.key}") for s in sections]
     return page(
         title,
         element("h1", title),
         element("nav", *links, aria_label="sections"),
-        *(section_html(section) for section in (*sections, last)),
+        *(section_html(section) for section in sections),
         interactive=True,
     )
 

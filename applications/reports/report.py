@@ -99,6 +99,12 @@ def _drawn(section: Section) -> Iterator[tuple[bool, list[tuple[Html | Chart, Ht
         yield in_grid, list(group)
 
 
+def figures_of(sections: Iterable[Section]) -> Iterator[tuple[str, Chart]]:
+    """Every chart with the words that its file is called by."""
+    for charts in charts_of(sections):
+        yield from ((f"{name} {chart.title}", chart) for name, chart in charts)
+
+
 def charts_of(sections: Iterable[Section]) -> Iterator[list[tuple[str, Chart]]]:
     """The charts of each section, and the name of each, that of its csv in the page."""
     for section in sections:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 from applications.evaluate import evaluate_split, finish, table, write_predictions
 from applications.evaluation.final_figures import Judged
@@ -14,11 +15,12 @@ from applications.inputs.outputs import cell_of
 from applications.inputs.runtime import Runtime
 from applications.inputs.weights import load_best
 from applications.reports.parts import Evaluation
-from applications.reports.report import charts_of, sections_of, write_report
+from applications.reports.report import charts_of, figures_of, sections_of, write_report
 from applications.reports.run import labels_of
 from applications.training.run_folder import RunFolder
 from applications.training.trainer import Trainer
 from config import Config
+from utils.drawing.files import write_figures
 from utils.drawing.render import png
 from utils.files.row_store import Rows
 from utils.files.writing import without_nan, write_json
@@ -103,6 +105,9 @@ def _report(e: Evaluation, folder: RunFolder, logger: Logger, step: int) -> None
                 logger.picture(f"{_TAG}/{name}", png(chart), step)
         for file in sorted(folder.path.glob("*.png")):
             logger.picture(f"{_TAG}/{file.stem}", file.read_bytes(), step)
+        if e.config.figures:
+            figures = Path(e.config.figures) / folder.path.name
+            logger.info(write_figures(figures, figures_of(sections)))
         write_report(folder.report, e, sections)
     except Exception:
         logger.info(

@@ -8,7 +8,7 @@ from dataloader.batch import Batch
 from dataloader.loader import StepDataset
 from dataloader.views.kept_views import FeatureSteps
 from utils.drawing.sheet import batch_sheet
-from utils.files.writing import write_atomic
+from utils.files.writing import write_bytes
 
 PICTURED = 32  # images that are drawn
 
@@ -23,4 +23,4 @@ def picture(dataset: StepDataset, batch: Batch, path: Path) -> None:
     count = min(PICTURED, len(batch.images))
     captions = dataset.targets.captions(targets, count)
     picture = batch_sheet(batch.images[:count].numpy(), captions)
-    write_atomic(path, lambda file: file.write(picture))
+    write_bytes(path, picture)

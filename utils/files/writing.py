@@ -147,6 +147,11 @@ def check_apart(path: Path, files: Iterable[Path] = (), folders: Iterable[Path] 
             raise ValueError(f"{printable(path)}: is {what}, which is only read: name another file")
 
 
+def write_bytes(path: Path, content: bytes) -> None:
+    """write_atomic for what is in memory."""
+    write_atomic(path, lambda file: file.write(content))
+
+
 def write_text(path: Path, text: str, errors: str = "strict") -> None:
     """write_atomic for UTF-8 text. errors: what becomes of the bytes of a file name that are no
     UTF-8: "surrogateescape" writes them as they are.

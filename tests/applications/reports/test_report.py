@@ -7,16 +7,18 @@ import importlib
 import io
 import json
 import os
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 from PIL import Image
 from scipy import special, stats
 
-from tests.cli import TINY, call, run_folders
+from tests.cli import TINY, call, refused, run_folders
 from tests.report_reader import ReportReader
 from tests.tiny_data import picture, write_data
 
@@ -47,7 +49,10 @@ def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("report")
     for seed, (split, references) in enumerate((("train", 4), ("val", 5), ("test", REFERENCES))):
         rated(folder / "data", split, seed, references)
-    call(folder, f"--train --criterion regress {TINY} --bootstrap 400 --report_maps 4")
+    call(
+        folder,
+        f"--train --criterion regress {TINY} --bootstrap 400 --report_maps 4 --figures paper",
+    )
     call(folder, "-e --resume checkpoints/model_best_resnet10t.pth -o out/e.html --bootstrap 400")
     return folder
 
@@ -343,7 +348,9 @@ def test_without_a_report(made, tmp_path):
 def several(made):
     rated(made / "other", "test", 7, 6)
     weights = "checkpoints/model_best_resnet10t.pth"
-    call(made, f"--test data other --resume {weights} --bootstrap 400 -o several/all.csv")
+    call(
+        made, f"--test data other --resume {weights} --bootstrap 400 -o several/all.csv --figures f"
+    )
     return made / "several"
 
 
@@ -362,6 +369,29 @@ def test_several_data_sets_on_one_page(several, made):
     call(made, f"--test data other --resume {weights} --bootstrap 0 -o several/more.html")
     stored = json.loads((several / "more.json").read_text())["data"]
     assert stored.keys() == {"data", "other"} and (several / "more.html").exists()
+
+
+def test_charts_for_a_paper(made, several):
+    """Of each chart of a page a PDF, an SVG and the csv that the page holds too."""
+    (run,) = run_folders(made)
+    call(made, "-e --resume checkpoints/model_best_resnet10t.pth --bootstrap 0 --figures of_e")
+    pages = {f"paper/{run.name}": run / "report.html", "f": several / "all.html"}
+    for folder, page in pages.items():
+        report = ReportReader(page)
+        files = {file.name for file in (made / folder).iterdir()}
+        names = {name[:-4] for name in files if name.endswith(".csv")}
+        assert files == {f"{name}.{kind}" for name in names for kind in ("csv", "pdf", "svg")}
+        tables = [name for name in report.files if re.fullmatch(r"[a-z]+_\d+\.csv", name)]
+        assert len(names) == len(tables) == len(report.drawings)
+        for table in tables:
+            (name,) = (n for n in names if n.startswith(f"{table[:-4]}_"))
+            assert (made / folder / f"{name}.csv").read_text() == report.files[table]
+            assert (made / folder / f"{name}.pdf").read_bytes().startswith(b"%PDF-")
+            ElementTree.parse(made / folder / f"{name}.svg")
+    assert (made / "of_e" / "fit_1_Prediction_against_MOS.pdf").is_file()
+    refused(made, "--predict data/test/images --resume x.pth --figures p", "--figures")
+    refused(made, "-e --resume x.pth --figures data/test/label.txt", "--figures")
+    refused(made, "-e --resume x.pth --no_report --figures p", "leave out --no_report")
 
 
 def test_a_part_of_many_images(made, monkeypatch):
