@@ -570,7 +570,9 @@ def hostile_runs(folder: Path) -> list[str]:
 
 def test_the_page_escapes_every_name_and_counts_images_that_are_gone(tmp_path):
     names = hostile_runs(tmp_path)
-    call(tmp_path, f"--compare {shlex.join(names)} --bootstrap 100 -o page.html")
+    call(tmp_path, f"--compare {shlex.join(names)} --bootstrap 100 -o page.html --figures paper")
+    drawn = {file.name for file in (tmp_path / "paper").iterdir()}
+    assert {"figures.pdf", "differences.svg", "scores_A_B.csv"} <= drawn
     text = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert "<script>alert" not in text and "<img src=x" not in text
     page = Reader(text)
