@@ -11,7 +11,7 @@ from typing import Any
 
 from applications.inputs.outputs import OUTPUT_SUFFIXES, check_outputs, folders_apart
 from applications.inputs.vote_files import vote_file
-from applications.training.stage_list import STAGE_FIELDS, split_stages
+from applications.training.stage_list import LISTS, split_stages
 from config import Config, UsageError, check_passed
 from utils.flag_words import JOINT, WORDING
 
@@ -82,15 +82,6 @@ def _set(c: Config, *names: str) -> str:
     return next((f"--{name}" for name in names if getattr(c, name)), "")
 
 
-def _ladders(c: Config) -> str:
-    """A flag of photographs that are distorted; a seed may be 0."""
-    return "--ladders" if c.ladders else "" if c.split_seed is None else "--split_seed"
-
-
-def _of_stages(c: Config) -> str:
-    return ", ".join(f"--{n}" for n in STAGE_FIELDS if n != "stage_of" and getattr(c, n))
-
-
 def _small(c: Config) -> str:
     """The crop that --crop_from is too small for."""
     crop = c.crop_size or c.image_size
@@ -108,166 +99,110 @@ def _unreachable(c: Config) -> str:
     return f"--margin {c.margin:g}{over}"
 
 
+def _lacking(c: Config) -> str:
+    """A flag that NEEDS another one, and that one."""
+    for names, holds, needed in NEEDS:
+        for name in names.split():
+            if getattr(c, name) != getattr(Config, name) and not holds(c):
+                return f"--{name} needs {needed}"
+    return ""
+
+
 TO_DISTORT = "--distort SET and --photos DIR"
+# Flags that nobody reads but beside others: which, whether those are there, and how to pass them.
+NEEDS: tuple[tuple[str, Callable[[Config], Any], str], ...] = (
+    ("map_way", lambda c: c.maps, "--maps DIR"),
+    ("ladders split_seed", lambda c: c.distort, TO_DISTORT),
+    ("split_by", lambda c: c.repeats or c.folds, "--repeats N or --folds K"),
+    ("decay decay_every", lambda c: c.schedule == "exp", "--schedule exp"),
+    ("crop_from", lambda c: c.crop == "random", "--crop random"),
+    ("crop_size", lambda c: c.crop == "random" or c.test_crops, "--crop random or --test_crops N"),
+    ("cache_views", lambda c: c.cache_features, "--cache_features"),
+    (" ".join([*LISTS, "stage_flags"]), lambda c: c.stages, "--stages LIST"),
+)
 RULES: dict[str, Rule] = {
-    "weights": (
-        lambda c: c.mode() in NEED_WEIGHTS and not c.resume,
-        "{mode} needs weights: pass --resume FILE, e.g. {c.checkpoints}/model_best_{c.arch}.pth",
-    ),
+    "needs": (_lacking, "{it}"),
+    "weights": (lambda c: c.mode() in NEED_WEIGHTS and not c.resume,
+        "{mode} needs weights: pass --resume FILE, e.g. {c.checkpoints}/model_best_{c.arch}.pth"),
     "suffix": (_wrong_suffix, "--output {c.output}: must end in {it}"),
-    "map way": (
-        lambda c: c.maps is None and c.map_way != Config.map_way,
-        "--map_way {c.map_way} needs --maps DIR",
-    ),
-    "figures": (
-        lambda c: c.figures is not None and c.no_report,
-        "--figures {c.figures}: its charts are those of the report: leave out --no_report",
-    ),
+    "figures": (lambda c: c.figures is not None and c.no_report,
+        "--figures {c.figures}: its charts are those of the report: leave out --no_report"),
     "skip unchecked": (
         lambda c: c.no_check and c.bad_images == "skip" and (c.distort or vote_file(c) is None),
-        "--bad_images skip needs the check before epoch 1: leave out --no_check",
-    ),
+        "--bad_images skip needs the check before epoch 1: leave out --no_check"),
     "fit on what is judged": (
         lambda c: c.mode() in ("evaluate", "test") and c.fit == "val" and c.split == "val",
-        "--fit val with --split val: they are the same images; leave --fit out",
-    ),
-    "a set named twice": (
-        lambda c: len(set(c.test)) < len(c.test) and " ".join(c.test),
-        "--test {it}: a data set is named twice",
-    ),
+        "--fit val with --split val: they are the same images; leave --fit out"),
+    "a set named twice": (lambda c: len(set(c.test)) < len(c.test) and " ".join(c.test),
+        "--test {it}: a data set is named twice"),
     "runs to compare": (
-        lambda c: len(c.compare) == 1, "--compare {c.compare[0]}: name two runs or more",
-    ),
-    "too many runs": (
-        lambda c: len(c.compare) > MOST_RUNS and len(c.compare),
-        f"--compare: at most {MOST_RUNS} runs, not {{it}}",
-    ),
-    "resamples": (
-        lambda c: c.compare and c.bootstrap == 0,
-        "--bootstrap 0: --compare needs resamples for its intervals and p",
-    ),
-    "source": (
-        lambda c: c.prepare is not None and not c.source,
-        "--prepare {c.prepare} needs --source DIR: the data set as it was downloaded",
-    ),
-    "prepared folder": (
-        lambda c: c.prepare is not None and "data" not in c.given,
-        "--prepare {c.prepare} needs --data OUT: a folder that is not there yet",
-    ),
+        lambda c: len(c.compare) == 1, "--compare {c.compare[0]}: name two runs or more"),
+    "too many runs": (lambda c: len(c.compare) > MOST_RUNS and len(c.compare),
+        f"--compare: at most {MOST_RUNS} runs, not {{it}}"),
+    "resamples": (lambda c: c.compare and c.bootstrap == 0,
+        "--bootstrap 0: --compare needs resamples for its intervals and p"),
+    "source": (lambda c: c.prepare is not None and not c.source,
+        "--prepare {c.prepare} needs --source DIR: the data set as it was downloaded"),
+    "prepared folder": (lambda c: c.prepare is not None and "data" not in c.given,
+        "--prepare {c.prepare} needs --data OUT: a folder that is not there yet"),
     "voted images": (
         lambda c: c.labels and c.images is None and c.data == Config.data and not c.check,
-        "--labels {c.labels} needs --images DIR: the folder of the images that it names",
-    ),
-    "labels or photographs": (
-        lambda c: c.distort is not None and _set(c, "labels", "images"),
-        "{it} and --distort cannot go together: the images are made from --photos",
-    ),
-    "photographs alone": (
-        lambda c: c.distort is None and _labelled(c) and c.photos is not None,
+        "--labels {c.labels} needs --images DIR: the folder of the images that it names"),
+    "labels or photographs": (lambda c: c.distort is not None and _set(c, "labels", "images"),
+        "{it} and --distort cannot go together: the images are made from --photos"),
+    "photographs alone": (lambda c: c.distort is None and _labelled(c) and c.photos is not None,
         "--photos {c.photos}: pass --distort SET as well, or write files with --generate SET and "
-        "pass their folder as --data",
-    ),
-    "of photographs": (
-        lambda c: c.distort is None and _ladders(c), "{it} needs " + TO_DISTORT,
-    ),
+        "pass their folder as --data"),
     "all photographs": (
         lambda c: c.distort is None and c.mode() in ("evaluate", "test") and c.split == "all",
-        "--split all needs " + TO_DISTORT,
-    ),
-    "photographs": (
-        lambda c: c.distort is not None and _labelled(c) and c.photos is None,
-        "--distort {c.distort} needs --photos DIR: a folder of pristine photographs",
-    ),
+        "--split all needs " + TO_DISTORT),
+    "photographs": (lambda c: c.distort is not None and _labelled(c) and c.photos is None,
+        "--distort {c.distort} needs --photos DIR: a folder of pristine photographs"),
     "data or photographs": (
         lambda c: c.distort is not None and _labelled(c) and c.data != Config.data,
-        "--data {c.data} and --distort cannot go together: the images are made from --photos",
-    ),
+        "--data {c.data} and --distort cannot go together: the images are made from --photos"),
     "runs of label files": (
         lambda c: c.train and not c.distort and (it := _several(c)) and vote_file(c)
         and (it, vote_file(c)),
         "{it[0]}: only with label files: {it[1]} is split by --train_size, --val_size and "
-        "--test_list",
-    ),
+        "--test_list"),
     "repeats or folds": (lambda c: c.repeats and c.folds, "--repeats and --folds: choose one"),
-    "one of the runs": (
-        lambda c: c.repeat is not None and c.repeat > (c.repeats or c.folds or 0),
-        "--repeat {c.repeat}: one of the runs of --repeats N or --folds K, from 1 on",
-    ),
-    "split by": (
-        lambda c: (c.repeats or c.folds) is None and c.split_by != Config.split_by,
-        "--split_by {c.split_by}: only with --repeats N or --folds K",
-    ),
+    "one of the runs": (lambda c: c.repeat is not None and c.repeat > (c.repeats or c.folds or 0),
+        "--repeat {c.repeat}: one of the runs of --repeats N or --folds K, from 1 on"),
     "runs or stages": (
         lambda c: (c.repeats or c.folds) is not None and (it := _set(c, "stages", "distort"))
         and (_several(c).split(",")[0], it),
-        "{it[0]} and {it[1]} cannot go together: leave one out",
-    ),
-    "of stages": (
-        lambda c: c.stages is None and _of_stages(c), "{it}: only with --stages",
-    ),
-    "decay": (
-        lambda c: (c.decay, c.decay_every) != (Config.decay, Config.decay_every)
-        and c.schedule != "exp",
-        "--decay and --decay_every need --schedule exp",
-    ),
-    "crop from": (
-        lambda c: c.crop_from and c.crop != "random", "--crop_from needs --crop random",
-    ),
-    "crop size": (
-        lambda c: c.crop_size and c.crop != "random" and not c.test_crops,
-        "--crop_size needs --crop random or --test_crops N",
-    ),
-    "one size": (
-        lambda c: c.train and c.resize == "native" and c.crop != "random",
-        "--resize native trains only with --crop random: a batch needs images of one size",
-    ),
+        "{it[0]} and {it[1]} cannot go together: leave one out"),
+    "one size": (lambda c: c.train and c.resize == "native" and c.crop != "random",
+        "--resize native trains only with --crop random: a batch needs images of one size"),
     "small photographs": (
         lambda c: c.crop_from and (it := _small(c)) and (" ".join(map(str, c.crop_from)), it),
-        "--crop_from {it[0]} is smaller than the crop of {it[1]}",
-    ),
-    "two sources of weights": (
-        lambda c: c.train and c.pretrained and c.resume is not None,
-        "--pretrained and --resume both bring weights: choose one",
-    ),
-    "rate of what is frozen": (
-        lambda c: c.freeze == "backbone" and c.lr_backbone is not None,
-        "--lr_backbone {c.lr_backbone} with --freeze backbone: nothing is left to learn at it",
-    ),
-    "views of features": (
-        lambda c: c.cache_features is None and c.cache_views is not None,
-        "--cache_views needs --cache_features",
-    ),
+        "--crop_from {it[0]} is smaller than the crop of {it[1]}"),
+    "two sources of weights": (lambda c: c.train and c.pretrained and c.resume is not None,
+        "--pretrained and --resume both bring weights: choose one"),
+    "rate of what is frozen": (lambda c: c.freeze == "backbone" and c.lr_backbone is not None,
+        "--lr_backbone {c.lr_backbone} with --freeze backbone: nothing is left to learn at it"),
     "features of a frozen backbone": (
         lambda c: c.train and c.cache_features is not None and c.freeze != "backbone",
         "--cache_features: only a frozen backbone has features to keep: pass --freeze backbone, "
-        "or --stages head,all",
-    ),
+        "or --stages head,all"),
     "features of noise": (
         lambda c: c.train and c.cache_features is not None and c.distort is not None,
         "--cache_features and --distort {c.distort}: noise is drawn anew every epoch, so that "
-        "there is nothing to keep: write files with --generate, or leave --cache_features out",
-    ),
+        "there is nothing to keep: write files with --generate, or leave --cache_features out"),
     "views that differ": (
         lambda c: c.train and c.cache_views is not None and c.crop != "random" and not c.jitter,
         "--cache_views {c.cache_views}: only with --crop random or --jitter; the whole view and "
-        "its mirror are all there is",
-    ),
-    "device": (
-        lambda c: c.gpus == 0 and c.device not in ("auto", "cpu"),
-        "-g 0 is the CPU and --device {c.device} is not: choose one",
-    ),
-    "first machine": (
-        lambda c: c.nodes > 1 and not c.init_method,
-        "--nodes above 1 needs --init_method tcp://HOST:PORT of the first machine",
-    ),
+        "its mirror are all there is"),
+    "device": (lambda c: c.gpus == 0 and c.device not in ("auto", "cpu"),
+        "-g 0 is the CPU and --device {c.device} is not: choose one"),
+    "first machine": (lambda c: c.nodes > 1 and not c.init_method,
+        "--nodes above 1 needs --init_method tcp://HOST:PORT of the first machine"),
     "rank of a machine": (
-        lambda c: c.rank >= c.nodes, "--rank {c.rank} must be below --nodes {c.nodes}",
-    ),
-    "synchronised": (
-        lambda c: c.sync_bn and c.device == "cpu" and (c.gpus or 1) * c.nodes > 1,
+        lambda c: c.rank >= c.nodes, "--rank {c.rank} must be below --nodes {c.nodes}"),
+    "synchronised": (lambda c: c.sync_bn and c.device == "cpu" and (c.gpus or 1) * c.nodes > 1,
         "--sync_bn: torch synchronises batch norm on accelerators only: leave it out with "
-        "--device cpu",
-    ),
+        "--device cpu"),
 }  # fmt: skip
 # Those that hold for a command before it is taken apart into stages.
 OF_ALL_STAGES = (

@@ -227,7 +227,7 @@ def test_the_table_of_data_sets():
         ("--train --folds 2", "--folds 2 must be 3 or more"),
         ("--train --repeat 1", "--repeat 1: one of the runs"),
         ("--train --repeats 3 --repeat 4", "--repeat 4: one of the runs"),
-        ("--train --split_by image", "--split_by image: only with"),
+        ("--train --split_by image", "--split_by needs --repeats N or"),
         ("--train --repeats 3 --stages rank,regress", "--repeats and --stages"),
         ("--train --folds 3 --distort live --photos p", "--folds and --distort"),
         ("--test a b", "--test needs weights"),

@@ -293,7 +293,7 @@ def test_stages_go_on_with_the_labels_they_began_with(folder, monkeypatch):
             "--stages rank,regress --pretrained --resume x",
             "stage 1/2 of rank,regress: --pretrained",
         ),
-        ("--stage_lr 1,2", "--stage_lr: only with --stages"),
+        ("--stage_lr 1,2", "--stage_lr needs --stages LIST"),
         ("--lr_head 0", "--lr_head 0 must be above 0"),
         ("--freeze 0", "a share is above 0 and at most 1"),
         ("--freeze backbone --lr_backbone 1", "nothing is left to learn"),
