@@ -1,7 +1,7 @@
 """One file with the votes of many images: AVA.txt, or idealo's JSON samples.
 
 Such a file names images by id, and which of them train is for a rule to say (`split_rows`); a label
-file of a split (labels.py) does both itself.
+file of a split (text.py) does both itself.
 """
 
 from __future__ import annotations

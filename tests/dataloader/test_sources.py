@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from PIL import Image
 
 from dataloader import sources
 from dataloader.labels.photo_ladders import ladder_labels
-from dataloader.sources import DistortedPhoto, PhotoCache, open_source, training_view
+from dataloader.sources import DistortedPhoto, PathTable, PhotoCache, open_source, training_view
 from dataloader.views.transforms import TrainTransform
 from tests.small_photos import small_photo, write_photos
 from utils.data_generate.distortions import LEVELS, distort, distortions_of
@@ -189,3 +190,18 @@ def test_a_bad_photograph_is_named(tmp_path):
     for name, words in (("low.png", "at least 16x16"), ("text.png", "not an image")):
         with pytest.raises(ImageError, match=f"{name}: .*{words}"):
             open_source(version(tmp_path / name, "jpeg", 1), DEFAULT_MAX_PIXELS)
+
+
+def test_a_path_table_is_a_sequence_of_paths():
+    names = ["b.jpg", "ä/ü.png", os.fsdecode(b"\xff.bmp"), ""]
+    for folder in ("", "/data/images"):
+        table = PathTable(iter(names), folder)
+        wanted = [Path(folder, name) for name in names]
+        assert list(table) == wanted and len(table) == 4
+        assert table[-1] == wanted[-1] and table[np.int64(1)] == wanted[1]
+        assert table[1:3] == wanted[1:3] and wanted[2] in table
+        assert list(pickle.loads(pickle.dumps(table))) == wanted
+        assert list(table.take(np.array([2, 0]))) == [wanted[2], wanted[0]]
+        with pytest.raises(IndexError):
+            table[4]
+    assert len(PathTable([])) == 0

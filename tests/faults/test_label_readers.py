@@ -212,9 +212,7 @@ def test_votes_that_cannot_be_summed(tmp_path, quickly):
     many = ROW.replace("0 1 5 17 38 36 15 6 5 1", " ".join(["9" * 18] * 10)).replace(
         "1 9", "2 9", 1
     )
-    file.write_text(
-        "1 7 0 1 5 17 38 36 15 6 5 1 1 22 1396\n" + many + "" if quickly else many + "\n"
-    )
+    file.write_text("1 7 0 1 5 17 38 36 15 6 5 1 1 22 1396\n" + many if quickly else many + "\n")
     line = 2 if quickly else 1
     assert said(file, read_votes).startswith(f":{line}:10: {'9' * 18} votes for one score")
     label = tmp_path / "label.txt"

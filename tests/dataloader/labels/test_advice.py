@@ -6,6 +6,7 @@ import os
 import unicodedata
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -140,48 +141,14 @@ def test_other_faults_stay_beside_the_advice(split):
     assert said[3] == "not a number: 'x'" and "image not found" in said[4]
 
 
+WORDS = r"""a.png b.png sub/e.png , , ; " # \ 0 1 0.5 0,5 -1 nan 1e999 file_name label x é .."""
+TEXTS = st.lists(st.sampled_from([*WORDS.split(), *"\t \n\n\r\0"]), max_size=40).map("".join)
+
+
 @settings(
     max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(
-    st.sampled_from(sorted(FILES)),
-    st.lists(
-        st.sampled_from(
-            [
-                "a.png",
-                "b.png",
-                "sub/e.png",
-                ",",
-                ",",
-                ";",
-                "\t",
-                " ",
-                "\n",
-                "\n",
-                "\r",
-                '"',
-                "#",
-                "\\",
-            ]
-            + [
-                "0",
-                "1",
-                "0.5",
-                "0,5",
-                "-1",
-                "nan",
-                "1e999",
-                "file_name",
-                "label",
-                "x",
-                "é",
-                "\0",
-                "..",
-            ]
-        ),
-        max_size=40,
-    ).map("".join),
-)
+@given(st.sampled_from(sorted(FILES)), TEXTS)
 def test_whatever_the_text_there_are_labels_or_faults(split, kind, text):
     file = split / "label.txt"
     file.write_bytes(text.encode())
@@ -241,8 +208,6 @@ def test_folders_are_listed_once_for_all_missing_names(split, monkeypatch):
 
 def test_the_command_says_it_in_one_line(tmp_path):
     """Before: 'image not found: "0.7634"', twenty times."""
-    import numpy as np
-
     (tmp_path / "data/train").mkdir(parents=True)
     lines = []
     for i in range(30):

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import pickle
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +17,6 @@ from dataloader.labels.votes import (
     read_votes,
     split_rows,
 )
-from dataloader.sources import PathTable
 from tests.ava_tree import IDS, write_ava, write_samples
 
 # ---- samples
@@ -164,21 +161,3 @@ def test_where_nobody_trains_no_row_has_to_be_left_for_it(val_size):
     assert {k: v.tolist() for k, v in found.items()} == {
         k: v.tolist() for k, v in wanted.items() if len(v)
     }
-
-
-# ---- paths in one block
-
-
-def test_a_path_table_is_a_sequence_of_paths():
-    names = ["b.jpg", "ä/ü.png", os.fsdecode(b"\xff.bmp"), ""]
-    for folder in ("", "/data/images"):
-        table = PathTable(iter(names), folder)
-        wanted = [Path(folder, name) for name in names]
-        assert list(table) == wanted and len(table) == 4
-        assert table[-1] == wanted[-1] and table[np.int64(1)] == wanted[1]
-        assert table[1:3] == wanted[1:3] and wanted[2] in table
-        assert list(pickle.loads(pickle.dumps(table))) == wanted
-        assert list(table.take(np.array([2, 0]))) == [wanted[2], wanted[0]]
-        with pytest.raises(IndexError):
-            table[4]
-    assert len(PathTable([])) == 0
