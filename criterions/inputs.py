@@ -11,10 +11,12 @@ class Prediction(Protocol):
     """What a network answers: `scores` (N,), higher is better, and `logits` (N, K)."""
 
     @property
-    def scores(self) -> torch.Tensor: ...
+    def scores(self) -> torch.Tensor:
+        """float (N,)."""
 
     @property
-    def logits(self) -> torch.Tensor: ...
+    def logits(self) -> torch.Tensor:
+        """float (N, K)."""
 
 
 def require_vector(name: str, tensor: torch.Tensor) -> None:

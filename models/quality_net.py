@@ -83,6 +83,7 @@ class HeadOnly(nn.Module):
         self.heads = model.heads
 
     def forward(self, features: Tensor) -> Prediction:
+        """features: pooled ones (N, F) -> Prediction."""
         return Prediction(*self.heads["quality"](features))
 
 

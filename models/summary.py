@@ -17,7 +17,7 @@ from models.sizes import build_backbone
 
 @dataclass(frozen=True)
 class Block:
-    """Of one part: number of parameters, multiply-adds for one image, shape of its output."""
+    """One part of a network: its parameters, multiply-adds for one image, and output's shape."""
 
     name: str
     parameters: int
@@ -27,7 +27,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Summary:
-    """Of a network: the totals include what belongs to no block (class tokens, position tables).
+    """A network in numbers; totals include what is in no block (class tokens, position tables).
 
     Multiply-adds are those of convolutions, linear layers and attention, half of what
     `torch.utils.flop_counter` counts; normalisation, activations and pooling are not in it.

@@ -44,6 +44,7 @@ class KerasTensor:
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """Its sizes, in Keras's order of axes."""
         return tuple(self.data.shape)
 
     def read(self) -> np.ndarray:

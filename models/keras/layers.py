@@ -95,14 +95,10 @@ def _inception_resnet(module: nn.Module, file: KerasFile) -> Iterator[Layer]:
     for ours, conv, norm in zip(units, convs, norms, strict=True):
         yield _conv(conv, f"{ours}.conv")
         yield _norm(norm, f"{ours}.bn", scale=False)
-    counts = {"block35": len(module.repeat), "block17": len(module.repeat_1)}
-    for container, (name, count) in zip(("repeat", "repeat_1"), counts.items(), strict=True):
-        for i in range(count):
+    for container, name in (("repeat", "block35"), ("repeat_1", "block17"), ("repeat_2", "block8")):
+        for i in range(len(module.get_submodule(container))):
             yield _conv(f"{name}_{i + 1}_conv", f"{container}.{i}.conv2d", bias=True)
-    last = len(module.repeat_2)
-    for i in range(last):
-        yield _conv(f"block8_{i + 1}_conv", f"repeat_2.{i}.conv2d", bias=True)
-    yield _conv(f"block8_{last + 1}_conv", "block8.conv2d", bias=True)
+    yield _conv(f"block8_{len(module.repeat_2) + 1}_conv", "block8.conv2d", bias=True)
     yield _conv("conv_7b", "conv2d_7b.conv")
     yield _norm("conv_7b_bn", "conv2d_7b.bn", scale=False)
 

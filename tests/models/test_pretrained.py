@@ -24,6 +24,10 @@ def no_network(monkeypatch):
     monkeypatch.setattr(torch.hub, "load_state_dict_from_url", refuse)
 
 
+def loaded(arch, folder, **options):
+    return build_model(arch, image_size=SIZE, pretrained=True, pretrained_dir=folder, **options)
+
+
 def imagenet_state(name="resnet18", library=torchvision.models):
     return library.get_model(name, weights=None).state_dict()
 
@@ -38,7 +42,7 @@ def equal(model, state):
 def test_a_local_file_is_loaded_exactly_without_its_classifier(tmp_path, arch, file):
     state = imagenet_state()
     torch.save(state, tmp_path / file)
-    model = build_model(arch, image_size=SIZE, pretrained=True, pretrained_dir=tmp_path)
+    model = loaded(arch, tmp_path)
     assert equal(model, state)
     report = model.pretrained_report
     assert set(report.unexpected) == {"fc.weight", "fc.bias"}
@@ -55,7 +59,7 @@ def test_safetensors_come_first_and_wrappers_are_taken_off(tmp_path):
     )
     (tmp_path / "a.safetensors").rename(tmp_path / "resnet18.safetensors")
     (tmp_path / "resnet18.pth").write_bytes(b"damaged")
-    model = build_model("resnet18", image_size=SIZE, pretrained=True, pretrained_dir=tmp_path)
+    model = loaded("resnet18", tmp_path)
     assert equal(model, state)
 
 
@@ -65,16 +69,14 @@ def test_safetensors_come_first_and_wrappers_are_taken_off(tmp_path):
 def test_torchvision_files_load_exactly(tmp_path, name):
     state = imagenet_state(name)
     torch.save(state, tmp_path / f"{name}.pth")
-    model = build_model(
-        f"torchvision:{name}", image_size=SIZE, pretrained=True, pretrained_dir=tmp_path
-    )
+    model = loaded(f"torchvision:{name}", tmp_path)
     assert equal(model, state)
 
 
 def test_auxiliary_classifiers_are_left(tmp_path):
     state = torchvision.models.googlenet(weights=None, init_weights=True).state_dict()
     torch.save(state, tmp_path / "googlenet.pth")
-    model = build_model("googlenet", image_size=SIZE, pretrained=True, pretrained_dir=tmp_path)
+    model = loaded("googlenet", tmp_path)
     assert equal(model, state)
     assert all(n.startswith(("aux1.", "aux2.", "fc.")) for n in model.pretrained_report.unexpected)
 
@@ -87,9 +89,7 @@ def test_old_densenet_names(tmp_path):
         if not name.endswith("num_batches_tracked")
     }
     torch.save(old, tmp_path / "densenet121.pth")
-    model = build_model(
-        "torchvision:densenet121", image_size=SIZE, pretrained=True, pretrained_dir=tmp_path
-    )
+    model = loaded("torchvision:densenet121", tmp_path)
     assert equal(model, state)
 
 
@@ -98,7 +98,7 @@ def test_position_tables_are_resized(tmp_path, arch):
     made_for = build_model(arch, image_size=(224, 224)).backbone.state_dict()
     name = arch.split(":")[1]
     torch.save(made_for, tmp_path / f"{name}.pth")
-    model = build_model(arch, image_size=SIZE, pretrained=True, pretrained_dir=tmp_path)
+    model = loaded(arch, tmp_path)
     taken = set(model.pretrained_report.taken)
     assert taken == set(model.backbone.state_dict())
 
@@ -109,12 +109,12 @@ def test_efficientnet_pytorch_files_load(tmp_path):
     state = EfficientNet.from_name("efficientnet-b0").state_dict()
     torch.save(state, tmp_path / "efficientnet-b0-355c32eb.pth")
     arch = "efficientnet_pytorch:efficientnet_b0"
-    model = build_model(arch, image_size=SIZE, pretrained=True, pretrained_dir=tmp_path)
+    model = loaded(arch, tmp_path)
     assert equal(model, state)
     with pytest.raises(
         ValueError, match="save .*adv-efficientnet-b0-.* as .*adv_efficientnet_b0.pth"
     ):
-        build_model(arch, image_size=SIZE, pretrained=True, pretrained_dir=tmp_path, advprop=True)
+        loaded(arch, tmp_path, advprop=True)
 
 
 @pytest.mark.parametrize(("asked", "found"), [("resnet18", "resnet34"), ("resnet34", "resnet18")])
@@ -122,13 +122,13 @@ def test_a_file_of_another_backbone_is_refused(tmp_path, asked, found):
     # ResNet-34's file has every tensor of ResNet-18, in the same shapes.
     torch.save(imagenet_state(found), tmp_path / f"{asked}.pth")
     with pytest.raises(ValueError, match=f"is not of {asked}.*tensors.*first layer"):
-        build_model(asked, image_size=SIZE, pretrained=True, pretrained_dir=tmp_path)
+        loaded(asked, tmp_path)
 
 
 def test_a_damaged_file_is_named(tmp_path):
     (tmp_path / "resnet18.pth").write_bytes(b"not a weight file")
     with pytest.raises(ValueError, match=r"resnet18\.pth: not a weight file"):
-        build_model("resnet18", image_size=SIZE, pretrained=True, pretrained_dir=tmp_path)
+        loaded("resnet18", tmp_path)
 
 
 def test_objects_are_never_unpickled(tmp_path):
@@ -167,7 +167,7 @@ def test_the_file_that_was_asked_for_is_found_under_that_name(tmp_path):
         ("resnet18.a1_in1k", "resnet18.a1_in1k.pth"),
     ):
         torch.save(imagenet_state(), tmp_path / file)
-        build_model(arch, image_size=SIZE, pretrained=True, pretrained_dir=tmp_path)
+        loaded(arch, tmp_path)
         (tmp_path / file).unlink()
 
 
@@ -175,24 +175,16 @@ def test_advprop_does_not_take_the_plain_file(tmp_path):
     plain = build_model("tf_efficientnet_b0", image_size=SIZE).backbone.state_dict()
     torch.save(plain, tmp_path / "efficientnet_b0.pth")
     with pytest.raises(ValueError, match="as .*tf_efficientnet_b0.ap_in1k.safetensors"):
-        build_model(
-            "efficientnet_b0",
-            image_size=SIZE,
-            pretrained=True,
-            pretrained_dir=tmp_path,
-            advprop=True,
-        )
+        loaded("efficientnet_b0", tmp_path, advprop=True)
     torch.save(plain, tmp_path / "tf_efficientnet_b0.ap_in1k.pth")
-    build_model(
-        "efficientnet_b0", image_size=SIZE, pretrained=True, pretrained_dir=tmp_path, advprop=True
-    )
+    loaded("efficientnet_b0", tmp_path, advprop=True)
 
 
 def test_a_backbone_whose_weights_were_never_published(tmp_path):
     with pytest.raises(
         ValueError, match="no weights for efficientnet_b6: use --arch tf_efficientn"
     ):
-        build_model("efficientnet_b6", image_size=SIZE, pretrained=True, pretrained_dir=tmp_path)
+        loaded("efficientnet_b6", tmp_path)
 
 
 def test_find_local_prefers_the_first_name(tmp_path):

@@ -25,16 +25,10 @@ from dataclasses import dataclass
 from itertools import chain, combinations
 from pathlib import Path
 
-from utils.data_generate.distortions import SETS, distortions_of
+from utils.data_generate.distortions import distortions_of
 from utils.data_generate.opening import MAX_SIDE
 from utils.data_generate.photos import name_photos
-from utils.data_generate.worker import (
-    PRISTINE,
-    PhotoJob,
-    Written,
-    distort_photo,
-    finished,
-)
+from utils.data_generate.worker import PRISTINE, PhotoJob, Written, distort_photo, finished
 from utils.files.writing import write_json, write_text
 from utils.imaging.images import DEFAULT_MAX_PIXELS
 from utils.runtime.child_processes import work
@@ -82,6 +76,7 @@ def generate(
         raise ValueError(f"targets {targets!r}: expected 'ssim' or None")
     named = name_photos([photo for photos in splits.values() for photo in photos])
     names = {photo: name for name, photo in named.items()}
+    kinds = distortions_of(distortion_set)
     jobs = {
         split: [
             PhotoJob(
@@ -89,7 +84,7 @@ def generate(
                 folder=out / split,
                 record=out / ".records" / f"{names[photo]}.json",
                 name=names[photo],
-                keys=tuple((d, key(seed, names[photo], d)) for d in distortions_of(distortion_set)),
+                keys=tuple((kind, key(seed, names[photo], kind)) for kind in kinds),
                 tile=tile if split == "train" else None,
                 max_side=max_side,
                 targets=targets,
@@ -99,49 +94,35 @@ def generate(
         ]
         for split, photos in splits.items()
     }
-    plan = _plan(jobs, distortion_set, seed, tile, max_side, targets)
+    plan = {
+        "format": 2,
+        "distortion_set": distortion_set,
+        "distortions": list(kinds),
+        "seed": seed,
+        "tile": tile,
+        "max_side": max_side,
+        "targets": targets,
+        "photographs": {
+            split: {job.name: hashlib.sha256(_read(job.photo)).hexdigest() for job in members}
+            for split, members in jobs.items()
+        },
+    }
     _claim(out, plan, jobs)
     try:
         written, made = _run(list(chain.from_iterable(jobs.values())), workers, progress)
     finally:
         for unfinished in out.rglob(".*.tmp"):  # of processes that were killed
             unfinished.unlink(missing_ok=True)
-    pairs = {}
-    for split, members in jobs.items():
-        files = [
-            file for job in sorted(members, key=lambda j: j.name) for file in written[job.name]
-        ]
-        pairs[split] = _write_labels(out / split, files, targets)
-    return Summary(
-        photos={split: len(members) for split, members in jobs.items()},
-        images={split: sum(len(written[j.name]) for j in m) for split, m in jobs.items()},
-        pairs=pairs,
-        made=made,
-    )
-
-
-def _plan(
-    jobs: Mapping[str, list[PhotoJob]],
-    distortion_set: str,
-    seed: int,
-    tile: int | None,
-    max_side: int | None,
-    targets: str | None,
-) -> dict:
-    digest = {
-        split: {job.name: hashlib.sha256(_read(job.photo)).hexdigest() for job in members}
+    files = {
+        split: [f for job in sorted(members, key=lambda j: j.name) for f in written[job.name]]
         for split, members in jobs.items()
     }
-    return {
-        "format": 2,
-        "distortion_set": distortion_set,
-        "distortions": list(SETS[distortion_set]),
-        "seed": seed,
-        "tile": tile,
-        "max_side": max_side,
-        "targets": targets,
-        "photographs": digest,
-    }
+    return Summary(
+        photos={split: len(members) for split, members in jobs.items()},
+        images={split: len(members) for split, members in files.items()},
+        pairs={s: _write_labels(out / s, members, targets) for s, members in files.items()},
+        made=made,
+    )
 
 
 def _read(photo: Path) -> bytes:
@@ -181,21 +162,15 @@ def _run(
     """({name: its files}, number of photographs that had to be made)."""
     written = {job.name: files for job in jobs if (files := finished(job)) is not None}
     todo = [job for job in jobs if job.name not in written]
-    for name, files in _each(todo, workers):
-        written[name] = files
+    made: Iterable[list[Written]] = map(distort_photo, todo)
+    if workers and todo:
+        died = "a process that distorts photographs died: pass a smaller -j"
+        made = work(min(workers, len(todo)), distort_photo, todo, died)
+    for job, files in zip(todo, made, strict=True):
+        written[job.name] = files
         if progress is not None:
             progress(len(written), len(jobs))
     return written, len(todo)
-
-
-def _each(jobs: list[PhotoJob], workers: int) -> Iterable[tuple[str, list[Written]]]:
-    workers = min(workers, len(jobs))
-    if workers == 0:
-        yield from ((job.name, distort_photo(job)) for job in jobs)
-        return
-    died = "a process that distorts photographs died: pass a smaller -j"
-    made = work(workers, distort_photo, jobs, died)
-    yield from zip((job.name for job in jobs), made, strict=True)
 
 
 def _write_labels(folder: Path, files: list[Written], targets: str | None) -> int:
