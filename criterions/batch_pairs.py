@@ -46,16 +46,12 @@ def order_loss(
     A pair about whose order the votes are nearly undecided then asks for next to nothing, and
     the margin fits any number of bins.
 
-    Args:
-        scores: (N,) predicted means, in bins.
-        voted: (N,) means of the votes, in bins; a tie (utils/statistics/ties.py) makes no pair.
-        share: part of the voted lead that the prediction must show; above 0.
+    scores: (N,) predicted means, in bins.
+    voted: (N,) means of the votes, in bins; a tie (utils/statistics/ties.py) makes no pair.
+    share: part of the voted lead that the prediction must show; above 0.
 
-    Returns:
-        (), 0 where the votes order no two images.
-
-    Raises:
-        ValueError: shapes that are not both (N,), or a share not above 0.
+    Returns (), 0 where the votes order no two images. Raises ValueError for shapes that are not
+    both (N,), or a share not above 0.
     """
     _check(scores, "voted", voted)
     if not 0 < share < float("inf"):
@@ -77,15 +73,8 @@ def bucket_loss(scores: torch.Tensor, bucket: torch.Tensor, block: int = BLOCK) 
     that over those of two, as the recipe has equally many of both; all of it where there is only
     one kind.
 
-    Args:
-        scores: (N,) predicted means, in bins.
-        bucket: (N,) int64.
-
-    Returns:
-        (), 0 where there is no pair at all.
-
-    Raises:
-        ValueError: shapes that are not both (N,).
+    scores: (N,) predicted means, in bins. bucket: (N,) int64. Returns (), 0 where there is no pair
+    at all. Raises ValueError for shapes that are not both (N,).
     """
     _check(scores, "bucket", bucket)
     place = torch.arange(len(bucket), device=bucket.device)

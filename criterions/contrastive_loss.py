@@ -7,15 +7,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from criterions.inputs import (
-    Prediction,
-    at_least_float32,
-    require_margin,
-    require_positions,
-    require_same_shape,
-    require_target,
-    require_vector,
-)
+from criterions import inputs
+from criterions.inputs import Prediction
 
 MARGIN = 1.0  # of the recipe: a distance of half of it is where "same" ends
 
@@ -32,26 +25,20 @@ def contrastive_loss(
     It knows apart from together, not which of two is better: that has to come from the weights
     training starts with. Two equal scores take no gradient, whatever the pair.
 
-    Args:
-        scores: (N,) raw scores.
-        first, second: (P,) int64, positions in `scores` of each pair's images.
-        same: (P,) bool, y: whether both belong together.
-        margin: distance in score units from which images that do not belong together are left
-            alone.
+    scores: (N,). first, second: (P,) int64, positions in `scores` of each pair's images.
+    same: (P,) bool, y: whether both belong together.
+    margin: distance in score units from which images that do not belong together are left alone.
 
-    Returns:
-        () mean over the P pairs.
-
-    Raises:
-        ValueError: a shape or type that does not fit, no pairs, or a margin not above 0.
+    Returns (), and raises ValueError for a shape or type that does not fit, no pairs, or a margin
+    not above 0.
     """
-    require_vector("scores", scores)
-    require_positions({"first": first, "second": second})
-    require_same_shape("same", same, "first", first)
+    inputs.require_vector("scores", scores)
+    inputs.require_positions({"first": first, "second": second})
+    inputs.require_same_shape("same", same, "first", first)
     if same.dtype != torch.bool:
         raise ValueError(f"same: {same.dtype} where bool is wanted")
-    require_margin(margin)
-    scores = at_least_float32(scores)
+    inputs.require_margin(margin)
+    scores = inputs.at_least_float32(scores)
     distance = (scores[first] - scores[second]).abs()  # (P,)
     apart = torch.relu(margin - distance)
     return torch.where(same, distance, apart).square().mean()
@@ -62,11 +49,11 @@ class ContrastiveLoss(nn.Module):
 
     def __init__(self, margin: float = MARGIN) -> None:
         super().__init__()
-        require_margin(margin)
+        inputs.require_margin(margin)
         self.margin = margin
 
     def forward(self, prediction: Prediction, targets: dict[str, torch.Tensor]) -> torch.Tensor:
         """Targets: `first` (P,), `second` (P,) and `same` (P,). Returns ()."""
         names = ("first", "second", "same")
-        first, second, same = (require_target(targets, name, "siamese") for name in names)
+        first, second, same = (inputs.require_target(targets, name, "siamese") for name in names)
         return contrastive_loss(prediction.scores, first, second, same, self.margin)

@@ -7,12 +7,8 @@ import math
 import torch
 from torch import nn
 
-from criterions.inputs import (
-    Prediction,
-    at_least_float32,
-    require_same_shape,
-    require_target,
-)
+from criterions import inputs
+from criterions.inputs import Prediction
 
 
 def _check_order(r: float) -> None:
@@ -25,19 +21,15 @@ def emd_loss(logits: torch.Tensor, target: torch.Tensor, r: float = 2) -> torch.
 
     The gradient at an exact match is 0, where a plain root would give nan.
 
-    Args:
-        logits: (N, K), before the softmax, computed here in float32 or wider.
-        target: (N, K) opinion histograms over the bins 1..K, each summing to 1.
-        r: order of the distance; NIMA trains with 2 and reports 1.
+    logits: (N, K), before the softmax, computed here in float32 or wider.
+    target: (N, K) opinion histograms over the bins 1..K, each summing to 1.
+    r: order of the distance; NIMA trains with 2 and reports 1.
 
-    Returns:
-        () mean over the N images; 0 is an exact match.
-
-    Raises:
-        ValueError: shapes that differ or are not (N, K) with K >= 2, no images, or r below 1.
+    Returns (), and raises ValueError for shapes that differ or are not (N, K) with K >= 2, no
+    images, or r below 1.
     """
     _check_order(r)
-    require_same_shape("logits", logits, "target", target)
+    inputs.require_same_shape("logits", logits, "target", target)
     if logits.ndim != 2 or logits.shape[1] < 2:
         raise ValueError(
             f"logits: shape {tuple(logits.shape)} where (N, K) with K of at least 2 is wanted: "
@@ -45,7 +37,7 @@ def emd_loss(logits: torch.Tensor, target: torch.Tensor, r: float = 2) -> torch.
         )
     if logits.shape[0] == 0:
         raise ValueError("no images: the mean over nothing is undefined, so skip this batch")
-    probs = torch.softmax(at_least_float32(logits), dim=1)  # (N, K)
+    probs = torch.softmax(inputs.at_least_float32(logits), dim=1)  # (N, K)
     difference = torch.cumsum(probs, dim=1) - torch.cumsum(target.to(probs.dtype), dim=1)  # (N, K)
     power = difference.abs().pow(r).mean(dim=1)  # (N,)
     exact = power == 0
@@ -65,4 +57,4 @@ class EMDLoss(nn.Module):
 
     def forward(self, prediction: Prediction, targets: dict[str, torch.Tensor]) -> torch.Tensor:
         """Targets: `probs` (N, K). Returns ()."""
-        return emd_loss(prediction.logits, require_target(targets, "probs", "emd"), self.r)
+        return emd_loss(prediction.logits, inputs.require_target(targets, "probs", "emd"), self.r)

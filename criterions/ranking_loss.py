@@ -5,15 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from criterions.inputs import (
-    Prediction,
-    at_least_float32,
-    require_margin,
-    require_positions,
-    require_same_shape,
-    require_target,
-    require_vector,
-)
+from criterions import inputs
+from criterions.inputs import Prediction
 
 
 def _check_share(share: float) -> None:
@@ -30,29 +23,23 @@ def ranking_loss(
 ) -> torch.Tensor:
     """mean_p max(0, margin_p - (scores[better_p] - scores[worse_p])), RankIQA eq. 2.
 
-    Args:
-        scores: (N,) raw scores, higher is better. No sigmoid comes before this: it saturates,
-            so that a pair in the wrong order gets no gradient, and no margin above 1 is in reach.
-        better: (P,) int64, position in `scores` of each pair's better image.
-        worse: (P,) int64, position of its worse image.
-        margin: gap wanted between the two scores, in score units; one figure, or (P,).
-        hard_share: the mean is over this share of the pairs, those with the largest loss: the
-            nearest whole number, at least one; of equal losses the earlier pair counts.
+    scores: (N,), higher is better. No sigmoid comes before this: it saturates, so that a pair in
+        the wrong order gets no gradient, and no margin above 1 is in reach.
+    better, worse: (P,) int64, positions in `scores` of each pair's images.
+    margin: gap wanted between the two scores, in score units; one number, or (P,).
+    hard_share: the mean is over this share of the pairs, those with the largest loss: the nearest
+        whole number, at least one; of equal losses the earlier pair counts.
 
-    Returns:
-        () mean over the P pairs, or over the hard ones.
-
-    Raises:
-        ValueError: a shape or type that does not fit, no pairs, a margin not above 0, or a share
-            that is not above 0 and at most 1.
+    Returns (), and raises ValueError for a shape or type that does not fit, no pairs, a margin not
+    above 0, or a share that is not above 0 and at most 1.
     """
-    require_vector("scores", scores)
-    require_positions({"better": better, "worse": worse})
+    inputs.require_vector("scores", scores)
+    inputs.require_positions({"better": better, "worse": worse})
     if isinstance(margin, torch.Tensor) and margin.ndim > 0:
-        require_same_shape("margin", margin, "better", better)
-    require_margin(margin)
+        inputs.require_same_shape("margin", margin, "better", better)
+    inputs.require_margin(margin)
     _check_share(hard_share)
-    scores = at_least_float32(scores)
+    scores = inputs.at_least_float32(scores)
     gap = scores[better] - scores[worse]  # (P,)
     losses = torch.relu(margin - gap)
     if hard_share < 1:
@@ -67,13 +54,13 @@ class RankingLoss(nn.Module):
 
     def __init__(self, margin: float, hard_share: float = 1.0) -> None:
         super().__init__()
-        require_margin(margin)
+        inputs.require_margin(margin)
         _check_share(hard_share)
         self.margin, self.hard_share = margin, hard_share
 
     def forward(self, prediction: Prediction, targets: dict[str, torch.Tensor]) -> torch.Tensor:
         """Targets: `better` (P,), `worse` (P,) and optionally `margin` (P,). Returns ()."""
-        better = require_target(targets, "better", "rank")
-        worse = require_target(targets, "worse", "rank")
+        better = inputs.require_target(targets, "better", "rank")
+        worse = inputs.require_target(targets, "worse", "rank")
         margin = targets.get("margin", self.margin)
         return ranking_loss(prediction.scores, better, worse, margin, self.hard_share)

@@ -9,13 +9,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from criterions.inputs import (
-    Prediction,
-    at_least_float32,
-    require_same_shape,
-    require_target,
-    require_vector,
-)
+from criterions import inputs
+from criterions.inputs import Prediction
 
 KINDS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "l1": lambda error: error.abs().mean(),
@@ -36,25 +31,20 @@ def regress_loss(
 ) -> torch.Tensor:
     """Mean over images of |e|, e^2 or Huber(e) (quadratic within 1), e = (scores - mos) / scale.
 
-    Args:
-        scores: (N,) predictions on the MOS scale.
-        mos: (N,) mean opinion scores, higher is better.
-        kind: "l1", "l2" or "huber".
-        scale: MOS units that count as an error of 1, so that one learning rate fits a MOS of
-            1..5 and one of 0..100.
+    scores: (N,) predictions on the MOS scale. mos: (N,) mean opinion scores, higher is better.
+    kind: "l1", "l2" or "huber".
+    scale: MOS units that count as an error of 1, so that one learning rate fits a MOS of 1..5 and
+        one of 0..100.
 
-    Returns:
-        () mean over the N images.
-
-    Raises:
-        ValueError: shapes that are not both (N,), no images, an unknown kind, a scale not above 0.
+    Returns (), and raises ValueError for shapes that are not both (N,), no images, an unknown kind,
+    and a scale not above 0.
     """
     _check_settings(kind, scale)
-    require_same_shape("scores", scores, "mos", mos)
-    require_vector("scores", scores)
+    inputs.require_same_shape("scores", scores, "mos", mos)
+    inputs.require_vector("scores", scores)
     if scores.numel() == 0:
         raise ValueError("no images: the mean over nothing is undefined, so skip this batch")
-    scores = at_least_float32(scores)
+    scores = inputs.at_least_float32(scores)
     return KINDS[kind]((scores - mos.to(scores.dtype)) / scale)
 
 
@@ -69,5 +59,5 @@ class RegressLoss(nn.Module):
 
     def forward(self, prediction: Prediction, targets: dict[str, torch.Tensor]) -> torch.Tensor:
         """Targets: `mos` (N,). Returns ()."""
-        mos = require_target(targets, "mos", "regress")
+        mos = inputs.require_target(targets, "mos", "regress")
         return regress_loss(prediction.scores, mos, self.kind, self.scale)

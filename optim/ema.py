@@ -37,10 +37,8 @@ class WeightEMA:
 
     @torch.no_grad()
     def update(self, model: nn.Module) -> None:
-        """Take in the weights of `model` after an optimizer step.
-
-        Raises:
-            ValueError: a model whose tensors are not those of the one that was copied.
+        """Take in the weights of `model` after an optimizer step; ValueError for a model whose
+        tensors are not those of the one that was copied.
         """
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
         new = dict(_tensors(model))

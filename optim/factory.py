@@ -68,9 +68,8 @@ def make_optimizer(
     Optimizers without a momentum of their own ignore `momentum`. rates: learning rates of the
     model's children, where they differ from each other (`param_groups`).
 
-    Raises:
-        ValueError: an unknown name (with the nearest ones), a rate not above 0, a negative
-            weight decay, a momentum outside [0, 1), or nothing to train.
+    Raises ValueError for an unknown name (with the nearest ones), a rate not above 0, a negative
+    weight decay, a momentum outside [0, 1), or nothing to train.
     """
     for rate in (lr, *(rates or {}).values()):
         if not 0 < rate < math.inf:

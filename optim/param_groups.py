@@ -21,12 +21,9 @@ def param_groups(
     rates: learning rate of each child of the model, where they differ. Each child then has its own
         two groups, in the order of `rates`, which carry `lr` and the child's name as `part`.
 
-    Returns:
-        Groups of `params` and `weight_decay`, as torch optimizers take them, decaying ones first.
-
-    Raises:
-        ValueError: a negative weight decay, a model with nothing to train, or a trainable parameter
-            that is in no child named by `rates`.
+    Groups are dicts of `params` and `weight_decay`, as torch optimizers take them, decaying ones
+    first. Raises ValueError for a negative weight decay, a model with nothing to train, or a
+    trainable parameter that is in no child named by `rates`.
     """
     if not weight_decay >= 0:
         raise ValueError(f"weight decay {weight_decay}: must not be negative")

@@ -56,7 +56,7 @@ def lr_factor(
 ) -> float:
     """What to multiply the base learning rate with at a point of the run.
 
-    All figures are epochs, never steps; `epoch` may be a fraction (2.5 is half-way through the
+    All numbers are epochs, never steps; `epoch` may be a fraction (2.5 is half-way through the
     third epoch). A run shorter than its warm-up ends within the warm-up.
 
     - "step": with e = (epochs - warmup) / 4, 0.1 until `warmup`; 1 until warmup + int(1.5 e);
@@ -65,9 +65,8 @@ def lr_factor(
     - "constant": the same warm-up, then 1.
     - "exp": the same warm-up, then times decay[0] after every decay[1] epochs (NIMA: 0.95, 10).
 
-    Raises:
-        ValueError: an unknown schedule, epochs below 1, a negative epoch or warm-up, or a decay
-            outside (0, 1] or of no epochs.
+    Raises ValueError for an unknown schedule, epochs below 1, a negative epoch or warm-up, or a
+    decay outside (0, 1] or of no epochs.
     """
     if schedule not in SCHEDULES:
         near = difflib.get_close_matches(schedule, SCHEDULES, n=1) or list(SCHEDULES)

@@ -105,34 +105,25 @@ def read_photonet(tree: SourceTree) -> Reading:
 
 
 AVA = DataSet(
-    "AVA",
-    "Murray et al., CVPR 2012",
-    read_ava,
+    "AVA", "Murray et al., CVPR 2012", read_ava,
     scores="mean of the votes, 1 to 10, higher is better",
-    scale=(1, 10),
-    rated=255530,
+    scale=(1, 10), rated=255530,
     split="official where generic_test.jpgl is there (test), 5 % of the rest val; else drawn: 20 % "
     "test, 5 % val",
     std="of the votes, from their counts",
     val=0.05,
-)
+)  # fmt: skip
 DPCHALLENGE = DataSet(
-    "DPChallenge",
-    "Datta et al., ICIP 2008",
-    read_dpchallenge,
+    "DPChallenge", "Datta et al., ICIP 2008", read_dpchallenge,
     scores="mean rating (column 4), 1 to 10, higher is better",
-    scale=(1, 10),
-    rated=16489,
+    scale=(1, 10), rated=16489,
     split="drawn: 20 % test, 10 % val",
     std="of the ratings, from their counts",
-)
+)  # fmt: skip
 PHOTONET = DataSet(
-    "photo.net",
-    "Datta et al., ICIP 2008",
-    read_photonet,
+    "photo.net", "Datta et al., ICIP 2008", read_photonet,
     scores="mean rating (column 4), 1 to 7, higher is better",
-    scale=(1, 7),
-    rated=20278,
+    scale=(1, 7), rated=20278,
     split="drawn: 20 % test, 10 % val",
     std="root of the variance of the ratings (column 5)",
-)
+)  # fmt: skip

@@ -79,12 +79,9 @@ def _rows(tree: SourceTree, found: Reading) -> Iterator[Row]:
 
 
 CSIQ = DataSet(
-    "CSIQ",
-    "Larson and Chandler, Journal of Electronic Imaging 2010",
-    read,
+    "CSIQ", "Larson and Chandler, Journal of Electronic Imaging 2010", read,
     scores="MOS = 1 - DMOS",
-    scale=(0, 1),
-    rated=866,
+    scale=(0, 1), rated=866,
     split="by reference, drawn: 20 % test, 10 % val (the field: 24/6 references, 10 times)",
     std="dmos_std, as published",
-)
+)  # fmt: skip

@@ -94,12 +94,9 @@ def _official(tree: SourceTree) -> dict[str, str]:
 
 
 FLIVE = DataSet(
-    "FLIVE (PaQ-2-PiQ)",
-    "Ying et al., CVPR 2020",
-    read,
+    "FLIVE (PaQ-2-PiQ)", "Ying et al., CVPR 2020", read,
     scores="MOS as published, 0 to 100, higher is better",
-    scale=(0, 100),
-    rated=None,
+    scale=(0, 100), rated=None,
     split="official: labels<=640_padded.csv (is_valid: val), labels>640.csv (test); patches go "
     "with their picture",
-)
+)  # fmt: skip

@@ -110,14 +110,11 @@ def _folder(path: str) -> str:
 
 
 LIVE = DataSet(
-    "LIVE release 2",
-    "Sheikh et al., IEEE Transactions on Image Processing 2006",
-    read,
+    "LIVE release 2", "Sheikh et al., IEEE Transactions on Image Processing 2006", read,
     scores="MOS = 100 - DMOS; the dmos_new of dmos_realigned.mat where that file is there",
-    scale=(-20, 110),
-    rated=779,
+    scale=(-20, 110), rated=779,
     split="by reference, drawn: 20 % test, 10 % val (the field: 23/6 references, 10 times)",
     std="dmos_std of dmos_realigned.mat: by its size (median 2.5 on a range of 110) the standard "
     "error of a score, not the spread of the votes (not confirmed)",
     std_of_mean=True,
-)
+)  # fmt: skip

@@ -78,11 +78,8 @@ def _distortion(name: str) -> tuple[str, int | None]:
 
 
 MLIVE = DataSet(
-    "LIVE Multiply Distorted",
-    "Jayaraman et al., Asilomar 2012",
-    read,
+    "LIVE Multiply Distorted", "Jayaraman et al., Asilomar 2012", read,
     scores="MOS = 100 - DMOS",
-    scale=(0, 100),
-    rated=450,
+    scale=(0, 100), rated=450,
     split="by reference, drawn: 20 % test, 10 % val (the field: 12/3 references, 10 times)",
-)
+)  # fmt: skip

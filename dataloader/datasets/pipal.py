@@ -79,12 +79,9 @@ def _read_list(file: Path, images: Images, references: Images, found: Reading, s
 
 
 PIPAL = DataSet(
-    "PIPAL",
-    "Gu et al., ECCV 2020",
-    read,
+    "PIPAL", "Gu et al., ECCV 2020", read,
     scores="Elo score as published, higher is better",
-    scale=(500, 2500),
-    rated=None,
+    scale=(500, 2500), rated=None,
     split="official where Val_Label/ is there (test), 10 % of the training references val; else "
     "by reference, drawn: 20 % test, 10 % val",
-)
+)  # fmt: skip

@@ -126,17 +126,15 @@ KADID_NAMING = Naming(
     r"(i\d\d)_(\d\d)_(\d\d)\.png", "I01_01_01.png", KADID_TYPES, KADID_NO_SEVERITY
 )
 TID2013 = DataSet(
-    "TID2013",
-    "Ponomarenko et al., Signal Processing: Image Communication 2015",
+    "TID2013", "Ponomarenko et al., Signal Processing: Image Communication 2015",
     partial(read_tid, naming=Naming(*TID_PATTERN, TID_TYPES, NO_SEVERITY_2013)),
     scores="MOS as published, 0 to 9, higher is better",
-    scale=(0, 9),
-    rated=3000,
+    scale=(0, 9), rated=3000,
     split="by reference, drawn: 20 % test, 10 % val (the field: 80/20 by reference, 10 times)",
     std="mos_std.txt: by its size (about 0.13 on a range of 7) the standard error of a score, not "
     "the spread of the votes (not confirmed)",
     std_of_mean=True,
-)
+)  # fmt: skip
 TID2008 = replace(
     TID2013,
     title="TID2008",
@@ -145,12 +143,9 @@ TID2008 = replace(
     rated=1700,
 )
 KADID10K = DataSet(
-    "KADID-10k",
-    "Lin et al., QoMEX 2019",
-    read_kadid10k,
+    "KADID-10k", "Lin et al., QoMEX 2019", read_kadid10k,
     scores="column dmos as it stands, 1 to 5, higher is better",
-    scale=(1, 5),
-    rated=10125,
+    scale=(1, 5), rated=10125,
     split="by reference, drawn: 20 % test, 10 % val (the field: 65/16 references, 10 times)",
     std="column var, taken as the standard deviation of the votes",
-)
+)  # fmt: skip

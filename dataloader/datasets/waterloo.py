@@ -78,11 +78,8 @@ def _versions(tree: SourceTree) -> tuple[dict[tuple[str, int, str], Images], Ima
 
 
 WATERLOO = DataSet(
-    "Waterloo Exploration",
-    "Ma et al., IEEE Transactions on Image Processing 2017",
-    read,
+    "Waterloo Exploration", "Ma et al., IEEE Transactions on Image Processing 2017", read,
     scores="none: label.txt holds pairs (--criterion rank)",
-    scale=None,
-    rated=None,
+    scale=None, rated=None,
     split="the first 80 % of the names for training (10 % of them val, drawn), the rest test",
-)
+)  # fmt: skip

@@ -168,61 +168,45 @@ def read_spaq(tree: SourceTree) -> Reading:
 
 
 AGIQA3K = DataSet(
-    "AGIQA-3K",
-    "Li et al., IEEE Transactions on Circuits and Systems for Video Technology 2023",
+    "AGIQA-3K", "Li et al., IEEE Transactions on Circuits and Systems for Video Technology 2023",
     read_agiqa3k,
     scores="mos_quality as published, 0 to 5, higher is better; mos_align (how well the prompt is "
     "met) is left out",
-    scale=(0, 5),
-    rated=2982,
+    scale=(0, 5), rated=2982,
     split="by prompt, drawn: 20 % test, 10 % val",
     std="std_quality, as published",
-)
+)  # fmt: skip
 BIQ2021 = DataSet(
-    "BIQ2021",
-    "Ahmed and Asif, Journal of Electronic Imaging 2022",
-    read_biq2021,
+    "BIQ2021", "Ahmed and Asif, Journal of Electronic Imaging 2022", read_biq2021,
     scores="MOS as published, 0 to 1, higher is better",
-    scale=(0, 1),
-    rated=12000,
+    scale=(0, 1), rated=12000,
     split="official (10000/2000); 10 % of the training images val, drawn",
-)
+)  # fmt: skip
 CID2013 = DataSet(
-    "CID2013",
-    "Virtanen et al., IEEE Transactions on Image Processing 2015",
-    read_cid2013,
+    "CID2013", "Virtanen et al., IEEE Transactions on Image Processing 2015", read_cid2013,
     scores="Realigned MOS as published (one scale for all image sets), higher is better",
-    scale=(-20, 100),
-    rated=474,
+    scale=(-20, 100), rated=474,
     split="by image set, drawn: 20 % test, 10 % val",
-)
+)  # fmt: skip
 CLIVE = DataSet(
     "LIVE In the Wild Challenge",
-    "Ghadiyaram and Bovik, IEEE Transactions on Image Processing 2016",
-    read_clive,
+    "Ghadiyaram and Bovik, IEEE Transactions on Image Processing 2016", read_clive,
     scores="MOS as published, 0 to 100, higher is better",
-    scale=(0, 100),
-    rated=1162,
+    scale=(0, 100), rated=1162,
     split="drawn: 20 % test, 10 % val (the field: 80/20, 10 times)",
     std="AllStdDev_release, as published",
-)
+)  # fmt: skip
 KONIQ10K = DataSet(
-    "KonIQ-10k",
-    "Hosu et al., IEEE Transactions on Image Processing 2020",
-    read_koniq10k,
+    "KonIQ-10k", "Hosu et al., IEEE Transactions on Image Processing 2020", read_koniq10k,
     scores="MOS as published, higher is better: 0 to 100, or 1 to 5, as the label file has it",
-    scale=None,
-    rated=10073,
+    scale=None, rated=10073,
     split="official (column set: 7058/1000/2015) where the label file has it; else drawn: 20 % "
     "test, 10 % val",
     std="SD of the votes, where MOS is on the scale of the votes, 1 to 5",
-)
+)  # fmt: skip
 SPAQ = DataSet(
-    "SPAQ",
-    "Fang et al., CVPR 2020",
-    read_spaq,
+    "SPAQ", "Fang et al., CVPR 2020", read_spaq,
     scores="MOS as published, 0 to 100, higher is better",
-    scale=(0, 100),
-    rated=11125,
+    scale=(0, 100), rated=11125,
     split="drawn: 20 % test, 10 % val (the field: 80/20, 10 times)",
-)
+)  # fmt: skip
