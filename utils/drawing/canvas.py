@@ -29,7 +29,7 @@ ROW = 20.0  # a line of text
 _DPI = 72  # at which matplotlib's points are pixels
 _NO_GLYPH = "\u25a1"  # an empty box, where the font that is drawn with has no such letter
 _FONT = "DejaVu Sans"  # comes with matplotlib, so that a chart is the same on every machine
-_STYLE = {
+_STYLE: Any = {
     "font.family": _FONT, "text.parse_math": False, "text.hinting": "none",
     "svg.fonttype": "none", "svg.hashsalt": "chart", "pdf.fonttype": 42,
     "figure.dpi": _DPI, "savefig.dpi": _DPI,

@@ -31,9 +31,11 @@ def drawable(*columns: Floats | float) -> Bools:
     return np.logical_and.reduce([np.abs(column) <= _LARGEST for column in columns])
 
 
-@dataclass(frozen=True, eq=False)
 class Mark:
     """One series of a chart. Its numbers become float64 arrays of one length (N,)."""
+
+    name: str
+    colour: int
 
     def columns(self) -> tuple[Floats, ...]:
         """What has to be finite, place by place, for a place to be drawn."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -44,6 +44,7 @@ def draw_marks(canvas: Canvas, axes: Any, chart: Chart) -> Entries:
     found: dict[tuple[str, int], list[Any]] = {}
     forest = [mark for mark in chart.marks if isinstance(mark, Ranges)]
     order = {mark: _ORDER.index(type(mark)) + 2 for mark in chart.marks}
+    made: Iterable[Any]
     for mark in chart.marks:
         if isinstance(mark, Points):
             made = _scatter(canvas, axes, chart, mark)
@@ -61,11 +62,11 @@ def draw_marks(canvas: Canvas, axes: Any, chart: Chart) -> Entries:
             made = [
                 straight(at if drawable(at) else math.nan, lw=1.7, ls=_DASH, color=_shade(mark))
             ]
-        made = list(made)
-        for artist in made:
+        artists = list(made)
+        for artist in artists:
             artist.set_zorder(order[mark])
         if mark.name:
-            found.setdefault((mark.name, mark.colour), []).extend(made)
+            found.setdefault((mark.name, mark.colour), []).extend(artists)
     if chart.straight():
         low, high = max(x[0], y[0]), min(x[1], y[1])
         ends = [low, high] if low < high else []
@@ -135,13 +136,9 @@ def _band(axes: Any, mark: Band) -> Iterator[Any]:
 def _bars(canvas: Canvas, axes: Any, chart: Chart, mark: Bars) -> Iterator[Any]:
     colour = _shade(mark)
     if mark.outline:
-        kept = drawable(*mark.columns())
-        parts = [
-            ([first, first, last, last], [start, height, height, end])
-            for first, last, height, start, end in _steps(mark)
-        ]
-        x, y = (np.concatenate([p[i] for p in parts]) if parts else [] for i in (0, 1))
-        yield from axes.plot(x, y, color=colour, lw=2.2 if kept.sum() <= 60 else 1.2)
+        heights = np.where(drawable(*mark.columns()), mark.heights, np.nan)
+        up = np.concatenate([[0.0], np.repeat(heights, 2), [0.0]])
+        yield from axes.plot(np.repeat(mark.edges, 2), up, color=colour, lw=2.2)
         return
     filled = sum(isinstance(m, Bars) and not m.outline for m in chart.marks)
     shown = seen(mark, *limits(chart))
@@ -162,18 +159,6 @@ def _bars(canvas: Canvas, axes: Any, chart: Chart, mark: Bars) -> Iterator[Any]:
         prefix = f"{mark.name}: " if mark.name else ""
         canvas.titles[patch.get_gid()] = [f"{prefix}{start:.6g} to {end:.6g}: {height:.6g}"]
     yield axes.fill_between([], [], color=colour, alpha=look["alpha"], lw=0)  # for the legend
-
-
-def _steps(mark: Bars) -> Iterator[tuple[float, float, float, float, float]]:
-    """(first, last, height, where its line comes from, where it goes to) of each bar."""
-    kept = drawable(*mark.columns())
-    for i, (first, last, height) in enumerate(zip(*mark.columns(), strict=True)):
-        if kept[i]:
-            before = i > 0 and kept[i - 1]
-            after = i + 1 < len(kept) and kept[i + 1]
-            yield first, last, height, height if before else 0.0, height if after else 0.0
-        else:
-            yield math.nan, math.nan, math.nan, math.nan, math.nan
 
 
 def _forest(
@@ -204,7 +189,8 @@ def ticks(axis: Any, length: float, whole: bool, across: bool) -> tuple[Floats, 
     from matplotlib.ticker import MaxNLocator
 
     low, high = sorted(axis.get_view_interval())
-    found, labels = np.empty(0), [""]
+    found: Any = np.empty(0)
+    labels = [""]
     for most in range(_MOST_TICKS, 0, -1):
         locator = MaxNLocator(most, steps=[1, 2, 5, 10], integer=whole, min_n_ticks=1)
         found = locator.tick_values(low, high)

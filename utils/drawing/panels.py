@@ -31,7 +31,7 @@ def spread(count: int, most: int) -> list[int]:
 
 def histogram_chart(title: str, probs: Floats, votes: Floats) -> Chart:
     """Predicted and voted shares (K,) of the bins 1..K."""
-    edges = np.arange(len(votes) + 1) + 0.5
+    edges = 0.5 + np.arange(len(votes) + 1, dtype=np.float64)
     marks = (Bars(edges, votes, "voted", 5), Bars(edges, probs, "predicted", 1, outline=True))
     return Chart(title, "bin", "share", marks)
 
@@ -73,7 +73,7 @@ def _ladder_chart(
     marks = (
         Line(*_broken(pieces), "photographs", 5, thin=True),
         Line(*_broken(faults), FAULT, 1, thin=True),
-        Line(*mean, "mean", 0, dots=True),
+        Line(*mean, "mean", 6, dots=True),
     )
     return Chart(f"{name}: {said} of pairs in order", "level", "score", marks, y_range=ends)
 

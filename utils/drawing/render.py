@@ -90,7 +90,7 @@ def draw(chart: Chart, width: float, height: float) -> Canvas:
     top = names_at + ROW * len(legend_rows(chart.legend(), room)) + 6
     forest = sum(isinstance(mark, Ranges) for mark in chart.marks)
     least = max(_LEAST * height, len(rows) * (20 + 9 * (forest - 1)))
-    below = 8 + ROW * (1 + bool(chart.x_label)) + _REMARK * len(remarks) + 8
+    below = 8 + ROW * (1 + bool(chart.x_label)) + _REMARK * len(remarks) + 3
     bottom = max(height - below, top + least)
     canvas = Canvas(width, round(bottom + below))
     whole = chart.title if any("…" in line for line in title) else ""
@@ -99,7 +99,7 @@ def draw(chart: Chart, width: float, height: float) -> Canvas:
     axes = canvas.axes(box)
     canvas.legend(draw_marks(canvas, axes, chart), _EDGE, names_at, room)
     frame(canvas, axes, chart, box)
-    canvas.paragraph(_EDGE, canvas.height - 8 - _REMARK * len(remarks), remarks, SMALL)
+    canvas.paragraph(_EDGE, canvas.height - 4 - _REMARK * len(remarks), remarks, SMALL)
     return canvas
 
 
@@ -110,10 +110,9 @@ def frame(canvas: Canvas, axes: Any, chart: Chart, box: Box) -> None:
     left, top, right, bottom = box
     rows, empty = chart.labels(), chart.empty()
     left += 22 if chart.y_label else 0
-    if rows:
-        heights: Any = np.arange(len(rows))
-        names = [shorten(name, TEXT, _NAMES * (right - left)) for name in rows]
-    else:
+    heights: Any = np.arange(len(rows))
+    names = [shorten(name, TEXT, _NAMES * (right - left)) for name in rows]
+    if not rows:
         heights, names = ticks(axes.yaxis, bottom - top, whole_axis(chart.marks, 1), across=False)
     start = left + max((text_width(name, TEXT) for name in names), default=0) + 8
     across, numbers = ticks(axes.xaxis, right - start - 20, whole_axis(chart.marks, 0), across=True)
@@ -123,10 +122,8 @@ def frame(canvas: Canvas, axes: Any, chart: Chart, box: Box) -> None:
         right -= max(0.0, beyond + text_width(numbers[-1], TEXT) / 2 - right - 8)
     canvas.move(axes, (start, top, right, bottom))
     if empty:
-        heights, across = (
-            (heights if rows or chart.y_range else []),
-            (across if chart.x_range else []),
-        )
+        heights = heights if rows or chart.y_range else ()
+        across = across if chart.x_range else np.empty(0)
         canvas.text((start + right) / 2, (top + bottom) / 2, "no values", anchor="center")
     bars = any(isinstance(mark, Bars) for mark in chart.marks)
     grid(axes, () if bars else across, heights)

@@ -267,6 +267,16 @@ def test_a_chart_is_the_same_whoever_draws_it(monkeypatch):
     assert found == [first] * 4 and matplotlib.rcParams["font.size"] == 40
 
 
+def test_no_mode_waits_for_matplotlib():
+    """--help, and every mode until it draws."""
+    code = (
+        "import importlib, sys; import config; from applications import APPLICATIONS\n"
+        "for mode in APPLICATIONS.values(): mode.load()\n"
+        "assert 'torch' in sys.modules and 'matplotlib' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
 def test_matplotlib_is_asked_for_when_something_is_drawn():
     code = (
         "import sys; import utils.drawing.render as render; from utils.drawing.chart import Chart; "
