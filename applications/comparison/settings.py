@@ -11,7 +11,7 @@ from applications.comparison.runs import ComparedRun
 from config import CONTINUE_FLAGS, MODES, Config
 
 # Beside what may change when a run goes on: flags about files, which no figure depends on.
-_NO_EFFECT = CONTINUE_FLAGS | {"logdir", "output", "save_every", "no_check", "stage_of"}
+_NO_EFFECT = CONTINUE_FLAGS | {"logdir", "output", "save_every", "no_check", "stage_of", "figures"}
 _NOT_SHOWN = {*MODES, "config"}
 UNKNOWN = (
     "?"  # of a run without a configuration, or one that was written before there was such a flag
