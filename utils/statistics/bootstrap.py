@@ -36,69 +36,41 @@ _BLOCK = 1 << 17  # counts in memory at once: a block stays in the processor's c
 _MOST_UNDEFINED = 0.05
 
 
-def _turned(values: Floats) -> Floats:
-    """-1 / x, which turns itself back."""
-    return -1 / values
-
-
-def _turned_more(values: Floats) -> Floats:
-    return -(values**-1.5)
-
-
-def _and_back(values: Floats) -> Floats:
-    """From 0 on there is no such error; the `limits` of a metric say how far it may go."""
-    return np.where(values < 0, np.abs(np.where(values < 0, values, 1.0)) ** (-2 / 3), np.inf)
-
-
-def _same(values: Floats) -> Floats:
-    return values
-
-
-def _as_pearson(values: Floats) -> Floats:
-    """Kendall's tau -> Pearson's correlation, of normal variables."""
-    return np.sin(np.pi / 2 * values)
-
-
-def _as_kendall(values: Floats) -> Floats:
-    return 2 / np.pi * np.arcsin(values)
-
-
 _Turn = Callable[[Floats], Floats]
-_Scale = tuple[_Turn, _Turn]  # there, back
-_Z = np.arctanh, np.tanh
-_TAU: _Scale = lambda v: np.arctanh(_as_pearson(v)), lambda v: _as_kendall(np.tanh(v))
-_ORDER: _Scale = lambda v: _TAU[0](2 * v - 1), lambda v: (1 + _TAU[1](v)) / 2
+# To where a metric spreads evenly, and back, by the `scale` of utils/statistics/resampled.py.
+_SCALES: dict[str, tuple[_Turn, _Turn]] = {
+    "correlation": (np.arctanh, np.tanh),
+    # By way of Pearson's correlation, of normal variables: sin(pi / 2 tau).
+    "concordance": (
+        lambda v: np.arctanh(np.sin(np.pi / 2 * v)),
+        lambda z: 2 / np.pi * np.arcsin(np.tanh(z)),
+    ),
+    "order": (
+        lambda v: np.arctanh(np.sin(np.pi / 2 * (2 * v - 1))),
+        lambda z: 0.5 + np.arcsin(np.tanh(z)) / np.pi,
+    ),
+    "error": (lambda v: -1 / v, lambda z: -1 / z),
+    "share": (special.logit, special.expit),
+    "best": (special.logit, special.expit),
+    "difference": (np.positive, np.positive),
+}
 
 
-def _beside(scale: _Scale, value: float, known: Floats, reach: float) -> float:
-    """The end that is worse of a correlation, whose resamples are `known`: `reach` standard
-    deviations away, more where that is far, and never across 0.
+def _worse_end(scale: str, value: float, known: Floats, reach: float) -> float:
+    """The end that is worse for the model, where that is wide by design, else nan; known:
+    resamples, reach: how many standard deviations away.
     """
-    there, back = scale
+    there, back = _SCALES[scale]
+    if scale == "error":
+        end = reach * float(np.std(known**-1.5, ddof=1)) - value**-1.5
+        # From 0 on there is no such error; the `limits` of a metric say how far it may go.
+        return float((-end) ** (-2 / 3)) if end < 0 else np.inf
+    if scale not in ("correlation", "concordance", "order"):
+        return np.nan
     centre = float(there(np.array(value)))
     far = reach * float(np.std(there(known), ddof=1))
-    far = min(far + far**2 / 2 + far**3 / 3, abs(centre))
+    far = min(far + far**2 / 2 + far**3 / 3, abs(centre))  # never across 0
     return float(back(np.array(centre - np.copysign(far, centre))))
-
-
-def _above(scale: _Scale, value: float, known: Floats, reach: float) -> float:
-    """The upper end of an error."""
-    far = reach * np.std(_turned_more(known), ddof=1)
-    return float(_and_back(_turned_more(np.array(value)) + far))
-
-
-_WorseEnd = Callable[[_Scale, float, Floats, float], float]
-# Where a metric spreads evenly, by the `scale` of utils/statistics/resampled.py, and how far
-# the end that is worse for the model goes, where that is further.
-_SCALES: dict[str, tuple[_Scale, _WorseEnd | None]] = {
-    "correlation": (_Z, _beside),
-    "concordance": (_TAU, _beside),
-    "order": (_ORDER, _beside),
-    "error": ((_turned, _turned), _above),
-    "share": ((special.logit, special.expit), None),
-    "best": ((special.logit, special.expit), None),
-    "difference": ((_same, _same), None),
-}
 
 
 @dataclass(frozen=True)
@@ -144,9 +116,8 @@ def bootstrap(
 ) -> dict[str, Interval]:
     """The interval of every metric, all of them from the same resamples.
 
-    clusters: (N,) from
-    `cluster_numbers`, arange(N) where every image is its own. One UserWarning says which metrics
-    have no interval: below FEWEST clusters, undefined, or without a spread.
+    clusters: (N,) from `cluster_numbers`, arange(N) where every image is its own. One UserWarning
+    says which metrics have no interval: below FEWEST clusters, undefined, or without a spread.
     """
     owner = np.asarray(clusters, dtype=np.int64)
     count = int(owner.max(initial=-1)) + 1
@@ -199,29 +170,24 @@ def interval_of(
         return nothing, f"is undefined in {undefined:.0%} of the resamples"
     if np.ptp(known) == 0:
         return nothing, "is the same in all resamples"
-    tail = float(stats.t.ppf((1 + level) / 2, count - 1)) * _grown(count)
-    (there, back), worse = _SCALES[scale]
+    reach = float(stats.t.ppf((1 + level) / 2, count - 1))
+    grown = float(np.sqrt(count / (count - 1)))  # by which a bootstrap's error is too small
+    there, back = _SCALES[scale]
     with np.errstate(divide="ignore", invalid="ignore"):
         moved, centre = there(known), there(np.array(value))
     if np.isfinite(moved).all() and np.isfinite(centre):
         if scale == "best":  # the choice raises resamples as much as it has raised the metric
             centre = 2 * centre - moved.mean()
-        error = float(np.std(moved, ddof=1))
-        low, high = back(centre + np.array([-tail, tail]) * error)
+        error = grown * float(np.std(moved, ddof=1))
+        low, high = back(centre + np.array([-reach, reach]) * error)
         low = max(low, 0.5) if scale == "best" else low
         if low <= value <= high:
-            if worse is not None and not alone:
-                reach = float(stats.t.ppf((1 + level) / 2, count - 1)) * _grown(count) ** 4
-                end = worse((there, back), value, known, reach)
-                low, high = (min(low, end), high) if centre > 0 else (low, max(high, end))
-            return (float(low), float(high), error * _grown(count)), None
+            if not alone:
+                end = _worse_end(scale, value, known, reach * grown**4)
+                low, high = (np.fmin(low, end), high) if centre > 0 else (low, np.fmax(high, end))
+            return (float(low), float(high), error), None
     # At the end of its scale (a correlation of 1, a share of 0) a metric has no standard error
     # there, and an error that hardly any cluster bears has no upper end: percentiles, as far out
     # in the tails.
-    low, high = np.quantile(known, special.ndtr([-tail, tail]))
+    low, high = np.quantile(known, special.ndtr([-reach * grown, reach * grown]))
     return (float(low), float(high), np.nan), None
-
-
-def _grown(count: int) -> float:
-    """A bootstrap's standard error is too small by sqrt((n - 1) / n)."""
-    return float(np.sqrt(count / (count - 1)))

@@ -38,7 +38,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from utils.statistics.ladders import SAFE_GAP, Ladders, Tally, build_ladders, tally_of
+from utils.statistics.ladders import SAFE_GAP, Ladders, build_ladders, tally_of
 from utils.statistics.metrics import Measured
 from utils.statistics.resampled import (
     Among,
@@ -48,6 +48,7 @@ from utils.statistics.resampled import (
     Resampled,
     Undefined,
     divided,
+    sums_of,
 )
 from utils.statistics.resampled_pairs import (
     BestThreshold,
@@ -105,199 +106,174 @@ def ladder_metrics(
     images take about a second, and so do 1000 resamples of 25 references x 24 distortions x 5
     levels of the overall ones.
     """
-    judge = _Judge(build_ladders(scores, references, distortions, levels), references)
-    found, names = judge.found, judge.found.distortions
-    rows = [found.image[found.distortion[found.ladder] == kind] for kind in range(len(names))]
-    overall = judge.measured(np.arange(len(found)), np.arange(len(found.scores)), None)
-    by_distortion = {
-        name: judge.measured(np.flatnonzero(found.distortion == kind), rows[kind], kind)
-        for kind, name in enumerate(names)
-    }
-    of_levels = {name: judge.by_level(rows[kind], kind) for kind, name in enumerate(names)}
-    everything = judge.by_level(np.arange(len(found.scores)), None)
+    judge = _Judge(build_ladders(scores, references, distortions, levels))
+    names = judge.found.distortions
+    overall = judge.metrics(None)
+    by_distortion = {name: Measured(judge.metrics(kind)) for kind, name in enumerate(names)}
+    of_levels = {name: judge.by_level(kind) for kind, name in enumerate(names)}
     reasons = judge.reasons()
-    return LadderMetrics(
-        Measured(overall, reasons), {n: Measured(f) for n, f in by_distortion.items()},
-        of_levels, everything,
-    )  # fmt: skip
+    return LadderMetrics(Measured(overall, reasons), by_distortion, of_levels, judge.by_level(None))
 
 
 class PTest(Resampled):
-    """The P-test of some distortions: c'Wc / c'Nc of counts c of references, where W, N (R, R) are
-    pairs won and all pairs between two; of more than EXACT_REFERENCES to first order.
+    """The P-test of the distortions `kinds`: c'Wc / c'Nc of counts c of references, where W, N
+    (R, R) are pairs won and all pairs between two; of more than EXACT_REFERENCES to first order.
 
-    owner (M,): reference of each image; won, pairs: those of the distortions `kinds`.
+    ends (2, R): pairs won and all pairs at each reference, every pair at both of its ends.
     """
 
     scale = "share"
 
-    def __init__(
-        self,
-        found: Ladders,
-        tally: Tally,
-        owner: Ints,
-        kinds: Sequence[int],
-        won: float,
-        pairs: float,
-    ) -> None:
-        self._found, self._tally, self._owner, self._kinds = found, tally, owner, kinds
-        self._image = np.unique(owner, return_index=True)[1]  # (R,): one of each reference
-        self._won, self.pairs, self.images = won, pairs, len(owner)
+    def __init__(self, found: Ladders, image: Ints, kinds: Sequence[int], ends: Floats) -> None:
+        self._found, self._image, self._kinds, self._ends = found, image, kinds, ends
+        self.images = len(found.owner)
 
     @property
     def value(self) -> float:
-        return self._won / self.pairs if self.pairs else np.nan
+        won, pairs = self._ends.sum(axis=1).tolist()
+        return won / pairs if pairs else np.nan
 
     def __call__(self, counts: Floats) -> Floats:
         drawn = np.take(counts, self._image, axis=1)
-        if len(self._image) > EXACT_REFERENCES:
-            return self._near(drawn)
-        return divided(*(np.einsum("br,br->b", drawn @ m, drawn) for m in self._between))
+        if len(self._image) <= EXACT_REFERENCES:
+            return divided(*(np.einsum("br,br->b", drawn @ m, drawn) for m in self._between))
+        won, lost = self._ends[0], self._ends[1] - self._ends[0]
+        return FirstOrderShare(won.sum() / 2, lost.sum() / 2, won, lost)(drawn)
 
     @cached_property
     def _between(self) -> Floats:
         """(pairs won, pairs) (2, R, R) of two different references, the better image's first."""
-        count, score = len(self._image), self._found.scores
+        count, score, owner = len(self._image), self._found.scores, self._found.owner
         sums = np.zeros((2, count * count))
         for better, worse in self._found.apart(self._kinds):
-            cell = (self._owner[better][:, None] * count + self._owner[worse]).reshape(-1)
+            cell = (owner[better][:, None] * count + owner[worse]).reshape(-1)
             won = shares_won(score[better][:, None], score[worse]).reshape(-1)
-            sums += [np.bincount(cell, own, count * count) for own in (won, np.ones_like(won))]
+            sums += sums_of(cell, count * count, won, np.ones_like(won))
         return sums.reshape(2, count, count) * ~np.eye(count, dtype=bool)
-
-    @cached_property
-    def _near(self) -> FirstOrderShare:
-        """From the sums of pairs at each reference, which are those of both sides."""
-        found, score, owner, count = self._found, self._found.scores, self._owner, len(self._image)
-        mine = np.isin(found.distortion, self._kinds)
-        inside = (self._tally.far_wins[mine], self._tally.far_pairs[mine])
-        # Pairs within a reference are none; they are counted at both of their ends.
-        sums = np.stack([-2 * np.bincount(found.reference[mine], own, count) for own in inside])
-        for better, worse in found.apart(self._kinds):
-            high, low = score[better], score[worse]
-            ends = np.concatenate([owner[better], owner[worse]])
-            won = np.concatenate([wins_over(high, low), len(high) - wins_over(low, high)])
-            sizes = np.repeat([float(len(low)), len(high)], [len(high), len(low)])
-            sums += [np.bincount(ends, own, count) for own in (won, sizes)]
-        won, lost = sums[0], sums[1] - sums[0]
-        return FirstOrderShare(won.sum() / 2, lost.sum() / 2, won, lost)
 
 
 class _Judge:
-    """Ladders, what was counted of them, and why metrics are nan."""
+    """Ladders, what was counted of them, and why metrics are nan. A `kind` is the place of a
+    distortion, None for all of them together.
+    """
 
-    def __init__(self, found: Ladders, references: Sequence[Hashable]) -> None:
+    def __init__(self, found: Ladders) -> None:
         self.found, self.tally = found, tally_of(found)
-        place = {name: number for number, name in enumerate(found.references)}
-        self.owner = np.array([place[name] for name in references], dtype=np.int64)  # (M,)
-        self.image = np.unique(self.owner, return_index=True)[1]  # (R,): one of each reference
+        self._image = np.unique(found.owner, return_index=True)[1]  # (R,): one of each reference
+        self._ends = [self._pairs_across(kind) for kind in range(len(found.distortions))]
         self._said: dict[str, list[int | None]] = {}
 
     def reasons(self) -> tuple[str, ...]:
         """One sentence for all of them."""
-        # What is true of all distortions together need not be said of each.
-        names = self.found.distortions
-        said = [
-            why if None in kinds else f"{why} ({', '.join(str(names[k]) for k in kinds)})"
-            for why, kinds in self._said.items()
-        ]
+        said = []
+        for why, kinds in self._said.items():
+            names = [str(self.found.distortions[kind]) for kind in kinds if kind is not None]
+            # What is true of all distortions together need not be said of each.
+            said.append(why if None in kinds else f"{why} ({', '.join(names)})")
         return ("; ".join(said),) if said else ()
 
-    def _say(self, reason: str, kind: int | None) -> str:
+    def _missing(self, reason: str, kind: int | None) -> Undefined:
         self._said.setdefault(reason, []).append(kind)
-        return reason
-
-    def measured(self, ladders: Ints, images: Ints, kind: int | None) -> dict[str, Any]:
-        """LADDER_METRICS and counts of some ladders and images: of one distortion, or of all."""
-        return {
-            **self._of_ladders(ladders, kind),
-            **self._separability(images, kind),
-            **self._preference(kind),
-        }
-
-    def _ratio(self, ladder: Ints, above: NDArray, below: NDArray, scale="share") -> Resampled:
-        """A ratio of sums over `ladder` (n,), resampled by their references."""
-        count, owner = len(self.image), self.found.reference[ladder]
-        sums = (np.bincount(owner, part, count) for part in (above, below))
-        return self._among(Ratio(*sums, scale), self.image)
+        return Undefined(reason)
 
     def _among(self, metric: Resampled, images: Ints) -> Resampled:
-        everything = len(images) == len(self.owner) and (np.diff(images) == 1).all()
-        return metric if everything else Among(metric, images, len(self.owner))
+        return Among(metric, images, len(self.found.owner))
 
-    def _of_ladders(self, ladders: Ints, kind: int | None) -> dict[str, Any]:
-        """Pair accuracy, share of monotone ladders and the L-test over the given ladders."""
+    def _ratio(
+        self, ladder: Ints, above: NDArray, below: NDArray, scale: str = "share"
+    ) -> Resampled:
+        """A ratio of sums over `ladder` (n,), resampled by their references."""
+        sums = sums_of(self.found.reference[ladder], len(self._image), above, below)
+        return self._among(Ratio(sums[0], sums[1], scale), self._image)
+
+    def _images(self, kind: int | None) -> Ints:
+        """Of one distortion, with those of level 0 whose reference has it, or all there are."""
+        found = self.found
+        if kind is None:
+            return np.arange(len(found.scores))
+        return found.image[found.distortion[found.ladder] == kind]
+
+    def metrics(self, kind: int | None) -> dict[str, Resampled | float]:
+        """LADDER_METRICS and counts."""
+        return {**self._of_ladders(kind), **self._separability(kind), **self._preference(kind)}
+
+    def _of_ladders(self, kind: int | None) -> dict[str, Resampled | float]:
+        """Pair accuracy, share of monotone ladders and the L-test."""
         tally = self.tally
-        used = ladders[tally.pairs[ladders] > 0]
-        pairs, wins, untied = tally.pairs[used], tally.wins[used], tally.untied[used]
-        counts = {"n_ladders": len(used), "n_ladder_pairs": int(pairs.sum())}
-        if not len(used):
+        used = tally.pairs > 0
+        if kind is not None:
+            used &= self.found.distortion == kind
+        ladder = np.flatnonzero(used)
+        pairs, wins, untied = tally.pairs[ladder], tally.wins[ladder], tally.untied[ladder]
+        one, known = np.ones(len(ladder)), untied > 0
+        with np.errstate(invalid="ignore", divide="ignore"):
+            # tau-b: concordant less discordant pairs over those untied in levels and in scores.
+            tau = (2 * wins - pairs) / np.sqrt(pairs * untied)
+        found: dict[str, Resampled | float] = {
+            "ladder_accuracy": self._ratio(ladder, wins, pairs),
+            "monotone_ladders": self._ratio(ladder, wins == pairs, one),
+        }
+        for name, values in (("l_test_srcc", tally.srcc[ladder]), ("l_test_krcc", tau)):
+            found[name] = self._ratio(ladder[known], values[known], one[known], "correlation")
+        if not len(ladder):
             why = "no ladder has two levels: pair accuracy and L-test are undefined: nan"
-            missing = Undefined(self._say(why, kind))
-            return {**dict.fromkeys(LADDER_METRICS[:4], missing), **counts}
-        order = {
-            "ladder_accuracy": self._ratio(used, wins, pairs),
-            "monotone_ladders": self._ratio(used, wins == pairs, np.ones(len(used))),
-        }
-        known = untied > 0
-        if not known.any():
+            found |= dict.fromkeys(found, self._missing(why, kind))
+        elif not known.any():
             why = "all ladders have constant scores: the L-test is undefined: nan"
-            missing = Undefined(self._say(why, kind))
-            return {**order, "l_test_srcc": missing, "l_test_krcc": missing, **counts}
-        if not known.all() and kind is None:
-            without = f"{int((~known).sum())} of {len(used)} ladders have constant scores"
-            self._say(f"{without}: left out of the L-test", kind)
-        # tau-b: concordant less discordant pairs over those untied in levels and in scores.
-        tau = (2 * wins - pairs)[known] / np.sqrt((pairs * untied)[known])
-        one, ladder = np.ones(len(tau)), used[known]
-        correlations = {
-            "l_test_srcc": self._ratio(ladder, tally.srcc[ladder], one, "correlation"),
-            "l_test_krcc": self._ratio(ladder, tau, one, "correlation"),
-        }
-        return {**order, **correlations, **counts}
+            found |= dict.fromkeys(("l_test_srcc", "l_test_krcc"), self._missing(why, kind))
+        elif not known.all() and kind is None:
+            without = f"{int((~known).sum())} of {len(ladder)} ladders have constant scores"
+            self._missing(f"{without}: left out of the L-test", kind)
+        return {**found, "n_ladders": len(ladder), "n_ladder_pairs": int(pairs.sum())}
 
-    def _separability(self, images: Ints, kind: int | None) -> dict[str, Any]:
+    def _separability(self, kind: int | None) -> dict[str, Resampled]:
+        images = self._images(kind)
         score, pristine = self.found.scores[images], self.found.levels[images] == 0
         if pristine.all() or not pristine.any():
             what = "distorted image" if pristine.all() else "pristine image (level 0)"
-            missing = Undefined(self._say(f"no {what}: the D-test is undefined: nan", kind))
+            missing = self._missing(f"no {what}: the D-test is undefined: nan", kind)
             return {"d_test": missing, "d_test_auc": missing}
-        kinds = {"d_test": BestThreshold, "d_test_auc": RocArea}
-        return {k: self._among(own(score, pristine), images) for k, own in kinds.items()}
+        both = BestThreshold(score, pristine), RocArea(score, pristine)
+        return {
+            name: own if kind is None else self._among(own, images)
+            for name, own in zip(("d_test", "d_test_auc"), both, strict=True)
+        }
 
-    def _preference(self, kind: int | None) -> dict[str, Any]:
-        kinds = range(len(self.found.distortions)) if kind is None else [kind]
-        won, pairs = self._across[:, list(kinds)].sum(axis=1).tolist()
-        if not pairs:
-            where = f"no two references {SAFE_GAP} levels apart in one distortion"
-            self._say(f"{where}: the P-test is undefined: nan", kind)
-        test = PTest(self.found, self.tally, self.owner, kinds, won, pairs)
-        return {"p_test": test, "n_p_test_pairs": int(pairs)}
+    def _preference(self, kind: int | None) -> dict[str, Resampled | float]:
+        kinds = range(len(self._ends)) if kind is None else [kind]
+        ends = sum((self._ends[k] for k in kinds), np.zeros((2, len(self._image))))
+        pairs = int(ends[1].sum() / 2)
+        if pairs:
+            return {"p_test": PTest(self.found, self._image, kinds, ends), "n_p_test_pairs": pairs}
+        where = f"no two references {SAFE_GAP} levels apart in one distortion"
+        why = f"{where}: the P-test is undefined: nan"
+        return {"p_test": self._missing(why, kind), "n_p_test_pairs": 0}
 
-    @cached_property
-    def _across(self) -> Floats:
-        """(won, all) pairs of the P-test of each distortion (2, D): all pairs far enough apart,
-        less those within a ladder, which are of one reference.
-        """
-        found, kinds = self.found, len(self.found.distortions)
-        own = (self.tally.far_wins, self.tally.far_pairs)
-        sums = -np.stack([np.bincount(found.distortion, part, kinds) for part in own])
-        for kind in range(kinds):
-            for better, worse in found.apart([kind]):
-                won = wins_over(found.scores[better], found.scores[worse]).sum()
-                sums[:, kind] += won, len(better) * len(worse)
-        return sums
+    def _pairs_across(self, kind: int) -> Floats:
+        """`ends` (2, R) of a PTest of one distortion."""
+        found, count = self.found, len(self._image)
+        score, mine = found.scores, found.distortion == kind
+        inside = self.tally.far_wins[mine], self.tally.far_pairs[mine]
+        ends = -2 * sums_of(found.reference[mine], count, *inside)  # those of one reference
+        for better, worse in found.apart([kind]):
+            high, low = score[better], score[worse]
+            owner = np.concatenate([found.owner[better], found.owner[worse]])
+            won = np.concatenate([wins_over(high, low), len(high) - wins_over(low, high)])
+            pairs = np.repeat([len(low), len(high)], [len(high), len(low)])
+            ends += sums_of(owner, count, won, pairs)
+        return ends
 
-    def by_level(self, images: Ints, kind: int | None) -> dict[int, Measured]:
-        """{level: its metrics} over the given images, of one distortion or of all."""
-        score, level, tally = self.found.scores[images], self.found.levels[images], self.tally
-        steps = np.arange(len(tally.step_won))
+    def by_level(self, kind: int | None) -> dict[int, Measured]:
+        """{level: its metrics}, of one distortion or of all."""
+        images, tally = self._images(kind), self.tally
+        score, level = self.found.scores[images], self.found.levels[images]
+        mine = np.ones(len(tally.step_won), dtype=bool)
         if kind is not None:
-            steps = np.flatnonzero(self.found.distortion[tally.step_ladder] == kind)
+            mine = self.found.distortion[tally.step_ladder] == kind
         rows = {}
         for number in np.unique(level).tolist():
             here = level == number
-            step = steps[tally.step_level[steps] == number]
+            step = np.flatnonzero(mine & (tally.step_level == number))
             ladder, won = tally.step_ladder[step], tally.step_won[step]
             area: Resampled = Undefined("the pristine images themselves")
             if number:

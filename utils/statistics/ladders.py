@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from utils.statistics.resampled import Floats, Ints
+from utils.statistics.resampled import Floats, Ints, sums_of
 from utils.statistics.resampled_pairs import shares_won
 from utils.statistics.ties import tied
 
@@ -23,7 +23,8 @@ SAFE_GAP = 2  # levels between images of two references whose order counts as kn
 
 @dataclass(frozen=True)
 class Ladders:
-    """scores, levels (M,) of the images as they were given. Of the R >= M rows of all ladders,
+    """scores, levels (M,) of the images as they were given, and owner, the place of each one's
+    reference in `references`. Of the R >= M rows of all ladders,
     sorted by ladder and level: image, position among the M; ladder 0..L-1; step, 0 for the best
     level that a ladder has, 1 for the next. Of the L ladders: reference, distortion, as places in
     `references` and `distortions`, which stand in the order of their first appearance.
@@ -31,6 +32,7 @@ class Ladders:
 
     scores: Floats  # (M,)
     levels: Ints  # (M,)
+    owner: Ints  # (M,)
     image: Ints  # (R,)
     ladder: Ints  # (R,)
     step: Ints  # (R,)
@@ -45,8 +47,9 @@ class Ladders:
     def by_level(self, image: Ints) -> tuple[Floats, Floats]:
         """(levels in order, mean score at each) of some of the M images."""
         levels, place = np.unique(self.levels[image], return_inverse=True)
-        sums = np.bincount(place.reshape(-1), self.scores[image])
-        return levels.astype(np.float64), sums / np.bincount(place.reshape(-1))
+        parts = self.scores[image], np.ones(len(image))
+        total, size = sums_of(place.reshape(-1), len(levels), *parts)
+        return levels.astype(np.float64), total / size
 
     def pairs(self) -> Iterator[tuple[Ints, Ints]]:
         """Every two rows of every ladder once, as (rows, other rows) with levels that do not fall.
@@ -102,7 +105,7 @@ def build_ladders(
     image, ladder = image[order], ladder[order]
     step = _steps(ladder, level[image])
     return Ladders(
-        value, level, image, ladder, step, owner, kind, reference_names, kind_names
+        value, level, reference, image, ladder, step, owner, kind, reference_names, kind_names
     )  # fmt: skip
 
 
@@ -179,18 +182,20 @@ def tally_of(found: Ladders) -> Tally:
         won = shares_won(score[a], score[b])
         far, near = gap >= SAFE_GAP, found.step[b] - found.step[a] == 1
         weights = (gap > 0, won * (gap > 0), won != 0.5, far, won * far)
-        sums += [np.bincount(ladder, weight, count) for weight in weights]
+        sums += sums_of(ladder, count, *weights)
         steps.append((ladder[near], level[b][near], won[near]))
     # Ranks over all ladders, one after the other, are those within each but for a constant.
     x, y = (
         _centred(stats.rankdata(_keys(found.ladder, values)), found.ladder, count)
         for values in (score, -level)
     )
-    xy, xx, yy = (np.bincount(found.ladder, part, count) for part in (x * y, x * x, y * y))
+    xy, xx, yy = sums_of(found.ladder, count, x * y, x * x, y * y)
     defined = (xx > 0) & (yy > 0)
     srcc = np.clip(xy / np.sqrt(np.where(defined, xx * yy, 1.0)), -1, 1)
-    together = (np.concatenate(part) for part in zip(*steps, strict=True))
-    return Tally(*sums, np.where(defined, srcc, np.nan), *together)
+    ladder, worse, won = (np.concatenate(part) for part in zip(*steps, strict=True))
+    pairs, wins, untied, far_pairs, far_wins = sums
+    srcc = np.where(defined, srcc, np.nan)
+    return Tally(pairs, wins, untied, far_pairs, far_wins, srcc, ladder, worse, won)
 
 
 def _keys(group: Ints, values: NDArray) -> Ints:
@@ -200,5 +205,5 @@ def _keys(group: Ints, values: NDArray) -> Ints:
 
 
 def _centred(values: Floats, group: Ints, count: int) -> Floats:
-    mean = np.bincount(group, values, count) / np.maximum(np.bincount(group, minlength=count), 1)
-    return values - mean[group]
+    total, size = sums_of(group, count, values, np.ones_like(values))
+    return values - (total / np.maximum(size, 1))[group]

@@ -205,7 +205,7 @@ def bucket_metrics(
     x, y = _vectors("scores", scores, "buckets", buckets)
     right = (np.abs(x[first] - x[second]) < 0.5) == same
     reason = undefined(x, y, ("prediction", "bucket"))
-    found = {
+    found: dict[str, Resampled | float] = {
         "same_bucket_accuracy": PairMean(right, first, second, clusters, len(x)),
         "n_pairs": len(right),
         "srcc": Undefined(reason) if reason else Spearman(x, y),

@@ -87,6 +87,11 @@ def divided(above: Floats, below: Floats) -> Floats:
     return np.where(below > 0, above / safe, np.nan)
 
 
+def sums_of(group: Ints, groups: int, *parts: ArrayLike) -> Floats:
+    """Sums (len(parts), groups) of values (n,) by the group of each."""
+    return np.stack([np.bincount(group, part, groups) for part in parts]).astype(np.float64)
+
+
 # ---- means
 
 

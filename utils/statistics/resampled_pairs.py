@@ -22,6 +22,7 @@ from utils.statistics.resampled import (
     floats,
     starts_of,
     summed,
+    sums_of,
 )
 
 EXACT_PAIRS = 20_000  # pairs, those of 200 images, up to which each is drawn on its own
@@ -61,9 +62,9 @@ class PairWeights:
         """(N,): of sum_p weight_p values_p by each image's count, at counts of 1. Counts of a
         cluster are equal, so its derivative is written to one of its images.
         """
-        sums = np.bincount(self.group, values, self.size)
-        first = np.bincount(self._first, sums, self.images)
-        return first + np.bincount(self._second, sums * self._apart, self.images)
+        (sums,) = sums_of(self.group, self.size, values)
+        second = sums_of(self._second, self.images, sums * self._apart)
+        return (sums_of(self._first, self.images, sums) + second)[0]
 
 
 class PairMean(Resampled):
@@ -89,8 +90,7 @@ class PairMean(Resampled):
         """How often groups of pairs are drawn, and (sum of values, number) (size, 2) of each."""
         weights = PairWeights(*self._ends, self._cluster, self.images)
         parts = (self._values, np.ones_like(self._values))
-        sums = [np.bincount(weights.group, part, weights.size) for part in parts]
-        return weights, np.stack(sums, axis=1)
+        return weights, sums_of(weights.group, weights.size, *parts).T
 
     @property
     def value(self) -> float:
@@ -282,8 +282,8 @@ def pair_area(
     pairs = len(weights.group)
 
     def slope(of_above: Floats, of_below: Floats) -> Floats:
-        both = np.bincount(above_pairs, of_above, pairs)
-        return weights.derivative(both + np.bincount(below_pairs, of_below, pairs))
+        both = sums_of(above_pairs, pairs, of_above) + sums_of(below_pairs, pairs, of_below)
+        return weights.derivative(both[0])
 
     lost = len(below) - won
     slopes = slope(won, spared), slope(lost, len(above) - spared)

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike
 from scipy import special
 
 from utils.statistics.metrics import Measured
-from utils.statistics.resampled import Among, Bools, Floats, Ints, Resampled, Undefined
+from utils.statistics.resampled import Among, Bools, Floats, Ints, Resampled, Undefined, sums_of
 from utils.statistics.resampled_pairs import (
     FirstOrderShare,
     PairMean,
@@ -106,42 +106,40 @@ def resolving_power(
     else one that is fast enough; it moves the ends of an interval by less than 10% of its length,
     mostly by 1%.
     """
-    kinds = {"different": np.flatnonzero(pairs.different)}
-    kinds["similar"] = np.flatnonzero(~pairs.different)
-    sizes = {f"n_{kind}": len(own) for kind, own in kinds.items()}
-    missing = [kind for kind, own in kinds.items() if not len(own)]
+    different, similar = np.flatnonzero(pairs.different), np.flatnonzero(~pairs.different)
+    sizes = {"n_different": len(different), "n_similar": len(similar)}
+    missing = [name[2:] for name, size in sizes.items() if not size]
     reason = pairs.fault or f"no {' and no '.join(missing)} pairs of images"
-    reason = f"resolving power: {reason}: nan" if missing else ""
-    found: dict[str, Resampled] = dict.fromkeys(POWER_METRICS, Undefined(reason))
-    if "different" not in missing:
-        found |= _power(pairs, *kinds.values(), clusters, way)
-    counts = {**sizes, "n_resolved": len(pairs.kept)}
-    return Measured({**found, **counts}, (reason,) if reason else ())
+    reasons = (f"resolving power: {reason}: nan",) if missing else ()
+    found: dict[str, Resampled] = dict.fromkeys(POWER_METRICS, Undefined(" ".join(reasons)))
+    if len(different):
+        found |= _of_pairs(pairs, (different, similar), clusters, way)
+    return Measured({**found, **sizes, "n_resolved": len(pairs.kept)}, reasons)
 
 
-def _power(
-    pairs: OpinionPairs, different: Ints, similar: Ints, clusters: ArrayLike | None, way: str | None
+def _of_pairs(
+    pairs: OpinionPairs, kinds: tuple[Ints, Ints], clusters: ArrayLike | None, way: str | None
 ) -> dict[str, Resampled]:
-    """Those of POWER_METRICS that exist."""
-    count = len(pairs.kept)
-    owner = np.arange(count) if clusters is None else np.asarray(clusters)[pairs.kept]
-    owner = np.unique(owner, return_inverse=True)[1].reshape(-1)
-    way = way or pairs_way(len(pairs.first), int(owner.max()) + 1)
-    weights = PairWeights(pairs.first, pairs.second, owner, count)
+    """Those of POWER_METRICS that exist; kinds: the places of different pairs, and of similar."""
+    different, similar = kinds
+    count, owner = len(pairs.kept), np.arange(pairs.kept[-1] + 1)
+    owner = owner if clusters is None else np.asarray(clusters)
+    cluster = np.unique(owner[pairs.kept], return_inverse=True)[1].reshape(-1)
+    way = way or pairs_way(len(pairs.first), int(cluster.max()) + 1)
+    weights = PairWeights(pairs.first, pairs.second, cluster, count)
     won, size = pairs.won[different], np.abs(pairs.gap)
     share = shares_won(won, 0.0)
-    ends = pairs.first[different], pairs.second[different]
-    right: Resampled = PairMean(share, *ends, owner)
-    if way == "near":
-        sums = (np.bincount(different, part, len(size)) for part in (share, 1 - share))
-        slopes = (weights.derivative(part) for part in sums)
-        right = FirstOrderShare(float(share.sum()), float((1 - share).sum()), *slopes)
-    found = {
-        "auc_better": pair_area(weights, won, different, -won, different, way),
-        "correct_better": right,
+    found: dict[str, Resampled] = {
+        "auc_better": pair_area(weights, won, different, -won, different, way)
     }
+    if way == "near":
+        sums = sums_of(different, len(size), share, 1 - share)
+        slopes = (weights.derivative(part) for part in sums)
+        found["correct_better"] = FirstOrderShare(sums[0].sum(), sums[1].sum(), *slopes)
+    else:
+        ends = pairs.first[different], pairs.second[different]
+        found["correct_better"] = PairMean(share, *ends, cluster)
     if len(similar):
         sides = size[different], different, size[similar], similar
         found["auc_different"] = pair_area(weights, *sides, way)
-    images = 1 + int(pairs.kept.max()) if clusters is None else len(np.asarray(clusters))
-    return {name: Among(metric, pairs.kept, images) for name, metric in found.items()}
+    return {name: Among(metric, pairs.kept, len(owner)) for name, metric in found.items()}
