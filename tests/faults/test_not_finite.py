@@ -23,7 +23,7 @@ from tests.known_networks import detail_network
 from tests.tiny_data import write_data
 from utils.imaging.images import ImageError, ViewRule
 
-FLAGS = "--arch test_vit --image_size 32 --warmup 0 -b 8 -j 0 -g 0 --threads 1 --amp off"
+FLAGS = "--arch test_vit --image_size 32 -g 0 --threads 1"
 RULE = ViewRule((32, 32))
 OPTIONS = ScoringOptions(RULE, 4, 0, 10**8)
 CPU = torch.device("cpu")
@@ -51,7 +51,7 @@ def folder(tmp_path_factory):
         ("--predict data/test", "nan"),
         ("-e --criterion regress --data data", "nan"),
         ("--jit -o g.pt --data data", "nan"),
-        ("--train --criterion regress --data data --epochs 1", "nan"),
+        ("--train --criterion regress --data data --epochs 1 --warmup 0", "nan"),
     ],
 )
 def test_weights_are_refused_by_the_name_of_their_tensor(folder, mode, value):
