@@ -1,4 +1,4 @@
-"""The summary's figures against published ones and against the network itself."""
+"""The summary's numbers against published ones and against the network itself."""
 
 import pytest
 
@@ -19,7 +19,7 @@ from models.summary import summarize
     ],
 )
 def test_multiply_adds_at_224(arch, giga):
-    # The published figures count the classifier of 1000 classes, which is at most 4 million more.
+    # The published numbers count the classifier of 1000 classes, which is at most 4 million more.
     assert summarize(arch).multiply_adds / 1e9 == pytest.approx(giga, rel=0.02)
 
 
