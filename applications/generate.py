@@ -19,7 +19,7 @@ from utils.data_generate.photos import (
     package_photos,
     split_photos,
 )
-from utils.runtime.count_bar import CountBar
+from utils.runtime.progress import CountBar
 
 
 def run(config: Config, runtime: Runtime) -> int:

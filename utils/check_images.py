@@ -9,7 +9,6 @@ import argparse
 import os
 import stat
 import sys
-import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -26,13 +25,13 @@ if __package__ in (None, ""):  # run as a program: imports start at the reposito
 from utils.imaging.image_folders import left_out, list_images
 from utils.imaging.images import DEFAULT_MAX_PIXELS, ImageError, read_image
 from utils.runtime.child_processes import work
+from utils.runtime.progress import terminal_bar
 from utils.text import printable
 
 T = TypeVar("T")
 # What stands at the end of a whole file, other programs' additions behind it.
 _ENDS, _TAIL = {"JPEG": b"\xff\xd9", "MPO": b"\xff\xd9", "PNG": b"IEND"}, 4096
 CHUNK = 8  # images per message to a process
-BAR_WIDTH = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,23 +151,6 @@ def _usable_cores() -> int:
     return os.cpu_count() or 1
 
 
-class ProgressBar:
-    """A bar on stderr, redrawn at most ten times a second; silent where stderr is no terminal."""
-
-    def __init__(self) -> None:
-        self.live = sys.stderr.isatty()
-        self.next_draw = 0.0
-
-    def __call__(self, done: int, total: int) -> None:
-        now = time.monotonic()
-        if not self.live or (now < self.next_draw and done < total):
-            return
-        self.next_draw = now + 0.1
-        bar = "#" * (BAR_WIDTH * done // total)
-        end = "\n" if done == total else ""
-        print(f"\r[{bar:<{BAR_WIDTH}}] {done}/{total} images", end=end, file=sys.stderr, flush=True)
-
-
 def main(argv: list[str] | None = None) -> int:
     """Run as a program; the exit code is described at the top of this file."""
     parser = argparse.ArgumentParser(description="Decode every image and list the unreadable ones.")
@@ -186,10 +168,14 @@ def main(argv: list[str] | None = None) -> int:
         others = "; ".join(filter(None, map(left_out, args.paths)))
         what = f"no images there: {others}".rstrip(": ")
         parser.error(f"{what}: name a folder that holds some, or image files")
+    bar = terminal_bar(sys.stderr, total=len(files), unit=" images")
+    progress = None if bar is None else lambda done, _: bar.update(done - bar.n)
     try:
-        bad = check_images(files, args.workers, args.max_pixels, ProgressBar())
+        bad = check_images(files, args.workers, args.max_pixels, progress)
     except ValueError as error:
         parser.error(str(error))
+    if bar is not None:
+        bar.close()
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     for image in bad:
         print(f"{printable(image.path)}: {image.reason}")

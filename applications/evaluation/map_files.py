@@ -29,7 +29,7 @@ from models.quality_net import QualityNet
 from utils.files.checkpoint import digest
 from utils.files.writing import write_atomic, write_text
 from utils.imaging.view_rule import ViewRule
-from utils.runtime.count_bar import CountBar
+from utils.runtime.progress import CountBar
 from utils.text import printable
 
 SUFFIXES = (".png", ".csv")

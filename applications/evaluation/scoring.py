@@ -25,8 +25,8 @@ from utils.files.row_store import Rows
 from utils.imaging.images import ImageError, ViewRule
 from utils.imaging.pooling import pool_histograms, pool_scores
 from utils.runtime import distributed
-from utils.runtime.count_bar import CountBar
 from utils.runtime.device import autocast, channels_last_helps, pin_memory
+from utils.runtime.progress import CountBar
 from utils.statistics.predictions import Predictions
 from utils.text import printable
 

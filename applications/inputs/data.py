@@ -31,7 +31,7 @@ from dataloader.labels.text import check_splits, read_labels
 from utils.check_images import BadImage, check_images
 from utils.data_generate.distortions import SMALLEST_SIDE
 from utils.runtime import distributed
-from utils.runtime.count_bar import CountBar
+from utils.runtime.progress import CountBar
 from utils.text import printable
 
 HOLD_OUT = {"val": "--val_size N", "test": "--test_list FILE"}  # of rows of a vote file

@@ -16,7 +16,7 @@ from utils.duplicates.groups import NearGroup, Skip, equal_groups, near_groups, 
 from utils.duplicates.image_facts import ImageFacts, inspect_images, thumbnails
 from utils.duplicates.near_duplicates import is_flat
 from utils.duplicates.odd_images import OddImage, odd_images
-from utils.runtime.count_bar import CountBar
+from utils.runtime.progress import CountBar
 from utils.text import printable
 
 Owners = Mapping[Path, tuple[str, ...]]  # the splits of each image

@@ -45,8 +45,8 @@ from utils.files import checkpoint
 from utils.files.row_store import Rows, RowStore, free_bytes, row_name
 from utils.imaging.images import ImageError
 from utils.runtime import distributed
-from utils.runtime.count_bar import CountBar
 from utils.runtime.device import autocast, pin_memory
+from utils.runtime.progress import CountBar
 
 # To be raised when this program reads images, makes views of them, or keeps rows differently.
 FORMAT = 3

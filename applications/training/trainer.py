@@ -38,7 +38,7 @@ from utils.imaging.images import ImageError
 from utils.runtime import distributed, stopping
 from utils.runtime.device import autocast, grad_scaler, pin_memory
 from utils.runtime.logger import Logger
-from utils.runtime.meters import Progress, WaitTimer
+from utils.runtime.progress import Progress, WaitTimer
 from utils.runtime.seed import rng_state, seed_step
 
 
@@ -113,8 +113,11 @@ class Trainer:
                     self._end_epoch(wait.share)
                 except stopping.GaveUp:  # alone and between updates, all of it can be saved
                     if self.runtime.world.size == 1 and self._updates_at(at.step - 1):
-                        self._save_between(progress, learned=False)
+                        self._save_between(learned=False)
                     raise
+                finally:
+                    if progress:
+                        progress.finish()
         if self.val is not None and at.best != at.best:
             said = no_figure(self.figure, "is nan at every validation", self.remarks)
             self.logger.info(said)
@@ -138,16 +141,14 @@ class Trainer:
                 images = len(batch.indices) * self.runtime.world.size
                 progress.update(at.loss_sum / at.lines, rate, images, wait.share)
             if updated and at.step < self.steps:  # the end of an epoch saves by itself
-                self._save_between(progress, at.updates > before)
+                self._save_between(at.updates > before)
 
-    def _save_between(self, progress: Progress | None, learned: bool) -> None:
+    def _save_between(self, learned: bool) -> None:
         stop = self.runtime.stop_requested()
         every = self.config.save_every
         if stop or (learned and every and self.position.updates % every == 0):
             self.save()
         if stop:
-            if progress:
-                progress.finish()
             self.stop()
 
     def stop(self) -> None:

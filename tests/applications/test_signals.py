@@ -142,7 +142,7 @@ def test_in_the_report_and_where_it_fails(folder, monkeypatch):
 def test_other_modes_leave_no_process(folder, trained, monkeypatch, words, part):
     weights = run_folders(trained)[0] / "model_best_resnet10t.pth"
     before = multiprocessing.active_children()
-    signal_before(monkeypatch, f"utils.runtime.count_bar:{part}")
+    signal_before(monkeypatch, f"utils.runtime.progress:{part}")
     done = call(folder, words.format(weights=weights), 143)
     assert done.err.endswith("stopped by signal 15\n") and "Traceback" not in done.err
     assert set(multiprocessing.active_children()) == set(before)

@@ -21,7 +21,7 @@ def run(distortion_set: str, argv: list[str] | None = None) -> int:
     # Here, not above: the processes that distort import this file too, and should not import torch.
     from utils.data_generate.generate import generate
     from utils.data_generate.photos import find_photos, keep_apart, split_photos
-    from utils.runtime.count_bar import CountBar
+    from utils.runtime.progress import CountBar
 
     folder = args.data.resolve()
     out = args.out or folder.with_name(f"{folder.name}_{distortion_set}")

@@ -1,15 +1,54 @@
-"""What a person sees while training: time spent waiting for data, progress."""
+"""What a person sees while work goes on: tqdm's bars on a terminal; plain lines, without control
+characters, in a file or a pipe.
+"""
 
 from __future__ import annotations
 
 import math
-import shutil
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import TextIO, TypeVar
+from typing import Any, TextIO, TypeVar
 
 Item = TypeVar("Item")
+
+
+def terminal_bar(stream: TextIO, **options: Any) -> Any:
+    """A tqdm bar with these options; None where the stream is no terminal, which needs no tqdm."""
+    if not stream.isatty():
+        return None
+    from tqdm import tqdm
+
+    class Bar(tqdm):
+        monitor_interval = 0  # no thread, beside which a fork may hang
+
+    Bar.set_lock(threading.RLock())
+    # miniters: a bar looks at the clock at every step, however fast those before were.
+    return Bar(file=stream, miniters=1, dynamic_ncols=True, **options)
+
+
+class CountBar:
+    """Counts what is done on a terminal; `finish` writes the single closing line."""
+
+    def __init__(self, title: str, stream: TextIO) -> None:
+        self.title, self.stream = title, stream
+        self.begun = time.perf_counter()
+        self.done = 0
+        self._bar = terminal_bar(stream, desc=title, leave=False)
+
+    def update(self, done: int, total: int | None = None) -> None:
+        if self._bar is not None:
+            self._bar.total = total
+            self._bar.update(done - self.done)
+        self.done = done
+
+    def finish(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+        seconds = time.perf_counter() - self.begun
+        self.stream.write(f"{self.title}: {self.done} in {seconds:.1f} s\n")
+        self.stream.flush()
 
 
 class WaitTimer:
@@ -38,9 +77,7 @@ class WaitTimer:
     @property
     def share(self) -> float:
         """Waited / elapsed since the first item was asked for or `restart`, 0..1; 0 before."""
-        if self._begun is None:
-            return 0.0
-        elapsed = self._clock() - self._begun
+        elapsed = 0.0 if self._begun is None else self._clock() - self._begun
         return min(1.0, self.waited / elapsed) if elapsed > 0 else 0.0
 
 
@@ -53,40 +90,13 @@ def format_duration(seconds: float) -> str:
     return f"{hours}:{minute:02d}:{second:02d}" if hours else f"{minute}:{second:02d}"
 
 
-def format_progress(
-    *,
-    epoch: int,
-    epochs: int,
-    step: int,
-    steps: int,
-    loss: float,
-    lr: float,
-    eta: float,
-    images_per_second: float,
-    wait_share: float,
-) -> str:
-    """One line without control characters, short enough for 80 columns in the common case.
-
-    `epoch` and `step` count from 1, `eta` is in seconds, `wait_share` 0..1 is the share of time
-    spent waiting for data.
-    """
-    rate = f"{images_per_second:.{0 if images_per_second >= 100 else 1}f}"
-    return (
-        f"epoch {epoch:{len(str(epochs))}d}/{epochs} step {step:{len(str(steps))}d}/{steps}  "
-        f"ETA {format_duration(eta)}  loss {loss:.4f}  lr {lr:.1e}  {rate} img/s  "
-        f"wait {100 * wait_share:.0f}%"
-    )
-
-
 class Progress:
-    """The progress line of a run.
+    """The progress line of a training run.
 
-    On a terminal it is redrawn in place, at most ten times a second; on any other stream a full
-    line comes every `print_freq` steps and at the end of an epoch, without control characters.
-    `log` gets those full lines in both cases (the run's log file).
+    On a terminal it stands before a bar that is drawn in place, one an epoch; on any other stream
+    it comes every `print_freq` steps and at the end of an epoch. `log` gets those lines in both
+    cases (the run's log file).
     """
-
-    _REDRAW = 0.1  # seconds
 
     def __init__(
         self,
@@ -96,27 +106,25 @@ class Progress:
         log: Callable[[str], None] | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        if print_freq < 1:
-            raise ValueError(f"print_freq {print_freq}: must be at least 1, in steps")
         self.epochs = epochs
         self.print_freq = print_freq
         self._stream = sys.stderr if stream is None else stream
-        self._terminal = self._stream.isatty()
         self._log = log
         self._clock = clock
         self._run_begun: float | None = None
         self._run_steps = 0
-        self._shown = 0  # characters of the line that stands on the terminal
-        self._drawn_at = -math.inf
-        self.begin(0, 0)
+        self._bar: Any = None
 
     def begin(self, epoch: int, steps: int, step: int = 0) -> None:
         """Start an epoch (from 0) of `steps` steps, of which `step` are done already."""
         self._epoch, self._steps, self._step = epoch, steps, step
         self._images = 0
         self._epoch_begun = self._clock()
-        if self._run_begun is None and steps:
+        if self._run_begun is None:
             self._run_begun = self._epoch_begun
+        self._bar = terminal_bar(
+            self._stream, total=steps, initial=step, bar_format="{desc} {bar}", delay=1e-9
+        )
 
     def update(self, loss: float, lr: float, images: int, wait_share: float) -> None:
         """One more step is done: `images` of it over all processes, `loss` as it is to be shown."""
@@ -125,15 +133,15 @@ class Progress:
         self._images += images
         last = self._step >= self._steps
         full = last or self._step % self.print_freq == 0
-        redraw = self._terminal and (last or self._clock() - self._drawn_at >= self._REDRAW)
-        if not full and not redraw:
+        if not full and self._bar is None:
             return
         line = self._line(loss, lr, wait_share)
-        if redraw:
-            self._redraw(line)
+        if self._bar is not None:
+            self._bar.set_description_str(line, refresh=False)
+            self._bar.update()
             if last:
                 self.finish()
-        if full and not self._terminal:
+        elif full:
             self._stream.write(line + "\n")
             self._stream.flush()
         if full and self._log is not None:
@@ -141,33 +149,24 @@ class Progress:
 
     def finish(self) -> None:
         """End the line on the terminal, so that other text may follow; harmless elsewhere."""
-        if self._shown:
-            self._stream.write("\n")
-            self._stream.flush()
-            self._shown = 0
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
 
     def _line(self, loss: float, lr: float, wait_share: float) -> str:
+        """Short enough for 80 columns in the common case."""
         now = self._clock()
         elapsed = now - self._epoch_begun
         # Evaluation between epochs is part of the run's time, so the estimate holds it too.
-        run = now - (self._epoch_begun if self._run_begun is None else self._run_begun)
+        run = now - (self._run_begun or 0.0)
         left = (self.epochs - self._epoch) * self._steps - self._step
-        return format_progress(
-            epoch=self._epoch + 1,
-            epochs=self.epochs,
-            step=self._step,
-            steps=self._steps,
-            loss=loss,
-            lr=lr,
-            eta=max(0, left) * run / self._run_steps,
-            images_per_second=self._images / elapsed if elapsed > 0 else 0.0,
-            wait_share=wait_share,
+        eta = format_duration(max(0, left) * run / self._run_steps)
+        rate = self._images / elapsed if elapsed > 0 else 0.0
+        epoch, step = (
+            f"{done:{len(str(of))}d}/{of}"
+            for done, of in ((self._epoch + 1, self.epochs), (self._step, self._steps))
         )
-
-    def _redraw(self, line: str) -> None:
-        # A line longer than the terminal would wrap, and \r would then leave its first row behind.
-        line = line[: max(1, shutil.get_terminal_size().columns - 1)]
-        self._stream.write("\r" + line.ljust(self._shown))
-        self._stream.flush()
-        self._shown = len(line)
-        self._drawn_at = self._clock()
+        return (
+            f"epoch {epoch} step {step}  ETA {eta}  loss {loss:.4f}  lr {lr:.1e}  "
+            f"{rate:.{0 if rate >= 100 else 1}f} img/s  wait {100 * wait_share:.0f}%"
+        )
