@@ -144,7 +144,7 @@ def test_the_wide_end_of_a_correlation_is_none_of_the_other_sign():
 def one_warning(call, match):
     with pytest.warns(UserWarning, match=match) as caught:
         answer = call()
-    assert len(caught) == 1 and caught[0].filename == __file__
+    assert len(caught) == 1 and caught[0].filename == call.__code__.co_filename
     return answer
 
 

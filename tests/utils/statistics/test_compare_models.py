@@ -7,20 +7,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tests.utils.statistics.test_bootstrap import rated
+from tests.utils.statistics.test_bootstrap import one_warning, rated
 from utils.statistics.bootstrap import bootstrap
 from utils.statistics.compare_models import compare_metrics, compare_scores, holm, steiger, williams
 from utils.statistics.resampled import Spearman
 from utils.statistics.resampled_pairs import PairMean
-
-
-def one_warning(call, match):
-    with pytest.warns(UserWarning, match=match) as caught:
-        answer = call()
-    assert len(caught) == 1, [str(w.message) for w in caught]
-    assert caught[0].filename == __file__
-    return answer
-
 
 # ---- tests of dependent correlations ----
 
@@ -153,7 +144,7 @@ def test_equal_models_differ_by_chance_only():
 
 
 def test_pair_accuracy_of_two_rankings():
-    """Any figure that can be resampled: here pairs, drawn by their reference."""
+    """Any metric that can be resampled: here pairs, drawn by their reference."""
     rng = np.random.default_rng(5)
     owner = np.repeat(np.arange(12), 3)
     better, worse = np.arange(36)[::3], np.arange(36)[1::3]
