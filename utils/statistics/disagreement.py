@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from utils.statistics.resampled import Floats, Ints, balances
+from utils.statistics.resampled import Floats, Ints, balances, differing_pairs
 from utils.statistics.ties import constant, tied
 
 
@@ -97,15 +97,9 @@ def share_opposed(first: ArrayLike, second: ArrayLike) -> float:
     if not pairs:
         return float("nan")
     both = np.stack([x, y], axis=1)
-    untied = pairs - _tied(x) - _tied(y) + _tied(both)
+    untied = differing_pairs(x) + differing_pairs(y) - differing_pairs(both)
     surplus = float(balances(x, y).sum()) / 2  # pairs in one order less those in opposite ones
     return (untied - surplus) / 2 / pairs
-
-
-def _tied(values: Floats) -> float:
-    """Pairs of equal values (N,) or rows (N, 2)."""
-    counts = np.unique(values, axis=0, return_counts=True)[1].astype(np.float64)
-    return float((counts * (counts - 1) / 2).sum())
 
 
 def furthest_apart(first: ArrayLike, second: ArrayLike, most: int = 10) -> list[int]:

@@ -300,8 +300,9 @@ class OrderShare(Kendall):
 
 
 def differing_pairs(values: Floats) -> int:
-    """How many pairs of two different values (N,) there are."""
-    _, counts = np.unique(values, return_counts=True)
+    """How many pairs of two different values (N,), or rows (N, D), there are."""
+    axis = None if values.ndim == 1 else 0
+    _, counts = np.unique(values, axis=axis, return_counts=True)
     return (len(values) ** 2 - int((counts.astype(np.int64) ** 2).sum())) // 2
 
 
