@@ -65,8 +65,12 @@ class VotedImages:
         return PathTable((self.files[row] for row in rows), self.folder)
 
     def labels(self, rows: np.ndarray) -> Labels:
-        """The histograms of some rows, about their images."""
-        return replace(self.rows.select(rows), sources=self.paths(rows))
+        """The histograms of some rows, each about an image of its own."""
+        votes = None if self.rows.votes is None else self.rows.votes[rows]
+        return replace(
+            self.rows, sources=self.paths(rows), images=np.arange(len(rows)), votes=votes,
+            values=self.rows.values[rows], lines=self.rows.lines[rows],
+        )  # fmt: skip
 
     def digest(self, rows: np.ndarray) -> str:
         """SHA-256 of ids and histograms of some rows, in their order."""

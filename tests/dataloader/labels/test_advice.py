@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dataloader.labels.faults import LabelError
-from dataloader.labels.text import read_labels
 from tests.cli import call
+from tests.label_rows import read, refused, split_of
 from tests.tiny_data import picture
 
 SCORES = "a.png,0.7634\nsub/e.png,0.5\nx,y.png,0.25\nc.png,3\n"
@@ -26,19 +26,11 @@ LEARN = {"pairs": "rank", "scores": "regress", "distributions": "emd", "buckets"
 
 @pytest.fixture
 def split(tmp_path: Path) -> Path:
-    folder = tmp_path / "data" / "train"
-    (folder / "sub").mkdir(parents=True)
-    for name in ("a.png", "b.png", "c.png", "sub/e.png", "x,y.png"):
-        (folder / name).touch()
-    return folder
+    return split_of(tmp_path, ("a.png", "b.png", "c.png", "sub/e.png", "x,y.png"))
 
 
-def faults(split: Path, kind: str, text: str, num_classes: int | None = None):
-    file = split / "label.txt"
-    file.write_text(text, encoding="utf-8")
-    with pytest.raises(LabelError) as caught:
-        read_labels(kind, file, split.parent, num_classes, cwd=split)
-    return [(fault.line, fault.message) for fault in caught.value.faults]
+def faults(*args):
+    return [(fault.line, fault.message) for fault in refused(*args)]
 
 
 @pytest.mark.parametrize("other", FILES)
@@ -150,10 +142,8 @@ TEXTS = st.lists(st.sampled_from([*WORDS.split(), *"\t \n\n\r\0"]), max_size=40)
 )
 @given(st.sampled_from(sorted(FILES)), TEXTS)
 def test_whatever_the_text_there_are_labels_or_faults(split, kind, text):
-    file = split / "label.txt"
-    file.write_bytes(text.encode())
     try:
-        found = read_labels(kind, file, split.parent, cwd=split)
+        found = read(split, kind, text)
     except LabelError as error:
         assert error.faults and all(len(fault.message) < 1_000 for fault in error.faults)
         assert len(str(error).splitlines()) <= 21

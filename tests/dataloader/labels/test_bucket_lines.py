@@ -4,41 +4,27 @@ from pathlib import Path
 
 import pytest
 
-from dataloader.labels.faults import LabelError
-from dataloader.labels.text import read_labels
-from tests.label_rows import rows_of
+from tests.label_rows import read, refused, rows_of, split_of
 
 IMAGES = ("a.png", "b.png", "with space.png", "x,y.png", 'say "hi".png')
 
 
 @pytest.fixture
 def split(tmp_path: Path) -> Path:
-    folder = tmp_path / "data" / "train"
-    folder.mkdir(parents=True)
-    for name in IMAGES:
-        (folder / name).touch()
-    return folder
-
-
-def read(split: Path, text: str):
-    file = split / "label.txt"
-    file.write_text(text, encoding="utf-8")
-    return read_labels("buckets", file, split.parent, cwd=split)
+    return split_of(tmp_path, IMAGES)
 
 
 def found(split: Path, text: str) -> list[tuple[str, int, int]]:
-    return [(path.name, *rest) for path, *rest in rows_of(read(split, text))]
+    return [(path.name, *rest) for path, *rest in rows_of(read(split, "buckets", text))]
 
 
 def faults(split: Path, text: str) -> list[tuple[int, int, str]]:
-    with pytest.raises(LabelError) as caught:
-        read(split, text)
-    return [(fault.line, fault.column, fault.message) for fault in caught.value.faults]
+    return [(f.line, f.column, f.message) for f in refused(split, "buckets", text)]
 
 
 def test_the_recipe_s_data_file(split):
     text = "file_name label\na.png 5\n\n# note\nwith space.png 6\nx,y.png -1\n"
-    assert rows_of(read(split, text)) == [
+    assert rows_of(read(split, "buckets", text)) == [
         (split / "a.png", 5, 2), (split / "with space.png", 6, 5), (split / "x,y.png", -1, 6),
     ]  # fmt: skip
 
@@ -108,5 +94,5 @@ def test_a_header_alone_is_no_data(split):
 
 
 def test_an_image_named_twice_is_kept_and_told(split):
-    labels = read(split, "file_name label\na.png 5\nb.png 4\na.png 5\n")
+    labels = read(split, "buckets", "file_name label\na.png 5\nb.png 4\na.png 5\n")
     assert len(labels) == 3 and "1 lines repeat" in labels.notes[0]

@@ -16,29 +16,14 @@ from dataloader.labels.lines import LineReader
 from dataloader.labels.paths import PathFinder
 from dataloader.labels.side_tables import read_spread, read_versions
 from dataloader.labels.text import read_labels
+from tests.label_rows import read, refused, split_of
 
 KINDS = ("pairs", "scores", "distributions", "buckets")
 
 
 @pytest.fixture
 def split(tmp_path: Path) -> Path:
-    folder = tmp_path / "data" / "train"
-    (folder / "#sub").mkdir(parents=True)
-    for name in ("a.png", "b.png", "#1.png", "#2, x.png", "#sub/c.png"):
-        (folder / name).touch()
-    return folder
-
-
-def read(split: Path, kind: str, text: str, num_classes: int | None = None):
-    file = split / "label.txt"
-    file.write_text(text, encoding="utf-8")
-    return read_labels(kind, file, split.parent, num_classes, cwd=split)
-
-
-def faults(split: Path, kind: str, text: str, num_classes: int | None = None) -> LabelError:
-    with pytest.raises(LabelError) as caught:
-        read(split, kind, text, num_classes)
-    return caught.value
+    return split_of(tmp_path, ("a.png", "b.png", "#1.png", "#2, x.png", "#sub/c.png"))
 
 
 # ---- long lines, many lines
@@ -63,23 +48,23 @@ def asked(monkeypatch) -> list[int]:
 def test_a_long_line_is_cut_in_a_bounded_number_of_ways(split, asked, kind, line):
     """Before: as many paths as commas, and all of them kept: 50,000 of 25,000 characters."""
     head = "file_name,label\n" if kind == "buckets" else ""
-    found = faults(split, kind, f"{head}{line}\n")
+    found = refused(split, kind, f"{head}{line}\n")
     assert len(asked) < 1_500 and sum(asked) < 2**22
-    assert len(found.faults) <= 21 and len(str(found)) < 4_000
+    assert len(found) <= 21 and len(str(LabelError(found))) < 4_000
 
 
 def test_the_fields_of_a_line_have_few_faults(split):
     text = "a.png" + ",x" * 5_000
-    found = faults(split, "distributions", text, 5_000).faults
+    found = refused(split, "distributions", text, 5_000)
     assert [f.column for f in found] == [*range(7, 47, 2), 47]
     assert found[-1].message == "... and 4980 more fields of this line"
-    assert len(faults(split, "distributions", text.replace("x", "-1"), 5_000).faults) == 21
+    assert len(refused(split, "distributions", text.replace("x", "-1"), 5_000)) == 21
 
 
 def test_a_csv_line_of_many_cells(split):
     """Before: the rest of the line was copied for every cell."""
     head = "file_name,label" + ",x" * 50_000
-    (fault,) = faults(split, "buckets", f"{head}\na.png,5" + "," * 49_999).faults
+    (fault,) = refused(split, "buckets", f"{head}\na.png,5" + "," * 49_999)
     assert len(fault.message) < 300 and "50002 columns expected" in fault.message
     assert len(read(split, "buckets", f"{head}\na.png,5" + ", " * 50_000)) == 1
 
@@ -88,7 +73,7 @@ def test_a_csv_line_of_many_cells(split):
     ("kind", "line"), [("scores", "a.png,x\n"), ("pairs", "a\n"), ("distributions", "gone,1,2\n")]
 )
 def test_a_file_of_faults_is_read_up_to_a_number_of_them(split, kind, line):
-    found = faults(split, kind, line * (MOST_FAULTS + 5_000)).faults
+    found = refused(split, kind, line * (MOST_FAULTS + 5_000))
     assert len(found) == MOST_FAULTS + 1
     assert found[-1].line == MOST_FAULTS + 1
     assert found[-1].message == f"not read from here on: {MOST_FAULTS} faults above"

@@ -10,17 +10,15 @@ import pytest
 from dataloader.labels import text as reading
 from dataloader.labels.faults import LabelError
 from dataloader.labels.text import check_splits, read_labels
-from tests.label_rows import rows_of
+from tests.label_rows import rows_of, split_of
 
 NAMES = ("a.png", "b c.png", "sub/d.png", "sub/ü.png", "link.png", "./e.png", "sub/../f.png")
 
 
 @pytest.fixture
 def split(tmp_path) -> Path:
-    folder = tmp_path / "data" / "train"
-    (folder / "sub").mkdir(parents=True)
-    for name in ("a.png", "b c.png", "sub/d.png", "sub/ü.png", "e.png", "f.png", "x,y.png"):
-        (folder / name).touch()
+    names = ("a.png", "b c.png", "sub/d.png", "sub/ü.png", "e.png", "f.png", "x,y.png")
+    folder = split_of(tmp_path, names)
     (folder / "link.png").symlink_to(tmp_path / "far.png")
     (tmp_path / "far.png").touch()
     return folder

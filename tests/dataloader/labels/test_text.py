@@ -7,33 +7,26 @@ import pytest
 
 from dataloader.labels.faults import LabelError
 from dataloader.labels.text import check_splits, read_labels
-from tests.label_rows import rows_of
+from tests import label_rows
+from tests.label_rows import refused, rows_of, split_of
 
 IMAGES = ("a.png", "b.png", "c.png", "with space.png", "x,y.png", "p,q.png", "sub/d.png")
 
 
 @pytest.fixture
 def split(tmp_path: Path) -> Path:
-    """data/train with images that nobody decodes here."""
-    folder = tmp_path / "data" / "train"
-    (folder / "sub").mkdir(parents=True)
-    for name in IMAGES:
-        (folder / name).touch()
-    return folder
+    return split_of(tmp_path, IMAGES)
 
 
-def read(split: Path, kind: str, text: str | bytes, num_classes: int | None = None, **options):
-    file = split / "label.txt"
-    file.write_bytes(text if isinstance(text, bytes) else text.encode())
-    options.setdefault("cwd", split.parent.parent)
-    return read_labels(kind, file, split.parent, num_classes, **options)
+def read(split: Path, *args, **options):
+    """Images are looked for beside the file, then beside the data root."""
+    return label_rows.read(split, *args, **{"cwd": split.parent.parent, **options})
 
 
-def faults(split: Path, kind: str, text: str | bytes, num_classes: int | None = None, **options):
+def faults(split: Path, *args, **options):
     """[(line, column, message)] of a file that must be refused."""
-    with pytest.raises(LabelError) as caught:
-        read(split, kind, text, num_classes, **options)
-    return [(fault.line, fault.column, fault.message) for fault in caught.value.faults]
+    found = refused(split, *args, **{"cwd": split.parent.parent, **options})
+    return [(fault.line, fault.column, fault.message) for fault in found]
 
 
 def only_fault(split: Path, kind: str, text: str | bytes, num_classes: int | None = None):
@@ -136,13 +129,7 @@ PLACES = [
     ("distributions", 3, "a.png,.5,.2,.2", 7, "sums to 0.9, neither 1 nor whole votes: '.5,.2,.2'"),
     ("distributions", 3, "a.png,1e308,1e308,1e308", 7, "sum of the histogram is not finite"),
     ("distributions", 3, "a.png,1,,3", 9, "empty field: ''"),
-    (
-        "distributions",
-        3,
-        "a.png,1,2",
-        10,
-        "3 numbers expected after the path (num_classes), found 2",
-    ),
+    ("distributions", 3, "a.png,1,2", 10, "3 numbers expected after the path (num_classes), found"),
     ("distributions", 3, "a.png,1,2,3,4", 13, "3 numbers expected after the path (num_classes)"),
     ("distributions", 3, "x,y.png,1,2", 12, "3 numbers expected after the path (num_classes)"),
     ("distributions", None, "a.png,", 7, "at least 2 numbers expected after the path, found 1"),
@@ -162,18 +149,41 @@ def test_each_fault_has_its_place(split, kind, bins, text, column, message):
     assert message in found
 
 
-def test_both_places_are_named(split):
-    message = only_fault(split, "scores", "gone.png,1")[2]
-    root = split.parent.parent
-    assert (
-        message == f"image not found (looked for {split}/gone.png and {root}/gone.png): 'gone.png'"
-    )
+LOOKED = "image not found (looked for {here}/gone.png and {root}/gone.png): 'gone.png'"
+EMPTY = "no labels in this file: give lines such as"
+OTHER = "line 1 gives this image another target"
+TWO_WAYS = "2 columns expected (better,worse), but the commas can be read in 2 ways: 'm,n,o'"
+WHOLE_FILES = [
+    ("scores", "a.png,1\nb.png,x\n", 2, 7, "not a number: 'x'"),
+    ("scores", "gone.png,1", 1, 1, LOOKED),
+    ("scores", b"b.png,3\nGr\xc3\xb6\xc3\x9fe\xe9.png,1\na.png,2\n", 2, 6,
+     "not UTF-8 text (save the file as UTF-8): byte 0xe9"),
+    ("scores", "a.png,1\n".encode("utf-16"), 1, 1, "UTF-16 text"),
+    ("scores", "a.png,1\nb.png,1\nsub/../a.png,2\n", 3, 1, OTHER),
+    ("scores", "a.png,1\nlink.png,2", 2, 1, OTHER),
+    ("distributions", "a.png,1,3\na.png,2,6\na.png,3,1", 3, 1, OTHER),
+    ("distributions", "a.png,1,2,3\nb.png,1,2\n", 2, 10,
+     "3 numbers expected after the path (as in line 1), found 2: 'b.png,1,2'"),
+    ("distributions", "gone.png,1,2,3\nb.png,1,2,3\n", 1, 1, "image not found"),
+    ("pairs", "a.png,link.png", 1, 7, "an image paired with itself"),
+    ("pairs", "a.png,b.png\nb.png,c.png\nb.png,a.png", 3, 1,
+     "the reverse of the pair in line 1: 'b.png,a.png'"),
+    ("pairs", "m,n,o", 1, 1, TWO_WAYS),
+    *((kind, text, 1, 1, EMPTY) for kind in ("pairs", "scores", "distributions")
+      for text in ("", "\n\n", "# only a comment\n", "\ufeff")),
+]  # fmt: skip
 
 
-def test_the_text_of_a_fault(split):
+@pytest.mark.parametrize(("kind", "text", "line", "column", "message"), WHOLE_FILES)
+def test_the_only_fault_of_a_file(split, kind, text, line, column, message):
+    for name in ("m", "m,n", "n,o", "o"):
+        (split / name).touch()
+    (split / "link.png").symlink_to(split / "a.png")
     with pytest.raises(LabelError) as caught:
-        read(split, "scores", "a.png,1\nb.png,x\n")
-    assert str(caught.value) == f"{split}/label.txt:2:7: not a number: 'x'"
+        read(split, kind, text)
+    wanted = message.format(here=split, root=split.parent.parent)
+    assert str(caught.value).startswith(f"{split}/label.txt:{line}:{column}: {wanted}")
+    assert len(caught.value.faults) == 1
 
 
 def test_several_faults_of_one_line(split):
@@ -192,33 +202,6 @@ def test_all_faults_are_reported_and_the_first_twenty_shown(split):
     assert shown[0].startswith(f"{split}/label.txt:1:1: image not found")
 
 
-def test_bytes_that_are_not_utf8(split):
-    text = "Größe".encode() + b"\xe9.png,1\na.png,2\n"
-    message = "not UTF-8 text (save the file as UTF-8): byte 0xe9"
-    assert only_fault(split, "scores", b"b.png,3\n" + text) == (2, 6, message)
-    assert only_fault(split, "scores", "a.png,1\n".encode("utf-16"))[2].startswith("UTF-16 text")
-
-
-def test_the_same_image_with_another_target(split):
-    line, column, message = only_fault(split, "scores", "a.png,1\nb.png,1\nsub/../a.png,2\n")
-    assert (line, column) == (3, 1) and message.startswith("line 1 gives this image another target")
-    text = "a.png,1,3\na.png,2,6\na.png,3,1"
-    line, _, message = only_fault(split, "distributions", text, 2)
-    assert line == 3 and message.startswith("line 1 gives")
-
-
-def test_a_link_is_the_image_it_leads_to(split):
-    (split / "link.png").symlink_to(split / "a.png")
-    assert only_fault(split, "scores", "a.png,1\nlink.png,2")[:2] == (2, 1)
-    assert only_fault(split, "pairs", "a.png,link.png")[:2] == (1, 7)
-
-
-def test_a_pair_and_its_reverse(split):
-    line, column, message = only_fault(split, "pairs", "a.png,b.png\nb.png,c.png\nb.png,a.png")
-    assert (line, column) == (3, 1)
-    assert message == "the reverse of the pair in line 1: 'b.png,a.png'"
-
-
 @pytest.mark.parametrize(
     ("kind", "line"),
     [("pairs", "a.png,b.png"), ("scores", "a.png,1"), ("distributions", "a.png,1,2")],
@@ -227,16 +210,6 @@ def test_repeated_lines_are_kept_with_a_note(split, kind, line):
     labels = read(split, kind, f"{line}\n" * 3)
     assert len(labels) == 3
     assert labels.notes[-1] == "2 lines repeat an earlier one and were kept"
-
-
-def test_commas_that_can_be_read_two_ways(split):
-    for name in ("m", "m,n", "n,o", "o"):
-        (split / name).touch()
-    assert only_fault(split, "pairs", "m,n,o") == (
-        1,
-        1,
-        "2 columns expected (better,worse), but the commas can be read in 2 ways: 'm,n,o'",
-    )
 
 
 def test_links_inside_the_root_may_lead_out(split, tmp_path):
@@ -258,15 +231,6 @@ def test_a_root_that_is_a_link(split, tmp_path):
     file = tmp_path / "alias" / "train" / "label.txt"
     file.write_text(f"a.png,1\n{split}/b.png,2\n")
     assert len(read_labels("scores", file, tmp_path / "alias")) == 2
-
-
-@pytest.mark.parametrize("text", ["", "\n\n", "# only a comment\n", "\ufeff"])
-@pytest.mark.parametrize("kind", ["pairs", "scores", "distributions"])
-def test_a_file_without_labels(split, kind, text):
-    line, column, message = only_fault(split, kind, text)
-    assert (line, column) == (1, 1) and message.startswith(
-        "no labels in this file: give lines such as"
-    )
 
 
 def test_no_label_file(split):
@@ -302,17 +266,6 @@ def test_wrong_arguments(split):
         read(split, "mos", "a.png,1")
     with pytest.raises(ValueError, match="at least 2 bins"):
         read(split, "distributions", "a.png,1", 1)
-
-
-def test_later_lines_follow_the_first_lines_bins(split):
-    line, column, message = only_fault(split, "distributions", "a.png,1,2,3\nb.png,1,2\n")
-    assert (line, column) == (2, 10)
-    assert message == "3 numbers expected after the path (as in line 1), found 2: 'b.png,1,2'"
-
-
-def test_missing_first_image_still_tells_the_bins(split):
-    found = faults(split, "distributions", "gone.png,1,2,3\nb.png,1,2,3\n")
-    assert [(line, column) for line, column, _ in found] == [(1, 1)]
 
 
 def write_splits(tmp_path: Path, **texts: str):
