@@ -21,6 +21,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.utils.statistics import test_ladder_metrics, test_vote_noise  # noqa: E402
+from tests.utils.statistics.test_bootstrap import coverage  # noqa: E402
 from utils.statistics.bootstrap import bootstrap, cluster_numbers  # noqa: E402
 from utils.statistics.ladder_metrics import ladder_metrics  # noqa: E402
 from utils.statistics.resampled import Resampled  # noqa: E402
@@ -29,17 +30,11 @@ from utils.statistics.vote_noise import opinion_pairs, resolving_power  # noqa: 
 Drawn = tuple[np.ndarray, Mapping[str, Resampled]]  # clusters, metrics
 
 
-def coverage(title: str, known: Mapping[str, float], draw: Callable[[], Drawn], flags) -> None:
-    hits, rng = {name: np.zeros(3) for name in known}, np.random.default_rng(1)
-    for _ in range(flags.simulations):
-        owner, metrics = draw()
-        for name, found in bootstrap(metrics, owner, flags.samples, rng).items():
-            at = known[name]
-            hits[name] += (found.low <= at <= found.high, at < found.low, at > found.high)
+def show(title: str, known: Mapping[str, float], draw: Callable[[], Drawn], flags) -> None:
+    rng = np.random.default_rng(1)
     print(title)
-    for name, counts in hits.items():
-        inside, below, above = 100 * counts / flags.simulations
-        print(f"  {name:17} {inside:.1f} ({below:.1f}, {above:.1f})", flush=True)
+    for name, shares in coverage(known, draw, flags.simulations, flags.samples, rng).items():
+        print("  {:17} {:.1f} ({:.1f}, {:.1f})".format(name, *(100 * shares)), flush=True)
 
 
 def main() -> None:
@@ -56,7 +51,7 @@ def main() -> None:
             owner, columns = test_vote_noise.simulated(rng, clusters, each)
             return owner, resolving_power(opinion_pairs(*columns), owner).metrics()
 
-        coverage(f"resolving power, {clusters} clusters of {each}", votes, rated, flags)
+        show(f"resolving power, {clusters} clusters of {each}", votes, rated, flags)
     many = ladder_metrics(*test_ladder_metrics.simulated(rng, 50_000)).overall
     ladders = {name: metric.value for name, metric in many.metrics().items()}
     for photos in (15, 40, 150):
@@ -65,7 +60,7 @@ def main() -> None:
             columns = test_ladder_metrics.simulated(rng, photos)
             return columns[1], ladder_metrics(*columns).overall.metrics()
 
-        coverage(f"ladders of {photos} photographs", ladders, laddered, flags)
+        show(f"ladders of {photos} photographs", ladders, laddered, flags)
     levels = np.tile(np.append(0, np.tile(np.arange(1, 6), 24)), 25)
     kinds = [0, *np.repeat(np.arange(24), 5).tolist()] * 25
     photos = np.repeat(np.arange(25), 121).tolist()

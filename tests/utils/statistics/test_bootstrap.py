@@ -84,6 +84,19 @@ def judged(x, y):
     }  # fmt: skip
 
 
+def coverage(known, draw, runs, samples, generator):
+    """By metric the shares (3,) of intervals that hold the known value, lie above and below it;
+    draw: () -> (clusters, metrics).
+    """
+    hits = {name: np.zeros(3) for name in known}
+    for _ in range(runs):
+        owner, metrics = draw()
+        for name, found in bootstrap(metrics, owner, samples, generator).items():
+            at = known[name]
+            hits[name] += (found.low <= at <= found.high, at < found.low, at > found.high)
+    return {name: found / runs for name, found in hits.items()}
+
+
 @pytest.mark.parametrize(
     ("draw", "clusters", "each", "rho", "share"),
     [(rated, 60, 1, 0.8, 0), (rated, 20, 6, 0.8, 0.4), (spanned, 10, 20, 0.8, 0.47),

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from tests.utils.statistics.test_bootstrap import coverage
 from utils.statistics import resampled_pairs, vote_noise
 from utils.statistics.bootstrap import bootstrap, cluster_numbers
 from utils.statistics.resampled import Undefined
@@ -266,12 +267,12 @@ def truth(rng, pairs=200_000):
 @pytest.mark.parametrize("each", [1, 4])
 def test_coverage(each):
     """95% of intervals hold the truth, up to what 150 simulations can tell (3 standard errors)."""
-    rng, runs, hits = np.random.default_rng(8), 150, dict.fromkeys(vote_noise.POWER_METRICS, 0)
+    rng = np.random.default_rng(8)
     known = truth(rng)
-    for _ in range(runs):
+
+    def draw():
         owner, columns = simulated(rng, 50 if each == 1 else 20, each)
-        metrics = resampled(opinion_pairs(*columns), owner, "together" if each > 1 else None)
-        for name, found in bootstrap(metrics, owner, 100, rng).items():
-            hits[name] += found.low <= known[name] <= found.high
-    for name, number in hits.items():
-        assert number / runs >= 0.95 - 0.054, (name, number / runs)
+        return owner, resampled(opinion_pairs(*columns), owner, "together" if each > 1 else None)
+
+    for name, (inside, _, _) in coverage(known, draw, 150, 100, rng).items():
+        assert inside >= 0.95 - 0.054, name
