@@ -17,11 +17,12 @@ from PIL import Image
 from torch import nn
 
 from applications.inputs.data import SPLITS, stop_or_skip
+from applications.inputs.environment import PACKAGES, versions
 from applications.inputs.runtime import Runtime
 from applications.inputs.views import network_size
 from applications.inputs.weights import load_model
 from applications.tasks import TASKS
-from applications.training.run_folder import PACKAGES, _version, file_arch
+from applications.training.run_folder import file_arch
 from config import Config
 from models.quality_net import QualityNet
 from utils.check_images import BadImage, why_unreadable
@@ -206,6 +207,6 @@ def describe(
         if model.num_classes == 1
         else {},
         "metrics": {k: v for k, v in (payload.get("metrics") or {}).items() if v == v},
-        "versions": {name: version for name in PACKAGES if (version := _version(name))},
+        "versions": versions(PACKAGES),
         "weights_sha256": digest(model.state_dict()),
     }

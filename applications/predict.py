@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import csv
-import glob
 import io
-import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +16,15 @@ from applications.evaluation.map_files import (
     plan_maps,
     write_maps,
 )
-from applications.evaluation.scoring import ScoringOptions, one_place, score_readable
+from applications.evaluation.scoring import one_place
 from applications.inputs.data import stop_or_skip
+from applications.inputs.named_images import find_images
 from applications.inputs.runtime import Runtime
 from applications.inputs.weights import load_model
+from applications.scorer import result_rows, scorer_of
 from config import Config
-from dataloader.sources import Source
-from utils.files.reading import check_regular, read_text
 from utils.files.writing import check_apart, write_json, write_text
-from utils.imaging.image_folders import Say, left_out, list_images
-from utils.statistics.metrics import distribution_std
-from utils.statistics.predictions import Predictions
-from utils.text import csv_path, cut, printable, to_stderr
+from utils.text import csv_path, printable
 
 
 def run(config: Config, runtime: Runtime) -> int:
@@ -41,16 +35,15 @@ def run(config: Config, runtime: Runtime) -> int:
     if config.output:
         check_apart(Path(config.output), paths, named_folders(config.predict))
     maps = plan_maps(config, paths)
-    config, model, view, _ = load_model(config, runtime)
-    check_way(config, model)
-    options = ScoringOptions(
-        view, config.batch_size, config.workers, config.max_pixels, config.amp or "off"
-    )
+    loaded = load_model(config, runtime)
+    config = loaded.config
+    check_way(config, loaded.model)
+    scorer = scorer_of(config, loaded, runtime.device)
     skip = config.bad_images == "skip"
-    made = made_before(config, model, paths, maps, options.rule)
-    found, kept, bad = score_readable(model, paths, options, runtime.device, skip, "scoring")
+    made = made_before(config, loaded.model, paths, maps, loaded.view)
+    found, kept, bad = scorer.predict_readable(paths, skip, "scoring")
     stop_or_skip(config, bad, runtime)
-    if once := one_place(found, options.rule):
+    if once := one_place(found, loaded.view):
         runtime.info(once)
     paths, maps = [paths[i] for i in kept], [maps[i] for i in kept if maps]
     rows = result_rows(paths, found)
@@ -65,85 +58,8 @@ def run(config: Config, runtime: Runtime) -> int:
         else:
             write_text(output, as_csv(rows), "surrogateescape")
         runtime.info(f"{len(rows)} scores written to {config.output}")
-    write_maps(config, model, paths, maps, options, runtime, made)
+    write_maps(config, scorer, paths, maps, runtime, made)
     return 0
-
-
-def find_images(words: tuple[str, ...], say: Say = to_stderr) -> list[Path]:
-    """Files in the order they were named, each once; ValueError names the word that leads
-    nowhere. say: told of images in a folder that cannot be read.
-    """
-    found: list[Path] = []
-    for word in words:
-        found += expand(word, say)
-    return list(dict.fromkeys(found))
-
-
-def expand(word: str, say: Say = to_stderr) -> list[Path]:
-    """Images that a word means: a file, a folder's, a .txt list's, or a pattern's."""
-    path = Path(word)
-    if path.is_dir():
-        images = list_images(path, say)
-        if not images:
-            others = left_out(path)
-            raise ValueError(f"{word}: no image in this folder or below it: {others}".rstrip(": "))
-        return images
-    if path.suffix.lower() == ".txt" and path.is_file():
-        return _listed(path)
-    if path.is_file():
-        return [path]
-    if os.path.lexists(path):
-        _refuse_no_file(path)
-    matches = sorted(glob.glob(word, recursive=True))
-    if not matches:
-        raise ValueError(
-            f"{printable(word)}: no such file, folder or list, and no file matches it as a pattern"
-        )
-    return [image for match in matches for image in expand(match, say)]
-
-
-def _refuse_no_file(path: Path) -> None:
-    """ValueError for a pipe, a socket, a device, or a link that leads nowhere; none is opened."""
-    try:
-        check_regular(path)
-    except FileNotFoundError:
-        raise ValueError(
-            f"{printable(path)}: a link that leads nowhere: mend or remove it"
-        ) from None
-
-
-def _listed(file: Path) -> list[Path]:
-    """Paths of a list file, one a line, looked for beside it first and then from the working
-    directory; they may lead anywhere. A line that begins with `#` is a comment, unless it names an
-    image.
-    """
-    paths = []
-    for number, line in enumerate(read_text(file).splitlines(), 1):
-        name = line.strip()
-        found = next((p for p in (file.parent / name, Path(name)) if os.path.isfile(p)), None)
-        if found is not None:
-            paths.append(found)
-        elif name and not name.startswith("#"):
-            raise ValueError(
-                f"{file}:{number}: no such image: {cut(printable(name))} (looked for beside the "
-                "list, then from the working directory)"
-            )
-    if not paths:
-        raise ValueError(f"{file}: an empty list: one image path a line")
-    return paths
-
-
-def result_rows(paths: Sequence[Source], found: Predictions) -> list[dict[str, Any]]:
-    """path and score of each image; with a histogram also its std and its probabilities."""
-    rows = []
-    spread = () if found.probs is None else distribution_std(found.probs)
-    for i, path in enumerate(paths):
-        row: dict[str, Any] = {"path": path.as_posix(), "score": float(found.scores[i])}
-        if found.probs is not None:
-            row["std"] = float(spread[i])
-            row |= {f"p{k}": float(p) for k, p in enumerate(found.probs[i], 1)}
-        rows.append(row)
-    return rows
 
 
 def best_first(scores: np.ndarray) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +13,18 @@ import torch
 from PIL import Image
 
 from applications.combinations import check
-from applications.evaluation.scoring import ScoringOptions, one_place, score_readable
+from applications.evaluation import scoring
 from applications.inputs.data import describe_bad
-from applications.inputs.weights import ADOPTED, load_network
-from applications.predict import expand, result_rows
-from config import checked_config
+from applications.inputs.named_images import expand
+from applications.inputs.weights import ADOPTED, Loaded, load_network
+from config import Config, checked_config
 from dataloader.sources import GivenImage, Source
-from models.quality_net import QualityNet
 from utils.check_images import BadImage
 from utils.flag_types import did_you_mean
 from utils.imaging.images import ImageError, check_array
 from utils.runtime.device import choose_device, prepared
 from utils.runtime.seed import rng_state, set_rng_state
+from utils.statistics.metrics import distribution_std
 from utils.statistics.predictions import Predictions
 
 # What load_scorer takes beside the weights: how they are used, and what plain ones cannot say. It
@@ -40,18 +40,12 @@ Given = str | os.PathLike[str] | np.ndarray | Image.Image
 
 
 class Scorer:
-    """model: the network, in evaluation mode; options: how images are read and fed; skip: leave out
-    images that cannot be read. left_out: those of the latest call.
+    """network: how images are scored; skip: leave out images that cannot be read. left_out: those
+    of the latest call.
     """
 
-    def __init__(
-        self,
-        model: QualityNet,
-        options: ScoringOptions,
-        device: torch.device,
-        skip: bool = False,
-    ) -> None:
-        self.model, self.options, self.device, self.skip = model, options, device, skip
+    def __init__(self, network: scoring.Scorer, skip: bool = False) -> None:
+        self.network, self.skip = network, skip
         self.left_out: tuple[BadImage, ...] = ()
 
     def score(self, images: Given | Iterable[Given], table: str = "auto") -> Any:
@@ -78,13 +72,11 @@ class Scorer:
             raise ValueError(f"table {table!r}: choose from {', '.join(TABLES)}")
         frame = _data_frame(table)
         sources = find_sources(images)
-        with prepared(self.device):
-            found, kept, self.left_out = score_readable(
-                self.model, sources, self.options, self.device, self.skip
-            )
+        with prepared(self.network.device):
+            found, kept, self.left_out = self.network.predict_readable(sources, self.skip)
         if self.left_out:
             warnings.warn(f"left out: {describe_bad(self.left_out)}", stacklevel=2)
-        if once := one_place(found, self.options.rule):
+        if once := scoring.one_place(found, self.network.view):
             warnings.warn(once, stacklevel=2)
         rows = score_rows([sources[i] for i in kept], found)
         if frame is None:
@@ -117,13 +109,19 @@ def load_scorer(
     before = rng_state(place)  # a network is born with random weights
     try:
         with prepared(place):
-            config, model, view, _ = load_network(config, place, lambda line: None)
+            loaded = load_network(config, place, lambda line: None)
     finally:
         set_rng_state(before, place)
-    options = ScoringOptions(
-        view, config.batch_size, config.workers, config.max_pixels, config.amp or "off"
-    )
-    return Scorer(model, options, place, config.bad_images == "skip")
+    network = scorer_of(loaded.config, loaded, place)
+    return Scorer(network, loaded.config.bad_images == "skip")
+
+
+def scorer_of(config: Config, loaded: Loaded, device: torch.device) -> scoring.Scorer:
+    """The network of --resume as the flags ask for it to be used."""
+    return scoring.Scorer(
+        loaded.model, device, loaded.view, config.batch_size, config.workers,
+        config.max_pixels, config.amp or "off",
+    )  # fmt: skip
 
 
 def best_weights(path: str | os.PathLike[str]) -> Path:
@@ -171,6 +169,21 @@ def score_rows(sources: list[Source], found: Predictions) -> list[dict[str, Any]
         }
         for row in result_rows(sources, found)
     ]
+
+
+def result_rows(paths: Sequence[Source], found: Predictions) -> list[dict[str, Any]]:
+    """What --predict writes: path and score of each image; with a histogram also its std and its
+    probabilities.
+    """
+    rows = []
+    spread = () if found.probs is None else distribution_std(found.probs)
+    for i, path in enumerate(paths):
+        row: dict[str, Any] = {"path": path.as_posix(), "score": float(found.scores[i])}
+        if found.probs is not None:
+            row["std"] = float(spread[i])
+            row |= {f"p{k}": float(p) for k, p in enumerate(found.probs[i], 1)}
+        rows.append(row)
+    return rows
 
 
 def _data_frame(table: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from applications.evaluation.final_figures import check_fit
+from applications.evaluation.judging import check_fit
 from applications.evaluation.ladders import check_monitor
-from applications.evaluation.scoring import ScoringOptions, score_images
-from applications.evaluation.validation import LAST_COUNT, never_known, no_figure
+from applications.evaluation.scoring import Scorer
+from applications.evaluation.validation import LAST_COUNT, never_known, no_metric
 from applications.inputs import left_out
 from applications.inputs.data import Data, read_data
 from applications.inputs.runtime import Runtime
@@ -65,19 +66,21 @@ def train(
     rule = view_rule(config)
     data = data or read_data(config, task, runtime)
     check_monitor(monitored(config)[0], data.splits.get("val"))
-    check_fit(config, data)
+    check_fit(config.fit, data, config.data)
     train = data.splits["train"]
     dataset = training_set(config, data, runtime)
     model = _model(config, runtime, branches(config, train.labels.bins), fewest_images(dataset))
-    options = ScoringOptions(
-        rule, config.batch_size, config.workers, config.max_pixels, runtime.amp
-    )
+    scorer = Scorer(
+        model, runtime.device, rule, config.batch_size, config.workers, config.max_pixels,
+        runtime.amp,
+    )  # fmt: skip
     if not _has_state(config):
-        sample = partial(_sample_scores, model, train.targets, options, runtime)
+        sample = partial(_sample_scores, scorer, train.targets)
         if remark := task.fit_head(model, train.targets.all(), sample):
             runtime.info(remark)
     if config.sync_bn and runtime.world.size > 1:
         model = _synchronised(model, runtime)
+        scorer = replace(scorer, model=model)
     optimizer = optimizer_of(config, model)
     folder = _open_folder(config, data, runtime, beside or {})
     logger = Logger(folder.path, runtime.world.rank)
@@ -85,7 +88,7 @@ def train(
         val = data.splits["val"].targets if "val" in data.splits else None
         criterion = task.criterion(config, train.targets.all())
         trainer = Trainer(
-            config, runtime, model, criterion, optimizer, dataset, val, options, folder, logger
+            config, runtime, scorer, criterion, optimizer, dataset, val, folder, logger
         )
         _introduce(config, runtime, data, trainer)
         _begin(trainer, folder, logger, data)
@@ -143,13 +146,11 @@ def _has_state(config: Config) -> bool:
     return bool(config.continue_run) and has_begun(run_folder.opened(config.continue_run, config))
 
 
-def _sample_scores(
-    model: QualityNet, targets: Targets, options: ScoringOptions, runtime: Runtime
-) -> tuple[np.ndarray, np.ndarray]:
+def _sample_scores(scorer: Scorer, targets: Targets) -> tuple[np.ndarray, np.ndarray]:
     """(positions, scores) of up to CALIBRATION training images, evenly spread over the list."""
     count = min(CALIBRATION, len(targets.paths))
     positions = np.linspace(0, len(targets.paths) - 1, count).astype(np.int64)
-    found = score_images(model, [targets.paths[i] for i in positions], options, runtime)
+    found = scorer.predict([targets.paths[i] for i in positions])
     return positions, found.scores
 
 
@@ -202,8 +203,8 @@ def _introduce(config: Config, runtime: Runtime, data: Data, trainer: Trainer) -
         logger.info(line)
     if "val" not in data.splits:
         logger.info(f"no val/ split: {LAST_COUNT}")
-    elif why := never_known(trainer.task, trainer.figure, data.splits["val"].targets):
-        logger.info(no_figure(trainer.figure, "cannot be computed", why))
+    elif why := never_known(trainer.task, trainer.monitor, data.splits["val"].targets):
+        logger.info(no_metric(trainer.monitor, "cannot be computed", why))
     _introduce_parts(config, trainer)
     if config.schedule == "step" and config.warmup >= config.epochs:
         logger.info(

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from applications.inputs.outputs import cell_of
-from config import Config
+from applications.evaluation.evaluation import Evaluation
 from dataloader.batch import Targets
 from dataloader.sources import open_source
 from utils.drawing.panels import evenly_spread, histogram_chart
 from utils.drawing.sheet import Panel, fit, sheet
 from utils.files.writing import write_bytes, write_text
 from utils.statistics import metrics
-from utils.statistics.predictions import Predictions
 
 _PHOTO = (250, 160)  # pixels of the place of a photograph, and of a chart
 
@@ -30,7 +28,7 @@ def mean_histogram(targets: Targets) -> list[float] | None:
     return None if votes is None else votes.mean(axis=0, dtype=np.float64).tolist()
 
 
-def baseline_figures(targets: Targets, learned: Sequence[float] | None) -> dict[str, float]:
+def baseline_metrics(targets: Targets, learned: Sequence[float] | None) -> dict[str, float]:
     """The scorecard of the training labels' mean histogram on a split
     (utils/statistics/metrics.py); nothing where either has no histograms, or another number of
     bins.
@@ -42,24 +40,24 @@ def baseline_figures(targets: Targets, learned: Sequence[float] | None) -> dict[
 
 
 def write_histograms(
-    stem: Path, title: str, targets: Targets, found: Predictions, config: Config
+    stem: Path, title: str, e: Evaluation, cell: Callable[[object], str], max_pixels: int
 ) -> None:
     """stem.png and stem.csv of up to 12 images, from the smallest EMD to the largest, where
-    predictions and labels are histograms.
+    predictions and labels are histograms. cell: names an image.
 
     csv: a row per panel: place among all images, path, EMD, mean and standard deviation predicted
     and voted, p1..pK predicted, t1..tK voted.
     """
-    votes = targets.all().get("probs")
-    if votes is None or found.probs is None:
+    votes, probs = e.labels.get("probs"), e.predictions.probs
+    if votes is None or probs is None:
         return
-    distances = metrics.emd_of_each(found.probs, votes, 1)
+    distances = metrics.emd_of_each(probs, votes, 1)
     chosen, places = evenly_spread(distances)
-    probs, votes = found.probs[chosen].astype(np.float64), votes[chosen].astype(np.float64)
-    paths = [targets.paths[i] for i in chosen]
+    probs, votes = probs[chosen].astype(np.float64), votes[chosen].astype(np.float64)
+    paths = [e.images[i] for i in chosen]
     write_text(
         stem.with_name(f"{stem.name}.csv"),
-        _table(list(map(cell_of(config), paths)), places, probs, votes),
+        _table(list(map(cell, paths)), places, probs, votes),
         "surrogateescape",
     )
     note = f"{len(chosen)} of {len(distances)} images, from the smallest EMD (r = 1) to the largest"
@@ -68,7 +66,7 @@ def write_histograms(
         Panel(
             f"{place + 1}.  {Path(paths[i].as_posix()).name}",
             f"EMD {distances[chosen[i]]:.3f}",
-            fit(open_source(paths[i], config.max_pixels), *_PHOTO),
+            fit(open_source(paths[i], max_pixels), *_PHOTO),
             histogram_chart("", probs[i], votes[i]),
             (("voted", voted[i]), ("predicted", predicted[i])),
         )
@@ -98,6 +96,6 @@ def _table(paths: Sequence[str], places: np.ndarray, probs: np.ndarray, votes: n
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["place", "path", *columns])
     for i, path in enumerate(paths):
-        figures = (f"{column[i]:.9g}" for column in columns.values())
-        writer.writerow([places[i] + 1, path, *figures])
+        numbers = (f"{column[i]:.9g}" for column in columns.values())
+        writer.writerow([places[i] + 1, path, *numbers])
     return text.getvalue()

@@ -1,16 +1,24 @@
-"""Scores of a split whose levels are known, judged on its ladders: figures, tables and picture."""
+"""Scores of a split whose levels are known, judged on its ladders: metrics, tables and picture."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Hashable
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from applications.inputs.data import Split
+from applications.evaluation.evaluation import (
+    ALL,
+    Evaluation,
+    LadderRow,
+    known_columns,
+    known_levels,
+    shown,
+)
+from applications.inputs.splits import Split
 from dataloader.batch import Targets
 from dataloader.labels.side_tables import LEVELS_FILE
 from utils.drawing.panels import MOST_LINES, ladder_charts, spread
@@ -22,7 +30,8 @@ from utils.statistics.predictions import Predictions
 from utils.statistics.resampled import Among, Resampled
 from utils.text import csv_text
 
-# Columns of the tables: heading, figure.
+_MOST_PANELS = 48  # of the picture
+# Columns of the tables: heading, metric.
 _BY_DISTORTION = (
     ("ladders", "n_ladders"), ("pair acc", "ladder_accuracy"), ("monotone", "monotone_ladders"),
     ("L srcc", "l_test_srcc"), ("L krcc", "l_test_krcc"), ("D", "d_test"), ("D auc", "d_test_auc"),
@@ -37,90 +46,87 @@ _IN_CSV = (
     "n_ladders", "n_ladder_pairs", "n_p_test_pairs", *LADDER_METRICS,
 )  # fmt: skip
 
-_MOST_PANELS = 48  # of the picture
 
-
-def ladder_figures(targets: Targets, found: Predictions) -> tuple[dict[str, Any], list[str]]:
-    """(metrics of utils/statistics/ladder_metrics.py, why some are nan); nothing where no level is
-    known. Images of unknown level are left out.
+def measured_ladders(
+    targets: Targets, found: Predictions
+) -> tuple[tuple[LadderRow, ...], list[str]]:
+    """(the rows of ladders.csv, why some metrics are nan); nothing where no level is known. Images
+    of unknown level are left out.
     """
-    columns = known_columns(targets, found.scores)
+    columns = known_columns(targets.versions, targets.paths, found.scores)
     if not len(columns[0]):
-        return {}, []
-    found = ladder_metrics(*columns)
-    return found.values(), list(found.overall.reasons)
+        return (), []
+    judged = ladder_metrics(*columns)
+    rows = []
+    for name, own in judged.by_distortion.items():
+        levels = judged.levels[name].items()
+        rows += [LadderRow(name, level, of_level.values()) for level, of_level in levels]
+        rows.append(LadderRow(name, None, own.values()))
+    rows += [LadderRow(ALL, level, own.values()) for level, own in judged.by_level.items()]
+    rows.append(LadderRow(ALL, None, judged.overall.values()))
+    return tuple(rows), list(judged.overall.reasons)
 
 
-def resampled_figures(targets: Targets, found: Predictions) -> dict[str, Resampled]:
+def overall(rows: Sequence[LadderRow]) -> dict[str, float]:
+    """The metrics of all distortions and all levels together, by name."""
+    return dict(rows[-1].values) if rows else {}
+
+
+def resampled_ladder_metrics(targets: Targets, found: Predictions) -> dict[str, Resampled]:
     """Those over all distortions, to be resampled by reference; nothing where no level is known."""
-    columns, images = known_columns(targets, found.scores), _known(targets)
+    images = known_levels(targets.versions)
     if not images:
         return {}
-    found = ladder_metrics(*columns).overall.metrics()
-    return {name: Among(metric, images, len(targets.paths)) for name, metric in found.items()}
+    columns = known_columns(targets.versions, targets.paths, found.scores)
+    own = ladder_metrics(*columns).overall.metrics()
+    return {name: Among(metric, images, len(targets.paths)) for name, metric in own.items()}
 
 
-def check_monitor(figure: str, val: Split | None) -> None:
-    """ValueError for a figure of ladders that not even a perfect network has on these labels."""
-    if figure not in LADDER_METRICS or val is None:
+def check_monitor(metric: str, val: Split | None) -> None:
+    """ValueError for a metric of ladders that not even a perfect network has on these labels."""
+    if metric not in LADDER_METRICS or val is None:
         return
     versions = val.targets.versions
     if versions is None:
         raise ValueError(
-            f"--monitor {figure}: no {LEVELS_FILE} beside {val.file}: write one, or monitor "
-            "another figure"
+            f"--monitor {metric}: no {LEVELS_FILE} beside {val.file}: write one, or monitor "
+            "another metric"
         )
-    perfect = Predictions(-np.maximum(versions.level, 0).astype(np.float64), None)
-    values, reasons = ladder_figures(val.targets, perfect)
-    if not values:
+    perfect = Predictions(-np.maximum(versions.level, 0).astype(np.float64))
+    rows, reasons = measured_ladders(val.targets, perfect)
+    if not rows:
         raise ValueError(
-            f"--monitor {figure}: {val.file}: no image of known level in {LEVELS_FILE}"
+            f"--monitor {metric}: {val.file}: no image of known level in {LEVELS_FILE}"
         )
-    if values[figure] != values[figure]:
-        raise ValueError(f"--monitor {figure}: {val.file}: {'; '.join(reasons)}")
+    value = overall(rows)[metric]
+    if value != value:
+        raise ValueError(f"--monitor {metric}: {val.file}: {'; '.join(reasons)}")
 
 
-def _known(targets: Targets) -> list[int]:
-    """Positions of the images whose level is known."""
-    if targets.versions is None:
-        return []
-    return np.flatnonzero(targets.versions.level >= 0).tolist()
-
-
-def known_columns(
-    targets: Targets, scores: np.ndarray
-) -> tuple[np.ndarray, list[Hashable], list[str], list[int]]:
-    """Scores, references, distortions and levels of the images whose level is known; an image of no
-    reference is its own.
-    """
-    versions, known = targets.versions or [], _known(targets)
-    return (
-        scores[known],
-        [versions[i].reference_id or targets.paths[i] for i in known],
-        [versions[i].distortion for i in known],
-        [versions[i].level or 0 for i in known],
-    )
-
-
-def ladder_tables(values: dict[str, Any]) -> list[str]:
+def ladder_tables(rows: Sequence[LadderRow]) -> list[str]:
     """A table of all distortions and one of all levels, each a text of several lines; none without
-    figures of ladders.
+    rows.
     """
-    if not values.get("by_distortion"):
+    if not rows:
         return []
-    everything = {**values["by_distortion"], "all": values}
+    distortions = {row.distortion: row.values for row in rows if row.level is None}
+    levels = {
+        row.level: row.values for row in rows if row.distortion == ALL and row.level is not None
+    }
     return [
-        _table("distortion", everything, _BY_DISTORTION),
-        _table("level", values["by_level"], _BY_LEVEL),
+        _table("distortion", distortions, _BY_DISTORTION),
+        _table("level", levels, _BY_LEVEL),
     ]
 
 
 def _table(
-    first: str, rows: dict[Any, dict[str, Any]], columns: tuple[tuple[str, str], ...]
+    first: str,
+    rows: Mapping[Any, Mapping[str, float]],
+    columns: tuple[tuple[str, str], ...],
 ) -> str:
     cells = [[first, *(heading for heading, _ in columns)]]
-    for name, figures in rows.items():
-        cells.append([str(name), *(_shown(figures[figure]) for _, figure in columns)])
+    for name, metrics in rows.items():
+        cells.append([str(name), *(shown(metrics[metric]) for _, metric in columns)])
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = [
         "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in cells
@@ -128,33 +134,28 @@ def _table(
     return "\n".join(lines)
 
 
-def _shown(value: float) -> str:
-    return f"{value:.4f}" if isinstance(value, float) else str(value)
-
-
-def write_ladders(
-    stem: Path, title: str, targets: Targets, found: Predictions, values: dict[str, Any]
-) -> None:
+def write_ladders(stem: Path, title: str, e: Evaluation) -> None:
     """stem.csv and stem.png, where there are ladders.
 
     csv: a row per distortion and level, and after those of a distortion one whose level is "all",
-    with the figures of its ladders; the last rows, of the distortion "all", are over all
-    distortions. A cell is empty where a figure does not exist.
+    with the metrics of its ladders; the last rows, of the distortion "all", are over all
+    distortions. A cell is empty where a metric does not exist.
     """
-    if targets.versions is None or not values.get("by_distortion"):
+    if not e.ladders:
         return
-    by_distortion = values["by_distortion"]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["distortion", "level", *_IN_CSV])
-    for name, figures in by_distortion.items():
-        _write_rows(writer, name, figures["levels"], figures)
-    _write_rows(writer, "all", values["by_level"], values)
+    for row in e.ladders:
+        level = ALL if row.level is None else row.level
+        cells = (_cell(row.values.get(name, "")) for name in _IN_CSV)
+        writer.writerow([csv_text(row.distortion), level, *cells])
     write_text(stem.with_name(f"{stem.name}.csv"), text.getvalue(), "surrogateescape")
-    accuracy = {name: figures["ladder_accuracy"] for name, figures in by_distortion.items()}
-    ladders = build_ladders(*known_columns(targets, found.scores))
-    picture = _picture(ladders, accuracy, title)
-    write_bytes(stem.with_name(f"{stem.name}.png"), picture)
+    accuracy = {
+        row.distortion: row.values["ladder_accuracy"] for row in e.ladders[:-1] if row.level is None
+    }
+    ladders = build_ladders(*known_columns(e.versions, e.images, e.scores))
+    write_bytes(stem.with_name(f"{stem.name}.png"), _picture(ladders, accuracy, title))
 
 
 def _picture(ladders: Ladders, accuracy: dict[str, float], title: str) -> bytes:
@@ -178,17 +179,8 @@ def _short(value: float) -> str:
     return "n/a" if value != value else f"{value:.3f}"
 
 
-def _write_rows(
-    writer: Any, name: str, levels: dict[int, dict[str, float]], figures: dict[str, Any]
-) -> None:
-    for level, row in {**levels, "all": figures}.items():
-        writer.writerow(
-            [csv_text(name), level, *(_cell(row.get(figure, "")) for figure in _IN_CSV)]
-        )
-
-
 def _cell(value: Any) -> str:
-    """Nothing where a figure is nan."""
+    """Nothing where a metric is nan."""
     if not isinstance(value, float):
         return str(value)
     return "" if value != value else f"{value:.9g}"

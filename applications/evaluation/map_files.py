@@ -17,10 +17,9 @@ from pathlib import Path
 
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
-from torch import nn
 
 from applications.evaluation.quality_maps import map_csv, overlay, quality_map
-from applications.evaluation.scoring import ScoringOptions
+from applications.evaluation.scoring import Scorer
 from applications.inputs.runtime import Runtime
 from applications.inputs.views import network_size
 from config import Config
@@ -137,10 +136,9 @@ def check_way(config: Config, model: QualityNet) -> None:
 
 def write_maps(
     config: Config,
-    model: nn.Module,
+    scorer: Scorer,
     paths: Sequence[Path],
     targets: Sequence[Path],
-    options: ScoringOptions,
     runtime: Runtime,
     made: Collection[Path] = (),
 ) -> None:
@@ -152,13 +150,13 @@ def write_maps(
     todo = [(p, t) for p, t in zip(paths, targets, strict=bool(targets)) if t not in made]
     if not todo:
         return
-    weights = digest(model.state_dict())
+    weights = digest(scorer.model.state_dict())
     bar = CountBar("maps", sys.stderr)
     for done, (path, target) in enumerate(todo, 1):
-        found = quality_map(model, path, options.rule, options, runtime.device, config.map_way)
+        found = quality_map(scorer, path, config.map_way)
         picture, table = _files(target)
         info = PngInfo()
-        info.add_text(KEY, _key(weights, options.rule, config.map_way, path))
+        info.add_text(KEY, _key(weights, scorer.view, config.map_way, path))
         drawn = partial(overlay(found).save, format="PNG", pnginfo=info)
         write_atomic(picture, drawn)
         write_text(table, map_csv(found))

@@ -14,7 +14,8 @@ import torch
 from PIL import Image
 from torch import nn
 
-from applications.evaluation.scoring import ScoringOptions, to_input
+from applications.evaluation.evaluation import Evaluation, extremes
+from applications.evaluation.scoring import Scorer, to_input
 from dataloader.sources import Source, open_source
 from models.backbone import evaluating
 from models.grad_cam import grad_cam
@@ -56,16 +57,9 @@ class QualityMap:
     size: tuple[int, int]
 
 
-def quality_map(
-    model: nn.Module,
-    source: Source,
-    rule: ViewRule,
-    options: ScoringOptions,
-    device: torch.device,
-    way: str = "occlusion",
-) -> QualityMap:
-    """The map of one image. Always in float32: the rounding of options.amp is as large as the fall
-    of a cell. The model is left as it is, in the mode it is in.
+def quality_map(scorer: Scorer, source: Source, way: str = "occlusion") -> QualityMap:
+    """The map of one image. Always in float32: the rounding of the scorer's precision is as large
+    as the fall of a cell. The model is left as it is, in the mode it is in.
 
     occlusion: the fall of the pooled score when a cell is hidden, in all views that see it
     (utils/imaging/occlusion.py says how). Any backbone; about 100 passes, or 16 and more per crop.
@@ -78,10 +72,11 @@ def quality_map(
     """
     if way not in WAYS:
         raise ValueError(f"--map_way {way}: choose from {', '.join(WAYS)}")
-    image = open_source(source, options.max_pixels)
+    model, rule, device = scorer.model, scorer.view, scorer.device
+    image = open_source(source, scorer.max_pixels)
     frame = frame_of(image, rule)
     pixels = max(_PIXELS, frame.size[0] * frame.size[1])
-    batch = max(1, options.batch_size * _PIXELS // pixels)
+    batch = max(1, scorer.batch_size * _PIXELS // pixels)
     compute = _occlusion if way == "occlusion" else _gradcam
     score, grid, cells = compute(model, frame, rule, batch, device)
     if not math.isfinite(score) or np.isinf(grid).any():
@@ -118,6 +113,35 @@ def map_csv(found: QualityMap) -> str:
         place = columns[j], rows[i], columns[j + 1], rows[i + 1]
         writer.writerow([i, j, *(f"{v:.9g}" for v in (*place, found.grid[i, j]))])
     return text.getvalue()
+
+
+@dataclass(frozen=True)
+class MapPicture:
+    """A quality map as a page shows it: of which image of an evaluation, and its csv."""
+
+    image: int
+    score: float
+    picture: Image.Image
+    csv: str
+
+
+def map_pictures(scorer: Scorer, e: Evaluation, count: int) -> list[MapPicture]:
+    """Quality maps of the images that are most wrong, or of the lowest and highest scores."""
+    found = []
+    for image in _mapped(e, min(count, len(e.images))):
+        own = quality_map(scorer, e.images[image])
+        found.append(MapPicture(image, float(own.score), overlay(own), map_csv(own)))
+    return found
+
+
+def _mapped(e: Evaluation, count: int) -> list[int]:
+    if e.opinions is None:
+        order = [int(i) for i in np.argsort(e.scores, kind="stable")]
+        low = (count + 1) // 2
+        return [*order[:low], *order[len(order) - (count - low) :]]
+    over, under = extremes(e.in_mos_units()[0] - e.opinions.mos.astype(np.float64), count)
+    both = [i for pair in zip(over, under, strict=False) for i in pair]
+    return list(dict.fromkeys([*both, *over, *under]))[:count]
 
 
 # ---- occlusion

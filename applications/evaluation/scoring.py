@@ -13,7 +13,6 @@ import torch
 from torch import nn
 
 from applications.inputs.data import REMEDY, describe_bad
-from applications.inputs.runtime import Runtime
 from dataloader.dataset import Unread, ViewDataset
 from dataloader.loader import batches, make_loader
 from dataloader.sources import Source
@@ -22,7 +21,7 @@ from models.quality_net import Prediction
 from models.sizes import takes
 from utils.check_images import BadImage, clearly_broken
 from utils.files.row_store import Rows
-from utils.imaging.images import ImageError, ViewRule
+from utils.imaging.images import DEFAULT_MAX_PIXELS, ImageError, ViewRule
 from utils.imaging.pooling import pool_histograms, pool_scores
 from utils.runtime import distributed
 from utils.runtime.device import autocast, channels_last_helps, pin_memory
@@ -36,17 +35,139 @@ Group = tuple[np.ndarray | None, list[int], tuple[BadImage, ...]]
 
 
 @dataclass(frozen=True)
-class ScoringOptions:
-    """How images are read and fed; none of it changes a score beyond rounding, but `rule` and
-    `amp`. features: (N, V, F) of the images to be scored where they are kept, in place of files.
+class Scorer:
+    """A network as it is used: the only way from images to scores.
+
+    model: called with pixels in [0, 1] (N, 3, H, W). view: how an image becomes input, and how its
+    crops are pooled. batch_size: views at once; workers: processes that read images; max_pixels: of
+    the largest image that is read; amp: precision. None of the last four changes a score beyond
+    rounding, but `amp`. features: (N, V, F) of the images to be scored where they are kept, in
+    place of files.
     """
 
-    rule: ViewRule
+    model: nn.Module
+    device: torch.device
+    view: ViewRule
     batch_size: int
-    workers: int
-    max_pixels: int
+    workers: int = 0
+    max_pixels: int = DEFAULT_MAX_PIXELS
     amp: str = "off"
     features: Rows | None = None
+
+    @torch.inference_mode()
+    def predict(self, images: Sequence[Source], title: str | None = None) -> Predictions:
+        """Scores (M,) and histograms (M, K) of M images, gathered over all processes in their
+        order.
+
+        An image with several views (crops) gets the pool of its views' scores and histograms.
+        Raises ImageError on every process when images cannot be read: from the first of them on
+        nothing is scored any more, and the rest only looked at, so that all of a process are named.
+        `title` shows a count on stderr.
+        """
+        world = distributed.world()
+        part = distributed.shard(len(images), world.rank, world.size)
+        mine, _, _, fault = self._part(images, part, title if world.rank == 0 else None)
+        raise_together(fault)
+        return _predictions(distributed.all_gather_rows(mine))
+
+    @torch.inference_mode()
+    def predict_readable(
+        self, images: Sequence[Source], skip: bool, title: str | None = None
+    ) -> tuple[Predictions, list[int], tuple[BadImage, ...]]:
+        """(scores of the images that can be read, their positions, the others), of this process by
+        itself. ImageError for those others without `skip`, at once where they can be told by a
+        glance, and where nothing is left.
+        """
+        if not skip:
+            refuse_broken(images, self.max_pixels)
+        mine, kept, bad, fault = self._part(images, range(len(images)), title, skip)
+        if fault is not None:
+            raise ImageError(fault)
+        return _predictions(mine), kept, bad
+
+    def _part(
+        self, images: Sequence[Source], part: range, title: str | None, skip: bool = False
+    ) -> tuple[torch.Tensor, list[int], tuple[BadImage, ...], str | None]:
+        """(rows (n, 1 [+ K] + 1), positions (n) of the images that they are of, those that cannot
+        be read, why others are missing). Without `skip` the first image that cannot be read ends
+        the scoring, and the rest is only looked at.
+        """
+        model = self.model
+        was_training = model.training
+        model.eval()
+        bar = CountBar(title, sys.stderr) if title else None
+        rows, kept, bad, done, fault = [], [], {}, 0, None
+        if self.features is not None:
+            assert len(self.features) == len(images)
+            groups = self._from_features(self.features, part)
+        else:
+            groups = self._from_files(images, part, skip)
+        for found, indices, unread in groups:
+            bad |= dict.fromkeys(unread)
+            if found is not None:
+                if fault := _not_finite(found, [images[i] for i in indices]):
+                    break
+                rows.append(found)
+                kept += indices
+            done += len(indices) + len(unread)
+            if bar:
+                bar.update(done, len(part))
+        if bar:
+            bar.finish()
+        model.train(was_training)
+        columns = 2 + (model.num_classes if model.num_classes > 1 else 0)
+        table = torch.from_numpy(np.concatenate(rows)) if rows else torch.empty(0, columns)
+        if bad and not (skip and kept):
+            fault = fault or _unread(tuple(bad))
+        return table, kept, tuple(bad), fault
+
+    def _from_files(self, images: Sequence[Source], part: range, skip: bool) -> Iterator[Group]:
+        """One group of images after the other."""
+        dataset = ViewDataset(images, self.view, self.batch_size, self.max_pixels, part)
+        workers = min(self.workers, len(dataset))
+        stopped = False
+        loader = make_loader(dataset, range(len(dataset)), workers, pin_memory(self.device))
+        for item in batches(loader):
+            bad: tuple[BadImage, ...] = ()
+            if isinstance(item, Unread):
+                item, bad = item.rest, item.bad
+                stopped = stopped or not skip
+            if item is None:
+                yield None, [], bad
+                continue
+            views, indices, counts = item
+            if stopped:
+                yield None, indices.tolist(), bad
+                continue
+            with self._size_named(images[int(indices[0])], views):
+                with autocast(self.device, self.amp):
+                    prediction = self.model(to_input(views, self.device))
+            yield _pooled(prediction, counts.numpy(), self.view), indices.tolist(), bad
+
+    @contextmanager
+    def _size_named(self, image: Source, views: torch.Tensor) -> Iterator[None]:
+        """Names the image whose own size the network cannot take: most need a smallest one."""
+        try:
+            yield
+        except SIZE_ERRORS as error:
+            height, width = views.shape[-2:]
+            if not self.view.own_size or takes(self.model.backbone, (height, width)):
+                raise
+            raise ImageError(
+                f"{image}",
+                f"{width}x{height} pixels: {self.model.arch} cannot take this size: take the image "
+                "out, or pass --resize squash, crop or pad",
+            ) from error
+
+    def _from_features(self, kept: Rows, part: range) -> Iterator[Group]:
+        """The same from features that are kept."""
+        for start in range(part.start, part.stop, FEATURE_ROWS):
+            rows = np.arange(start, min(start + FEATURE_ROWS, part.stop))
+            features = kept.read(rows)  # (n, V, F)
+            there = ~np.isnan(features[:, :, 0])
+            there[:, 0] = True
+            prediction = self.model.judge(torch.from_numpy(features[there]).to(self.device))
+            yield _pooled(prediction, there.sum(axis=1), self.view), rows.tolist(), ()
 
 
 def to_input(images: torch.Tensor, device: torch.device) -> torch.Tensor:
@@ -59,52 +180,6 @@ def to_input(images: torch.Tensor, device: torch.device) -> torch.Tensor:
         if channels_last_helps(device)
         else pixels
     )
-
-
-@torch.inference_mode()
-def score_images(
-    model: nn.Module,
-    paths: Sequence[Source],
-    options: ScoringOptions,
-    runtime: Runtime,
-    title: str | None = None,
-) -> Predictions:
-    """Scores (M,) and histograms (M,K) of M files, gathered over all processes in the order of
-    `paths`.
-
-    A file with several views (crops) gets the pool of its views' scores and histograms. Raises
-    ImageError on every process when images cannot be read: from the first of them on nothing is
-    scored any more, and the rest only looked at, so that all of a process are named. `title` shows
-    a count on stderr.
-    """
-    part = distributed.shard(len(paths), runtime.world.rank, runtime.world.size)
-    bar = CountBar(title, sys.stderr) if title and runtime.main else None
-    mine, _, _, fault = _score_part(model, paths, part, options, runtime.device, bar)
-    raise_together(fault)
-    return _scores(distributed.all_gather_rows(mine))
-
-
-@torch.inference_mode()
-def score_readable(
-    model: nn.Module,
-    sources: Sequence[Source],
-    options: ScoringOptions,
-    device: torch.device,
-    skip: bool,
-    title: str | None = None,
-) -> tuple[Predictions, list[int], tuple[BadImage, ...]]:
-    """(scores of the images that can be read, their positions in `sources`, the others), of this
-    process by itself. ImageError for those others without `skip`, at once where they can be told by
-    a glance, and where nothing is left.
-    """
-    if not skip:
-        refuse_broken(sources, options.max_pixels)
-    bar = CountBar(title, sys.stderr) if title else None
-    whole = range(len(sources))
-    mine, kept, bad, fault = _score_part(model, sources, whole, options, device, bar, skip)
-    if fault is not None:
-        raise ImageError(fault)
-    return _scores(mine), kept, bad
 
 
 def refuse_broken(sources: Iterable[Source], max_pixels: int) -> None:
@@ -122,51 +197,10 @@ def _unread(bad: tuple[BadImage, ...]) -> str:
     return f"{describe_bad(bad)}\n{REMEDY}"
 
 
-def _scores(rows: torch.Tensor) -> Predictions:
+def _predictions(rows: torch.Tensor) -> Predictions:
     """rows (M, 1 [+ K] + 1) as `_pooled` makes them."""
     table = rows.numpy()
     return Predictions(table[:, 0], table[:, 1:-1] if table.shape[1] > 2 else None, table[:, -1])
-
-
-def _score_part(
-    model: nn.Module,
-    sources: Sequence[Source],
-    part: range,
-    options: ScoringOptions,
-    device: torch.device,
-    bar: CountBar | None = None,
-    skip: bool = False,
-) -> tuple[torch.Tensor, list[int], tuple[BadImage, ...], str | None]:
-    """(rows (n, 1 [+ K] + 1), positions (n) of the images that they are of, those that cannot be
-    read, why others are missing). Without `skip` the first image that cannot be read ends the
-    scoring, and the rest is only looked at.
-    """
-    was_training = model.training
-    model.eval()
-    rows, kept, bad, done, fault = [], [], {}, 0, None
-    if options.features is not None:
-        assert len(options.features) == len(sources)
-        groups = _from_features(model, part, options, device)
-    else:
-        groups = _from_files(model, sources, part, options, device, skip)
-    for found, indices, unread in groups:
-        bad |= dict.fromkeys(unread)
-        if found is not None:
-            if fault := _not_finite(found, [sources[i] for i in indices]):
-                break
-            rows.append(found)
-            kept += indices
-        done += len(indices) + len(unread)
-        if bar:
-            bar.update(done, len(part))
-    if bar:
-        bar.finish()
-    model.train(was_training)
-    columns = 2 + (model.num_classes if model.num_classes > 1 else 0)
-    table = torch.from_numpy(np.concatenate(rows)) if rows else torch.empty(0, columns)
-    if bad and not (skip and kept):
-        fault = fault or _unread(tuple(bad))
-    return table, kept, tuple(bad), fault
 
 
 def _not_finite(rows: np.ndarray, sources: Sequence[Source]) -> str | None:
@@ -178,69 +212,6 @@ def _not_finite(rows: np.ndarray, sources: Sequence[Source]) -> str | None:
         f"{printable(sources[bad[0]])}: its score is {rows[bad[0], 0]}, not a finite number: "
         "use other weights, or --amp off"
     )
-
-
-def _from_files(
-    model: nn.Module,
-    sources: Sequence[Source],
-    part: range,
-    options: ScoringOptions,
-    device: torch.device,
-    skip: bool,
-) -> Iterator[Group]:
-    """One group of images after the other."""
-    dataset = ViewDataset(sources, options.rule, options.batch_size, options.max_pixels, part)
-    workers = min(options.workers, len(dataset))
-    stopped = False
-    loader = make_loader(dataset, range(len(dataset)), workers, pin_memory(device))
-    for item in batches(loader):
-        bad: tuple[BadImage, ...] = ()
-        if isinstance(item, Unread):
-            item, bad = item.rest, item.bad
-            stopped = stopped or not skip
-        if item is None:
-            yield None, [], bad
-            continue
-        views, indices, counts = item
-        if stopped:
-            yield None, indices.tolist(), bad
-            continue
-        with _size_named(model, sources[int(indices[0])], views, options.rule):
-            with autocast(device, options.amp):
-                prediction = model(to_input(views, device))
-        yield _pooled(prediction, counts.numpy(), options.rule), indices.tolist(), bad
-
-
-@contextmanager
-def _size_named(
-    model: nn.Module, source: Source, views: torch.Tensor, rule: ViewRule
-) -> Iterator[None]:
-    """Names the image whose own size the network cannot take: most need a smallest one."""
-    try:
-        yield
-    except SIZE_ERRORS as error:
-        height, width = views.shape[-2:]
-        if not rule.own_size or takes(model.backbone, (height, width)):
-            raise
-        raise ImageError(
-            f"{source}",
-            f"{width}x{height} pixels: {model.arch} cannot take this size: take the image out, or "
-            "pass --resize squash, crop or pad",
-        ) from error
-
-
-def _from_features(
-    model: nn.Module, part: range, options: ScoringOptions, device: torch.device
-) -> Iterator[Group]:
-    """The same from features that are kept."""
-    assert options.features is not None
-    for start in range(part.start, part.stop, FEATURE_ROWS):
-        rows = np.arange(start, min(start + FEATURE_ROWS, part.stop))
-        features = options.features.read(rows)  # (n, V, F)
-        there = ~np.isnan(features[:, :, 0])
-        there[:, 0] = True
-        prediction = model.judge(torch.from_numpy(features[there]).to(device))
-        yield _pooled(prediction, there.sum(axis=1), options.rule), rows.tolist(), ()
 
 
 def padded(features: np.ndarray, counts: np.ndarray, most: int) -> np.ndarray:
@@ -288,11 +259,3 @@ def raise_together(fault: str | None) -> None:
     if not distributed.any_rank(fault is not None):
         return
     raise ImageError(fault or "another process found an image that cannot be scored", "")
-
-
-def figures(task, targets, found: Predictions) -> tuple[dict[str, float], list[str]]:
-    """(metrics by name, why some are nan): a constant prediction gives nan and a line that
-    says so.
-    """
-    measured = task.measure(targets.all(), found)
-    return measured.values(), list(measured.reasons)

@@ -1,4 +1,4 @@
-"""Figures of val/ after an epoch, and why the one that decides which weights are best may not
+"""Metrics of val/ after an epoch, and why the one that decides which weights are best may not
 exist.
 """
 
@@ -9,9 +9,8 @@ from collections.abc import Callable
 import numpy as np
 from torch import nn
 
-from applications.evaluation.ladders import ladder_figures
-from applications.evaluation.scoring import ScoringOptions, figures, one_place, score_images
-from applications.inputs.runtime import Runtime
+from applications.evaluation.ladders import measured_ladders, overall
+from applications.evaluation.scoring import Scorer, one_place
 from applications.tasks.base import Task
 from dataloader.batch import Targets
 from utils.runtime import distributed
@@ -21,34 +20,28 @@ from utils.statistics.predictions import Predictions
 LAST_COUNT = "the last weights count as the best"
 
 
-def judge(
-    task: Task,
-    criterion: nn.Module,
-    network: nn.Module,
-    val: Targets,
-    options: ScoringOptions,
-    runtime: Runtime,
-    once: Callable[[str], None],
+def validate(
+    scorer: Scorer, task: Task, criterion: nn.Module, val: Targets, once: Callable[[str], None]
 ) -> tuple[dict[str, float], list[str], str]:
-    """(figures by name, why some do not exist, the same with those of ladders). What is nan of
+    """(metrics by name, why some do not exist, the same with those of ladders). What is nan of
     ladders in one epoch is so in all, as a rule: the test says it once. once: hears what is the
     same in every epoch.
     """
     # Each process has its own running statistics since the last step; only the main one's are
     # saved, so only those are judged.
-    distributed.broadcast_tensors(network.buffers())
-    found = score_images(network, val.paths, options, runtime)
-    if line := one_place(found, options.rule):
+    distributed.broadcast_tensors(scorer.model.buffers())
+    found = scorer.predict(val.paths)
+    if line := one_place(found, scorer.view):
         once(f"validation: {line}")
-    values, remarks = figures(task, val, found)
-    ladders, of_ladders = ladder_figures(val, found)
-    overall = {name: value for name, value in ladders.items() if not isinstance(value, dict)}
+    measured = task.measure(val.all(), found)
+    ladders, of_ladders = measured_ladders(val, found)
     loss = task.validation_loss(criterion, val.all(), found)
-    return {"loss": loss, **values, **overall}, remarks, "; ".join((*remarks, *of_ladders))
+    every = {"loss": loss, **measured.values(), **overall(ladders)}
+    return every, list(measured.reasons), "; ".join((*measured.reasons, *of_ladders))
 
 
-def never_known(task: Task, figure: str, val: Targets) -> str | None:
-    """Why not even a network that says what people said has the figure; None where one has it, or
+def never_known(task: Task, metric: str, val: Targets) -> str | None:
+    """Why not even a network that says what people said has the metric; None where one has it, or
     where nobody was asked.
     """
     said = val.all()
@@ -56,12 +49,12 @@ def never_known(task: Task, figure: str, val: Targets) -> str | None:
     scores = said.get("mos", said.get("bucket")) if probs is None else distribution_mean(probs)
     if scores is None:
         return None
-    values, remarks = figures(task, val, Predictions(np.asarray(scores, np.float64), probs))
-    value = values.get(figure, 0.0)
-    return "; ".join(remarks) if value != value else None
+    measured = task.measure(said, Predictions(np.asarray(scores, np.float64), probs))
+    value = measured.values().get(metric, 0.0)
+    return "; ".join(measured.reasons) if value != value else None
 
 
-def no_figure(figure: str, what: str, reasons: str) -> str:
-    """One line: what is the matter with the figure, and which weights are kept therefore."""
+def no_metric(metric: str, what: str, reasons: str) -> str:
+    """One line: what is the matter with the metric, and which weights are kept therefore."""
     why = f" ({reasons})" if reasons else ""
-    return f"val: {figure} {what}{why}: {LAST_COUNT}"
+    return f"val: {metric} {what}{why}: {LAST_COUNT}"

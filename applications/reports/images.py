@@ -8,9 +8,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from applications.evaluation.quality_maps import map_csv, overlay, quality_map
-from applications.inputs.outputs import cell_of
-from applications.reports.parts import MOST_DRAWN, Evaluation, Section, shown
+from applications.evaluation.evaluation import Evaluation, extremes, shown
+from applications.reports.parts import MOST_DRAWN, Report, Section
 from dataloader.sources import Source, open_source
 from utils.html_page import FULL, Html, download, element, shrunk_uri, zoomable
 from utils.imaging.images import ImageError
@@ -18,39 +17,39 @@ from utils.imaging.images import ImageError
 MOST = 12  # images of a kind
 
 
-def worst_sections(e: Evaluation) -> list[Section]:
+def worst_sections(r: Report) -> list[Section]:
     """Over- and under-rated images where there are opinions, pairs in the wrong order where there
     are pairs; and images from the lowest score to the highest.
     """
-    sections = []
-    opinions, labels = e.opinions(), e.targets.all()
-    if opinions is not None:
-        sections.append(_over_and_under(e, opinions.mos.astype(np.float64)))
-    elif "better" in labels:
-        sections += _wrong_pairs(e, labels["better"], labels["worse"])
-    return [*sections, _in_order(e)]
+    sections, e = [], r.evaluation
+    if e.opinions is not None:
+        sections.append(_over_and_under(r, e.opinions.mos.astype(np.float64)))
+    elif "better" in e.labels:
+        sections += _wrong_pairs(r, e.labels["better"], e.labels["worse"])
+    return [*sections, _in_order(r)]
 
 
-def _over_and_under(e: Evaluation, mos: np.ndarray) -> Section:
+def _over_and_under(r: Report, mos: np.ndarray) -> Section:
+    e = r.evaluation
     predicted, how = e.in_mos_units()
     error = predicted - mos
-    over, under = extremes(error)
+    over, under = extremes(error, MOST)
     parts = []
     for title, chosen in (("Rated too high", over), ("Rated too low", under)):
         captions = [_judged(e, i, predicted[i], mos[i]) for i in chosen]
-        parts += [element("h3", title), _gallery(e, chosen, captions)]
-    parts.append(element("p", download("errors.csv", _errors(e, predicted, mos), "errors.csv")))
+        parts += [element("h3", title), _gallery(r, chosen, captions)]
+    parts.append(element("p", download("errors.csv", _errors(r, predicted, mos), "errors.csv")))
     why = f"The largest errors, prediction ({how}) less MOS. A click shows the image large."
     return Section("worst", "Where the model is most wrong", why, tuple(parts))
 
 
-def _errors(e: Evaluation, predicted: np.ndarray, mos: np.ndarray) -> str:
+def _errors(r: Report, predicted: np.ndarray, mos: np.ndarray) -> str:
     """Images from the one that is rated highest above its MOS to the lowest, as a csv."""
-    cell = cell_of(e.config)
+    e, cell = r.evaluation, r.about.cell
     rows = []
     for i in _ends(np.argsort(mos - predicted, kind="stable")):
         figures = (e.scores[i], predicted[i], mos[i], predicted[i] - mos[i])
-        rows.append([cell(e.targets.paths[i]), *(f"{value:.9g}" for value in figures)])
+        rows.append([cell(e.images[i]), *(f"{value:.9g}" for value in figures)])
     return _csv(["path", "score", "prediction", "mos", "error"], rows)
 
 
@@ -68,19 +67,13 @@ def _csv(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return text.getvalue()
 
 
-def extremes(error: np.ndarray, most: int = MOST) -> tuple[list[int], list[int]]:
-    """(images whose error is most above 0, most below 0), the largest first."""
-    order = np.argsort(-error, kind="stable")
-    over = [int(i) for i in order[:most] if error[i] > 0]
-    return over, [int(i) for i in order[::-1][:most] if error[i] < 0]
-
-
 def _judged(e: Evaluation, image: int, predicted: float, mos: float) -> list[str]:
     error = f"{predicted - mos:+.4f}"
     return [e.names[image], f"{error}: predicted {predicted:.4f}, MOS {mos:.4f}"]
 
 
-def _wrong_pairs(e: Evaluation, better: np.ndarray, worse: np.ndarray) -> list[Section]:
+def _wrong_pairs(r: Report, better: np.ndarray, worse: np.ndarray) -> list[Section]:
+    e = r.evaluation
     ahead = (e.scores[better] - e.scores[worse]).astype(np.float64)
     order = _without_repeats(np.argsort(ahead, kind="stable"), ahead, better, worse)
     if not order:
@@ -94,13 +87,13 @@ def _wrong_pairs(e: Evaluation, better: np.ndarray, worse: np.ndarray) -> list[S
         ]
         heading = element("h3", f"wrong by {-ahead[pair]:.4f}")
         groups.append(
-            element("div", heading, _gallery(e, images, captions, "pair"), class_="group")
+            element("div", heading, _gallery(r, images, captions, "pair"), class_="group")
         )
     why = f"{int((ahead < 0).sum())} of {len(ahead)} pairs are in the wrong order; these by most. "
     why += "Each image stands in one of them at most, or one odd image would fill the list."
-    cell = cell_of(e.config)
+    cell = r.about.cell
     rows = [
-        [*(cell(e.targets.paths[end[i]]) for end in (better, worse)), f"{ahead[i]:.9g}"]
+        [*(cell(e.images[end[i]]) for end in (better, worse)), f"{ahead[i]:.9g}"]
         for i in _ends(np.argsort(ahead, kind="stable"))
     ]
     listed = download("pairs.csv", _csv(["better", "worse", "lead"], rows), "pairs.csv")
@@ -124,7 +117,8 @@ def _without_repeats(
     return found
 
 
-def _in_order(e: Evaluation) -> Section:
+def _in_order(r: Report) -> Section:
+    e = r.evaluation
     order = np.argsort(e.scores, kind="stable")
     places = np.unique(np.linspace(0, len(order) - 1, min(len(order), MOST)).round().astype(int))
     chosen = [int(order[place]) for place in places]
@@ -132,16 +126,16 @@ def _in_order(e: Evaluation) -> Section:
         [e.names[i], f"score {shown(e.scores[i])}, place {p + 1} from below"]
         for i, p in zip(chosen, places, strict=True)
     ]
-    cell = cell_of(e.config)
-    rows = [[cell(e.targets.paths[i]), f"{e.scores[i]:.9g}"] for i in _ends(order)]
+    cell = r.about.cell
+    rows = [[cell(e.images[i]), f"{e.scores[i]:.9g}"] for i in _ends(order)]
     listed = download("scores.csv", _csv(["path", "score"], rows), "scores.csv")
     why = f"{len(chosen)} of {len(order)} images, evenly spread in the order of their scores."
-    body = (_gallery(e, chosen, captions), element("p", listed))
+    body = (_gallery(r, chosen, captions), element("p", listed))
     return Section("order", "From the lowest to the highest score", why, body)
 
 
 def _gallery(
-    e: Evaluation,
+    r: Report,
     images: Sequence[int],
     captions: Sequence[Sequence[str]],
     kind: str = "pictures",
@@ -149,52 +143,38 @@ def _gallery(
     if not images:
         return element("p", "None.", class_="soft")
     figures = [
-        _figure(e, e.targets.paths[i], said) for i, said in zip(images, captions, strict=True)
+        _figure(r, r.evaluation.images[i], said) for i, said in zip(images, captions, strict=True)
     ]
     return element("div", *figures, class_=kind)
 
 
-def _figure(e: Evaluation, source: Source, caption: Sequence[str]) -> Html:
+def _figure(r: Report, source: Source, caption: Sequence[str]) -> Html:
     try:
-        image = open_source(source, e.config.max_pixels)
+        image = open_source(source, r.about.max_pixels)
     except (ImageError, MemoryError):
         return zoomable("", caption[0], caption, "no picture")
     uri, note = shrunk_uri(image, FULL)
     return zoomable(uri, caption[0], caption, note)
 
 
-def map_section(e: Evaluation) -> list[Section]:
-    """Quality maps of the images that are most wrong, or of the lowest and highest scores."""
-    count = min(e.config.report_maps, len(e.targets.paths))
-    if not count:
-        return []
+def map_section(r: Report) -> list[Section]:
+    """Where in an image its score comes from, of some images."""
     parts: list[Html] = []
-    for image in _mapped(e, count):
-        source = e.targets.paths[image]
-        found = quality_map(e.model, source, e.options.rule, e.options, e.device)
-        uri, note = shrunk_uri(overlay(found), FULL)
-        caption = [e.names[image], f"score {shown(float(found.score))}"]
-        file = f"map_{len(parts) + 1}.csv"
+    for number, one in enumerate(r.maps, 1):
+        uri, note = shrunk_uri(one.picture, FULL)
+        caption = [r.evaluation.names[one.image], f"score {shown(one.score)}"]
+        file = f"map_{number}.csv"
         parts.append(
             element(
                 "div",
                 zoomable(uri, f"map of {caption[0]}", caption, note),
-                download(file, map_csv(found), file),
+                download(file, one.csv, file),
                 class_="map",
             )  # fmt: skip
         )
+    if not parts:
+        return []
     why = "By how much the score falls when a part of the image is hidden: blue where the score "
     why += "comes from, orange where it is lowered."
     body = (element("div", *parts, class_="pictures large"),)
     return [Section("maps", "Where the score comes from", why, body)]
-
-
-def _mapped(e: Evaluation, count: int) -> Iterable[int]:
-    opinions = e.opinions()
-    if opinions is None:
-        order = [int(i) for i in np.argsort(e.scores, kind="stable")]
-        low = (count + 1) // 2
-        return [*order[:low], *order[len(order) - (count - low) :]]
-    over, under = extremes(e.in_mos_units()[0] - opinions.mos.astype(np.float64), count)
-    both = [i for pair in zip(over, under, strict=False) for i in pair]
-    return list(dict.fromkeys([*both, *over, *under]))[:count]

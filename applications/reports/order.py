@@ -4,40 +4,41 @@ from __future__ import annotations
 
 import numpy as np
 
-from applications.evaluation.ladders import known_columns
-from applications.reports.parts import Evaluation, Section, shown
+from applications.evaluation.evaluation import ALL, known_columns, shown
+from applications.reports.parts import Report, Section
 from utils.drawing.chart import Bars, Chart
 from utils.drawing.panels import evenly_spread, histogram_chart, ladder_charts
 from utils.html_page import Html, table
 from utils.statistics import metrics
 from utils.statistics.ladders import build_ladders
 
-_FIGURES = ("ladder_accuracy", "monotone_ladders", "l_test_srcc", "d_test_auc", "p_test")
+_METRICS = ("ladder_accuracy", "monotone_ladders", "l_test_srcc", "d_test_auc", "p_test")
 
 
-def ladder_section(e: Evaluation) -> list[Section]:
-    by_distortion = e.values.get("by_distortion")
-    if not by_distortion or e.targets.versions is None:
+def ladder_section(r: Report) -> list[Section]:
+    e = r.evaluation
+    if not e.ladders:
         return []
-    ladders = build_ladders(*known_columns(e.targets, e.scores))
-    accuracy = {name: figures["ladder_accuracy"] for name, figures in by_distortion.items()}
+    rows = {row.distortion: row.values for row in e.ladders if row.level is None}
+    ladders = build_ladders(*known_columns(e.versions, e.images, e.scores))
+    accuracy = {name: values["ladder_accuracy"] for name, values in rows.items() if name != ALL}
     charts = ladder_charts(ladders, accuracy)
-    everything = {**by_distortion, "all": e.values}
-    rows = [
-        [str(name), str(figures["n_ladders"]), *(shown(figures[f]) for f in _FIGURES)]
-        for name, figures in everything.items()
+    cells = [
+        [str(name), str(values["n_ladders"]), *(shown(values[metric]) for metric in _METRICS)]
+        for name, values in rows.items()
     ]
     header = ["distortion", "ladders", "pair accuracy", "monotone", "L srcc", "D auc", "P"]
     why = (
         "Level 0 is the photograph, a higher level a stronger distortion: every line should fall. "
     )
     why += "A line is a photograph, orange where it does not; the strong one is their mean."
-    body = (table(header, rows, sortable=True), *charts)
+    body = (table(header, cells, sortable=True), *charts)
     return [Section("ladders", "Score against level", why, body)]
 
 
-def histogram_section(e: Evaluation) -> list[Section]:
-    votes, probs = e.targets.all().get("probs"), e.judged.found.probs
+def histogram_section(r: Report) -> list[Section]:
+    e = r.evaluation
+    votes, probs = e.labels.get("probs"), e.predictions.probs
     if votes is None or probs is None:
         return []
     distances = metrics.emd_of_each(probs, votes, 1)
@@ -52,26 +53,25 @@ def histogram_section(e: Evaluation) -> list[Section]:
     return [Section("histograms", "Predicted and voted histograms", why, tuple(charts))]
 
 
-def split_section(e: Evaluation) -> list[Section]:
+def split_section(r: Report) -> list[Section]:
     """Scores of every split's labels, and what was predicted."""
-    rows, known = [], {}
-    for name, labels in e.labels.items():
+    e, rows, known = r.evaluation, [], {}
+    for name, labels in r.about.labels.items():
         if isinstance(labels, str):
             rows.append([name, *[""] * 6, labels])
             continue
-        opinions = e.task.opinions(labels)
-        figures = [""] * 4
-        if opinions is not None and len(opinions.mos):
-            mos = known[name] = opinions.mos.astype(np.float64)
-            figures = [f"{x:.4g}" for x in (mos.min(), mos.mean(), mos.max(), mos.std())]
-        rows.append([name, str(len(labels)), str(len(labels.paths)), *figures, ""])
+        cells = [""] * 4
+        if labels.mos is not None and len(labels.mos):
+            mos = known[name] = labels.mos.astype(np.float64)
+            cells = [f"{x:.4g}" for x in (mos.min(), mos.mean(), mos.max(), mos.std())]
+        rows.append([name, str(labels.lines), str(labels.images), *cells, ""])
     header = ["split", "lines", "images", "lowest MOS", "mean", "highest", "deviation", "remark"]
     used = [n for n in range(len(header)) if n < 3 or any(row[n] for row in rows)]
     body: list[Html | Chart] = [
         table([header[n] for n in used], [[row[n] for n in used] for row in rows])
     ]
     if known:
-        predicted = {f"predicted, {e.judged.split.name}": e.in_mos_units()[0]}
+        predicted = {f"predicted, {e.split}": e.in_mos_units()[0]}
         body.append(_shares({**known, **predicted}))
     why = "Splits that are drawn alike have like scores; a model sees only those of train/."
     return [Section("splits", "Scores of every split", why, tuple(body))]

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
 
+from applications.evaluation.evaluation import Evaluation, shown
 from applications.reports.groups import group_sections
 from applications.reports.images import map_section, worst_sections
 from applications.reports.order import histogram_section, ladder_section, split_section
-from applications.reports.parts import Beside, Evaluation, Section, shown
+from applications.reports.parts import Beside, Report, Section
 from applications.reports.run import curve_section, facts_sections
 from applications.reports.scores import score_sections
 from utils.drawing.chart import Chart
@@ -24,53 +25,51 @@ PARTS = (
 )  # fmt: skip
 
 
-def sections_of(e: Evaluation) -> list[Section]:
-    return [section for part in PARTS for section in part(e)]
+def sections_of(report: Report) -> list[Section]:
+    return [section for part in PARTS for section in part(report)]
 
 
-def write_report(file: Path, e: Evaluation, sections: Iterable[Section]) -> None:
+def write_report(file: Path, report: Report, sections: Iterable[Section]) -> None:
     """The page, whole or not at all."""
-    write_text(file, report_page(e, list(sections)))
+    write_text(file, report_page(report, list(sections)))
 
 
-def report_page(e: Evaluation, sections: list[Section]) -> Html:
-    count = len(e.targets.paths)
-    about = f"{count:,} images of {e.judged.split.title}, scored by {e.weights}"
+def report_page(r: Report, sections: list[Section]) -> Html:
+    e = r.evaluation
+    about = f"{len(e.images):,} images of {e.origin}, scored by {r.about.weights}"
     links = [element("a", section.title, href=f"#{section.key}") for section in sections]
     return page(
-        e.title,
-        element("h1", e.title),
+        r.title,
+        element("h1", r.title),
         element("p", about, class_="soft"),
         element("nav", *links, aria_label="sections"),
-        _figures(e),
+        _metrics(e),
         *(section_html(section) for section in sections),
         interactive=True,
     )
 
 
-def _figures(e: Evaluation) -> Html:
-    """Every single figure with its interval, and where a fit comes from."""
-    intervals, fit = e.values.get("intervals", {}), e.values.get("fit")
-    fits = e.values.get("fits", {})
+def _metrics(e: Evaluation) -> Html:
+    """Every metric of all images with its interval, and where a fit comes from."""
     rows = []
-    for name, value in e.values.items():
-        if isinstance(value, dict) or name == "fit":
-            continue
-        ends = [cell(shown(end), end) for end in intervals.get(name, ())] or ["", ""]
-        made = str(fit) if fit and name[-2:] in fits else ""
-        rows.append([name, cell(shown(value), value), *ends, made])
-    header = ["figure", "value", "low", "high", "fit on"]
+    for metric in e.metrics:
+        ends = ["", ""]
+        if metric.low == metric.low:
+            ends = [cell(shown(end), end) for end in (metric.low, metric.high)]
+        made = (e.fit_on or "") if metric.fit else ""
+        rows.append([metric.key, cell(shown(metric.value), metric.value), *ends, made])
+    header = ["metric", "value", "low", "high", "fit on"]
     used = [n for n in range(len(header)) if n < 2 or any(row[n] != "" for row in rows)]
     whole = table(
         [header[n] for n in used], [[row[n] for n in used] for row in rows], sortable=True
     )
-    how = e.values.get("bootstrap")
+    how = e.resampling
     note = "No intervals were asked for, or there are too few images."
-    if how and intervals:
-        note = f"low and high: 95% intervals from {how['samples']:,} resamples of {how['count']:,} "
-        note += f"{how['drawn']}."
+    if how is not None and any(metric.low == metric.low for metric in e.metrics):
+        note = f"low and high: 95% intervals from {how.samples:,} resamples of {how.count:,} "
+        note += f"{how.drawn}."
     return together(
-        element("h2", "Figures", id="figures"), element("p", note, class_="soft"), whole
+        element("h2", "Metrics", id="metrics"), element("p", note, class_="soft"), whole
     )
 
 

@@ -9,34 +9,27 @@ from typing import Any
 
 import numpy as np
 
-from applications.inputs.data import SPLITS, Data, label_file
-from applications.inputs.vote_files import vote_file
-from applications.reports.parts import Evaluation, Section
-from applications.tasks import Task
-from config import Config
-from dataloader.batch import Targets
-from dataloader.labels.paths import CARD_FILE
-from dataloader.labels.text import read_labels
+from applications.inputs.provenance import Provenance
+from applications.reports.parts import Report, Section
 from utils.drawing.chart import Chart, Line, Upright
 from utils.files.reading import UnreadableFile, check_entries, parse_json, read_object, read_text
 from utils.html_page import Html, element, table
 from utils.runtime.logger import read_metrics
 
 
-def curve_section(e: Evaluation) -> list[Section]:
-    records = read_metrics(e.run / "metrics.jsonl") if e.run else []
+def curve_section(r: Report) -> list[Section]:
+    about = r.about
+    records = read_metrics(about.run / "metrics.jsonl") if about.run else []
     if not records:
         said = "No metrics.jsonl lies beside the weights: name those of a run folder to see curves."
         return [Section("curves", "Training", said, ())]
-    best = e.best or (best_epoch(e.run) if e.run else None)
-    figures = dict.fromkeys(
-        name for record in records if record["split"] == "val" for name in record
-    )
-    wanted = ["loss", *(f for f in e.task.metrics if f in figures and f != "loss")]
+    best = about.best or (best_epoch(about.run) if about.run else None)
+    names = dict.fromkeys(name for record in records if record["split"] == "val" for name in record)
+    wanted = ["loss", *(name for name in about.curves if name in names and name != "loss")]
     charts = [chart for name in wanted if (chart := curve(records, name, best))]
     rates = dict.fromkeys(name for r in records for name in r if name.split("_")[0] == "lr")
     charts += [chart for name in rates if (chart := curve(records, name, None))]
-    why = "Figures of each epoch" + (f"; the best is {best}." if best else ".")
+    why = "Metrics of each epoch" + (f"; the best is {best}." if best else ".")
     return [Section("curves", "Training", why, tuple(charts))]
 
 
@@ -50,7 +43,7 @@ def best_epoch(run: Path) -> int | None:
 
 
 def curve(records: Sequence[Mapping[str, Any]], name: str, best: int | None) -> Chart | None:
-    """A figure by epoch, of train and of val; None where no more than one epoch has it."""
+    """A metric by epoch, of train and of val; None where no more than one epoch has it."""
     lines = []
     for colour, split in enumerate(("train", "val")):
         known = [r for r in records if r["split"] == split and name in r]
@@ -64,14 +57,13 @@ def curve(records: Sequence[Mapping[str, Any]], name: str, best: int | None) -> 
     return Chart(name, "epoch", name, marks)
 
 
-def facts_sections(e: Evaluation) -> list[Section]:
-    return [*_card(e), command_section(e)]
+def facts_sections(r: Report) -> list[Section]:
+    return [*_card(r.about.card), command_section(r.about, r.evaluation.origin)]
 
 
-def _card(e: Evaluation) -> list[Section]:
+def _card(file: Path | None) -> list[Section]:
     """What --prepare wrote beside the labels, if it did; distorted photographs have none."""
-    file = Path(e.config.data) / f"{CARD_FILE}.json"
-    if e.config.distort or not file.is_file():
+    if file is None:
         return []
     try:
         text = read_text(file)
@@ -89,37 +81,11 @@ def _card(e: Evaluation) -> list[Section]:
     return [Section("card", "Data card", why, (table(["what", ""], rows, numeric=2),))]
 
 
-def labels_of(config: Config, task: Task, data: Data) -> dict[str, Targets | str]:
-    """Labels of every split, or why they are not known; those that were not read for the evaluation
-    are read here. A fault of theirs costs a line of the report, nothing else.
-    """
-    found: dict[str, Targets | str] = {n: split.targets for n, split in data.splits.items()}
-    if config.distort or vote_file(config):
-        return found
-    bins = config.num_classes if task.label_kind == "distributions" else None
-    for name in SPLITS:
-        file = label_file(config, name)
-        if name in found or not file.exists():
-            continue
-        try:
-            labels = read_labels(task.label_kind, file, Path(config.data), bins)
-            found[name] = task.targets(config, labels)
-        except ValueError as error:
-            found[name] = f"not read: {str(error).splitlines()[0]}"
-    return {name: found[name] for name in (*SPLITS, *found) if name in found}
-
-
-def run_of(config: Config) -> Path | None:
-    """The run folder that --resume weights lie in, if they do."""
-    folder = Path(config.resume or "").parent
-    return folder if (folder / "metrics.jsonl").is_file() else None
-
-
-def command_section(e: Evaluation) -> Section:
-    facts = e.facts
+def command_section(about: Provenance, origin: str) -> Section:
+    facts = about.facts
     rows = [
-        ["weights", str(e.weights)],
-        ["labels", e.judged.split.title],
+        ["weights", str(about.weights)],
+        ["labels", origin],
         *(
             [f"labels of {name}: SHA-256", str(digest)]
             for name, digest in facts["labels_sha256"].items()
@@ -134,25 +100,19 @@ def command_section(e: Evaluation) -> Section:
     body: list[Html | Chart] = [line, table(["what", ""], rows, numeric=2)]
     body += [
         element("details", element("summary", title), table([what, "value"], settings, numeric=2))
-        for title, what, settings in _settings(e.config)
+        for title, what, settings in _settings(about)
         if settings
     ]
     return Section("command", "How this was made", "The exact command, and what it ran on.",
                    tuple(body))  # fmt: skip
 
 
-def _settings(config: Config) -> list[tuple[str, str, list[list[str]]]]:
+def _settings(about: Provenance) -> list[tuple[str, str, list[list[str]]]]:
     """(title, what is listed, rows of name and value): what was passed, and what the weights
-    brought. A stored file of --config or --continue has every flag, so defaults are left out.
+    brought.
     """
-    passed = [
-        name for name in sorted(config.given) if getattr(config, name) != getattr(Config, name)
-    ]
     listed = {
-        ("Flags that were set, but for defaults", "flag"): passed,
-        ("Settings that came with the weights", "setting"): sorted(config.adopted),
+        ("Flags that were set, but for defaults", "flag"): about.passed,
+        ("Settings that came with the weights", "setting"): about.adopted,
     }
-    return [
-        (*heading, [[name, str(getattr(config, name))] for name in names])
-        for heading, names in listed.items()
-    ]
+    return [(*heading, [list(pair) for pair in named.items()]) for heading, named in listed.items()]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from applications.evaluation.final_figures import image_clusters
-from applications.reports.parts import Beside, Evaluation, Section, shown
+from applications.evaluation.evaluation import Evaluation, shown
+from applications.reports.parts import Beside, Report, Section, drawn_images
 from utils.drawing.chart import Band, Bars, Chart, Level, Line, Points
 from utils.html_page import Html, element, table
 from utils.statistics.calibration import calibration, fit_band
@@ -15,24 +15,24 @@ _BINS = 24  # of a histogram of residuals
 _NAMES = {"4p": "4-parameter fit", "5p": "5-parameter fit"}  # "4p" in the figures' names
 
 
-def score_sections(e: Evaluation) -> list[Section]:
+def score_sections(r: Report) -> list[Section]:
     """Nothing where nobody was asked."""
-    opinions = e.opinions()
-    if opinions is None:
+    e = r.evaluation
+    if e.opinions is None:
         return []
-    mos = opinions.mos.astype(np.float64)
+    mos = e.opinions.mos.astype(np.float64)
     return [_against(e, mos), _calibration(e, mos), _residuals(e, mos)]
 
 
 def against_mos(e: Evaluation, mos: np.ndarray, title: str) -> Chart:
     """Predictions, both fits, and the interval of the first one where it exists."""
-    scores, drawn = e.scores.astype(np.float64), e.drawn()
+    scores, drawn = e.scores.astype(np.float64), drawn_images(e)
     titles = tuple(e.names[i] for i in drawn)
     marks = [Points(scores[drawn], mos[drawn], _counted(e), titles)]
     at = np.linspace(scores.min(), scores.max(), _CURVE)
     remarks = []
     for colour, kind in ((1, "4p"), (2, "5p")):
-        fit = e.fit(kind)
+        fit = e.fits.get(kind)
         if fit is None or fit.failed:
             continue
         curve = fit(at)
@@ -62,29 +62,30 @@ def _against(e: Evaluation, mos: np.ndarray) -> Section:
 
 def _counted(e: Evaluation) -> str:
     """The name of a series of images."""
-    drawn = len(e.drawn())
+    drawn = len(drawn_images(e))
     return "images" if drawn == len(e.scores) else f"{drawn:,} of {len(e.scores):,} images"
 
 
 def _band(e: Evaluation, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    on = e.val or e.judged
-    opinions, fit = e.task.opinions(on.split.targets), e.fit("4p")
-    assert opinions is not None and fit is not None
-    clusters, _ = image_clusters(on.split.targets)
-    return fit_band(fit, on.found.scores, opinions.mos, clusters, at)
+    fit, on = e.fits["4p"], e.fitted
+    if on is not None:
+        return fit_band(fit, on.scores, on.mos, on.clusters, at)
+    assert e.opinions is not None  # there would be no fit
+    return fit_band(fit, e.scores, e.opinions.mos, e.clusters, at)
 
 
 def _fits(e: Evaluation) -> Html:
     """Parameters of the fits, where they were made, and what is odd about them."""
-    fits = {kind: fit for kind in _NAMES if (fit := e.fit(kind))}
-    rows = [["fitted on", *(str(e.values.get("fit", "")) for _ in fits)]]
+    fits = {kind: fit for kind in _NAMES if (fit := e.fits.get(kind))}
+    rows = [["fitted on", *(e.fit_on or "" for _ in fits)]]
     rows.append(["images", *(str(fit.n) for fit in fits.values())])
     for n in range(max((len(fit.parameters) for fit in fits.values()), default=0)):
         values = (fit.parameters[n : n + 1] for fit in fits.values())
         rows.append([f"b{n + 1}", *("".join(f"{v:.10g}" for v in value) for value in values)])
     said = {kind: f"failed: {f.failed}" if f.failed else f.remark for kind, f in fits.items()}
     notes = [f"{kind}: {text}." for kind, text in said.items() if text]
-    notes += [f"Both were {e.remark}."] if e.remark else []
+    if e.fitted is None:
+        notes.append("Both were fitted on the judged images themselves.")
     lines = (element("p", note, class_="soft") for note in notes)
     return element("div", table(["", *fits], rows), *lines)
 
@@ -114,7 +115,7 @@ def _calibration(e: Evaluation, mos: np.ndarray) -> Section:
 def _residuals(e: Evaluation, mos: np.ndarray) -> Section:
     predicted, how = e.in_mos_units()
     rest = predicted - mos
-    drawn = e.drawn()
+    drawn = drawn_images(e)
     titles = tuple(e.names[i] for i in drawn)
     over = Chart(
         "Residuals over MOS", "MOS", "prediction - MOS",

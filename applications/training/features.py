@@ -23,10 +23,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from applications.evaluation.scoring import ScoringOptions, padded, raise_together, to_input
+from applications.evaluation.scoring import Scorer, padded, raise_together, to_input
 from applications.inputs.data import Data
+from applications.inputs.environment import PACKAGES, versions
 from applications.inputs.runtime import Runtime
-from applications.training.run_folder import PACKAGES, file_arch, versions
+from applications.training.run_folder import file_arch
 from applications.training.trainer import Trainer
 from config import Config
 from dataloader.batch import Targets
@@ -83,7 +84,7 @@ def keep_features(config: Config, trainer: Trainer, data: Data) -> dict[str, Row
     ImageError for an image that cannot be read, and Stopped when a signal asked for it: what is
     computed by then is kept.
     """
-    runtime, model, rule = trainer.runtime, trainer.model, trainer.options.rule
+    runtime, model, rule = trainer.runtime, trainer.model, trainer.scorer.view
     seen = training_views(trainer.dataset.transform, config.seed, config.cache_views or VIEWS)
     weights, wanted = _weights(model), []
     for name, split in data.splits.items():
@@ -103,7 +104,7 @@ def keep_features(config: Config, trainer: Trainer, data: Data) -> dict[str, Row
             )
         found[want.split] = _rows(want)
     trainer.dataset = FeatureSteps(trainer.dataset, seen, found["train"])
-    trainer.options = replace(trainer.options, features=found.get("val"))
+    trainer.scorer = replace(trainer.scorer, features=found.get("val"))
     return found
 
 
@@ -201,7 +202,7 @@ def _compute(want: Wanted, trainer: Trainer) -> None:
     them stop together.
     """
     runtime, size = trainer.runtime, trainer.runtime.world.size
-    shares = [_views_of(want, trainer.options, want.missing[r::size]) for r in range(size)]
+    shares = [_views_of(want, trainer.scorer, want.missing[r::size]) for r in range(size)]
     dataset = shares[runtime.world.rank]
     images = max(FEWEST, math.ceil(len(want.paths) / PARTS))
     groups = math.ceil(images / len(shares[0].groups[0]))  # of a part
@@ -216,10 +217,10 @@ def _compute(want: Wanted, trainer: Trainer) -> None:
         trainer.stop()
 
 
-def _views_of(want: Wanted, options: ScoringOptions, images: np.ndarray) -> KeptViewDataset:
-    size = max(1, options.batch_size // want.views.count)  # so many views at once as in scoring
+def _views_of(want: Wanted, scorer: Scorer, images: np.ndarray) -> KeptViewDataset:
+    size = max(1, scorer.batch_size // want.views.count)  # so many views at once as in scoring
     return KeptViewDataset(
-        want.paths, options.rule, want.views, want.keys, size, options.max_pixels, images.tolist()
+        want.paths, scorer.view, want.views, want.keys, size, scorer.max_pixels, images.tolist()
     )
 
 
@@ -243,9 +244,9 @@ def _features(
     want: Wanted, trainer: Trainer, dataset: KeptViewDataset
 ) -> Generator[Group | str, None, None]:
     """(positions (n,), features (n, V, F)) of one group of images after the other, or a fault."""
-    runtime, options = trainer.runtime, trainer.options
+    runtime, scorer = trainer.runtime, trainer.scorer
     assert not trainer.model.backbone.training
-    workers = min(options.workers, len(dataset))
+    workers = min(scorer.workers, len(dataset))
     loader = make_loader(dataset, range(len(dataset)), workers, pin_memory(runtime.device))
     bar = CountBar(f"features of {want.split}", sys.stderr) if runtime.main else None
     begun, done = time.perf_counter(), 0

@@ -1,22 +1,21 @@
-"""The test after training: figures, predictions, pictures and the report of the best weights."""
+"""The test after training: metrics, predictions, pictures and the report of the best weights."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
 
-from applications.evaluate import evaluate_split, finish, table, write_predictions
-from applications.evaluation.final_figures import Judged
 from applications.evaluation.histograms import write_histograms
+from applications.evaluation.judging import Judging, evaluate, split_to_fit_on
 from applications.evaluation.ladders import ladder_tables, write_ladders
-from applications.evaluation.scoring import ScoringOptions
-from applications.inputs.data import Data
+from applications.evaluation.quality_maps import map_pictures
 from applications.inputs.outputs import cell_of
+from applications.inputs.provenance import labels_of_splits, provenance
 from applications.inputs.runtime import Runtime
+from applications.inputs.splits import Data
 from applications.inputs.weights import load_best
-from applications.reports.parts import Evaluation
+from applications.reports.parts import Report
 from applications.reports.report import charts_of, figures_of, sections_of, write_report
-from applications.reports.run import labels_of
 from applications.training.run_folder import RunFolder
 from applications.training.trainer import Trainer
 from config import Config
@@ -39,79 +38,76 @@ def test_best(
     logger: Logger,
     features: Rows | None,
 ) -> None:
-    """The figures of a run are those of its best weights, never of its last ones, in float32."""
-    folder, at = trainer.folder, trainer.position
+    """The metrics of a run are those of its best weights, never of its last ones, in float32."""
+    folder, at, found = trainer.folder, trainer.position, None
     distributed.barrier()
     payload = load_best(folder.best, trainer.model)
+    logger.info(f"best weights: epoch {at.best_epoch}, {folder.best}")
+    scorer = replace(trainer.scorer, amp="off", features=None)
+    if "test" in data.splits:
+        how = Judging(config.bootstrap, config.seed, config.fit, trained=True)
+        val = split_to_fit_on(how, trainer.task, data.splits)
+        found = evaluate(
+            scorer, trainer.task, data.splits["test"], how, logger.info, val, trainer.learned,
+            features,
+        )  # fmt: skip
+        values = found.as_json()
+        for text in (found.table(f"test: {found.file}"), *ladder_tables(found.ladders)):
+            logger.info(text)
+        # One step further than training went: a continued run drops the record and writes it again.
+        logger.metrics({"step": at.updates + 1, "epoch": at.best_epoch, "split": "test", **values})
+    else:
+        logger.info("no test/ split: nothing to test the best weights on")
+    if not runtime.main:
+        return
     results = {
         "best_epoch": at.best_epoch,
-        trainer.figure: at.best,
+        trainer.monitor: at.best,
         "weights": folder.best.name,
         "val": payload.get("metrics") or {},
     }
-    logger.info(f"best weights: epoch {at.best_epoch}, {folder.best}")
-    if "test" in data.splits:
-        options = ScoringOptions(
-            trainer.options.rule, config.batch_size, config.workers, config.max_pixels,
-            features=features,
-        )  # fmt: skip
-        split = data.splits["test"]
-        values, found = evaluate_split(
-            trainer.task, trainer.model, split, options, runtime, logger.info, trainer.learned
-        )
-        judged = Judged(split, found)
-        values, val = finish(
-            config, trainer.task, trainer.model, data, judged, values, options, runtime,
-            logger.info, trained=True,
-        )  # fmt: skip
-        logger.info(table(values, f"test: {split.file}"))
-        for line in ladder_tables(values):
-            logger.info(line)
-        # One step further than training went: a continued run drops the record and writes it again.
-        logger.metrics({"step": at.updates + 1, "epoch": at.best_epoch, "split": "test", **values})
-        if runtime.main:
-            cell = cell_of(config)
-            write_predictions(folder.path / "predictions_test.csv", split.targets, found, cell)
-            title = f"{folder.path.name}, test: score against level"
-            write_ladders(folder.path / "ladders", title, split.targets, found, values)
-            title = f"{folder.path.name}, test: predicted and voted histograms"
-            stem = folder.path / "histograms"
-            write_histograms(stem, title, split.targets, found, config)
+    if found is not None:
+        cell, name = cell_of(config), folder.path.name
+        found.write_predictions(folder.path / "predictions_test.csv", cell)
+        write_ladders(folder.path / "ladders", f"{name}, test: score against level", found)
+        title = f"{name}, test: predicted and voted histograms"
+        write_histograms(folder.path / "histograms", title, found, cell, config.max_pixels)
         results["test"] = values
-    else:
-        logger.info("no test/ split: nothing to test the best weights on")
-    if runtime.main:
-        folder.publish()
-        # Before the report, which may fail: --continue finds by itself that one is missing.
-        write_json(folder.results, without_nan(results))
-        if "test" in data.splits and not config.no_report:
-            options = replace(options, features=None)  # pictures are made from images
-            _report(Evaluation(
-                f"{folder.path.name}, test", config, trainer.task, judged, values, val,
-                labels_of(config, trainer.task, data), folder.stored_facts(), folder.best,
-                folder.path, trainer.model, options, runtime.device, at.best_epoch,
-            ), folder, logger, at.updates + 1)  # fmt: skip
+    folder.publish()
+    # Before the report, which may fail: --continue finds by itself that one is missing.
+    write_json(folder.results, without_nan(results))
+    if found is not None and not config.no_report:
+        labels = labels_of_splits(config, trainer.task, data.splits)
+        facts = folder.stored_facts()
+        about = provenance(
+            config, trainer.task, facts, labels, folder.best, folder.path, at.best_epoch
+        )
+        maps = map_pictures(scorer, found, config.report_maps)
+        report = Report(f"{folder.path.name}, test", found, about, maps)
+        _write_report(report, config.figures, folder, logger, at.updates + 1)
 
 
-def _report(e: Evaluation, folder: RunFolder, logger: Logger, step: int) -> None:
+def _write_report(
+    report: Report, figures: str | None, folder: RunFolder, logger: Logger, step: int
+) -> None:
     """Pictures of the run in TensorBoard, and report.html, which is last: it says that the run is
     finished.
     """
     try:
-        sections = sections_of(e)
+        sections = sections_of(report)
         for charts in charts_of(sections):
             # What fills a sheet of its own, or is a curve that TensorBoard draws, is no card.
             for name, chart in charts if len(charts) <= _CARDS else ():
                 logger.picture(f"{_TAG}/{name}", png(chart), step)
         for file in sorted(folder.path.glob("*.png")):
             logger.picture(f"{_TAG}/{file.stem}", file.read_bytes(), step)
-        if e.config.figures:
-            figures = Path(e.config.figures) / folder.path.name
-            logger.info(write_figures(figures, figures_of(sections)))
-        write_report(folder.report, e, sections)
+        if figures:
+            path = Path(figures) / folder.path.name
+            logger.info(write_figures(path, figures_of(sections)))
+        write_report(folder.report, report, sections)
     except Exception:
         logger.info(
-            f"no report: the figures are in {folder.results}; --continue {folder.path} tries "
+            f"no report: the metrics are in {folder.results}; --continue {folder.path} tries "
             "again, with --no_report it does without"
         )
         raise

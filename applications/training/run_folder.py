@@ -5,19 +5,16 @@ continue the run.
 from __future__ import annotations
 
 import os
-import platform
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from applications.inputs.environment import environment
 from applications.inputs.runtime import Runtime
 from applications.training.run_lock import new_folder
 from config import CONTINUE_FLAGS, MODES, Config, check_written, make_config, read_config
@@ -26,18 +23,7 @@ from utils.files.reading import check_entries, read_object
 from utils.files.writing import sweep, write_json
 from utils.flag_parser import is_inside
 from utils.runtime import distributed
-from utils.runtime.device import describe
 
-PACKAGES = (
-    "torch",
-    "torchvision",
-    "timm",
-    "efficientnet-pytorch",
-    "numpy",
-    "scipy",
-    "pillow",
-    "torch-npu",
-)
 FACTS = {
     "started": str, "command": list, "python": str, "packages": dict, "platform": str,
     "device": str, "processes": int, "labels_sha256": dict,
@@ -130,7 +116,7 @@ def create(
     path = None
     if runtime.main:
         name = f"{time.strftime('%Y%m%d-%H%M%S')}_{file_arch(config.arch)}_{config.criterion}"
-        facts = environment(config, labels, runtime)
+        facts = environment(config.seed, labels, runtime)
         files = {"config.json": config.to_dict(), "environment.json": facts, **beside}
         path, handle = _make(Path(config.logdir), name, files)
         if handle is not None:
@@ -168,51 +154,6 @@ def _make(root: Path, name: str, files: dict[str, Any]) -> tuple[Path, int | Non
             os.close(handle)
         shutil.rmtree(made, ignore_errors=True)
         raise
-
-
-def environment(config: Config, labels: dict[str, str], runtime: Runtime) -> dict[str, Any]:
-    """Versions, machine, git revision, seed and the labels' SHA-256: what a figure needs beside its
-    command.
-    """
-    return {
-        "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
-        "folder": os.getcwd(),
-        "git_revision": _git_revision(),
-        "python": platform.python_version(),
-        "packages": versions(PACKAGES),
-        "platform": platform.platform(),
-        "device": describe(runtime.device),
-        "processes": runtime.world.size,
-        "threads": torch.get_num_threads(),
-        "amp": runtime.amp,
-        "seed": config.seed,
-        "labels_sha256": labels,
-    }
-
-
-def versions(packages: Iterable[str]) -> dict[str, str]:
-    """Of those that are installed."""
-    return {name: version for name in packages if (version := _version(name))}
-
-
-def _version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
-
-
-def _git_revision() -> str | None:
-    root = Path(__file__).resolve().parents[2]
-    try:
-        found = subprocess.run(
-            ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40"],
-            capture_output=True, text=True, timeout=10, check=True,
-        )  # fmt: skip
-    except (OSError, subprocess.SubprocessError):
-        return None  # not a checkout, or no git: the versions still say which release it is
-    return found.stdout.strip() or None
 
 
 def continued(config: Config) -> Config:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import torch
@@ -14,8 +14,8 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from applications.evaluation.histograms import mean_histogram
-from applications.evaluation.scoring import ScoringOptions, to_input
-from applications.evaluation.validation import judge, no_figure
+from applications.evaluation.scoring import Scorer, to_input
+from applications.evaluation.validation import no_metric, validate
 from applications.inputs.payload import network_payload, trained_for
 from applications.inputs.runtime import Runtime, Stopped
 from applications.tasks import TASKS, is_better, monitored
@@ -50,34 +50,33 @@ def gathered(prediction: Prediction) -> Prediction:
 
 
 class Trainer:
-    """Trains `model` on `train`, validates on `val` (or not at all), and keeps `folder` complete
-    after every save.
+    """Trains the scorer's network on `dataset`, validates on `val` (or not at all), and keeps
+    `folder` complete after every save.
     """
 
     def __init__(
         self,
         config: Config,
         runtime: Runtime,
-        model: nn.Module,
+        scorer: Scorer,
         criterion: nn.Module,
         optimizer: torch.optim.Optimizer,
         dataset: StepDataset,
         val: Targets | None,
-        options: ScoringOptions,
         folder: RunFolder,
         logger: Logger,
     ) -> None:
         self.config, self.runtime, self.folder, self.logger = config, runtime, folder, logger
         self.task = TASKS[config.criterion]
-        self.model, self.criterion, self.optimizer = model, criterion, optimizer
+        self.model, self.criterion, self.optimizer = scorer.model, criterion, optimizer
         self.dataset, self.plan, self.steps = dataset, dataset.plan, dataset.plan.steps()
-        self.val, self.options = val, options
-        self.ema = WeightEMA(model, config.ema) if config.ema else None
+        self.val, self.scorer = val, scorer
+        self.ema = WeightEMA(self.model, config.ema) if config.ema else None
         self.scaler = grad_scaler(runtime.device, runtime.amp)
         self.cached = config.cache_features is not None  # features go straight into the head
-        self.wrapped = self._wrap(HeadOnly(model) if self.cached else model)
+        self.wrapped = self._wrap(HeadOnly(self.model) if self.cached else self.model)
         self.position = Position()
-        self.figure, self.direction = monitored(config)
+        self.monitor, self.higher = monitored(config)
         self.base_rates = [group["lr"] for group in optimizer.param_groups]
         self.stored_config = folder.stored_config()
         self.learned = mean_histogram(dataset.targets)
@@ -119,7 +118,7 @@ class Trainer:
                     if progress:
                         progress.finish()
         if self.val is not None and at.best != at.best:
-            said = no_figure(self.figure, "is nan at every validation", self.remarks)
+            said = no_metric(self.monitor, "is nan at every validation", self.remarks)
             self.logger.info(said)
 
     def _epoch(self, items: Any, wait: WaitTimer, progress: Progress | None) -> None:
@@ -254,10 +253,10 @@ class Trainer:
         if self.val is None:
             return {}
         try:
-            values, remarks, self.remarks = judge(
-                self.task, self.criterion, self.evaluated, self.val, self.options, self.runtime,
-                self.logger.once,
-            )  # fmt: skip
+            scorer = replace(self.scorer, model=self.evaluated)
+            values, remarks, self.remarks = validate(
+                scorer, self.task, self.criterion, self.val, self.logger.once
+            )
         except ImageError as error:
             stays = f"the state before it stays in {self.folder.checkpoint}"
             where = f"validation after {self.position.place()}"
@@ -273,9 +272,9 @@ class Trainer:
 
     def _keep_best(self, val: dict[str, float]) -> None:
         at = self.position
-        value = val[self.figure] if val else float("nan")
+        value = val[self.monitor] if val else float("nan")
         # Without a figure the last weights are the best there are.
-        if not is_better(value, at.best, self.direction):
+        if not is_better(value, at.best, self.higher):
             return
         at.best, at.best_epoch = value, at.epoch
         if self.runtime.main:
@@ -287,7 +286,7 @@ class Trainer:
         self.logger.metrics({"step": at.updates, "epoch": at.epoch, "split": "train", **train})
         if val:
             self.logger.metrics({"step": at.updates, "epoch": at.epoch, "split": "val", **val})
-            told = {*self.task.metrics, self.figure}
+            told = {*self.task.metrics, self.monitor}
             shown = "  ".join(f"{name} {val[name]:.4f}" for name in val if name in told)
             mark = "  best so far" if at.best_epoch == at.epoch and at.best == at.best else ""
             self.logger.info(f"epoch {at.epoch}/{self.config.epochs}  val  {shown}{mark}")
@@ -297,7 +296,7 @@ class Trainer:
     def _network(self) -> dict[str, Any]:
         if self.position.updates:
             self.model.heads["quality"].record(self.task.name)
-        return network_payload(self.stored_config, self.model, self.options.rule, self.learned)
+        return network_payload(self.stored_config, self.model, self.scorer.view, self.learned)
 
     def _check_state(self) -> None:
         if fault := fault_of_state(self.model, self.ema, self.optimizer):
@@ -338,7 +337,7 @@ class Trainer:
             scaler=self.scaler, device=self.runtime.device, rank=self.runtime.world.rank,
         )  # fmt: skip
         self.model.heads["quality"].trained_for = trained_for(payload)
-        settle(self.folder, payload, at, self.figure, self.runtime, self.logger, damage)
+        settle(self.folder, payload, at, self.monitor, self.runtime, self.logger, damage)
 
     def check_restored(self) -> None:
         """ValueError for a state that an older version saved after the training had diverged."""

@@ -82,7 +82,7 @@ def test_a_folder_is_scored_as_by_predict(emd, scorer):
 
 def test_one_branch_has_neither_std_nor_scores(crops):
     scorer = load_scorer(crops.weights, device="cpu")
-    assert scorer.options.rule.crops == 3 and scorer.options.rule.crop_pool == "median"
+    assert scorer.network.view.crops == 3 and scorer.network.view.crop_pool == "median"
     rows = scorer.score([crops.folder / "data/test"], table="rows")
     assert means(rows) == pytest.approx([row["score"] for row in crops.expected], abs=1e-6)
     assert all(row["std"] is None and row["scores"] is None for row in rows)

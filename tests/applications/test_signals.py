@@ -73,11 +73,15 @@ def signal_before(monkeypatch, place: str, number: int = signal.SIGTERM) -> None
     [
         ("applications.train:_sample_scores", signal.SIGINT, "stopped by signal 2\n"),
         (
-            "applications.training.final_test:evaluate_split",
+            "applications.training.final_test:evaluate",
             signal.SIGTERM,
             ": go on with --continue runs/",
         ),
-        ("applications.training.final_test:finish", signal.SIGINT, ": go on with --continue runs/"),
+        (
+            "applications.evaluation.judging:_finished",
+            signal.SIGINT,
+            ": go on with --continue runs/",
+        ),
         (
             "applications.training.trainer:Trainer._validate",
             signal.SIGHUP,

@@ -26,7 +26,7 @@ from torch import nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from applications.evaluation.scoring import ScoringOptions, to_input  # noqa: E402
+from applications.evaluation.scoring import Scorer, to_input  # noqa: E402
 from applications.inputs.data import Data, read_data  # noqa: E402
 from applications.inputs.runtime import Runtime, open_runtime  # noqa: E402
 from applications.inputs.views import network_size, view_rule  # noqa: E402
@@ -126,10 +126,14 @@ def training(config: Config, runtime: Runtime, data: Data) -> Trainer:
     model = model.to(runtime.device)
     folder = run_folder.create(config, data.digests(), runtime, {})
     return Trainer(
-        config, runtime, model, task.criterion(config, targets.all()), optimizer_of(config, model),
-        dataset, data.splits["val"].targets if "val" in data.splits else None,
-        ScoringOptions(view_rule(config), config.batch_size, config.workers, config.max_pixels),
-        folder, Logger(folder.path, tensorboard=False),
+        config, runtime,
+        Scorer(
+            model, runtime.device, view_rule(config), config.batch_size, config.workers,
+            config.max_pixels,
+        ),
+        task.criterion(config, targets.all()), optimizer_of(config, model),
+        dataset, data.splits["val"].targets if "val" in data.splits else None, folder,
+        Logger(folder.path, tensorboard=False),
     )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from applications.predict import find_images
+from applications.inputs.named_images import find_images
 from dataloader.labels.faults import EXAMPLES
 from dataloader.labels.side_tables import read_spread, read_versions
 from dataloader.labels.text import read_labels

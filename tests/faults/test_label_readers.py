@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from applications.predict import find_images
+from applications.inputs.named_images import find_images
 from dataloader.labels.faults import LabelError
 from dataloader.labels.labels import Version
 from dataloader.labels.paths import images_root

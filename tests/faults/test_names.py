@@ -19,7 +19,8 @@ import pytest
 
 from applications.comparison.runs import read_predictions
 from applications.evaluation.map_files import distinct_names
-from applications.predict import as_csv, find_images
+from applications.inputs.named_images import find_images
+from applications.predict import as_csv
 from tests.cli import ROOT, TINY, call
 from tests.tiny_data import picture, write_data
 from utils.files.writing import write_json

@@ -12,7 +12,7 @@ import torch
 
 from applications import convert
 from applications.evaluation.quality_maps import quality_map
-from applications.evaluation.scoring import ScoringOptions, score_readable
+from applications.evaluation.scoring import Scorer
 from dataloader.sources import GivenImage
 from models.pretrained import load_imagenet
 from models.quality_net import build_model
@@ -25,8 +25,11 @@ from utils.imaging.images import ImageError, ViewRule
 
 FLAGS = "--arch test_vit --image_size 32 -g 0 --threads 1"
 RULE = ViewRule((32, 32))
-OPTIONS = ScoringOptions(RULE, 4, 0, 10**8)
 CPU = torch.device("cpu")
+
+
+def scorer() -> Scorer:
+    return Scorer(overflowing(), CPU, RULE, 4)
 
 
 @pytest.fixture(scope="module")
@@ -86,16 +89,14 @@ def images():
 
 
 def test_a_score_names_its_image():
-    assert np.isfinite(
-        score_readable(overflowing(), images()[:2], OPTIONS, CPU, False)[0].scores
-    ).all()
+    assert np.isfinite(scorer().predict_readable(images()[:2], False)[0].scores).all()
     with pytest.raises(ImageError, match=r"^c\\n: its score is inf, not a finite number: use "):
-        score_readable(overflowing(), images(), OPTIONS, CPU, skip=False)
+        scorer().predict_readable(images(), skip=False)
 
 
 def test_a_map_names_its_image():
     with pytest.raises(ImageError, match=r"^c\\n: the scores of its parts are not finite"):
-        quality_map(overflowing(), images()[2], RULE, OPTIONS, CPU)
+        quality_map(scorer(), images()[2])
 
 
 class Constant(torch.nn.Module):

@@ -13,8 +13,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from applications.evaluate import write_predictions
-from applications.evaluation.ladders import ladder_figures, resampled_figures
+from applications.evaluation.evaluation import Evaluation
+from applications.evaluation.ladders import (
+    measured_ladders,
+    overall,
+    resampled_ladder_metrics,
+)
 from dataloader.labels.labels import Version, Versions
 from tests.cli import TINY, call, records, run_folders
 from tests.tiny_data import LEVELS, write_data
@@ -32,6 +36,9 @@ class Trained:
     run: Path
     out: str
     err: str
+
+
+PATHS = [Path(f"{n}.png") for n in range(5)]
 
 
 def write_levels(split: Path, contents: int, reference: str = "photo") -> None:
@@ -183,13 +190,18 @@ def test_figures_that_do_not_exist_are_said_and_null(tmp_path: Path) -> None:
 
 
 def test_images_that_are_no_files_are_named_by_their_text(tmp_path: Path) -> None:
-    class Source:
-        def __str__(self) -> str:
+    class Drawn:
+        def as_posix(self) -> str:
             return "a.png#blur/2"
 
+        __str__ = as_posix
+
     versions = Versions([Version("a", "none", 0), Version("a", "blur", 2)])
-    targets = SimpleNamespace(paths=[Path("x") / "a.png", Source()], versions=versions, all=dict)
-    write_predictions(tmp_path / "p.csv", targets, Predictions(np.array([1.0, 0.5]), None), str)
+    found = Evaluation(
+        "rank", "test", "x", "x", [Path("x") / "a.png", Drawn()], versions, {}, 0,
+        Predictions(np.array([1.0, 0.5])), None, np.arange(2), (),
+    )  # fmt: skip
+    found.write_predictions(tmp_path / "p.csv", str)
     assert (tmp_path / "p.csv").read_text().splitlines() == [
         "path,score,reference_id,distortion,level",
         "x/a.png,1,a,none,0",
@@ -199,17 +211,18 @@ def test_images_that_are_no_files_are_named_by_their_text(tmp_path: Path) -> Non
 
 def test_images_of_unknown_level_take_no_part_in_the_figures() -> None:
     versions = [Version("a", "blur", n) for n in (0, 1, 2)]
-    graded = SimpleNamespace(versions=Versions(versions))
+    graded = SimpleNamespace(versions=Versions(versions), paths=PATHS[:3])
     unknown = [Version("a", "blur", None), Version("b", "contrast", None)]
-    mixed = SimpleNamespace(versions=Versions([unknown[0], *versions, unknown[1]]))
+    mixed = SimpleNamespace(versions=Versions([unknown[0], *versions, unknown[1]]), paths=PATHS[:5])
     scores = np.array([5.0, 3.0, 4.0])
-    expected, _ = ladder_figures(graded, Predictions(scores, None))
-    found, _ = ladder_figures(mixed, Predictions(np.array([9.0, *scores, 8.0]), None))
+    expected = overall(measured_ladders(graded, Predictions(scores))[0])
+    rows, _ = measured_ladders(mixed, Predictions(np.array([9.0, *scores, 8.0])))
+    found = overall(rows)
     assert found["ladder_accuracy"] == expected["ladder_accuracy"] == pytest.approx(2 / 3)
-    assert found["n_ladder_pairs"] == 3 and list(found["by_distortion"]) == ["blur"]
-    assert ladder_figures(
-        SimpleNamespace(versions=Versions(unknown)), Predictions(scores[:2], None)
-    ) == ({}, [])
+    assert found["n_ladder_pairs"] == 3
+    assert {row.distortion for row in rows} == {"blur", "all"}
+    alone = SimpleNamespace(versions=Versions(unknown), paths=PATHS[:2])
+    assert measured_ladders(alone, Predictions(scores[:2])) == ((), [])
 
 
 def test_an_image_of_no_reference_is_in_no_ladder_of_another() -> None:
@@ -217,7 +230,7 @@ def test_an_image_of_no_reference_is_in_no_ladder_of_another() -> None:
     paths = [Path(f"{n}.png") for n in range(3)]
     versions = Versions(Version("", "blur", n + 1) for n in range(3))
     targets = SimpleNamespace(versions=versions, paths=paths)
-    found, _ = ladder_figures(targets, Predictions(np.array([3.0, 2.0, 1.0]), None))
+    found = overall(measured_ladders(targets, Predictions(np.array([3.0, 2.0, 1.0])))[0])
     assert found["n_ladder_pairs"] == 0 and math.isnan(found["ladder_accuracy"])
     assert (found["n_p_test_pairs"], found["p_test"]) == (1, 1)
 
@@ -227,8 +240,8 @@ def test_resampled_figures_are_of_the_images_of_known_level() -> None:
     versions = Versions(Version(f"p{n // 4}", "blur", n % 4 or None) for n in range(32))
     targets = SimpleNamespace(versions=versions, paths=[Path(f"{n}.png") for n in range(32)])
     found = Predictions(np.random.default_rng(0).normal(size=32), None)
-    figures = resampled_figures(targets, found)
-    values, _ = ladder_figures(targets, found)
+    figures = resampled_ladder_metrics(targets, found)
+    values = overall(measured_ladders(targets, found)[0])
     assert set(figures) == set(LADDER_METRICS)
     counts = np.where(np.arange(32) % 4, 1.0, 7.0)[None]
     for name, figure in figures.items():
@@ -243,4 +256,4 @@ def test_resampled_figures_are_of_the_images_of_known_level() -> None:
         if a // 4 == b // 4 and 0 < a % 4 < b % 4
     ]
     assert figures["ladder_accuracy"](twice) == pytest.approx([np.mean(won)])
-    assert resampled_figures(SimpleNamespace(versions=None, paths=[]), found) == {}
+    assert resampled_ladder_metrics(SimpleNamespace(versions=None, paths=[]), found) == {}

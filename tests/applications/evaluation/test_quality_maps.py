@@ -15,7 +15,7 @@ from PIL import Image, ImageFilter
 
 from applications.evaluation.map_files import distinct_names
 from applications.evaluation.quality_maps import WAYS, map_csv, overlay, quality_map
-from applications.evaluation.scoring import ScoringOptions, score_readable
+from applications.evaluation.scoring import Scorer
 from dataloader.sources import GivenImage
 from models.grad_cam import grad_cam
 from models.quality_net import build_model
@@ -35,7 +35,7 @@ def noise(width: int, height: int) -> GivenImage:
 
 
 def mapped(model, source, rule=WHOLE, way="occlusion", batch=16):
-    return quality_map(model, source, rule, ScoringOptions(rule, batch, 0, 10**8), CPU, way)
+    return quality_map(Scorer(model, CPU, rule, batch), source, way)
 
 
 def table(found) -> list[dict[str, str]]:
@@ -111,8 +111,8 @@ def test_the_score_is_that_of_an_evaluation(bins):
     source = noise(50, 30)
     for rule in (WHOLE, ViewRule((9, 9), "native", crops=5, crop_size=(24, 24))):
         model = tiny_network(bins)
-        options = ScoringOptions(rule, 8, 0, 10**8)
-        wanted = score_readable(model, [source], options, CPU, skip=False)[0].scores[0]
+        scorer = Scorer(model, CPU, rule, 8)
+        wanted = scorer.predict_readable([source], skip=False)[0].scores[0]
         for way in WAYS:
             found = mapped(model, source, rule, way)
             assert found.score == pytest.approx(wanted, rel=1e-5)
@@ -211,8 +211,8 @@ def test_a_large_image_is_shown_small_and_one_that_is_too_large_is_refused():
     assert found.image.size == (640, 10) and found.size == (1300, 20)
     assert table(found)[-1]["right"] == "1300"
     with pytest.raises(ImageError, match="noise"):
-        options = ScoringOptions(WHOLE, 4, 0, 100)
-        quality_map(detail_network(), noise(30, 30), WHOLE, options, CPU)
+        scorer = Scorer(detail_network(), CPU, WHOLE, 4, 0, 100)
+        quality_map(scorer, noise(30, 30))
 
 
 # ---- the command line

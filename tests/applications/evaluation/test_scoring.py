@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from applications.evaluation.scoring import ScoringOptions, one_place, score_readable
+from applications.evaluation.scoring import Scorer, one_place
 from dataloader.sources import GivenImage
 from tests.known_networks import tiny_network
 from utils.imaging.images import ViewRule
@@ -20,8 +20,8 @@ def scored(rule: ViewRule, batch_size: int) -> tuple[np.ndarray, list[int]]:
     images = [GivenImage(rng.integers(0, 256, (40, 50, 3), np.uint8), f"{i}") for i in range(7)]
     model, sizes = tiny_network(), []
     model.register_forward_pre_hook(lambda _, inputs: sizes.append(len(inputs[0])))
-    options = ScoringOptions(rule, batch_size, 0, 10**8)
-    return score_readable(model, images, options, CPU, skip=False)[0].scores, sizes
+    scorer = Scorer(model, CPU, rule, batch_size)
+    return scorer.predict_readable(images, skip=False)[0].scores, sizes
 
 
 @pytest.mark.parametrize(
@@ -49,13 +49,13 @@ def test_an_image_with_room_for_one_crop_is_looked_at_once():
     model, passes = tiny_network(), []
     model.register_forward_pre_hook(lambda _, inputs: passes.append(len(inputs[0])))
     rule = ViewRule((24, 24), "native", crops=3, crop_size=(24, 24))
-    found, _, _ = score_readable(model, images, ScoringOptions(rule, 99, 0, 10**8), CPU, False)
+    found, _, _ = Scorer(model, CPU, rule, 99).predict_readable(images, False)
     assert passes == [1 + 3 + 1 + 3]
     said = (
         "2 of 4 images have no room for 3 different crops of 24x24 pixels: each of them is scored"
     )
     assert one_place(found, rule) == f"{said} once"
     whole = ViewRule((24, 24), "native", crops=1, crop_size=(24, 24))
-    once, _, _ = score_readable(model, images, ScoringOptions(whole, 99, 0, 10**8), CPU, False)
+    once, _, _ = Scorer(model, CPU, whole, 99).predict_readable(images, False)
     assert found.scores[[0, 2]].tolist() == once.scores[[0, 2]].tolist()
     assert one_place(once, whole) is None

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 import main
+from applications.evaluation.scoring import Scorer
 from applications.training.finite import fault_of_state
 from applications.training.trainer import Trainer
 from criterions.regress_loss import RegressLoss
@@ -162,10 +163,10 @@ def test_validation_names_the_epoch(tmp_path, monkeypatch):
     """Where no weight is at fault: scores that the network's precision cannot hold."""
     write_data(tmp_path / "data", "regress", train=3, held_out=1)
 
-    def overflown(network, paths, *_: object):
+    def overflown(scorer, paths, *_: object):
         raise ImageError(f"{paths[0]}: its score is nan, not a finite number: use --amp off")
 
-    monkeypatch.setattr("applications.evaluation.validation.score_images", overflown)
+    monkeypatch.setattr(Scorer, "predict", overflown)
     done = call(tmp_path, f"{QUICK} -g 0 --epochs 2", 1)
     assert "validation after epoch 1, step 2: " in done.err and "its score is nan" in done.err
     assert done.err.rstrip().endswith(

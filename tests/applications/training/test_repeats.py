@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from applications.combinations import check
-from applications.evaluation.final_figures import Judged, final_figures
 from applications.inputs.data import Split
 from applications.inputs.resplit import resplit
 from applications.tasks import TASKS
@@ -21,6 +20,7 @@ from applications.training.repeats import figures_of, statistics_of, summary_tab
 from config import UsageError, make_config, parse
 from dataloader.labels.labels import Labels, Version, Versions
 from tests.cli import TINY, call, run_folders
+from tests.given_scores import Judged, finished
 from tests.tiny_data import write_data
 from utils.statistics.logistic_fit import fit_logistic
 from utils.statistics.predictions import Predictions
@@ -66,7 +66,6 @@ def test_a_run_finds_the_deviations_of_its_images(tmp_path):
         found[name] = rated([folder / path for path in labels.sources])
         rows = [f"{path.name},{std[path.name]}," for path in labels.sources]
         (folder / "std.csv").write_text("\n".join(["path,std,votes", *rows]), encoding="utf-8")
-    config = make_config({"criterion": "regress", "bootstrap": 0})
 
     def figures():
         test = pooled("regress", found, photo, tmp_path, repeats=1, repeat=1)["test"]
@@ -76,7 +75,8 @@ def test_a_run_finds_the_deviations_of_its_images(tmp_path):
         assert {path.parent.name for path in test.targets.paths} == {"train", "test"}
         known = np.array([std[path.name] for path in test.targets.paths])
         share = np.mean(np.abs(fit_logistic("4p", scores, mos)(scores) - mos) > 2 * known)
-        return *final_figures(config, TASKS["regress"], on, {}, None), share
+        judged, remarks = finished("regress", on, samples=0)
+        return judged.as_json(), remarks, share
 
     values, remarks, share = figures()
     assert 0 < values["outlier_ratio_std"] == share < 1

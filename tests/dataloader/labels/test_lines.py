@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from applications.predict import find_images
+from applications.inputs.named_images import find_images
 from dataloader.datasets.label_text import files_of
 from dataloader.datasets.records import Record
 from dataloader.labels import text as reading

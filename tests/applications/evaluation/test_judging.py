@@ -8,16 +8,16 @@ import pytest
 from scipy import stats
 
 from applications.combinations import check
-from applications.evaluate import table
-from applications.evaluation.final_figures import Judged, final_figures, fits_on_val, image_clusters
-from applications.evaluation.ladders import ladder_figures
-from applications.inputs.data import Split
+from applications.evaluation.judging import Judging, image_clusters, split_to_fit_on
+from applications.inputs.splits import Split
 from applications.tasks import TASKS
-from config import UsageError, make_config, parse
+from config import UsageError, parse
 from dataloader.labels.labels import Labels, Version
 from dataloader.targets.buckets import BucketedDistributions, BucketTargets
 from dataloader.targets.images import DistributionTargets, RelatedDistributions, ScoreTargets
 from dataloader.targets.pairs import PairTargets
+from tests.given_scores import Judged
+from tests.given_scores import finished as evaluated
 from utils.statistics import vote_noise
 from utils.statistics.ladder_metrics import LADDER_METRICS
 from utils.statistics.logistic_fit import fit_logistic
@@ -60,17 +60,16 @@ def judged(targets, scores, name):
 
 
 def finished(task, on, val=None, **flags):
-    config = make_config({"criterion": task, "bootstrap": 200, **flags})
-    measured = TASKS[task].measure(on.split.targets.all(), on.found).values()
-    measured |= ladder_figures(on.split.targets, on.found)[0]
-    return final_figures(config, TASKS[task], on, measured, val)
+    found, remarks = evaluated(task, on, val, **flags)
+    return found.as_json(), remarks
 
 
 def test_the_fit_is_of_val_where_that_is_given_and_marked():
     on, val = rated(0), rated(1, "val")
     mos, scores = on.split.targets.all()["mos"], on.found.scores
     alone, _ = finished("regress", on)
-    given, _ = finished("regress", on, val)
+    of_val, _ = evaluated("regress", on, val)
+    given = of_val.as_json()
     assert (alone["fit"], given["fit"]) == ("test", "val")
     for values, source in ((alone, on), (given, val)):
         for kind in ("4p", "5p"):
@@ -82,7 +81,7 @@ def test_the_fit_is_of_val_where_that_is_given_and_marked():
     assert alone["plcc_4p"] > alone["plcc"] and alone["rmse_4p"] > 0
     assert given["rmse_4p"] >= alone["rmse_4p"]
     assert score_metrics(scores, mos).values().items() <= given.items()
-    printed = table(given, "title").splitlines()
+    printed = of_val.table("title").splitlines()
     assert next(line for line in printed if line.startswith("plcc_4p")).endswith("fit: val")
     assert not any("fit" in line for line in printed if line.startswith(("plcc ", "srcc")))
     assert [line.split()[0] for line in printed if line.endswith("  raw")] == ["plcc", "rmse"]
@@ -91,9 +90,10 @@ def test_the_fit_is_of_val_where_that_is_given_and_marked():
 def test_a_failed_fit_is_said_and_printed():
     on = rated(0)
     flat = judged(on.split.targets, Predictions(np.full(40, 2.0, np.float32), None), "val")
-    values, remarks = finished("regress", on, flat)
+    found, remarks = evaluated("regress", on, flat)
+    values = found.as_json()
     assert "4p fit: constant prediction" in remarks and math.isnan(values["plcc_4p"])
-    lines = [line.split() for line in table(values, "title").splitlines()]
+    lines = [line.split() for line in found.table("title").splitlines()]
     assert ["plcc_4p", "nan", "fit:", "failed"] in lines
     assert "plcc_4p" not in values["intervals"] and "plcc" in values["intervals"]
     on, _ = voted(0)
@@ -114,7 +114,7 @@ def test_intervals_are_of_references_where_they_are_known():
     assert grouped["intervals"].keys() == {*names, *LADDER_METRICS}
     for name, (low, high) in one["intervals"].items():
         assert low < one[name] < high
-    printed = table(grouped, "title").splitlines()
+    printed = evaluated("regress", rated(0, versions=REFERENCES))[0].table("title").splitlines()
     assert printed[-1] == "[95% intervals: 200 resamples of 10 references]"
     low, high = grouped["intervals"]["srcc"]
     assert any(line.split()[2:4] == [f"[{low:.4f},", f"{high:.4f}]"] for line in printed[1:-1])
@@ -123,7 +123,7 @@ def test_intervals_are_of_references_where_they_are_known():
 def test_the_seed_decides_and_zero_leaves_intervals_out():
     first, again, other = (finished("regress", rated(0), seed=s)[0] for s in (3, 3, 4))
     assert first == again and first["intervals"] != other["intervals"]
-    none, remarks = finished("regress", rated(0), bootstrap=0)
+    none, remarks = finished("regress", rated(0), samples=0)
     assert "intervals" not in none and "bootstrap" not in none and "plcc_4p" in none
     assert remarks == []
 
@@ -267,11 +267,11 @@ def test_where_the_fit_comes_from():
     for fit, trained, expected in (
         (None, True, True), (None, False, False), ("val", False, True), ("test", True, False),
     ):  # fmt: skip
-        config = make_config({} if fit is None else {"fit": fit})
-        assert fits_on_val(config, task, with_val, trained) == expected
-        assert not fits_on_val(config, task, {"test": with_val["test"]}, trained)
+        how = Judging(0, 0, fit, trained)
+        assert split_to_fit_on(how, task, with_val) is (with_val["val"] if expected else None)
+        assert split_to_fit_on(how, task, {"test": with_val["test"]}) is None
     rankings = {name: ranked(LADDER_PAIRS).split for name in ("val", "test")}
-    assert not fits_on_val(make_config({}), TASKS["rank"], rankings, True)
+    assert split_to_fit_on(Judging(0, 0, None, True), TASKS["rank"], rankings) is None
 
 
 def test_flags_that_cannot_be_meant():

@@ -1,4 +1,4 @@
-"""Where a model is good: one figure for every distortion, and one for every reference."""
+"""Where a model is good: one metric for every distortion, and one for every reference."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from applications.tasks import Task
-from dataloader.batch import Targets
+from applications.evaluation.evaluation import Evaluation
 from dataloader.labels.labels import Versions
 from utils.statistics.bootstrap import FEWEST, bootstrap, cluster_numbers
+from utils.statistics.metric import Group, Metric
 from utils.statistics.metrics import undefined
-from utils.statistics.predictions import Predictions
 from utils.statistics.resampled import Resampled, Spearman
 from utils.statistics.resampled_pairs import PairMean
 from utils.statistics.ties import won
@@ -23,52 +22,42 @@ NO_GROUP = -1
 
 @dataclass(frozen=True)
 class GroupRow:
-    """kind: "distortion" or "reference"; images: those of this name that were judged; figure:
-    "srcc" against opinions, "pair_accuracy" of pairs; low, high: 95% interval. What does not exist
-    is nan, and `reason` says why; else it is empty.
+    """The metric of the images of one distortion or reference ("srcc" against opinions,
+    "pair_accuracy" of pairs), and how many these are. What does not exist is nan, and the metric's
+    note says why.
     """
 
-    kind: str
-    name: str
     images: int
-    figure: str
-    value: float
-    low: float
-    high: float
-    reason: str
+    metric: Metric
 
 
-def group_figures(
-    targets: Targets,
-    found: Predictions,
-    task: Task,
-    clusters: np.ndarray,
-    samples: int,
-    rng: np.random.Generator,
-) -> list[GroupRow]:
+def group_rows(e: Evaluation, samples: int, rng: np.random.Generator) -> list[GroupRow]:
     """A row for every distortion, then one for every reference of levels.csv, in the order of their
     first image; nothing where that file is not known. A group of fewer than FEWEST images is a row
-    without a figure.
+    without a metric.
 
-    clusters (M,): of `image_clusters`, drawn within a distortion; within a reference images are
-    drawn. samples: resamples, 0 for no intervals. A pristine image (level 0) is of its reference
-    and of no distortion; a pair of it and a distorted one is of that one's distortion. 24
-    distortions and 200 references of 121 images take about four seconds.
+    samples: resamples, 0 for no intervals; within a distortion the evaluation's clusters are drawn,
+    within a reference images. A pristine image (level 0) is of its reference and of no distortion;
+    a pair of it and a distorted one is of that one's distortion. 24 distortions and 200 references
+    of 121 images take about four seconds.
     """
-    if targets.versions is None:
+    if e.versions is None:
         return []
-    judge, rows = _judge(task, targets, found), []
+    judge, rows = _judge(e), []
     for kind in ("distortion", "reference"):
-        names, code = _groups(kind, targets.versions)
+        names, code = _groups(kind, e.versions)
         of_line = _of_lines(code[judge.first], code[judge.second], kind)
         for name, lines in zip(names, _positions(of_line, len(names)), strict=True):
             images = np.unique(np.concatenate([judge.first[lines], judge.second[lines]]))
             owner = np.arange(len(images))
             if kind == "distortion":
-                owner = cluster_numbers(clusters[images].tolist())
-            figure, reason = judge.figure(lines, images, owner)
-            ends = _measured(figure, reason, owner, samples, rng)
-            rows.append(GroupRow(kind, name, len(images), judge.name, *ends))
+                owner = cluster_numbers(e.clusters[images].tolist())
+            statistic, reason = judge.statistic(lines, images, owner)
+            value, low, high, note = _measured(statistic, reason, owner, samples, rng)
+            metric = Metric(
+                judge.name, value, low, high, statistic.scale, group=Group(kind, name), note=note
+            )
+            rows.append(GroupRow(len(images), metric))
     return rows
 
 
@@ -81,13 +70,11 @@ class _Opinions:
         self._scores, self._opinions = scores.astype(np.float64), opinions.astype(np.float64)
         self.first = self.second = np.arange(len(scores))
 
-    def figure(
+    def statistic(
         self, lines: np.ndarray, images: np.ndarray, owner: np.ndarray
     ) -> tuple[Resampled, str | None]:
-        """(the figure, why it does not exist)."""
+        """(the metric, why it does not exist)."""
         x, y = self._scores[images], self._opinions[images]
-        if not np.isfinite(x + y).all():
-            return Spearman(x, y), "scores that are not finite"
         return Spearman(x, y), undefined(x, y, ("prediction", "opinion")) if len(x) else None
 
 
@@ -100,21 +87,19 @@ class _Pairs:
         self.first, self.second = better, worse
         self._won = won(scores[better], scores[worse])
 
-    def figure(
+    def statistic(
         self, lines: np.ndarray, images: np.ndarray, owner: np.ndarray
     ) -> tuple[Resampled, str | None]:
-        won = self._won[lines]
+        ahead = self._won[lines]
         better, worse = (np.searchsorted(images, end[lines]) for end in (self.first, self.second))
-        known = np.isfinite(won).all()
-        return PairMean(won, better, worse, owner), None if known else "scores that are not finite"
+        return PairMean(ahead, better, worse, owner), None
 
 
-def _judge(task: Task, targets: Targets, found: Predictions) -> _Opinions | _Pairs:
-    labels = targets.all()
-    if "better" in labels:
-        return _Pairs(found.scores, labels["better"], labels["worse"])
-    opinions = task.opinions(targets)
-    return _Opinions(found.scores, labels["bucket"] if opinions is None else opinions.mos)
+def _judge(e: Evaluation) -> _Opinions | _Pairs:
+    if "better" in e.labels:
+        return _Pairs(e.scores, e.labels["better"], e.labels["worse"])
+    said = e.labels["bucket"] if e.opinions is None else e.opinions.mos
+    return _Opinions(e.scores, said)
 
 
 def _groups(kind: str, versions: Versions) -> tuple[list[str], np.ndarray]:
@@ -142,7 +127,7 @@ def _positions(of_line: np.ndarray, count: int) -> list[np.ndarray]:
 
 
 def _measured(
-    figure: Resampled,
+    statistic: Resampled,
     reason: str | None,
     owner: np.ndarray,
     samples: int,
@@ -150,13 +135,13 @@ def _measured(
 ) -> tuple[float, float, float, str]:
     """(value, low, high, what is missing and why)."""
     if len(owner) < FEWEST:
-        return math.nan, math.nan, math.nan, f"{len(owner)} images: too few for a figure"
+        return math.nan, math.nan, math.nan, f"{len(owner)} images: too few for a metric"
     if reason:
         return math.nan, math.nan, math.nan, reason
     if not samples:
-        return figure.value, math.nan, math.nan, "no resamples: no interval"
+        return statistic.value, math.nan, math.nan, "no resamples: no interval"
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        found = bootstrap({"it": figure}, owner, samples, rng)["it"]
+        found = bootstrap({"it": statistic}, owner, samples, rng)["it"]
     said = "; ".join(str(warning.message).removeprefix("it ") for warning in caught)
     return found.value, found.low, found.high, said

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from applications.evaluation.final_figures import image_clusters
-from applications.evaluation.group_figures import group_figures
-from applications.tasks import TASKS
+from applications.evaluation.groups import group_rows
+from applications.inputs.splits import Split
 from dataloader.labels.labels import Labels, Version
 from dataloader.targets.buckets import BucketTargets
 from dataloader.targets.images import ScoreTargets
 from dataloader.targets.pairs import PairTargets
+from tests.given_scores import Judged, finished
 from utils.statistics.bootstrap import bootstrap
 from utils.statistics.predictions import Predictions
 from utils.statistics.resampled import Spearman
@@ -45,10 +45,10 @@ def rated(levels, seed=0):
 
 
 def grouped(task, targets, scores, samples=200, seed=0):
-    clusters = image_clusters(targets)[0]
-    rng = np.random.default_rng(seed)
-    rows = group_figures(targets, Predictions(scores, None), TASKS[task], clusters, samples, rng)
-    return {(row.kind, row.name): row for row in rows}, rows
+    split = Split("test", Labels.of("scores", []), targets, "given", "")
+    judged, _ = finished(task, Judged(split, Predictions(scores)), samples=0)
+    rows = group_rows(judged, samples, np.random.default_rng(seed))
+    return {(row.metric.group.kind, row.metric.group.name): row for row in rows}, rows
 
 
 def test_srcc_of_every_group():
@@ -56,7 +56,7 @@ def test_srcc_of_every_group():
     targets, scores, mos = rated(levels)
     found, rows = grouped("regress", targets, scores)
     photos = [f"photo{i}" for i in range(9)]
-    assert [(row.kind, row.name) for row in rows] == [
+    assert list(found) == [
         *(("distortion", kind) for kind in KINDS), *(("reference", photo) for photo in photos)
     ]  # fmt: skip
     for (kind, name), row in found.items():
@@ -65,17 +65,17 @@ def test_srcc_of_every_group():
             for i, level in enumerate(levels)
             if (level.reference_id if kind == "reference" else level.distortion) == name
         ]
-        assert (row.images, row.figure) == (len(mine), "srcc")
+        assert (row.images, row.metric.name) == (len(mine), "srcc")
         if len(mine) < 5:
-            assert math.isnan(row.value) and "too few for a figure" in row.reason
+            assert math.isnan(row.metric.value) and "too few for a metric" in row.metric.note
             continue
-        assert row.value == pytest.approx(stats.spearmanr(scores[mine], mos[mine]).statistic)
+        assert row.metric.value == pytest.approx(stats.spearmanr(scores[mine], mos[mine]).statistic)
         if name != "jpeg":
-            assert row.low < row.value < row.high and row.reason == ""
+            assert row.metric.low < row.metric.value < row.metric.high and row.metric.note == ""
     assert found["reference", "photo0"].images == 4 and found["reference", "photo1"].images == 13
     rare = found["distortion", "jpeg"]  # six images of three photographs
-    assert rare.images == 6 and math.isnan(rare.low)
-    assert rare.reason.startswith("3 independent images or references: too few")
+    assert rare.images == 6 and math.isnan(rare.metric.low)
+    assert rare.metric.note.startswith("3 independent images or references: too few")
 
 
 def test_photographs_are_drawn_within_a_distortion_and_images_within_a_photograph():
@@ -87,36 +87,36 @@ def test_photographs_are_drawn_within_a_distortion_and_images_within_a_photograp
     rng = np.random.default_rng(4)  # blur is drawn first
     known = bootstrap({"srcc": Spearman(scores[blur], mos[blur])}, owner, 300, rng)["srcc"]
     row = found["distortion", "blur"]
-    assert (row.low, row.high) == (known.low, known.high)
+    assert (row.metric.low, row.metric.high) == (known.low, known.high)
     one = [Version("one", "", None)] * 15
     only = ScoreTargets(Labels.of("scores", targets.paths[:15], mos[:15], versions=one))
     (row,) = grouped("regress", only, scores[:15], samples=300, seed=5)[1]
     alone = bootstrap(
         {"srcc": Spearman(scores[:15], mos[:15])}, np.arange(15), 300, np.random.default_rng(5)
     )["srcc"]
-    assert (row.kind, row.name, row.low, row.high) == ("reference", "one", alone.low, alone.high)
+    assert (row.metric.group.kind, row.metric.group.name, row.metric.low, row.metric.high) == (
+        "reference",
+        "one",
+        alone.low,
+        alone.high,
+    )
 
 
 def test_what_does_not_exist_is_said():
     levels = versions(9)
     targets, scores, _ = rated(levels)
     flat, _ = grouped("regress", targets, np.full_like(scores, 2))
-    assert math.isnan(flat["distortion", "blur"].value)
-    assert "constant prediction" in flat["distortion", "blur"].reason
-    broken, _ = grouped("regress", targets, np.where(np.arange(len(scores)) == 1, np.nan, scores))
-    assert "not finite" in broken["distortion", "blur"].reason  # image 1 is a blurred one
-    assert broken["distortion", "noise"].reason == ""
+    assert math.isnan(flat["distortion", "blur"].metric.value)
+    assert "constant prediction" in flat["distortion", "blur"].metric.note
     none, _ = grouped("regress", targets, scores, samples=0)
     row = none["distortion", "blur"]
-    assert row.value == row.value and math.isnan(row.low) and row.reason
+    assert row.metric.value == row.metric.value and math.isnan(row.metric.low) and row.metric.note
     perfect, _ = grouped("regress", targets, targets.all()["mos"])
     row = perfect["distortion", "blur"]
-    assert row.value == 1 and row.reason == "is the same in all resamples: no interval"
+    assert row.metric.value == 1 and row.metric.note == "is the same in all resamples: no interval"
     assert grouped("regress", rated([Version("", "", None)] * 9)[0], scores[:9])[1] == []
     without = ScoreTargets(Labels.of("scores", [Path("a")], [1.0]))
-    assert (
-        group_figures(without, Predictions(scores[:1], None), TASKS["regress"], None, 9, None) == []
-    )
+    assert grouped("regress", without, scores[:1])[1] == []
 
 
 def test_pairs_of_a_distortion_and_of_a_photograph():
@@ -145,13 +145,16 @@ def test_pairs_of_a_distortion_and_of_a_photograph():
                 a, b = of_path[str(better)], of_path[str(worse)]
                 won.append((a > b) + 0.5 * (a == b))
                 images |= {better, worse}
-        assert (row.images, row.figure) == (len(images), "pair_accuracy")
+        assert (row.images, row.metric.name) == (len(images), "pair_accuracy")
         if len(images) < 5:
-            assert math.isnan(row.value) and row.reason
+            assert math.isnan(row.metric.value) and row.metric.note
             continue
-        assert row.value == pytest.approx(np.mean(won))
-        assert row.reason or row.low < row.value < row.high
-    assert found["distortion", "blur"].reason == "" and found["reference", "photo1"].reason == ""
+        assert row.metric.value == pytest.approx(np.mean(won))
+        assert row.metric.note or row.metric.low < row.metric.value < row.metric.high
+    assert (
+        found["distortion", "blur"].metric.note == ""
+        and found["reference", "photo1"].metric.note == ""
+    )
 
 
 def test_buckets_are_opinions():
@@ -163,7 +166,7 @@ def test_buckets_are_opinions():
     found, _ = grouped("siamese", BucketTargets(labels), scores)
     mine = [i for i, level in enumerate(levels) if level.distortion == "noise"]
     expected = stats.spearmanr(scores[mine], np.array(buckets)[mine]).statistic
-    assert found["distortion", "noise"].value == pytest.approx(expected)
+    assert found["distortion", "noise"].metric.value == pytest.approx(expected)
 
 
 def test_the_same_generator_gives_the_same_rows():
