@@ -112,7 +112,7 @@ def laddered(case):
 
 
 def figures_of(report: ReportReader) -> dict[str, dict[str, str]]:
-    (rows,) = report.tables["figures"]
+    (rows,) = report.tables["metrics"]
     return {row["figure"]: row for row in rows}
 
 
@@ -311,7 +311,7 @@ def test_what_a_report_says_of_itself(case):
     text = " ".join(row["what"] for row in report.tables["command"][0])
     assert "torch" in text and "weights" in text
     assert report.sources and all(s.startswith("data:image/") for s in report.sources)
-    always = {"figures", "fit", "calibration", "residuals", "worst", "order", "curves", "splits"}
+    always = {"metrics", "fit", "calibration", "residuals", "worst", "order", "curves", "splits"}
     some = {"groups", "ladders"} if "level" in case.made else set()
     assert always | some | {"maps", "command"} == set(report.titles)
     assert len([name for name in report.files if name.startswith("map_")]) == 4
@@ -357,10 +357,10 @@ def several(made):
 def test_several_data_sets_on_one_page(several, made):
     page = ReportReader(several / "all.html")
     rows = list(csv.DictReader((several / "all.csv").read_text().splitlines()))
-    assert [row["data set"] for row in page.tables["figures"][0]] == ["data", "other"]
+    assert [row["data set"] for row in page.tables["metrics"][0]] == ["data", "other"]
     drawn = page.csv("intervals_1.csv")
     assert [row["label"] for row in drawn] == ["data", "other"]
-    for row, shown_row, point in zip(rows, page.tables["figures"][0], drawn, strict=True):
+    for row, shown_row, point in zip(rows, page.tables["metrics"][0], drawn, strict=True):
         assert said(shown_row, "srcc") == pytest.approx(float(row["srcc"]), abs=1e-4)
         got = [float(point[k]) for k in ("x", "low", "high")]
         assert got == pytest.approx([float(row[k]) for k in ("srcc", "srcc_low", "srcc_high")])
@@ -547,13 +547,13 @@ def test_a_browser_shows_it_without_an_error(browser, made):
 
     (run,) = run_folders(made)
     browser.open(run / "report.html")
-    before = column(browser, "figures", 1)
-    heading = "#figures ~ .wide th:nth-child(2) button"
+    before = column(browser, "metrics", 1)
+    heading = "#metrics ~ .wide th:nth-child(2) button"
     browser.find(heading).click()
-    numbers = [float(text) for text in column(browser, "figures", 1) if text != "nan"]
-    assert numbers == sorted(numbers) and len(before) == len(column(browser, "figures", 1))
+    numbers = [float(text) for text in column(browser, "metrics", 1) if text != "nan"]
+    assert numbers == sorted(numbers) and len(before) == len(column(browser, "metrics", 1))
     browser.find(heading).click()
-    assert [float(t) for t in column(browser, "figures", 1) if t != "nan"] == numbers[::-1]
+    assert [float(t) for t in column(browser, "metrics", 1) if t != "nan"] == numbers[::-1]
     browser.find("#worst ~ .pictures button").click()
     assert browser.run("return document.querySelector('dialog').open")
     shown = browser.run("return document.querySelector('dialog img').naturalWidth")
