@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -122,10 +124,8 @@ def _check_data(config: Config) -> Findings:
             instead = f", but in it: name the folder that holds {root.resolve().name}/"
         raise ValueError(f"{root}: no {config.label_name} in any of {splits}{instead}")
     splits, faults = _read(config, task.label_kind, names)
-    try:
+    with _kept(faults):
         check_splits(splits)
-    except LabelError as error:
-        faults += error.faults
     references = _references(config, splits, faults)
     figures = _figures(splits, _deviations(config, splits, faults))
     for name, labels in splits.items():
@@ -153,11 +153,18 @@ def _read(config: Config, kind: str, names: list[str]) -> tuple[dict[str, Labels
     splits, faults = {}, []
     bins = config.num_classes if kind == "distributions" else None
     for name in names:
-        try:
+        with _kept(faults):
             splits[name] = read_labels(kind, label_file(config, name), Path(config.data), bins)
-        except LabelError as error:
-            faults += error.faults
     return splits, faults
+
+
+@contextmanager
+def _kept(faults: list[Fault]) -> Iterator[None]:
+    """The faults of a LabelError join `faults`, and the next file is read."""
+    try:
+        yield
+    except LabelError as error:
+        faults += error.faults
 
 
 def _references(
@@ -169,11 +176,9 @@ def _references(
     found = {}
     images = images_root(Path(config.data)) if splits else None
     for name, labels in splits.items():
-        try:
+        versions = None
+        with _kept(faults):
             versions = read_versions(labels.file.parent / LEVELS_FILE, labels.sources, images)
-        except LabelError as error:
-            faults += error.faults
-            continue
         if versions is not None:
             named = zip(labels.sources, versions.reference_id, strict=True)
             found[name] = {path: reference for path, reference in named if reference}
@@ -191,14 +196,10 @@ def _deviations(
     found = {}
     images = images_root(Path(config.data)) if splits else None
     for name, labels in splits.items():
-        try:
-            rows = spread_rows(labels.file.parent / SPREAD_FILE, images)
-        except LabelError as error:
-            faults += error.faults
-            continue
-        if rows is not None:
-            own = map(str, labels.sources)
-            found[name] = [rows[path] for path in own if path in rows]
+        with _kept(faults):
+            if (rows := spread_rows(labels.file.parent / SPREAD_FILE, images)) is not None:
+                own = map(str, labels.sources)
+                found[name] = [rows[path] for path in own if path in rows]
     return found
 
 

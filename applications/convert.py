@@ -29,7 +29,8 @@ from utils.check_images import BadImage, why_unreadable
 from utils.data_generate.photos import find_photos
 from utils.files.checkpoint import digest, find_spelling
 from utils.files.writing import check_apart, check_output, write_atomic, write_json
-from utils.imaging.images import ImageError, ViewRule, list_images, read_image, view
+from utils.imaging.image_folders import list_images
+from utils.imaging.images import ImageError, ViewRule, read_image, view
 
 TOLERANCE = 1e-5
 BATCHES = (1, 7)

@@ -24,7 +24,7 @@ if __package__ in (None, ""):  # run as a program: imports start at the reposito
 
 from utils.imaging.image_folders import left_out, list_images
 from utils.imaging.images import DEFAULT_MAX_PIXELS, ImageError, read_image
-from utils.runtime.child_processes import work
+from utils.runtime.child_processes import usable_cores, work
 from utils.runtime.progress import terminal_bar
 from utils.text import printable
 
@@ -98,7 +98,7 @@ def map_files(
     """look(file) for each file, in their order, in `workers` processes; see `check_images`."""
     if workers is not None and workers < 0:
         raise ValueError(f"workers {workers}: give 0 or more processes")
-    count = min(_usable_cores() if workers is None else workers, len(files) // CHUNK)
+    count = min(usable_cores() if workers is None else workers, len(files) // CHUNK)
     if count == 0:
         yield from _counted(map(look, files), len(files), progress)
         return
@@ -143,12 +143,6 @@ def why_too_small(size: tuple[int, int], smallest: int) -> str | None:
         return None
     shown = f"{size[0]}x{size[1]}"
     return f"{shown} pixels, at least {smallest}x{smallest} needed: take it out"
-
-
-def _usable_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -77,9 +77,10 @@ def launch_processes(config: Config, script: str, argv: list[str]) -> int | None
     if distributed.launched() or ((config.gpus or 1) == 1 and config.nodes == 1):
         return None
     choose_device(config.device, config.gpus)  # a wrong -g is answered before processes start
-    return distributed.launch(
-        script, argv, config.gpus or 1, config.nodes, config.rank, config.init_method
-    )
+    # Here: a process alone needs none of it.
+    from utils.runtime.launcher import launch
+
+    return launch(script, argv, config.gpus or 1, config.nodes, config.rank, config.init_method)
 
 
 @contextmanager

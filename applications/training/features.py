@@ -43,7 +43,8 @@ from dataloader.views.kept_views import (
 )
 from models.quality_net import QualityNet
 from utils.files import checkpoint
-from utils.files.row_store import Rows, RowStore, free_bytes, row_name
+from utils.files.disk_full import free_bytes
+from utils.files.row_store import Rows, RowStore, row_name
 from utils.imaging.images import ImageError
 from utils.runtime import distributed
 from utils.runtime.device import autocast, pin_memory
@@ -176,7 +177,7 @@ def _check_room(wanted: list[Wanted], runtime: Runtime) -> None:
     folder = wanted[0].store.folder.parent
     free = distributed.broadcast_object(free_bytes(folder))
     needed = sum(want.missing_bytes for want in wanted)
-    if needed > free:
+    if free is not None and needed > free:
         raise ValueError(
             f"--cache_features {folder}: needs {_size(needed)} and {_size(free)} are free: name a "
             "folder on a larger disk"

@@ -18,7 +18,7 @@ from pathlib import PurePosixPath
 from dataloader.datasets.records import DataSet, Reading
 from dataloader.datasets.source_tree import SourceTree
 from dataloader.datasets.tables import csv_rows, number
-from utils.imaging.images import READABLE_EXTENSIONS
+from utils.imaging.image_folders import READABLE_EXTENSIONS
 from utils.text import quoted
 
 PADDED = ("labels<=640_padded.csv", "labels=640_padded.csv", "labels640_padded.csv")

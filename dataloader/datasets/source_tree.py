@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
-from utils.imaging.images import READABLE_EXTENSIONS
+from utils.imaging.image_folders import READABLE_EXTENSIONS
 
 
 class SourceTree:

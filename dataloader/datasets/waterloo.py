@@ -17,7 +17,7 @@ from pathlib import PurePosixPath
 
 from dataloader.datasets.records import DataSet, Reading
 from dataloader.datasets.source_tree import Images, SourceTree
-from utils.imaging.images import READABLE_EXTENSIONS
+from utils.imaging.image_folders import READABLE_EXTENSIONS
 
 TYPES = {
     **dict.fromkeys(("gb", "gblur", "blur"), "Gaussian blur"),

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from dataloader.labels.faults import EXAMPLES, Fault, histogram_fault, is_number
 from dataloader.labels.paths import LONGEST, PathFinder
-from utils.imaging.images import READABLE_EXTENSIONS
+from utils.imaging.image_folders import READABLE_EXTENSIONS
 from utils.text import cut, quoted
 
 TASKS = {  # kind of lines: in words, and the --criterion that learns from them

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from utils.files.reading import read_text
-from utils.imaging.images import READABLE_EXTENSIONS
+from utils.imaging.image_folders import READABLE_EXTENSIONS
 from utils.text import cut, printable, quoted
 
 # Beside train/, val/ and test/: one line, the folder where images lie that are not in the data

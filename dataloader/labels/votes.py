@@ -25,7 +25,7 @@ from dataloader.labels.faults import (
 )
 from dataloader.labels.labels import Labels
 from utils.files.reading import UnreadableFile, read_json, read_text
-from utils.imaging.images import READABLE_EXTENSIONS
+from utils.imaging.image_folders import READABLE_EXTENSIONS
 from utils.text import cut, quoted
 
 USUAL = ".jpg"

@@ -29,7 +29,8 @@ from utils.duplicates.near_duplicates import (  # noqa: E402
     signs,
     similarity,
 )
-from utils.imaging.images import list_images, read_image  # noqa: E402
+from utils.imaging.image_folders import list_images  # noqa: E402
+from utils.imaging.images import read_image  # noqa: E402
 
 TILE, COLUMNS = 150, 4  # pixels; pairs in a row
 

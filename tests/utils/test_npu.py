@@ -34,7 +34,6 @@ assert not torch.npu.config.allow_internal_format
 assert not torch.npu.conv.allow_hf32 and not torch.npu.matmul.allow_hf32
 
 assert devices.default_amp(chosen) == "bf16"
-assert devices.collective_backend(chosen) == "hccl"
 assert devices.group_backend(chosen) == "cpu:gloo,npu:hccl"
 assert devices.describe(chosen) == "npu:0, emulated NPU, 1.0 GiB"
 """
@@ -151,7 +150,9 @@ from utils.runtime import distributed as d
 from utils.runtime.seed import seed_step
 
 if not d.launched():
-    sys.exit(d.launch(__file__, [], 2))
+    from utils.runtime.launcher import launch
+
+    sys.exit(launch(__file__, [], 2))
 
 place = d.world()
 device = devices.choose_device("npu", 2, place.local_rank).device

@@ -45,14 +45,17 @@ def named_place(
         raise
     except OSError as error:
         sizes = "" if needed is None else f"needs {needed():,} bytes"
-        if error.errno in (errno.ENOSPC, None) and (free := _free(Path(path))) is not None:
+        if error.errno in (errno.ENOSPC, None) and (free := free_bytes(Path(path))) is not None:
             sizes += f"{', ' if sizes else ''}{free:,} are free"
         why = _WHY.get(error.errno, f"{error.strerror}{{sizes}}: write elsewhere")
         why = why.format(sizes=f" ({sizes})" if sizes else "")
         raise WriteError(f"{printable(path)}: cannot be written: {why}") from error
 
 
-def _free(path: Path) -> int | None:
+def free_bytes(path: Path) -> int | None:
+    """Bytes free on the disk that the file or folder lies on, or will lie on; None where no system
+    says.
+    """
     for place in (path, *path.parents):
         with suppress(OSError):
             return shutil.disk_usage(place).free

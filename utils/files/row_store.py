@@ -9,8 +9,6 @@ import hashlib
 import json
 import math
 import os
-import shutil
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -18,28 +16,19 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from utils.files.reading import read_json
-from utils.files.writing import write_atomic, write_json
+from utils.files.writing import sweep, write_atomic, write_json
 
 NAME = "S32"  # a digest in hexadecimal
 ABOUT = "about.json"
 HEADER = 64  # bytes that NumPy writes before the rows, at the least
 DIGEST = 32  # bytes of SHA-256 at the end of the data
 BLOCK = 2**20  # bytes that are read at once for it
-ABANDONED_SECONDS = 3600  # a writer needs seconds; what is older was left by one that was killed
 
 
 def row_name(*parts: str | int) -> bytes:
     """The name of a row that depends on `parts` alone."""
     text = json.dumps(parts)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest().encode()
-
-
-def free_bytes(folder: Path) -> int:
-    """Bytes free on the disk that `folder` lies on, or will lie on."""
-    folder = Path(folder).absolute()
-    while not folder.exists():
-        folder = folder.parent
-    return shutil.disk_usage(folder).free
 
 
 class Rows:
@@ -147,9 +136,7 @@ class RowStore:
             write_json(about, self.about)
         elif read_json(about) != self.about:
             raise ValueError(f"{about}: is about other rows: remove {self.folder}")
-        for file in self.folder.glob(".*.tmp"):
-            if time.time() - file.stat().st_mtime > ABANDONED_SECONDS:
-                file.unlink(missing_ok=True)
+        sweep(self.folder)
 
     def _parts(self) -> list[tuple[Path, np.ndarray]]:
         """(data file, names (n,)) of each part, in a fixed order."""

@@ -7,11 +7,12 @@ The standard library only, so that processes which never need torch start fast.
 from __future__ import annotations
 
 import json
+import math
 import os
 import tempfile
 from collections.abc import Callable, Iterable
-from contextlib import suppress
-from functools import partial, wraps
+from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -21,16 +22,6 @@ from utils.files.reading import check_regular
 from utils.text import printable
 
 
-def _place_named(function: Callable[..., None]) -> Callable[..., None]:
-    @wraps(function)
-    def named(path: Path, write: Callable[[BinaryIO], object], *more: Any, **options: Any) -> None:
-        with named_place(path, lambda: bytes_of(write)):
-            function(path, write, *more, **options)
-
-    return named
-
-
-@_place_named
 def write_atomic(
     path: Path,
     write: Callable[[BinaryIO], object],
@@ -44,9 +35,10 @@ def write_atomic(
     that holds the old content from then on. WriteError, one line, names file, bytes and cure.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = _locked_temporary(path)
-    try:
+    with named_place(path, lambda: bytes_of(write)), ExitStack() as undo:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = _locked_temporary(path)
+        undo.callback(Path(temporary).unlink, missing_ok=True)
         with os.fdopen(handle, "wb") as file:
             write(file)
             file.flush()
@@ -58,11 +50,8 @@ def write_atomic(
             if os.name == "nt":  # an open file cannot be renamed there
                 file.close()
             os.replace(temporary, path)  # while it is locked: until then nobody may sweep it
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    if durable:
-        _sync_folder(path.parent)
+        if durable:
+            _sync_folder(path.parent)
 
 
 def check_no_link(path: Path) -> None:
@@ -166,12 +155,15 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def without_nan(value: Any) -> Any:
-    """The value with None, JSON's null, for every nan, which JSON does not know."""
+    """The value in JSON's types: nan and infinities, which JSON does not know, become None."""
     if isinstance(value, dict):
-        return {name: without_nan(item) for name, item in value.items()}
+        return {str(key): without_nan(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [without_nan(item) for item in value]
-    return None if isinstance(value, float) and value != value else value
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    number = value.item() if hasattr(value, "item") else value  # NumPy and torch scalars
+    return None if isinstance(number, float) and not math.isfinite(number) else number
 
 
 def _umask() -> int:

@@ -22,26 +22,9 @@ from PIL import Image, UnidentifiedImageError
 
 from utils.imaging.crop_places import crop_places
 from utils.imaging.image_files import FORMATS, open_image, quiet_pillow
-from utils.imaging.image_folders import READABLE_EXTENSIONS, list_images
 from utils.imaging.png_file import PngFile
 from utils.imaging.view_rule import DEFAULT_MAX_PIXELS, ViewRule
 from utils.text import printable
-
-__all__ = [
-    "DEFAULT_MAX_PIXELS",
-    "READABLE_EXTENSIONS",
-    "ImageError",
-    "ViewRule",
-    "centre_box",
-    "check_array",
-    "enlarge_to_fit",
-    "image_in_memory",
-    "list_images",
-    "padded_box",
-    "read_image",
-    "resize_image",
-    "view",
-]
 
 PAD_GREY = (128, 128, 128)
 

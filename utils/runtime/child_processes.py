@@ -21,6 +21,13 @@ Result = TypeVar("Result")
 PATIENCE = 20.0  # seconds that a fork may take to begin; it takes milliseconds
 
 
+def usable_cores() -> int:
+    """Cores that this process may use, which in a container are fewer than the machine has."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def running() -> set[BaseProcess]:
     """The children of this process."""
     return set(active_children())

@@ -223,16 +223,11 @@ def pin_memory(device: torch.device) -> bool:
     return device.type != "cpu"
 
 
-def collective_backend(device: torch.device) -> str:
-    """Name of the collective library that torch has registered for `device`: gloo, nccl or hccl."""
-    return dist.get_default_backend_for_device(device)
-
-
 def group_backend(device: torch.device) -> str:
     """Backend of a process group that moves tensors of `device` and of the CPU, each through its
-    own library.
+    own library: gloo, nccl or hccl, whichever torch has registered for it.
     """
-    backend = collective_backend(device)
+    backend = dist.get_default_backend_for_device(device)
     return backend if device.type == "cpu" else f"cpu:gloo,{device.type}:{backend}"
 
 

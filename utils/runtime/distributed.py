@@ -1,9 +1,8 @@
-"""Several processes: who am I, start them, gather what they have.
+"""Several processes: who am I, gather what they have.
 
 Every function is an identity in a run of one process, so callers never ask how many there are.
 Whether a run is distributed is read from the environment that torch's elastic launcher sets
-(`-g N` here, or plain `torchrun`). `launch`, which starts the processes, is in
-utils/runtime/launcher.py and reachable here as well, so that callers know one module.
+(`-g N` here, or plain `torchrun`); utils/runtime/launcher.py starts the processes.
 """
 
 from __future__ import annotations
@@ -22,25 +21,6 @@ import torch
 import torch.distributed as dist
 
 from utils.runtime.device import LOST_PEER_MESSAGES, group_backend
-from utils.runtime.launcher import launch
-
-__all__ = [
-    "PeerLostError",
-    "World",
-    "all_gather_rows",
-    "any_rank",
-    "barrier",
-    "broadcast_object",
-    "gather_with_gradient",
-    "launch",
-    "launched",
-    "lost_peer_explained",
-    "reduce_sum",
-    "setup",
-    "shard",
-    "teardown",
-    "world",
-]
 
 T = TypeVar("T")
 

@@ -25,6 +25,7 @@ from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalEx
 from torch.distributed.elastic.rendezvous import RendezvousError, RendezvousParameters
 from torch.distributed.elastic.rendezvous.registry import get_rendezvous_handler
 
+from utils.runtime.child_processes import usable_cores
 from utils.runtime.stopping import SIGNALS
 
 _STOP_CODES = tuple(128 + number for number in SIGNALS)
@@ -47,7 +48,7 @@ def launch(
     find together.
     """
     rendezvous = _rendezvous(nodes, rank, init_method)
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, _cpus() // gpus)))
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, usable_cores() // gpus)))
     _quieten_agent()
     try:
         handler = get_rendezvous_handler(rendezvous)
@@ -96,13 +97,6 @@ def _rendezvous(nodes: int, rank: int, init_method: str | None) -> RendezvousPar
     if not complete:
         raise ValueError(f"--init_method {init_method}: not an address: {example}")
     return RendezvousParameters("static", url.netloc, "iqa", nodes, nodes, rank=rank)
-
-
-def _cpus() -> int:
-    """Cores that this process may use, which in a container are fewer than the machine has."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _quieten_agent() -> None:

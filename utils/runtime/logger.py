@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import math
-import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,26 +15,10 @@ from PIL import Image
 
 from utils.files.disk_full import Lines, named_place
 from utils.files.reading import parse_json
-from utils.files.writing import check_no_link, write_text
+from utils.files.writing import check_no_link, without_nan, write_text
 from utils.text import printable, to_stderr, visible
 
 EVENTS = "events.out.tfevents.*"  # what TensorBoard calls its file, with time and host
-
-
-def _plain(value: Any) -> Any:
-    """The value in JSON's types: nan and infinities, which JSON does not know, become null."""
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    if isinstance(value, (bool, str)) or value is None:
-        return value
-    if isinstance(value, os.PathLike):
-        return os.fspath(value)
-    number = value.item() if hasattr(value, "item") else value  # NumPy and torch scalars
-    if isinstance(number, float) and not math.isfinite(number):
-        return None
-    return number
 
 
 def read_metrics(file: Path) -> list[dict[str, Any]]:
@@ -124,7 +106,7 @@ class Logger:
         """
         if self._metrics is None:
             return
-        plain = _plain(record)
+        plain = without_nan(record)
         if not isinstance(plain.get("step"), int):
             raise ValueError(f"metrics record without a whole step: {sorted(plain)}")
         self._metrics.add(json.dumps(plain, allow_nan=False))

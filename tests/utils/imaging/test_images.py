@@ -14,11 +14,11 @@ import pytest
 from PIL import Image, ImageOps
 
 from utils.imaging.crop_places import crop_places
+from utils.imaging.image_folders import list_images
 from utils.imaging.images import (
     ImageError,
     ViewRule,
     enlarge_to_fit,
-    list_images,
     read_image,
     resize_image,
     view,

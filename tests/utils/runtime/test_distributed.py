@@ -13,14 +13,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from utils.runtime import distributed, launcher
+from utils.runtime import child_processes, distributed, launcher
 
 ROOT = Path(__file__).resolve().parents[3]
 TIMEOUT = 60  # seconds; for a machine that is busy with other tests
 
 LAUNCH = """
 import sys
-from utils.runtime.distributed import launch
+from utils.runtime.launcher import launch
 script, mode, gpus, nodes, rank, init = sys.argv[1:]
 sys.exit(launch(script, [mode], int(gpus), int(nodes), int(rank), init or None))
 """
@@ -205,7 +205,7 @@ def test_a_signal_lets_the_processes_save_and_sets_the_exit_code(worker, number,
         process.send_signal(number)
         out, err = process.communicate(timeout=TIMEOUT)
     assert process.returncode == code
-    threads = max(1, launcher._cpus() // 2)
+    threads = max(1, child_processes.usable_cores() // 2)
     assert out.splitlines() == [f"saved alive {threads}"] * 2
     assert err == ""
 
