@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import os
@@ -16,6 +15,7 @@ from PIL import Image, ImageEnhance
 from applications.reports import findings as findings_page
 from tests.cli import call
 from tests.contents import HOSTILE, blotches, write_rated
+from tests.faults.trial import fingerprint
 from tests.html_reader import Reader
 from tests.small_photos import small_photo, write_photos
 from tests.tiny_data import write_data
@@ -30,18 +30,11 @@ def split(root: Path, name: str, images: dict, **scores: float) -> Path:
     return write_rated(root / "data" / name, own | images, **scores)
 
 
-def contents(folder: Path) -> dict[str, tuple[str, int]]:
-    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
-    return {
-        str(f): (hashlib.sha256(f.read_bytes()).hexdigest(), f.stat().st_mtime_ns) for f in files
-    }
-
-
 def checked(root: Path, words: str = RATED, code: int | None = 0) -> dict:
     """The report of a call that must end with `code` and leave the data alone."""
-    before = contents(root / "data")
+    before = fingerprint(root / "data")
     done = call(root, words, code)
-    assert contents(root / "data") == before and "Traceback" not in done.err
+    assert fingerprint(root / "data") == before and "Traceback" not in done.err
     report = json.loads((root / "out/found.json").read_text(encoding="utf-8"))
     assert code is None or report["exit_code"] == code
     return {**report, "said": done.out, "page": (root / "out/found.html").read_text("utf-8")}
@@ -326,12 +319,12 @@ def test_photographs_are_compared(tmp_path):
 
 def test_nothing_is_written_among_the_data(tmp_path):
     split(tmp_path, "train", {})
-    before = contents(tmp_path)
+    before = fingerprint(tmp_path)
     for words in ("--check data -o data/found.json", "--check . -o found.html"):
         done = call(tmp_path, f"{words} --criterion regress -j 0", 2)
         assert "which is only read" in done.err and done.err.count("\n") == 1
     call(tmp_path, "--check data --criterion regress -j 0")
-    assert contents(tmp_path) == before
+    assert fingerprint(tmp_path) == before
 
 
 def test_generated_data(tmp_path):

@@ -9,15 +9,12 @@ import pytest
 
 from dataloader.labels.text import read_labels
 from tests.cli import call
+from tests.faults.trial import fingerprint
 from tests.label_rows import rows_of
 from tests.tiny_data import write_data
 
 VOTES = {953619: (0, 1, 5, 20, 40, 30, 10, 3, 2, 1), 7: (9, 1, 0, 0, 0, 0, 0, 0, 0, 0),
          12: (0, 0, 0, 0, 0, 0, 0, 1, 1, 8)}  # fmt: skip
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {str(p): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
 def ava(folder: Path, missing: tuple[int, ...] = ()) -> Path:
@@ -37,15 +34,15 @@ def mean(votes) -> float:
 
 def test_ava_by_mean_score(tmp_path):
     source = ava(tmp_path)
-    before = contents(source)
+    before = fingerprint(source)
     done = call(tmp_path, "--make_buckets ava/AVA.txt -o ava/buckets.txt")
     wanted = [f"images/{n}.jpg {int(np.floor(mean(v) + 0.5))}" for n, v in VOTES.items()]
     assert [mean(v) for v in VOTES.values()] == pytest.approx([5.3482, 1.1, 9.7], abs=1e-4)
     text = (source / "buckets.txt").read_text()
     assert text.splitlines() == ["file_name label", *wanted] and wanted[0].endswith(" 5")
     assert "3 images written to ava/buckets.txt; images by bucket: 1: 1, 5: 1, 10: 1" in done.err
-    assert {k: v for k, v in contents(source).items() if k in before} == before
-    assert len(contents(source)) == len(before) + 1
+    assert {k: v for k, v in fingerprint(source).items() if k in before} == before
+    assert len(fingerprint(source)) == len(before) + 1
     labels = read_labels("buckets", source / "buckets.txt", source)
     assert labels.values.tolist() == [5, 1, 10]
 

@@ -25,7 +25,7 @@ from tests.cli import ROOT, TINY, call
 from tests.tiny_data import picture, write_data
 from utils.files.writing import write_json
 from utils.html_page import element
-from utils.text import csv_path, csv_text, path_of_csv, printable, text_of_csv, visible
+from utils.text import csv_path, csv_text, path_of_csv, text_of_csv, visible
 
 BEST = "--resume checkpoints/model_best_resnet10t.pth -j 0 -g 0 --threads 1"
 ESCAPE, LINES, BYTES = "\x1b]0;mine\x07a.png", "one\ntwo.png", os.fsdecode(b"caf\xe9.png")
@@ -50,16 +50,6 @@ def trained(tmp_path_factory) -> Path:
 def clean(text: str) -> bool:
     """Nothing but visible characters and line ends."""
     return all(line.isprintable() for line in text.split("\n"))
-
-
-def test_a_table_has_a_row_for_each_name_and_no_control_sequence(trained):
-    done = call(trained, f"--predict odd {BEST}")
-    assert clean(done.out) and clean(done.err)
-    lines = done.out.splitlines()
-    assert len(lines) == 1 + len(ODD)
-    shown = {line.split("  ")[-1] for line in lines[1:]}
-    assert shown == {printable(f"odd/{name}") for name in ODD}
-    assert r"odd/one\ntwo.png" in shown and r"odd/\x1b]0;mine\x07a.png" in shown
 
 
 def test_messages_show_no_control_sequence(trained):

@@ -25,19 +25,20 @@ def trials(root: Path, short: bool) -> Iterator[Trial]:
     root.mkdir(parents=True, exist_ok=True)
     place = Place(root)
     for number, (name, content) in enumerate(hand_made()):
-        yield name, partial(_opened, root, name, content, True)
+        yield name, partial(opened, root, name, content, True)
         if not short and number % 4 == 0:
             words = COMMANDS[number // 4 % len(COMMANDS)]
             yield f"{words[0]} {name}", partial(_used, place, name, content, words)
     for name, content in damaged(20 if short else 1000, seed=1):
-        yield name, partial(_opened, root, name, content, False)
+        yield name, partial(opened, root, name, content, False)
 
 
 def _suffix(name: str) -> str:
     return ".safetensors" if "safetensors" in name else ".pth"
 
 
-def _opened(root: Path, name: str, content: bytes, refused: bool) -> str | None:
+def opened(root: Path, name: str, content: bytes, refused: bool) -> str | None:
+    """Does what every mode does before it builds a network."""
     file = root / f"weights{_suffix(name)}"
     file.write_bytes(content)
     try:

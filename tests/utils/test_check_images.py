@@ -1,6 +1,5 @@
 """Finding unreadable images: same answer for any number of processes, and the program around it."""
 
-import hashlib
 import os
 import subprocess
 import sys
@@ -11,6 +10,7 @@ import pytest
 from PIL import Image
 
 import utils.check_images
+from tests.faults.trial import fingerprint
 from utils.check_images import BadImage, check_images, main
 
 PROGRAM = Path(__file__).resolve().parents[2] / "utils" / "check_images.py"
@@ -36,16 +36,8 @@ def paths(folder: Path) -> list[Path]:
     return sorted(folder.rglob("*.png"), key=lambda path: path.name)
 
 
-def contents(folder: Path) -> dict[str, tuple[str, int]]:
-    return {
-        str(path): (hashlib.sha256(path.read_bytes()).hexdigest(), path.stat().st_mtime_ns)
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
-
-
 def test_bad_images_in_input_order_for_any_number_of_workers(folder):
-    before = contents(folder)
+    before = fingerprint(folder)
     here = check_images(paths(folder), workers=0)
     assert [bad.path.name for bad in here] == ["03.png", "11.png", "29.png"]
     assert here[0].reason.startswith("cannot be decoded (")
@@ -54,7 +46,7 @@ def test_bad_images_in_input_order_for_any_number_of_workers(folder):
     )
     assert check_images(paths(folder), workers=2) == here
     assert check_images(reversed(paths(folder)), workers=0) == here[::-1]
-    assert contents(folder) == before
+    assert fingerprint(folder) == before
 
 
 @pytest.mark.parametrize("workers", [0, 2])

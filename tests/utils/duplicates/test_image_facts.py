@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import io
-import struct
 import subprocess
 import sys
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +12,13 @@ import pytest
 from PIL import Image
 
 from tests.contents import blotches
+from tests.png_files import png
 from utils.duplicates.image_facts import inspect_image, inspect_images, thumbnails
 from utils.imaging.images import DEFAULT_MAX_PIXELS, read_image
 
 DEEP = np.random.default_rng(0).integers(0, 65536, (20, 30)).astype(np.uint16)
+# 16 bits a channel: Pillow reads such a PNG, but does not write one.
+DEEP_ROWS = b"".join(b"\0" + row.astype(">u2").repeat(3).tobytes() for row in DEEP)
 
 
 def facts(path, smallest=1, max_pixels=DEFAULT_MAX_PIXELS):
@@ -30,27 +31,13 @@ def packed(image: Image.Image, kind: str, **options) -> bytes:
     return buffer.getvalue()
 
 
-def deep_colour_png() -> bytes:
-    """16 bits a channel: Pillow reads such a file, but does not write one."""
-
-    def chunk(name: bytes, data: bytes) -> bytes:
-        return (
-            struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-        )
-
-    rows = b"".join(b"\0" + row.astype(">u2").repeat(3).tobytes() for row in DEEP)
-    header = struct.pack(">IIBBBBB", 30, 20, 16, 2, 0, 0, 0)
-    body = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + body
-
-
 @pytest.mark.parametrize(
     ("name", "content", "bits"),
     [
         ("grey.png", packed(Image.fromarray(DEEP), "PNG"), 16),
         ("grey.tif", packed(Image.fromarray(DEEP), "TIFF"), 16),
         ("grey.pgm", packed(Image.fromarray(DEEP), "PPM"), 16),
-        ("colour.png", deep_colour_png(), 16),
+        ("colour.png", png(30, 20, DEEP_ROWS, depth=16), 16),
         ("colour.ppm", b"P6 30 20 65535\n" + DEEP.astype(">u2").repeat(3).tobytes(), 16),
         ("usual.png", packed(blotches(0), "PNG"), 8),
         ("usual.ppm", packed(blotches(0), "PPM"), 8),

@@ -2,7 +2,6 @@
 written.
 """
 
-import struct
 import subprocess
 import sys
 import threading
@@ -15,8 +14,8 @@ import pytest
 from PIL import Image, ImageFile
 from PIL.PngImagePlugin import PngInfo
 
+from tests.png_files import chunk, png
 from utils.duplicates.image_facts import file_facts, inspect_image
-from utils.imaging.image_files import quiet_pillow
 from utils.imaging.images import ImageError, read_image
 
 CURE = ": replace the file, or take it out"
@@ -26,27 +25,17 @@ ADAM7 = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (
 ADAM7 += [(0, 1, 1, 2)]
 
 
-def chunk(kind: bytes, data: bytes) -> bytes:
-    check = struct.pack(">I", zlib.crc32(kind + data))
-    return struct.pack(">I", len(data)) + kind + data + check
-
-
 def picture(seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(1, 256, (*SIZE, 3), np.uint8)
 
 
-def png(pixels: np.ndarray, extra: bytes = b"", behind: bytes = b"", rows=None, passes=None):
-    """RGB, by hand; `rows` of them only, or interlaced with so many `passes` of 7."""
-    height, width, _ = pixels.shape
+def of_pixels(pixels: np.ndarray, extra: bytes = b"", behind: bytes = b"", rows=None, passes=None):
+    """RGB; `rows` of them only, or interlaced with so many `passes` of 7."""
     raw = b""
     for x, y, dx, dy in [(0, 0, 1, 1)] if passes is None else ADAM7[:passes]:
         raw += b"".join(b"\0" + row.tobytes() for row in pixels[y::dy, x::dx][:rows])
-    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, passes is not None)
-    packed = zlib.compress(raw)
-    parts = [packed[i : i + 700] for i in range(0, len(packed), 700)]
-    data = b"".join(chunk(b"IDAT", part) for part in parts)
-    ihdr = chunk(b"IHDR", head)
-    return b"\x89PNG\r\n\x1a\n" + ihdr + extra + data + behind + chunk(b"IEND", b"")
+    size = pixels.shape[1], pixels.shape[0]
+    return png(*size, raw, extra=extra, behind=behind, interlaced=passes is not None)
 
 
 def refused(path: Path) -> str:
@@ -72,7 +61,7 @@ METADATA = {
 @pytest.mark.parametrize("behind", [False, True])
 def test_metadata_is_left_alone(tmp_path, kind, behind):
     path = tmp_path / "m.png"
-    path.write_bytes(png(picture(), **{"behind" if behind else "extra": METADATA[kind]}))
+    path.write_bytes(of_pixels(picture(), **{"behind" if behind else "extra": METADATA[kind]}))
     np.testing.assert_array_equal(np.asarray(read_image(path)), picture())
     assert (file_facts(path).format, file_facts(path).frames) == ("PNG", 1)
 
@@ -91,7 +80,9 @@ def test_the_orientation_in_metadata_of_any_size(tmp_path, kind, padding):
         "zTXt": b"Raw profile type exif\0\0" + zlib.compress(raw),
     }[kind]
     path = tmp_path / "o.png"
-    path.write_bytes(png(picture(), chunk(b"iTXt" if kind == "packed" else kind.encode(), content)))
+    path.write_bytes(
+        of_pixels(picture(), chunk(b"iTXt" if kind == "packed" else kind.encode(), content))
+    )
     kept = padding < 16 << 20  # what is larger is ignored
     turned = np.rot90(picture(), -1) if kept else picture()
     np.testing.assert_array_equal(np.asarray(read_image(path)), turned)
@@ -108,7 +99,7 @@ def test_an_animation_keeps_its_frames_and_loses_its_words(tmp_path):
 
 
 def test_every_bit_of_a_png_is_under_a_checksum(tmp_path):
-    whole = png(picture(), chunk(b"tEXt", b"a\0b"), chunk(b"tEXt", b"behind\0the pixels"))
+    whole = of_pixels(picture(), chunk(b"tEXt", b"a\0b"), chunk(b"tEXt", b"behind\0the pixels"))
     path = tmp_path / "c.png"
     random = np.random.default_rng(0)
     for place in [*range(8, 80), *random.integers(80, len(whole), 60), *range(-40, 0)]:
@@ -122,7 +113,7 @@ def test_every_bit_of_a_png_is_under_a_checksum(tmp_path):
 
 def test_a_wrong_checksum_is_named(tmp_path):
     path = tmp_path / "c.png"
-    whole = bytearray(png(picture()))
+    whole = bytearray(of_pixels(picture()))
     whole[-13] ^= 1  # of the last IDAT
     path.write_bytes(whole)
     what = "broken PNG file (wrong checksum of chunk IDAT)"
@@ -132,7 +123,7 @@ def test_a_wrong_checksum_is_named(tmp_path):
 
 def test_a_png_that_is_cut_anywhere_is_truncated(tmp_path):
     path = tmp_path / "t.png"
-    whole = png(picture(), behind=chunk(b"tEXt", b"a\0b"))
+    whole = of_pixels(picture(), behind=chunk(b"tEXt", b"a\0b"))
     for length in [8, 20, 40, len(whole) // 2, *range(len(whole) - 30, len(whole))]:
         path.write_bytes(whole[:length])
         assert refused(path).startswith("cannot be decoded (image file is truncated: ")
@@ -144,7 +135,7 @@ def test_a_png_that_is_cut_anywhere_is_truncated(tmp_path):
 @pytest.mark.parametrize("less", [{"rows": 23}, {"rows": 1}, {"passes": 6}])
 def test_too_few_rows(tmp_path, less):
     path = tmp_path / "r.png"
-    path.write_bytes(png(picture(), **less))
+    path.write_bytes(of_pixels(picture(), **less))
     what = "image file is truncated: it holds fewer rows than its header says"
     assert refused(path) == f"cannot be decoded ({what}){CURE}"
     assert inspect_image(path, 10**6, 1).truncated
@@ -155,7 +146,7 @@ def test_too_few_rows(tmp_path, less):
 def test_black_rows_are_rows(tmp_path, shape, passes):
     path = tmp_path / "b.png"
     pixels = np.zeros((*shape, 3), np.uint8)
-    path.write_bytes(png(pixels, passes=passes))
+    path.write_bytes(of_pixels(pixels, passes=passes))
     np.testing.assert_array_equal(np.asarray(read_image(path)), pixels)
 
 
@@ -227,25 +218,6 @@ def test_strips_join_without_a_seam(tmp_path, mode, monkeypatch):
     whole = read_image(path)
     monkeypatch.setattr("utils.imaging.images._STRIP", 64 * 7)
     assert read_image(path).tobytes() == whole.tobytes()
-
-
-def test_threads_leave_pillow_as_it_was():
-    limit, filters = Image.MAX_IMAGE_PIXELS, list(warnings.filters)
-    first, second = threading.Event(), threading.Event()
-
-    def other() -> None:
-        with quiet_pillow:
-            first.set()
-            second.wait(10)
-
-    thread = threading.Thread(target=other)
-    with quiet_pillow:
-        thread.start()
-        assert first.wait(10) and Image.MAX_IMAGE_PIXELS is None
-    assert Image.MAX_IMAGE_PIXELS is None  # the other one is still inside
-    second.set()
-    thread.join()
-    assert limit == Image.MAX_IMAGE_PIXELS and list(warnings.filters) == filters
 
 
 def test_two_threads_read_at_once(tmp_path, monkeypatch):

@@ -3,18 +3,15 @@
 import json
 import pickle
 import struct
-import subprocess
-import sys
 import warnings
-import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
+from tests.png_files import chunk, png
 from utils.imaging.crop_places import crop_places
-from utils.imaging.image_folders import list_images
 from utils.imaging.images import (
     ImageError,
     ViewRule,
@@ -116,26 +113,15 @@ def test_16_bit_colour_keeps_the_high_byte(tmp_path):
     values = noise(4, 5, 3, high=65536, dtype=np.uint16)
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
     path = tmp_path / "rgb16.png"
-    path.write_bytes(png(5, 4, depth=16, colour=2, rows=rows))
+    path.write_bytes(png(5, 4, rows, depth=16))
     np.testing.assert_array_equal(pixels(path), values >> 8)
-
-
-def chunk(kind: bytes, data: bytes) -> bytes:
-    check = struct.pack(">I", zlib.crc32(kind + data))
-    return struct.pack(">I", len(data)) + kind + data + check
-
-
-def png(width: int, height: int, depth: int, colour: int, rows: bytes, extra: bytes = b"") -> bytes:
-    head = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
-    body = chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + extra + body
 
 
 def test_the_transparent_value_of_16_bit_grey_is_white(tmp_path):
     rows = b"\0" + struct.pack(">4H", 0, 300, 301, 65535)
     path = tmp_path / "key.png"
     extra = chunk(b"tRNS", struct.pack(">H", 300))
-    path.write_bytes(png(4, 1, depth=16, colour=0, rows=rows, extra=extra))
+    path.write_bytes(png(4, 1, rows, depth=16, colour=0, extra=extra))
     assert pixels(path)[0, :, 0].tolist() == [0, 255, 1, 255]
 
 
@@ -208,22 +194,6 @@ def test_truncated_at_any_place(tmp_path, extension):
         assert refused(path)
 
 
-def test_truncated_baseline_jpeg(tmp_path):
-    path = tmp_path / "t.jpg"
-    Image.fromarray(noise(64, 64, 3)).save(path, quality=90)
-    path.write_bytes(path.read_bytes()[:-500])
-    assert refused(path).startswith("cannot be decoded (")
-
-
-def test_a_damaged_png_names_the_damage(tmp_path):
-    path = tmp_path / "d.png"
-    Image.fromarray(noise(32, 32, 3)).save(path)
-    data = bytearray(path.read_bytes())
-    data[60] ^= 0xFF
-    path.write_bytes(data)
-    assert refused(path).endswith(": replace the file, or take it out")
-
-
 def test_what_is_not_an_image(tmp_path):
     text, empty = tmp_path / "t.jpg", tmp_path / "e.png"
     text.write_text("not a picture")
@@ -256,7 +226,7 @@ def test_grey_without_a_white_point_is_refused(tmp_path):
 
 def test_the_cap_is_checked_on_the_header(tmp_path):
     bomb = tmp_path / "bomb.png"
-    bomb.write_bytes(png(50_000, 50_000, depth=8, colour=2, rows=b""))  # there is nothing to decode
+    bomb.write_bytes(png(50_000, 50_000, b""))  # there is nothing to decode
     remedy = "shrink the image, or raise max_pixels"
     assert refused(bomb) == f"50000x50000 pixels are more than the cap of 179000000: {remedy}"
     small = tmp_path / "small.png"
@@ -265,20 +235,10 @@ def test_the_cap_is_checked_on_the_header(tmp_path):
     assert read_image(small, max_pixels=100).size == (10, 10)
 
 
-def test_the_cap_may_be_above_pillows_own(tmp_path, monkeypatch):
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 30)
-    path = tmp_path / "p.png"
-    Image.new("RGB", (10, 10)).save(path)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert read_image(path).size == (10, 10)
-    assert Image.MAX_IMAGE_PIXELS == 30
-
-
 def test_no_warning_leaks(tmp_path):
     path = tmp_path / "w.png"
     no_frames = chunk(b"acTL", struct.pack(">II", 0, 0))
-    path.write_bytes(png(2, 1, depth=8, colour=0, rows=b"\0\1\2", extra=no_frames))
+    path.write_bytes(png(2, 1, b"\0\1\2", colour=0, extra=no_frames))
     with pytest.warns(UserWarning, match="Invalid APNG"), Image.open(path):
         pass
     with warnings.catch_warnings():
@@ -286,42 +246,11 @@ def test_no_warning_leaks(tmp_path):
         assert pixels(path)[0, :, 0].tolist() == [1, 2]
 
 
-@pytest.mark.parametrize("extension", ["jpg", "png", "gif", "tif", "webp", "bmp", "jp2", "pgm"])
-def test_damaged_bytes_give_an_image_or_one_clear_error(tmp_path, extension):
-    source, path = tmp_path / f"s.{extension}", tmp_path / f"d.{extension}"
-    Image.fromarray(noise(24, 24, 3)).convert("L").save(source)
-    whole = np.frombuffer(source.read_bytes(), np.uint8)
-    random = np.random.default_rng(0)
-    for _ in range(40):
-        damaged = whole.copy()
-        damaged[random.integers(0, len(whole), 4)] = random.integers(0, 256, 4)
-        damaged.tofile(path)
-        try:
-            image = read_image(path, max_pixels=10**6)
-        except ImageError as error:
-            assert str(error).startswith(f"{path}: ") and "\n" not in str(error)
-        else:
-            assert image.mode == "RGB"
-
-
 def test_the_error_travels_between_processes(tmp_path):
     error = ImageError(tmp_path / "a.png", "is broken: mend it")
     again = pickle.loads(pickle.dumps(error))
     assert (str(again), again.path, again.reason) == (str(error), error.path, error.reason)
     assert str(ImageError("finished text")) == "finished text"
-
-
-def test_torch_is_not_imported():
-    code = "import sys, utils.imaging.images; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
-
-
-def test_list_images(tmp_path):
-    for name in ("b.PNG", "a.jpg", "sub/c.tiff", "note.txt", ".hidden.png", ".trash/d.png"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
-    found = [path.relative_to(tmp_path).as_posix() for path in list_images(tmp_path)]
-    assert found == ["a.jpg", "b.PNG", "sub/c.tiff"]
 
 
 @pytest.mark.parametrize(
