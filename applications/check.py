@@ -81,7 +81,10 @@ def _check_photographs(config: Config, folder: Path) -> Findings:
     print(visible("\n".join([f"{config.photos}: {len(photos)} photographs", *notes])))
     figures: dict[str, Any] = {"photographs": {"images": len(photos), "notes": notes}}
     owners = {path: ("photographs",) for path in photos}
-    seen = inspect(config, decode(config, photos, SMALLEST_SIDE), owners)
+    seen = inspect(
+        decode(photos, config.workers, config.max_pixels, SMALLEST_SIDE), owners,
+        mirrored=config.mirrored,
+    )  # fmt: skip
     return Findings(str(folder), figures, seen, labelled=False)
 
 
@@ -93,9 +96,9 @@ def _check_votes(config: Config, file: Path) -> Findings:
         votes = VotedImages(config, file)
     except LabelError as error:
         print(visible(error))
-        return Findings(str(file), {}, inspect(config, [], {}), error.faults)
+        return Findings(str(file), {}, inspect([], {}), error.faults)
     rows = np.flatnonzero(votes.usable)
-    facts = decode(config, votes.paths(rows))
+    facts = decode(votes.paths(rows), config.workers, config.max_pixels)
     missing = [ImageFacts(bad.path, reason=NO_FILE) for bad in votes.missing()]
     votes.leave_out(rows, [one for one in facts if one.reason is not None])
     try:
@@ -107,7 +110,7 @@ def _check_votes(config: Config, file: Path) -> Findings:
     chosen = {name: votes.labels(own) for name, own in splits.items()}
     for name, labels in chosen.items():
         owners |= dict.fromkeys(labels.sources, (name,))
-    seen = inspect(config, [*missing, *facts], owners)
+    seen = inspect([*missing, *facts], owners, mirrored=config.mirrored)
     scores = image_scores({"all": votes.labels(rows)})
     return Findings(str(file), _figures(chosen, {}), seen, [], scores)
 
@@ -144,7 +147,10 @@ def _check_data(config: Config) -> Findings:
     for name, labels in splits.items():
         for path in labels.sources:
             owners[path] = (*owners.get(path, ()), name)
-    seen = inspect(config, decode(config, owners), owners, splits, references)
+    seen = inspect(
+        decode(owners, config.workers, config.max_pixels), owners, splits, references,
+        config.mirrored,
+    )  # fmt: skip
     scores = image_scores(splits)
     return Findings(config.data, figures, seen, faults, scores, unread, label_doubts=doubts)
 

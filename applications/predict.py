@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from applications.evaluation.map_files import (
-    check_way,
     made_before,
     named_folders,
     plan_maps,
@@ -20,9 +19,11 @@ from applications.evaluation.scoring import one_place
 from applications.inputs.data import stop_or_skip
 from applications.inputs.named_images import find_images
 from applications.inputs.runtime import Runtime
+from applications.inputs.views import network_size
 from applications.inputs.weights import load_model
 from applications.scorer import result_rows, scorer_of
 from config import Config
+from models.grad_cam import last_feature_map
 from utils.files.writing import check_apart, write_json, write_text
 from utils.text import csv_path, printable
 
@@ -34,13 +35,14 @@ def run(config: Config, runtime: Runtime) -> int:
     paths = find_images(config.predict, runtime.info)
     if config.output:
         check_apart(Path(config.output), paths, named_folders(config.predict))
-    maps = plan_maps(config, paths)
+    maps = plan_maps(config.maps, config.predict, paths)
     loaded = load_model(config, runtime)
     config = loaded.config
-    check_way(config, loaded.model)
+    if config.maps is not None and config.map_way == "gradcam":
+        last_feature_map(loaded.model, network_size(config))  # ValueError where it has none
     scorer = scorer_of(config, loaded, runtime.device)
     skip = config.bad_images == "skip"
-    made = made_before(config, loaded.model, paths, maps, loaded.view)
+    made = made_before(scorer, config.map_way, paths, maps)
     found, kept, bad = scorer.predict_readable(paths, skip, "scoring")
     stop_or_skip(config, bad, runtime)
     if once := one_place(found, loaded.view):
@@ -58,7 +60,7 @@ def run(config: Config, runtime: Runtime) -> int:
         else:
             write_text(output, as_csv(rows), "surrogateescape")
         runtime.info(f"{len(rows)} scores written to {config.output}")
-    write_maps(config, scorer, paths, maps, runtime, made)
+    write_maps(scorer, config.map_way, paths, maps, runtime, made)
     return 0
 
 

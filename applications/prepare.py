@@ -47,7 +47,16 @@ def run(config: Config, runtime: Runtime) -> int:
     names = {record.path: _name(record.path, tree.root, config.image_paths) for record in records}
     of_mean = DATA_SETS[name].std_of_mean
     files = {split: files_of(m, names, of_mean) for split, m in splits.items() if m}
-    card = data_card(config, name, tree.root, reading, splits, files)
+    card = data_card(
+        name,
+        tree.root,
+        reading,
+        splits,
+        files,
+        config.image_paths,
+        config.random_split,
+        config.seed,
+    )
     out.parent.mkdir(parents=True, exist_ok=True)
     made = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}.", suffix=".tmp"))
     try:

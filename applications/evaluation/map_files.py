@@ -21,10 +21,6 @@ from PIL.PngImagePlugin import PngInfo
 from applications.evaluation.quality_maps import map_csv, overlay, quality_map
 from applications.evaluation.scoring import Scorer
 from applications.inputs.runtime import Runtime
-from applications.inputs.views import network_size
-from config import Config
-from models.grad_cam import last_feature_map
-from models.quality_net import QualityNet
 from utils.files.checkpoint import digest
 from utils.files.writing import write_atomic, write_text
 from utils.imaging.view_rule import ViewRule
@@ -36,16 +32,16 @@ KEY, FORMAT = "quality_map", 1  # of the digest in a picture; to be raised when 
 _LONGEST = 230  # bytes of a name, which may have 255 with "_map.png" and a number behind it
 
 
-def plan_maps(config: Config, paths: Sequence[Path]) -> list[Path]:
+def plan_maps(maps: str | None, words: Sequence[str], paths: Sequence[Path]) -> list[Path]:
     """DIR/NAME_map of each image, without a suffix; [] without --maps.
 
     ValueError before anything is computed: DIR lies where the images are, or holds such a file that
     is no map of ours.
     """
-    if config.maps is None:
+    if maps is None:
         return []
-    folder = Path(config.maps)
-    _check_apart(folder, config.predict, paths)
+    folder = Path(maps)
+    _check_apart(folder, words, paths)
     targets = [folder / f"{name}_map" for name in distinct_names(paths)]
     for target in targets:
         picture, table = _files(target)
@@ -57,21 +53,17 @@ def plan_maps(config: Config, paths: Sequence[Path]) -> list[Path]:
 
 
 def made_before(
-    config: Config,
-    model: QualityNet,
-    paths: Sequence[Path],
-    targets: Sequence[Path],
-    rule: ViewRule,
+    scorer: Scorer, way: str, paths: Sequence[Path], targets: Sequence[Path]
 ) -> set[Path]:
     """The targets that an earlier call has written whole, from the same weights, view, way and
     image; ValueError, before anything is scored, for those of others, which are not overwritten.
     """
     there = [(p, t) for p, t in zip(paths, targets, strict=bool(targets)) if _files(t)[0].exists()]
-    weights, made = digest(model.state_dict()) if there else "", set()
+    weights, made = digest(scorer.model.state_dict()) if there else "", set()
     for path, target in there:
         picture, table = _files(target)
-        same = _stored_key(picture) == _key(weights, rule, config.map_way, path)
-        _refuse(Path(config.maps or ""), picture, not same)
+        same = _stored_key(picture) == _key(weights, scorer.view, way, path)
+        _refuse(target.parent, picture, not same)
         if table.exists():
             made.add(target)
     return made
@@ -128,15 +120,9 @@ def _fitting(stem: str) -> str:
     return f"{raw[: _LONGEST - 17].decode(errors='ignore')}-{mark}"
 
 
-def check_way(config: Config, model: QualityNet) -> None:
-    """ValueError, before any image is read, where the backbone has nothing for --map_way."""
-    if config.maps is not None and config.map_way == "gradcam":
-        last_feature_map(model, network_size(config))
-
-
 def write_maps(
-    config: Config,
     scorer: Scorer,
+    way: str,
     paths: Sequence[Path],
     targets: Sequence[Path],
     runtime: Runtime,
@@ -153,10 +139,10 @@ def write_maps(
     weights = digest(scorer.model.state_dict())
     bar = CountBar("maps", sys.stderr)
     for done, (path, target) in enumerate(todo, 1):
-        found = quality_map(scorer, path, config.map_way)
+        found = quality_map(scorer, path, way)
         picture, table = _files(target)
         info = PngInfo()
-        info.add_text(KEY, _key(weights, scorer.view, config.map_way, path))
+        info.add_text(KEY, _key(weights, scorer.view, way, path))
         drawn = partial(overlay(found).save, format="PNG", pnginfo=info)
         write_atomic(picture, drawn)
         write_text(table, map_csv(found))

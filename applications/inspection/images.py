@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from config import Config
 from dataloader.labels.labels import Labels
 from utils.duplicates.groups import NearGroup, Skip, equal_groups, near_groups, same_bytes
 from utils.duplicates.image_facts import ImageFacts, inspect_images, thumbnails
@@ -60,22 +59,26 @@ class Inspection:
     flat: int
 
 
-def decode(config: Config, paths: Iterable[Path], smallest: int = 1) -> list[ImageFacts]:
+def decode(
+    paths: Iterable[Path], workers: int, max_pixels: int, smallest: int = 1
+) -> list[ImageFacts]:
     """Every image once, whole; smallest: side in pixels below which one cannot be used."""
     bar = CountBar("checking images", sys.stderr)
-    facts = inspect_images(paths, config.workers, config.max_pixels, bar.update, smallest)
+    facts = inspect_images(paths, workers, max_pixels, bar.update, smallest)
     bar.finish()
     return facts
 
 
 def inspect(
-    config: Config,
     facts: list[ImageFacts],
     owners: Owners,
     splits: Mapping[str, Labels] | None = None,
     references: References | None = None,
+    mirrored: bool = False,
 ) -> Inspection:
-    """Compares the images with each other; splits: labels, whose pairs are not compared."""
+    """Compares the images with each other; splits: labels, whose pairs are not compared; mirrored:
+    an image with left and right exchanged is a near duplicate, too.
+    """
     pictures = [one for one in facts if one.readable]
     equal = equal_groups(one.pixels for one in pictures)
     exact = [_exact([pictures[n] for n in group], owners) for group in equal]
@@ -87,7 +90,7 @@ def inspect(
     paths = [pictures[n].path for n in kept]
     skip = _expected(paths, owners, splits or {}, references or {})
     bar = CountBar("comparing images", sys.stderr)
-    groups = near_groups(shown, skip, config.mirrored, bar.update)
+    groups = near_groups(shown, skip, mirrored, bar.update)
     bar.finish()
     members = [[pictures[m].path for m in copies.get(n, [n])] for n in kept]
     return Inspection(

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from config import Config
 from dataloader.datasets.ladders import agreement
 from dataloader.datasets.records import Reading, Record
 from dataloader.datasets.table import DATA_SETS
@@ -25,14 +24,18 @@ _TABLES = (SPREAD_FILE, LEVELS_FILE)
 
 
 def data_card(
-    config: Config,
     name: str,
     source: Path,
     reading: Reading,
     splits: Mapping[str, Sequence[Record]],
     files: Mapping[str, Mapping[str, tuple[str, str]]],
+    image_paths: str,
+    drawn: bool,
+    seed: int,
 ) -> dict[str, Any]:
-    """Everything as JSON can hold it. files: split -> file name -> (kind of its lines, text)."""
+    """Everything as JSON can hold it. files: split -> file name -> (kind of its lines, text).
+    drawn: whether the split is of our own, by `seed`, not the official one.
+    """
     data_set = DATA_SETS[name]
     records = [record for members in splits.values() for record in members]
     return {
@@ -43,11 +46,11 @@ def data_card(
         "licence": f"see the data set's own terms on the {data_set.title} project page; nothing is "
         "said of them here",
         "source": str(source),
-        "images": _IMAGES[config.image_paths],
+        "images": _IMAGES[image_paths],
         "scores": data_set.scores,
         "std": data_set.std,
-        "split": "drawn (--random_split)" if config.random_split else data_set.split,
-        "seed": config.seed,
+        "split": "drawn (--random_split)" if drawn else data_set.split,
+        "seed": seed,
         "rated": {"found": sum(r.mos is not None for r in records), "published": data_set.rated},
         "splits": {split: _numbers(members) for split, members in splits.items()},
         "distortions": _distortions(records),
