@@ -79,13 +79,13 @@ def _check_photographs(config: Config, folder: Path) -> Findings:
     notes: list[str] = []
     photos = find_photos(folder, notes.append)
     print(visible("\n".join([f"{config.photos}: {len(photos)} photographs", *notes])))
-    figures: dict[str, Any] = {"photographs": {"images": len(photos), "notes": notes}}
+    summaries: dict[str, Any] = {"photographs": {"images": len(photos), "notes": notes}}
     owners = {path: ("photographs",) for path in photos}
     seen = inspect(
         decode(photos, config.workers, config.max_pixels, SMALLEST_SIDE), owners,
         mirrored=config.mirrored,
     )  # fmt: skip
-    return Findings(str(folder), figures, seen, labelled=False)
+    return Findings(str(folder), summaries, seen, labelled=False)
 
 
 def _check_votes(config: Config, file: Path) -> Findings:
@@ -112,7 +112,7 @@ def _check_votes(config: Config, file: Path) -> Findings:
         owners |= dict.fromkeys(labels.sources, (name,))
     seen = inspect([*missing, *facts], owners, mirrored=config.mirrored)
     scores = image_scores({"all": votes.labels(rows)})
-    return Findings(str(file), _figures(chosen, {}), seen, [], scores)
+    return Findings(str(file), _summaries(chosen, {}), seen, [], scores)
 
 
 def _check_data(config: Config) -> Findings:
@@ -130,10 +130,10 @@ def _check_data(config: Config) -> Findings:
     with _kept(faults):
         check_splits(splits)
     references = _references(config, splits, faults)
-    figures = _figures(splits, _deviations(config, splits, faults))
+    summaries = _summaries(splits, _deviations(config, splits, faults))
     for name, labels in splits.items():
         print(f"{name}: {len(labels)} lines")
-        for note in figures[name]["notes"]:
+        for note in summaries[name]["notes"]:
             print(f"  {note}")
     if faults:
         print(visible(LabelError(faults)))
@@ -152,7 +152,7 @@ def _check_data(config: Config) -> Findings:
         config.mirrored,
     )  # fmt: skip
     scores = image_scores(splits)
-    return Findings(config.data, figures, seen, faults, scores, unread, label_doubts=doubts)
+    return Findings(config.data, summaries, seen, faults, scores, unread, label_doubts=doubts)
 
 
 def _read(config: Config, kind: str, names: list[str]) -> tuple[dict[str, Labels], list[Fault]]:
@@ -217,15 +217,15 @@ def _without_deviation(labels: Labels, rows: Spreads | None) -> list[str]:
     return [f"{SPREAD_FILE}: no row for {count - len(rows)} of {count} images: no outlier ratio"]
 
 
-def _figures(splits: dict[str, Labels], spreads: dict[str, Spreads]) -> dict[str, dict[str, Any]]:
-    figures = label_figures(splits)
+def _summaries(splits: dict[str, Labels], spreads: dict[str, Spreads]) -> dict[str, dict[str, Any]]:
+    summaries = label_figures(splits)
     return {
         name: {
             "file": printable(labels.file),
             "lines": len(labels),
             "images": len(labels.sources),
             "notes": [*labels.notes, *_without_deviation(labels, spreads.get(name))],
-            **figures[name],
+            **summaries[name],
             **spread_figures(spreads.get(name, [])),
         }
         for name, labels in splits.items()

@@ -55,8 +55,7 @@ class Deployed(nn.Module):
 
 def run(config: Config, runtime: Runtime) -> int:
     """Writes checkpoints/jit_<arch>.pt (or -o FILE), which holds its own description, and the same
-    beside it as .json; 1 when the artefact computes
-    something else.
+    beside it as .json; ValueError when the artefact computes something else.
     """
     if runtime.device.type != "cpu":
         runtime.info(
@@ -129,22 +128,16 @@ def sample_images(config: Config, rule: ViewRule, runtime: Runtime) -> tuple[tor
     """
     count = max(BATCHES)
     size = tuple(rule.crop_size or network_size(config))
-    fixed = (
-        rule
-        if rule.crops or rule.resize != "native"
-        else replace(rule, resize="squash", image_size=size)
-    )
+    fixed = replace(rule, resize="squash", image_size=size) if rule.own_size else rule
     source = config.photos or config.data
     images = _first_readable(config, _candidates(config), count, runtime)
     if not images:
         return _drawn(count, size), f"{count} drawn images ({source} has none)"
     views = [view(image, fixed)[0] for image in images]
     pixels = torch.from_numpy(np.stack(views)).float() / 255
-    repeats = -(
-        -count // len(pixels)
-    )  # fewer files than images: the same ones, mirrored differently
-    pixels = torch.cat([pixels.flip(3) if i % 2 else pixels for i in range(repeats)])[:count]
-    return pixels, f"{len(images)} images of {source}"
+    # Of fewer files than `count` the same ones, mirrored in turn.
+    repeated = torch.cat([pixels.flip(3) if i % 2 else pixels for i in range(count)])[:count]
+    return repeated, f"{len(images)} images of {source}"
 
 
 def _candidates(config: Config) -> Iterator[Path]:
@@ -190,23 +183,20 @@ def describe(
     config: Config, model: QualityNet, payload: dict[str, Any], rule: ViewRule
 ) -> dict[str, Any]:
     """Everything a client needs to use the file, in built-in types."""
-    head = model.heads["quality"]
-    low, high = (1.0, float(model.num_classes)) if model.num_classes > 1 else (None, None)
+    head, bins = model.heads["quality"], model.num_classes
     return {
         "format": 1,
         "task": config.criterion,
         "arch": config.arch,
-        "num_classes": model.num_classes,
+        "num_classes": bins,
         "input": "float32 (N,3,H,W), RGB in [0,1], any batch size",
         "input_size": list(rule.crop_size or network_size(config)),
-        "outputs": ["scores (N,)"] + (["histogram (N,K)"] if model.num_classes > 1 else []),
+        "outputs": ["scores (N,)"] + (["histogram (N,K)"] if bins > 1 else []),
         "view": rule.to_dict(),
         "max_pixels": config.max_pixels,
-        "score_range": [low, high],
+        "score_range": [1.0, float(bins)] if bins > 1 else [None, None],
         "score_units": TASKS[config.criterion].units,
-        "head": {"offset": float(head.offset), "scale": float(head.scale)}
-        if model.num_classes == 1
-        else {},
+        "head": {} if bins > 1 else {"offset": float(head.offset), "scale": float(head.scale)},
         "metrics": {k: v for k, v in (payload.get("metrics") or {}).items() if v == v},
         "versions": versions(PACKAGES),
         "weights_sha256": digest(model.state_dict()),

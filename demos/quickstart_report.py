@@ -12,7 +12,6 @@ import argparse
 import csv
 import sys
 from dataclasses import dataclass
-from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +23,7 @@ from utils.drawing.render import png  # noqa: E402
 from utils.drawing.sheet import sorted_sheet  # noqa: E402
 from utils.files.writing import write_bytes, write_text  # noqa: E402
 from utils.imaging.images import read_image  # noqa: E402
+from utils.statistics.ladders import build_ladders  # noqa: E402
 from utils.statistics.metrics import pair_accuracy, plcc, srcc  # noqa: E402
 from utils.text import visible  # noqa: E402
 
@@ -71,21 +71,16 @@ def _table(file: Path, columns: int) -> list[list[str]]:
 
 def accuracy_of_pairs(rows: list[Row]) -> tuple[float, int]:
     """(share of pairs in the right order, their number), over every two levels of every ladder."""
-    ladders: dict[tuple[str, str], list[Row]] = {}
-    for row in rows:
-        kinds = {r.distortion for r in rows if r.level} if row.level == 0 else {row.distortion}
-        for kind in kinds:
-            ladders.setdefault((row.path.name, kind), []).append(row)
-    better, worse = [], []
-    for ladder in ladders.values():
-        for a, b in combinations(sorted(ladder, key=lambda r: r.level), 2):
-            better.append(a.score)
-            worse.append(b.score)
-    return pair_accuracy(np.array(better), np.array(worse)), len(better)
+    scores = np.array([r.score for r in rows])
+    columns = ([r.path.name for r in rows], [r.distortion for r in rows], [r.level for r in rows])
+    ladders = build_ladders(scores, *columns)
+    pairs = [ladders.image[np.stack(pair)] for pair in ladders.pairs()]
+    better, worse = np.concatenate([np.zeros((2, 0), int), *pairs], axis=1)
+    return pair_accuracy(scores[better], scores[worse]), len(better)
 
 
 def summary(rows: list[Row]) -> str:
-    """The figures of the held-out photographs, for a person."""
+    """The metrics of the held-out photographs, for a person."""
     score, target = np.array([r.score for r in rows]), np.array([r.target for r in rows])
     accuracy, pairs = accuracy_of_pairs(rows)
     photographs = len({row.photograph for row in rows})
@@ -101,8 +96,8 @@ def write_table(rows: list[Row], file: Path) -> None:
     """A csv of the images, best score first."""
     lines = ["place,score,target_ssim,photograph,distortion,level,path"]
     for place, r in enumerate(sorted(rows, key=lambda r: -r.score), 1):
-        figures = f"{place},{r.score:.4f},{r.target:.4f}"
-        lines.append(f"{figures},{r.photograph},{r.distortion},{r.level},{r.path.as_posix()}")
+        scored = f"{place},{r.score:.4f},{r.target:.4f}"
+        lines.append(f"{scored},{r.photograph},{r.distortion},{r.level},{r.path.as_posix()}")
     write_text(file, "\n".join(lines) + "\n")
 
 
@@ -114,13 +109,13 @@ def scatter(rows: list[Row]) -> Chart:
         own = [r for r in rows if r.kind == kind]
         marks.append(Points([r.target for r in own], [r.score for r in own], kind, colour=colour))
     score, target = np.array([r.score for r in rows]), np.array([r.target for r in rows])
-    figures = f"SRCC {srcc(score, target):.3f}, PLCC {plcc(score, target):.3f} (raw)"
+    metrics = f"SRCC {srcc(score, target):.3f}, PLCC {plcc(score, target):.3f} (raw)"
     return Chart(
         "Photographs that training never saw",
         "target: SSIM with the undistorted photograph (synthetic, nobody rated these)",
         "predicted quality, from the distorted image alone",
         marks,
-        remarks=[f"{len(rows)} images: {figures}"],
+        remarks=[f"{len(rows)} images: {metrics}"],
     )
 
 

@@ -17,9 +17,9 @@ from utils.text import printable
 
 @dataclass(frozen=True)
 class Findings:
-    """title: what was checked; splits: figures of each, built-in types; scores: of each image that
-    has one; unread: splits that were not looked at because of their label file;
-    labelled: not so for photographs; label_doubts: what is hardly ever meant, one line each.
+    """title: what was checked; splits: a summary of each, built-in types; scores: of each image
+    that has one; unread: splits that were not looked at because of their label file; labelled: not
+    so for photographs; label_doubts: what is hardly ever meant, one line each.
     """
 
     title: str

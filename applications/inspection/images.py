@@ -25,7 +25,7 @@ References = Mapping[str, Mapping[Path, str]]  # split -> image -> reference_id
 @dataclass(frozen=True)
 class Copies:
     """Images that are one picture. equal: "bytes", "pixels" (decoded) or "near"; links: how near
-    duplicates hold together, two paths and figures each; splits: all that hold one of them.
+    duplicates hold together, two paths and how alike they are; splits: all that hold one of them.
     """
 
     equal: str

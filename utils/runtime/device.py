@@ -32,12 +32,12 @@ LOST_PEER_MESSAGES = (
 )
 
 _AMP_DTYPES = {"off": torch.bfloat16, "bf16": torch.bfloat16, "fp16": torch.float16}
-# What prepare_device changes on CUDA.
-_CUDA_POLICY: tuple[tuple[Any, str], ...] = (
-    (torch.backends.cuda.matmul, "fp32_precision"),
-    (torch.backends.cudnn.conv, "fp32_precision"),
-    (torch.backends.cudnn, "deterministic"),
-    (torch.backends.cudnn, "benchmark"),
+# What prepare_device sets on CUDA: float32 as it is written, and algorithms that repeat.
+_CUDA_POLICY: tuple[tuple[Any, str, Any], ...] = (
+    (torch.backends.cuda.matmul, "fp32_precision", "ieee"),
+    (torch.backends.cudnn.conv, "fp32_precision", "ieee"),
+    (torch.backends.cudnn, "deterministic", True),
+    (torch.backends.cudnn, "benchmark", False),
 )
 _REMEDIES = {
     "cuda": "install a CUDA build of torch and check the driver with nvidia-smi, "
@@ -136,10 +136,8 @@ def prepare_device(device: torch.device) -> None:
     """
     set_device(device)
     if device.type == "cuda":
-        torch.backends.cuda.matmul.fp32_precision = "ieee"
-        torch.backends.cudnn.conv.fp32_precision = "ieee"
-        torch.backends.cudnn.deterministic = True
-        torch.backends.cudnn.benchmark = False
+        for owner, name, value in _CUDA_POLICY:
+            setattr(owner, name, value)
     elif device.type == "npu":
         npu = torch.get_device_module(device)
         npu.set_compile_mode(jit_compile=False)
@@ -158,9 +156,8 @@ def prepared(device: torch.device) -> Iterator[None]:
         return
     backend = torch.get_device_module(device)
     selected = backend.current_device()
-    settings = [
-        (owner, name, getattr(owner, name)) for owner, name in _CUDA_POLICY if device.type == "cuda"
-    ]
+    policy = _CUDA_POLICY if device.type == "cuda" else ()
+    settings = [(owner, name, getattr(owner, name)) for owner, name, _ in policy]
     prepare_device(device)
     try:
         yield

@@ -30,8 +30,8 @@ def read_metrics(file: Path) -> list[dict[str, Any]]:
     found = []
     for number, _, record in _records(file):
         if record.get("split") in ("train", "val"):
-            figures = (value for name, value in record.items() if name != "split")
-            if "epoch" not in record or not all(map(_is_figure, figures)):
+            numbers = (value for name, value in record.items() if name != "split")
+            if "epoch" not in record or not all(map(_is_number, numbers)):
                 raise _odd(file, number)
             found.append(record)
     return found
@@ -51,7 +51,7 @@ def _odd(file: Path, number: int) -> ValueError:
     return ValueError(f"{printable(file)}:{number}: no record of a training: remove the line")
 
 
-def _is_figure(value: Any) -> bool:
+def _is_number(value: Any) -> bool:
     whole = isinstance(value, int) and abs(value) < 2**63
     return value is None or whole or isinstance(value, float)
 
@@ -59,7 +59,7 @@ def _is_figure(value: Any) -> bool:
 class Logger:
     """The first process of a run writes; on every other rank all methods do nothing.
 
-    Without a folder (`run_dir` None) messages go to stderr only and figures nowhere.
+    Without a folder (`run_dir` None) messages go to stderr only and records nowhere.
     """
 
     def __init__(self, run_dir: Path | None, rank: int = 0, tensorboard: bool = True) -> None:
@@ -96,10 +96,10 @@ class Logger:
             self._log.add(visible(text))
 
     def metrics(self, record: dict[str, Any]) -> None:
-        """Append one line to metrics.jsonl and draw every figure of it in TensorBoard.
+        """Append one line to metrics.jsonl and draw every number of it in TensorBoard.
 
-        `record` holds `step` (optimizer steps done). When it holds `split`, the figures are drawn
-        as `split/name`. Figures that are not finite are null in the file and not drawn.
+        `record` holds `step` (optimizer steps done). When it holds `split`, the numbers are drawn
+        as `split/name`. Numbers that are not finite are null in the file and not drawn.
 
         Raises:
             ValueError: no whole `step` in the record.
