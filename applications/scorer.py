@@ -23,7 +23,7 @@ from utils.check_images import BadImage
 from utils.flag_types import did_you_mean
 from utils.imaging.images import ImageError, check_array
 from utils.runtime.device import choose_device, prepared
-from utils.runtime.seed import rng_state, set_rng_state
+from utils.runtime.rng_state import rng_state, set_rng_state
 from utils.statistics.metrics import distribution_std
 from utils.statistics.predictions import Predictions
 

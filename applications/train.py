@@ -41,7 +41,7 @@ from utils.files.writing import write_text
 from utils.runtime import distributed, stopping
 from utils.runtime.device import channels_last_helps, describe
 from utils.runtime.logger import Logger
-from utils.runtime.seed import seed_step
+from utils.runtime.rng_state import seed_step
 
 CALIBRATION = 256  # training images whose scores give a head its units
 

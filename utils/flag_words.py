@@ -81,3 +81,8 @@ CRITERIONS = {
     "emd+rank": "emd+rank", "rank+emd": "emd+rank",
     "emd+siamese": "emd+siamese", "siamese+emd": "emd+siamese",
 }  # fmt: skip
+# Criterion -> the validation metric that decides what is best, where --monitor does not say.
+MONITORED = {
+    "rank": "pair_accuracy", "emd": "emd_r2", "regress": "srcc", "siamese": "same_bucket_accuracy",
+    "emd+rank": "emd_r2", "emd+siamese": "emd_r2",
+}  # fmt: skip

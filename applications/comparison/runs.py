@@ -18,6 +18,7 @@ from applications.training.run_folder import FACTS
 from dataloader.labels.labels import Version
 from dataloader.labels.side_tables import LEVELS_COLUMNS
 from utils.files.reading import check_entries, csv_rows, read_object, read_text
+from utils.flag_words import MONITORED
 from utils.runtime.logger import read_metrics
 from utils.text import cut, path_of_csv, printable, quoted, text_of_csv
 
@@ -72,7 +73,7 @@ class ComparedRun:
         if self.config is None:
             return None
         own = self.config.get("monitor")
-        return own or TASKS[self.config["criterion"]].monitor
+        return own or MONITORED[self.config["criterion"]]
 
     @property
     def folder(self) -> Path:

@@ -11,6 +11,7 @@ from applications.tasks.rank import Rank
 from applications.tasks.regress import Regress
 from applications.tasks.siamese import Siamese
 from config import Config
+from utils.flag_words import MONITORED
 from utils.statistics.ladder_metrics import LADDER_METRICS
 from utils.statistics.metric import HIGHER_IS_BETTER
 
@@ -29,7 +30,7 @@ def monitored(config: Config) -> tuple[str, bool]:
     one that the task has not.
     """
     task = TASKS[config.criterion]
-    name = config.monitor or task.monitor
+    name = config.monitor or MONITORED[task.name]
     if name not in (*task.metrics, *LADDER_METRICS):
         raise ValueError(
             f"--monitor {name}: {task.name} has {', '.join(task.metrics)}, and with levels.csv "

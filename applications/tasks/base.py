@@ -23,15 +23,14 @@ Sample = Callable[[], tuple[np.ndarray, np.ndarray]]
 class Task:
     """A criterion: its labels, its loss, and what a network that was trained by it is judged by.
 
-    name: of --criterion. label_kind: of `read_labels`. monitor: the validation metric that decides
-    which weights are best. metrics: those of `measure` that can be monitored. units: what a score
-    of a network with one branch means. bins: K of a task that learns histograms without having any
-    in its labels, where neither --num_classes nor --resume says it.
+    name: of --criterion. label_kind: of `read_labels`. metrics: those of `measure` that can be
+    monitored (utils/flag_words.py says which one is by default). units: what a score of a network
+    with one branch means. bins: K of a task that learns histograms without having any in its
+    labels, where neither --num_classes nor --resume says it.
     """
 
     name: str
     label_kind: str
-    monitor: str
     metrics: tuple[str, ...]
     units: str
     bins: int | None = None

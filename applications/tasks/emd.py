@@ -18,7 +18,7 @@ from utils.statistics.predictions import Opinions, Predictions
 
 
 class Emd(Task):
-    name, label_kind, monitor = "emd", "distributions", "emd_r2"
+    name, label_kind = "emd", "distributions"
     metrics = (
         "emd_r1", "emd_r2", "two_class_accuracy", "srcc", "plcc", "krcc", "rmse", "mae",
         "std_srcc", "std_plcc", "loss",

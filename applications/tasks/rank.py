@@ -14,7 +14,7 @@ from utils.statistics.predictions import Predictions
 
 
 class Rank(Task):
-    name, label_kind, monitor = "rank", "pairs", "pair_accuracy"
+    name, label_kind = "rank", "pairs"
     metrics = ("pair_accuracy", "loss")
     units = "ranking only"
 

@@ -16,7 +16,7 @@ from utils.statistics.predictions import Opinions, Predictions
 
 
 class Regress(Task):
-    name, label_kind, monitor = "regress", "scores", "srcc"
+    name, label_kind = "regress", "scores"
     metrics = ("srcc", "plcc", "krcc", "rmse", "mae", "loss")
     units = "MOS"
 

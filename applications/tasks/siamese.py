@@ -17,7 +17,7 @@ from utils.statistics.predictions import Predictions
 
 
 class Siamese(Task):
-    name, label_kind, monitor = "siamese", "buckets", "same_bucket_accuracy"
+    name, label_kind = "siamese", "buckets"
     metrics = ("same_bucket_accuracy", "srcc", "krcc", "loss")
     units = "bins 1..K"
     bins = 10

@@ -39,7 +39,7 @@ from utils.runtime import distributed, stopping
 from utils.runtime.device import autocast, grad_scaler, pin_memory
 from utils.runtime.logger import Logger
 from utils.runtime.progress import Progress, WaitTimer
-from utils.runtime.seed import rng_state, seed_step
+from utils.runtime.rng_state import rng_state, seed_step
 
 
 def gathered(prediction: Prediction) -> Prediction:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from applications.training.position import Position
 from optim.ema import WeightEMA
 from utils.files.tensor_files import CheckpointError
-from utils.runtime.seed import set_rng_state
+from utils.runtime.rng_state import set_rng_state
 from utils.text import cut, printable
 
 # What optimizers keep in the shape of the parameter; others are theirs to judge.

@@ -40,7 +40,7 @@ from config import Config, parse  # noqa: E402
 from models.freezing import freeze  # noqa: E402
 from models.quality_net import QualityNet, build_model  # noqa: E402
 from utils.runtime.logger import Logger  # noqa: E402
-from utils.runtime.seed import seed_step  # noqa: E402
+from utils.runtime.rng_state import seed_step  # noqa: E402
 
 BINS = 10
 

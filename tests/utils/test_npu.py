@@ -75,7 +75,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from utils.runtime import device as devices
-from utils.runtime.seed import rng_state, seed_step, set_rng_state
+from utils.runtime.rng_state import rng_state, seed_step, set_rng_state
 
 
 def network():
@@ -147,7 +147,7 @@ from torch import nn
 
 from utils.runtime import device as devices
 from utils.runtime import distributed as d
-from utils.runtime.seed import seed_step
+from utils.runtime.rng_state import seed_step
 
 if not d.launched():
     from utils.runtime.launcher import launch

@@ -15,7 +15,7 @@ from optim.ema import WeightEMA
 from optim.factory import make_optimizer
 from utils.files import checkpoint
 from utils.runtime.device import grad_scaler
-from utils.runtime.seed import rng_state
+from utils.runtime.rng_state import rng_state
 
 CPU = torch.device("cpu")
 

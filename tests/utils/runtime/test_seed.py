@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from utils.runtime import seed
+from utils.runtime import rng_state, seed
 
 
 def draws() -> tuple:
@@ -55,19 +55,19 @@ def test_generators_leave_each_other_alone():
 
 
 def test_seed_step_forgets_what_was_drawn_before():
-    seed.seed_step(0, 4, 2)
+    rng_state.seed_step(0, 4, 2)
     expected = draws()
     torch.rand(17), np.random.rand(5), random.random()
-    seed.seed_step(0, 4, 2)
+    rng_state.seed_step(0, 4, 2)
     assert draws() == expected
-    seed.seed_step(0, 4, 3)
+    rng_state.seed_step(0, 4, 3)
     assert draws() != expected
 
 
 def test_rng_state_survives_a_weights_only_file(tmp_path):
-    seed.seed_step("state")
+    rng_state.seed_step("state")
     np.random.standard_normal()  # leaves NumPy a cached second value
-    torch.save(seed.rng_state(), tmp_path / "state.pth")
+    torch.save(rng_state.rng_state(), tmp_path / "state.pth")
     expected = draws(), np.random.standard_normal()
-    seed.set_rng_state(torch.load(tmp_path / "state.pth", weights_only=True))
+    rng_state.set_rng_state(torch.load(tmp_path / "state.pth", weights_only=True))
     assert (draws(), np.random.standard_normal()) == expected
