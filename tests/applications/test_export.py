@@ -6,6 +6,7 @@ import csv
 import hashlib
 import importlib.util
 import json
+import math
 import warnings
 from pathlib import Path
 
@@ -118,19 +119,27 @@ def test_a_file_that_computes_something_else_is_not_kept(exported, monkeypatch):
     assert not (folder / "new.pt").exists() and not list(folder.glob(".new*"))
 
 
-def test_compare_sees_a_difference():
-    class Sum(torch.nn.Module):
-        def __init__(self, shift: float) -> None:
-            super().__init__()
-            self.shift = torch.nn.Parameter(torch.tensor(shift))
+class Constant(torch.nn.Module):
+    def __init__(self, value: float) -> None:
+        super().__init__()
+        self.value = torch.nn.Parameter(torch.tensor(value))
 
-        def forward(self, x):
-            return x.sum((1, 2, 3)) + self.shift
+    def forward(self, x):
+        return x.sum((1, 2, 3)) * 0 + self.value
 
-    images = torch.rand(7, 3, 4, 4)
-    export = convert.trace(Sum(0.0).eval(), images)
-    assert convert.compare(Sum(0.0), export, images) < 1e-5
-    assert convert.compare(Sum(0.5), export, images) == pytest.approx(0.5, abs=1e-5)
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "worst"),
+    [(1, 1, 0), (1.5, 1, 0.5), (math.nan, math.nan, math.nan), (1, math.nan, math.nan),
+     (math.nan, 1, math.nan)],
+)  # fmt: skip
+def test_every_difference_is_seen_and_nan_is_never_equal(ours, theirs, worst):
+    pixels = torch.rand(7, 3, 4, 4)
+    export = convert.trace(Constant(float(theirs)).eval(), pixels)
+    found = convert.compare(Constant(float(ours)), export, pixels)
+    assert found == pytest.approx(worst, nan_ok=True) and (found <= convert.TOLERANCE) == (
+        worst == 0
+    )
 
 
 def test_the_demo_refuses_a_damaged_file(exported, tmp_path, capsys):

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli import TINY, call, fork, places, run_folders
+from tests.faults.trial import children_of
 from tests.tiny_data import write_data
 from utils.files import checkpoint
 from utils.runtime import stopping
@@ -172,19 +173,6 @@ def _quickly(folder: Path, words: list[str], environment: dict[str, str]) -> Non
         sys.exit(max(codes))
 
 
-def children(pid: int) -> list[int]:
-    """The processes whose parent is `pid`."""
-    found = []
-    for status in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = status.read_text().rpartition(")")[2].split()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if int(fields[1]) == pid and fields[0] != "Z":
-            found.append(int(status.parent.name))
-    return found
-
-
 def until(event: Callable[[], object]) -> None:
     deadline = time.monotonic() + 120
     while not event():
@@ -204,7 +192,7 @@ def training(folder: Path, epochs: str, size: int = 1) -> tuple[list, list[int]]
         words = [words[0].replace("-g 0", "")]
     runs = [fork(_quickly, folder, words, place) for place in (places(size) if size > 1 else [{}])]
     until(lambda: list(folder.glob("runs/[!.]*/model_best*")) or not runs[0].is_alive())
-    return runs, children(runs[0].pid)
+    return runs, children_of(runs[0].pid)
 
 
 def ended(folder: Path, runs: list, loaders: list[int]) -> str:

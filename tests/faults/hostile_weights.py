@@ -6,16 +6,17 @@ from __future__ import annotations
 
 import copy
 import io
+import random
 import struct
 import warnings
 import zipfile
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import numpy as np
 import torch
 
 from config import Config
+from tests.faults import pictures
 from utils.files import checkpoint
 from utils.imaging.images import ViewRule
 
@@ -220,62 +221,25 @@ def _payloads() -> Iterator[tuple[str, bytes]]:
 
 
 def damaged(count: int, seed: int) -> Iterator[tuple[str, bytes]]:
-    """Copies of a whole file, each with one damage: torn, bits flipped, bytes exchanged, zeroed,
-    left out or put in; its pickle damaged below a check sum that is right; or a part of its content
-    replaced below a digest that is right. Some damage is harmless.
+    """Copies of a whole file, each with one damage: bytes as those of a damaged image; the same of
+    its pickle, below a check sum that is right; or a part of its content replaced below a digest
+    that is right. Some damage is harmless.
     """
-    rng = np.random.default_rng(seed)
+    rng = random.Random(seed)
     whole = stored(tiny())
     body = pickle_of(whole)
-    ways = [_torn, _flipped, _exchanged, _zeroed, _shortened, _lengthened]
     for number in range(count):
-        kind = number % 8
-        if kind < 6:
-            way = ways[kind]
-            yield f"{number} {way.__name__}", way(whole, rng)
-        elif kind == 6:
-            way = ways[int(rng.integers(len(ways)))]
-            yield f"{number} pickle {way.__name__}", archive(way(body, rng), whole)
+        if number % 8 < 6:
+            yield f"{number} bytes", pictures.damaged(whole, rng)
+        elif number % 8 == 6:
+            yield f"{number} pickle", archive(pictures.damaged(body, rng), whole)
         else:
             payload = tiny()
             where = _replace_a_part(payload, rng)
             yield f"{number} replaced {where}", stored(payload)
 
 
-def _torn(data: bytes, rng: np.random.Generator) -> bytes:
-    return data[: int(rng.integers(len(data)))]
-
-
-def _flipped(data: bytes, rng: np.random.Generator) -> bytes:
-    changed = bytearray(data)
-    for at in rng.integers(0, len(data), int(rng.integers(1, 9))):
-        changed[at] ^= 1 << int(rng.integers(8))
-    return bytes(changed)
-
-
-def _exchanged(data: bytes, rng: np.random.Generator) -> bytes:
-    changed = bytearray(data)
-    a, b = rng.integers(0, len(data), 2)
-    changed[a], changed[b] = changed[b], changed[a]
-    return bytes(changed)
-
-
-def _zeroed(data: bytes, rng: np.random.Generator) -> bytes:
-    at, length = int(rng.integers(len(data))), int(rng.integers(1, 64))
-    return data[:at] + bytes(len(data[at : at + length])) + data[at + length :]
-
-
-def _shortened(data: bytes, rng: np.random.Generator) -> bytes:
-    at, length = int(rng.integers(len(data))), int(rng.integers(1, 64))
-    return data[:at] + data[at + length :]
-
-
-def _lengthened(data: bytes, rng: np.random.Generator) -> bytes:
-    at = int(rng.integers(len(data)))
-    return data[:at] + rng.bytes(int(rng.integers(1, 64))) + data[at:]
-
-
-def _replace_a_part(payload: dict[str, Any], rng: np.random.Generator) -> str:
+def _replace_a_part(payload: dict[str, Any], rng: random.Random) -> str:
     """Puts something strange in place of one value, at any level; its place."""
     strange: list[Any] = [
         None, True, -1, 10**18, 0.5, float("nan"), "", "\x1b[2J", [], {}, [[[]]], {"a": {}},
@@ -284,9 +248,9 @@ def _replace_a_part(payload: dict[str, Any], rng: np.random.Generator) -> str:
     inside: Any = payload
     place = []
     while True:
-        key = list(inside)[int(rng.integers(len(inside)))]
+        key = rng.choice(list(inside))
         place.append(str(key))
         if not (isinstance(inside[key], dict) and inside[key] and rng.random() < 0.7):
-            inside[key] = strange[int(rng.integers(len(strange)))]
+            inside[key] = rng.choice(strange)
             return ".".join(place)
         inside = inside[key]

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import torch
 
-from applications import convert
 from applications.evaluation.quality_maps import quality_map
 from applications.evaluation.scoring import Scorer
 from dataloader.sources import GivenImage
@@ -97,25 +96,6 @@ def test_a_score_names_its_image():
 def test_a_map_names_its_image():
     with pytest.raises(ImageError, match=r"^c\\n: the scores of its parts are not finite"):
         quality_map(scorer(), images()[2])
-
-
-class Constant(torch.nn.Module):
-    def __init__(self, value: float) -> None:
-        super().__init__()
-        self.value = torch.nn.Parameter(torch.tensor(value))
-
-    def forward(self, x):
-        return x.sum((1, 2, 3)) * 0 + self.value
-
-
-@pytest.mark.parametrize(
-    ("ours", "theirs"), [(math.nan, math.nan), (1.0, math.nan), (math.nan, 1.0)]
-)
-def test_an_export_that_answers_nan_is_never_equal(tmp_path, ours, theirs):
-    pixels = torch.rand(7, 3, 4, 4)
-    export = convert.trace(Constant(theirs).eval(), pixels)
-    worst = convert.compare(Constant(ours), export, pixels)
-    assert math.isnan(worst) and not worst <= convert.TOLERANCE
 
 
 def test_the_demo_names_the_image(tmp_path):

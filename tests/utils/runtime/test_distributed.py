@@ -6,13 +6,13 @@ import socket
 import subprocess
 import sys
 import textwrap
-import time
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import torch
 
+from tests.faults.trial import all_ended
 from utils.runtime import child_processes, distributed, launcher
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -149,15 +149,6 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def gone(pid: int) -> bool:
-    """Whether a process ended, also when nobody has collected it yet."""
-    status = Path(f"/proc/{pid}/status")
-    try:
-        return "State:\tZ" in status.read_text()
-    except FileNotFoundError:
-        return True
-
-
 def test_collectives_under_torchrun(worker):
     options = ["--standalone", "--nproc-per-node", 2]
     process = start("-W", "default", "-m", "torch.distributed.run", *options, worker, "collectives")
@@ -214,10 +205,7 @@ def test_a_signal_lets_the_processes_save_and_sets_the_exit_code(worker, number,
 def test_no_process_outlives_a_killed_launcher(worker):
     with running_loop(worker) as (process, pids):
         process.kill()
-        deadline = time.monotonic() + 15
-        while not all(map(gone, pids)) and time.monotonic() < deadline:
-            time.sleep(0.1)
-        assert all(map(gone, pids))
+        assert all_ended(pids, 15)
 
 
 @pytest.mark.parametrize(
