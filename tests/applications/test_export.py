@@ -137,9 +137,8 @@ def test_every_difference_is_seen_and_nan_is_never_equal(ours, theirs, worst):
     pixels = torch.rand(7, 3, 4, 4)
     export = convert.trace(Constant(float(theirs)).eval(), pixels)
     found = convert.compare(Constant(float(ours)), export, pixels)
-    assert found == pytest.approx(worst, nan_ok=True) and (found <= convert.TOLERANCE) == (
-        worst == 0
-    )
+    assert found == pytest.approx(worst, nan_ok=True)
+    assert (found <= convert.TOLERANCE) == (worst == 0)
 
 
 def test_the_demo_refuses_a_damaged_file(exported, tmp_path, capsys):
