@@ -4,7 +4,6 @@ scikit-image is installed.
 
 from __future__ import annotations
 
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -33,7 +32,7 @@ def run(config: Config, runtime: Runtime) -> int:
     splits = split_photos(photos, config.val_photos, config.test_photos, config.seed, kept)
     runtime.info(f"distorting {len(photos)} photographs: {', '.join(kinds)}, 5 levels each")
     targets = "ssim" if find_spec("skimage") else None
-    bar = CountBar("photographs distorted", sys.stderr)
+    bar = CountBar("photographs distorted")
     summary = generate(
         splits,
         Path(config.data),

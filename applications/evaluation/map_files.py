@@ -10,7 +10,6 @@ import glob
 import hashlib
 import json
 import os
-import sys
 from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path
@@ -137,7 +136,7 @@ def write_maps(
     if not todo:
         return
     weights = digest(scorer.model.state_dict())
-    bar = CountBar("maps", sys.stderr)
+    bar = CountBar("maps")
     for done, (path, target) in enumerate(todo, 1):
         found = quality_map(scorer, path, way)
         picture, table = _files(target)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -95,7 +94,7 @@ class Scorer:
         model = self.model
         was_training = model.training
         model.eval()
-        bar = CountBar(title, sys.stderr) if title else None
+        bar = CountBar(title)
         rows, kept, bad, done, fault = [], [], {}, 0, None
         if self.features is not None:
             assert len(self.features) == len(images)
@@ -110,10 +109,8 @@ class Scorer:
                 rows.append(found)
                 kept += indices
             done += len(indices) + len(unread)
-            if bar:
-                bar.update(done, len(part))
-        if bar:
-            bar.finish()
+            bar.update(done, len(part))
+        bar.finish()
         model.train(was_training)
         columns = 2 + (model.num_classes if model.num_classes > 1 else 0)
         table = torch.from_numpy(np.concatenate(rows)) if rows else torch.empty(0, columns)

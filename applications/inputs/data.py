@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sys
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -226,7 +225,7 @@ def find_bad_images(
     """
     bad: list[BadImage] = []
     if runtime.main:
-        bar = CountBar("checking images", sys.stderr)
+        bar = CountBar("checking images")
         bad = check_images(paths, config.workers, config.max_pixels, bar.update, smallest)
         bar.finish()
     return tuple(distributed.broadcast_object(bad))

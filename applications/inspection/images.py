@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,7 +62,7 @@ def decode(
     paths: Iterable[Path], workers: int, max_pixels: int, smallest: int = 1
 ) -> list[ImageFacts]:
     """Every image once, whole; smallest: side in pixels below which one cannot be used."""
-    bar = CountBar("checking images", sys.stderr)
+    bar = CountBar("checking images")
     facts = inspect_images(paths, workers, max_pixels, bar.update, smallest)
     bar.finish()
     return facts
@@ -89,7 +88,7 @@ def inspect(
     shown = thumbnails(pictures[n] for n in kept)
     paths = [pictures[n].path for n in kept]
     skip = _expected(paths, owners, splits or {}, references or {})
-    bar = CountBar("comparing images", sys.stderr)
+    bar = CountBar("comparing images")
     groups = near_groups(shown, skip, mirrored, bar.update)
     bar.finish()
     members = [[pictures[m].path for m in copies.get(n, [n])] for n in kept]

@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import sys
 import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
@@ -249,7 +248,7 @@ def _features(
     assert not trainer.model.backbone.training
     workers = min(scorer.workers, len(dataset))
     loader = make_loader(dataset, range(len(dataset)), workers, pin_memory(runtime.device))
-    bar = CountBar(f"features of {want.split}", sys.stderr) if runtime.main else None
+    bar = CountBar(f"features of {want.split}" if runtime.main else None)
     begun, done = time.perf_counter(), 0
     total = sum(map(len, dataset.groups))
     for number, item in enumerate(batches(loader)):
@@ -265,11 +264,9 @@ def _features(
             _announce(want, trainer, (now - begun) * len(dataset))
         if number == 0:
             begun = now
-        if bar:
-            bar.update(done, total)
+        bar.update(done, total)
         yield indices.numpy(), rows
-    if bar:
-        bar.finish()
+    bar.finish()
 
 
 @torch.inference_mode()

@@ -25,7 +25,7 @@ def run(distortion_set: str, argv: list[str] | None = None) -> int:
 
     folder = args.data.resolve()
     out = args.out or folder.with_name(f"{folder.name}_{distortion_set}")
-    bar = CountBar("photographs distorted", sys.stderr)
+    bar = CountBar("photographs distorted")
     try:
         keep_apart(folder, out)
         splits = split_photos(find_photos(folder), args.val_photos, args.test_photos, args.seed)

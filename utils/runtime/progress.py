@@ -29,13 +29,15 @@ def terminal_bar(stream: TextIO, **options: Any) -> Any:
 
 
 class CountBar:
-    """Counts what is done on a terminal; `finish` writes the single closing line."""
+    """Counts what is done on a terminal; `finish` writes the single closing line, to stderr. title:
+    None where nobody is to be told.
+    """
 
-    def __init__(self, title: str, stream: TextIO) -> None:
-        self.title, self.stream = title, stream
+    def __init__(self, title: str | None, stream: TextIO | None = None) -> None:
+        self.title, self.stream = title, stream or sys.stderr
         self.begun = time.perf_counter()
         self.done = 0
-        self._bar = terminal_bar(stream, desc=title, leave=False)
+        self._bar = terminal_bar(self.stream, desc=title, leave=False) if title else None
 
     def update(self, done: int, total: int | None = None) -> None:
         if self._bar is not None:
@@ -46,9 +48,9 @@ class CountBar:
     def finish(self) -> None:
         if self._bar is not None:
             self._bar.close()
-        seconds = time.perf_counter() - self.begun
-        self.stream.write(f"{self.title}: {self.done} in {seconds:.1f} s\n")
-        self.stream.flush()
+        if self.title:
+            seconds = time.perf_counter() - self.begun
+            print(f"{self.title}: {self.done} in {seconds:.1f} s", file=self.stream, flush=True)
 
 
 class WaitTimer:
