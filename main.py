@@ -40,18 +40,18 @@ def _run(config: Config, argv: list[str], remarks: list[str]) -> int:
     # or other programs they take the cores from the work (tests/benchmarks/bench_wait_policy.py).
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # Imported here: --help and a wrong flag must not wait for torch.
-    from applications import APPLICATIONS
+    from applications import DISTRIBUTED, load
     from applications.inputs.runtime import launch_processes, open_runtime
     from applications.training.run_folder import continued
 
     config = continued(config)
-    application = APPLICATIONS[config.mode()]
-    if application.distributed and (code := launch_processes(config, __file__, argv)) is not None:
+    mode = config.mode()
+    if mode in DISTRIBUTED and (code := launch_processes(config, __file__, argv)) is not None:
         return code
     with open_runtime(config) as runtime:
         for remark in remarks:
             runtime.info(remark)
-        return runtime.run(lambda: application.load()(config, runtime))
+        return runtime.run(lambda: load(mode)(config, runtime))
 
 
 if __name__ == "__main__":

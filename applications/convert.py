@@ -17,12 +17,12 @@ from PIL import Image
 from torch import nn
 
 from applications.inputs.data import SPLITS, stop_or_skip
-from applications.inputs.environment import PACKAGES, versions
+from applications.inputs.outputs import file_arch
+from applications.inputs.run_record import PACKAGES, versions
 from applications.inputs.runtime import Runtime
 from applications.inputs.views import network_size
 from applications.inputs.weights import load_model
 from applications.tasks import TASKS
-from applications.training.run_folder import file_arch
 from config import Config
 from models.quality_net import QualityNet
 from utils.check_images import BadImage, why_unreadable

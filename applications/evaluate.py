@@ -12,9 +12,9 @@ from applications.evaluation.ladders import ladder_tables, write_ladders
 from applications.evaluation.quality_maps import map_pictures
 from applications.evaluation.scoring import Scorer, refuse_broken
 from applications.inputs.data import read_data
-from applications.inputs.environment import environment
 from applications.inputs.outputs import cell_of
 from applications.inputs.provenance import labels_of_splits, provenance, run_of
+from applications.inputs.run_record import environment
 from applications.inputs.runtime import Runtime
 from applications.inputs.splits import Data
 from applications.inputs.weights import Loaded, load_model

@@ -6,10 +6,10 @@ import dataclasses
 import hashlib
 from pathlib import Path
 
+from applications.inputs.outputs import file_arch
 from applications.inputs.payload import network_payload
 from applications.inputs.runtime import Runtime
 from applications.inputs.views import network_size, view_rule
-from applications.training.run_folder import file_arch
 from config import Config
 from models.keras.importing import Imported, read_keras
 from models.quality_net import QualityNet, build_model

@@ -11,8 +11,8 @@ from typing import Any
 
 from applications.evaluate import judge, read_judged
 from applications.evaluation.evaluation import Evaluation, shown
-from applications.inputs.environment import environment
 from applications.inputs.provenance import provenance, run_of
+from applications.inputs.run_record import environment
 from applications.inputs.runtime import Runtime
 from applications.inputs.weights import load_model
 from applications.reports.cross import cross_page, cross_sections
@@ -22,7 +22,7 @@ from applications.tasks import TASKS
 from config import Config
 from utils.drawing.files import write_figures
 from utils.files.writing import without_nan, write_json, write_text
-from utils.text import csv_path, visible
+from utils.text import aligned, csv_path, visible
 
 SHOWN = (
     "pair_accuracy", "emd_r1", "srcc", "plcc", "plcc_4p", "plcc_5p", "krcc", "rmse_4p",
@@ -69,10 +69,7 @@ def cross_table(found: Mapping[str, Evaluation]) -> str:
     for data, e in found.items():
         cells = [shown(e.by_key[name].value) if name in e.by_key else "" for name in names]
         rows.append([data, str(len(e.images)), *cells, *([e.fit_on or ""] if fitted else [])])
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows
-    )
+    return "\n".join(aligned(rows))
 
 
 def _write(file: Path, split: str, found: Mapping[str, Evaluation]) -> None:

@@ -63,6 +63,19 @@ def quoted(text: str, most: int = 80) -> str:
     return repr(cut(text.strip(), most))
 
 
+def aligned(rows: Sequence[Sequence[str]], left: int = 1) -> list[str]:
+    """Lines of equal columns: the first `left` to the left, numbers to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    cells = (
+        [
+            cell.ljust(width) if i < left else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        for row in rows
+    )
+    return ["  ".join(row).rstrip() for row in cells]
+
+
 def to_stderr(line: str) -> None:
     """One line to stderr at once."""
     print(visible(line), file=sys.stderr, flush=True)

@@ -14,9 +14,9 @@ import numpy as np
 from applications.comparison.images import Matched
 from applications.comparison.runs import ComparedRun
 from applications.inputs.data import read_data
+from applications.inputs.run_record import set_fields
 from applications.inputs.runtime import Runtime
 from applications.tasks import TASKS
-from applications.training.run_folder import set_fields
 from config import make_config, read_config
 from dataloader.sources import Source
 from utils.statistics.metrics import Measured

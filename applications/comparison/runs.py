@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from applications.inputs.run_record import FACTS
 from applications.tasks import TASKS
-from applications.training.run_folder import FACTS
 from dataloader.labels.labels import Version
 from dataloader.labels.side_tables import LEVELS_COLUMNS
 from utils.files.reading import check_entries, csv_rows, read_object, read_text

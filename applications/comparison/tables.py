@@ -8,7 +8,7 @@ from applications.comparison.disagreement import Disagreement
 from applications.comparison.figures import better_of
 from applications.comparison.result import Found
 from utils.statistics.compare_models import Comparison
-from utils.text import printable
+from utils.text import aligned, printable
 
 _LONGEST = 40  # characters of a configuration's value on the screen
 
@@ -41,19 +41,6 @@ def _what(config: dict | None, results: dict) -> str:
     best = results.get("best_epoch")
     at = "" if best is None else f", best epoch {best}"
     return f": {config['criterion']}, {config.get('arch', '?')}{at}"
-
-
-def aligned(rows: Sequence[Sequence[str]], left: int) -> list[str]:
-    """Lines of equal columns: the first `left` to the left, figures to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    found = []
-    for row in rows:
-        cells = [
-            cell.ljust(width) if i < left else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        found.append("  ".join(cells).rstrip())
-    return found
 
 
 def number(value: float, digits: int = 4) -> str:

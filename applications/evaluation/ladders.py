@@ -28,7 +28,7 @@ from utils.statistics.ladder_metrics import LADDER_METRICS, ladder_metrics
 from utils.statistics.ladders import Ladders, build_ladders
 from utils.statistics.predictions import Predictions
 from utils.statistics.resampled import Among, Resampled
-from utils.text import csv_text
+from utils.text import aligned, csv_text
 
 _MOST_PANELS = 48  # of the picture
 # Columns of the tables: heading, metric.
@@ -127,11 +127,7 @@ def _table(
     cells = [[first, *(heading for heading, _ in columns)]]
     for name, metrics in rows.items():
         cells.append([str(name), *(shown(metrics[metric]) for _, metric in columns)])
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    lines = [
-        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in cells
-    ]
-    return "\n".join(lines)
+    return "\n".join(aligned(cells))
 
 
 def write_ladders(stem: Path, title: str, e: Evaluation) -> None:

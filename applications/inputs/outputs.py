@@ -129,6 +129,11 @@ def inputs(c: Config) -> tuple[list[Path], list[Path]]:
     return [path for path in named if path not in folders], folders
 
 
+def file_arch(arch: str) -> str:
+    """The backbone's name as files carry it: as spelled, without separators."""
+    return arch.replace("/", "_").replace(":", "_")
+
+
 def cell_of(c: Config) -> Callable[[object], str]:
     """The cell of a csv that names an image: as the call names its folder. Labels are read as
     absolute paths, which say where somebody's files lie: what is written for others has them only

@@ -24,9 +24,9 @@ import torch
 
 from applications.evaluation.scoring import Scorer, padded, raise_together, to_input
 from applications.inputs.data import Data
-from applications.inputs.environment import PACKAGES, versions
+from applications.inputs.outputs import file_arch
+from applications.inputs.run_record import PACKAGES, versions
 from applications.inputs.runtime import Runtime
-from applications.training.run_folder import file_arch
 from applications.training.trainer import Trainer
 from config import Config
 from dataloader.batch import Targets

@@ -11,6 +11,7 @@ from applications.evaluation.ladders import ladder_tables, write_ladders
 from applications.evaluation.quality_maps import map_pictures
 from applications.inputs.outputs import cell_of
 from applications.inputs.provenance import labels_of_splits, provenance
+from applications.inputs.run_record import stored_facts
 from applications.inputs.runtime import Runtime
 from applications.inputs.splits import Data
 from applications.inputs.weights import load_best
@@ -31,15 +32,10 @@ _CARDS = 2  # charts of a section that are shown there
 
 
 def test_best(
-    config: Config,
-    runtime: Runtime,
-    trainer: Trainer,
-    data: Data,
-    logger: Logger,
-    features: Rows | None,
+    config: Config, runtime: Runtime, trainer: Trainer, data: Data, features: Rows | None
 ) -> None:
     """The metrics of a run are those of its best weights, never of its last ones, in float32."""
-    folder, at, found = trainer.folder, trainer.position, None
+    folder, at, logger, found = trainer.folder, trainer.position, trainer.logger, None
     distributed.barrier()
     payload = load_best(folder.best, trainer.model)
     logger.info(f"best weights: epoch {at.best_epoch}, {folder.best}")
@@ -78,7 +74,7 @@ def test_best(
     write_json(folder.results, without_nan(results))
     if found is not None and not config.no_report:
         labels = labels_of_splits(config, trainer.task, data.splits)
-        facts = folder.stored_facts()
+        facts = stored_facts(folder.path)
         about = provenance(
             config, trainer.task, facts, labels, folder.best, folder.path, at.best_epoch
         )

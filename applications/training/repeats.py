@@ -1,5 +1,5 @@
 """--train --repeats N or --folds K: as many trainings on other splits of the same labels, each an
-ordinary run in one folder, and what their test figures are together.
+ordinary run in one folder, and what their test metrics are together.
 """
 
 from __future__ import annotations
@@ -13,20 +13,21 @@ from typing import Any
 
 import numpy as np
 
-from applications.inputs import left_out
 from applications.inputs.data import read_data
 from applications.inputs.resplit import part_of
+from applications.inputs.run_record import left_out, stored_results
 from applications.inputs.runtime import Runtime, Stopped
 from applications.tasks import TASKS
-from applications.train import check_names, train
 from applications.training import run_folder
-from applications.training.run_folder import RunFolder
-from applications.training.run_lock import hold
+from applications.training.one_run import train
+from applications.training.parts import check_names
+from applications.training.run_folder import RunFolder, hold
 from config import Config
 from utils.files.reading import read_object
 from utils.files.writing import write_json, write_text
 from utils.runtime import distributed
 from utils.runtime.logger import Logger
+from utils.text import aligned
 
 SUMMARY = "summary.json"  # beside summary.csv, in the folder of all runs
 STATISTICS = ("median", "lower quartile", "upper quartile", "mean", "std", "min", "max")
@@ -37,11 +38,11 @@ def wanted(config: Config) -> bool:
     return (config.repeats or config.folds) is not None and config.repeat is None
 
 
-def run(config: Config, runtime: Runtime) -> int:
+def train_all(config: Config, runtime: Runtime) -> None:
     """Trains what is not finished yet, then writes the summary; --continue FOLDER goes on."""
     parent = _parent(config, runtime)
-    count = config.folds or config.repeats or 0
-    finished: list[tuple[Config, RunFolder]] = []
+    count, go_on = config.folds or config.repeats or 0, f"go on with --continue {parent.path}"
+    runs: list[tuple[Config, RunFolder]] = []
     for number in range(1, count + 1):
         own = replace(
             config, repeat=number, logdir=parent.path.as_posix(), continue_run=None, train=True,
@@ -52,33 +53,28 @@ def run(config: Config, runtime: Runtime) -> int:
         # The main process looks: it may begin a run before another one has looked.
         begun = distributed.broadcast_object(_begun(parent.path, number))
         if begun is not None and run_folder.opened(begun, own).finished(own):
-            finished.append((own, run_folder.opened(begun, own)))
+            runs.append((own, run_folder.opened(begun, own)))
             continue
         if begun is not None:
-            own = run_folder.continued(
-                replace(
-                    config, continue_run=begun.as_posix(), given=config.given | {"continue_run"}
-                )
-            )
+            given = config.given | {"continue_run"}
+            own = run_folder.continued(replace(config, continue_run=begun.as_posix(), given=given))
         try:
-            finished.append((own, train(own, runtime)))
+            runs.append((own, train(own, runtime)))
         except Stopped as stop:
-            go_on = f"all of them go on with --continue {parent.path}"
-            raise Stopped(stop.code - 128, f"{stop}; {go_on}") from None
+            raise Stopped(stop.code - 128, f"{stop}; all of them {go_on}") from None
         if number < count and runtime.stop_requested():
             stopped = runtime.stop_signal or 15
-            go_on = f"go on with --continue {parent.path}"
-            raise Stopped(stopped, f"stopped by signal {stopped} after {part_of(own)}: {go_on}")
+            said = f"stopped by signal {stopped} after {part_of(own)}: {go_on}"
+            raise Stopped(stopped, said)
     if runtime.main:
-        _summarise(parent.path, finished)
-    return 0
+        _summarise(parent.path, runs)
 
 
 def _parent(config: Config, runtime: Runtime) -> RunFolder:
     """The folder of all runs: that of --continue, or a new one, after a look at the labels."""
     first, task = replace(config, repeat=1), TASKS[config.criterion]
     if config.continue_run:
-        folder = run_folder.opened(Path(config.continue_run), config)
+        folder = run_folder.opened(config.continue_run, config)
         hold(folder.path, runtime)
         run_folder.check_processes(folder, runtime)
         unchecked = replace(first, no_check=True, bad_images="stop")
@@ -86,7 +82,7 @@ def _parent(config: Config, runtime: Runtime) -> RunFolder:
         return folder
     check_names(config)
     data = read_data(first, task, runtime)
-    beside = {left_out.FILE: left_out.record([(first, data.skipped)])}
+    beside = left_out([(first, data.skipped)])
     return run_folder.create(config, data.digests(), runtime, beside)
 
 
@@ -99,23 +95,23 @@ def _begun(parent: Path, number: int) -> Path | None:
     return found[-1] if found else None
 
 
-def _summarise(parent: Path, finished: list[tuple[Config, RunFolder]]) -> None:
-    results = [folder.stored_results() for _, folder in finished]
-    figures = figures_of([result.get("test", {}) for result in results])
-    summary = {name: statistics_of(values) for name, values in figures.items()}
+def _summarise(parent: Path, runs: list[tuple[Config, RunFolder]]) -> None:
+    results = [stored_results(folder.path) for _, folder in runs]
+    metrics = metrics_of([result.get("test", {}) for result in results])
+    summary = {name: statistics_of(values) for name, values in metrics.items()}
     rows = [
         {"run": folder.path.name, "part": part_of(config), "best_epoch": result.get("best_epoch")}
-        | {name: values[i] for name, values in figures.items()}
-        for i, ((config, folder), result) in enumerate(zip(finished, results, strict=True))
+        | {name: values[i] for name, values in metrics.items()}
+        for i, ((config, folder), result) in enumerate(zip(runs, results, strict=True))
     ]
     write_json(parent / SUMMARY, {"figures": summary, "runs": rows})
     write_text(parent / "summary.csv", _csv(rows, summary))
     with closing(Logger(parent, tensorboard=False)) as logger:
-        logger.info(summary_table(summary, len(finished)))
+        logger.info(summary_table(summary, len(runs)))
 
 
-def figures_of(tests: list[dict[str, Any]]) -> dict[str, list[float | None]]:
-    """The values of every figure that a run has, None of runs without it."""
+def metrics_of(tests: list[dict[str, Any]]) -> dict[str, list[float | None]]:
+    """The values of every metric that a run has, None of runs without it."""
     numbers = (k for test in tests for k, v in test.items() if isinstance(v, float) or v is None)
     return {name: [test.get(name) for test in tests] for name in dict.fromkeys(numbers)}
 
@@ -132,16 +128,12 @@ def statistics_of(values: list[float | None]) -> dict[str, Any]:
 
 
 def summary_table(summary: dict[str, dict[str, Any]], runs: int) -> str:
-    """Aligned columns: a figure, and its statistics over the runs."""
-    rows = [("test figure", *STATISTICS, "runs")]
+    """Aligned columns: a metric, and its statistics over the runs."""
+    rows = [("test metric", *STATISTICS, "runs")]
     for name, found in summary.items():
         cells = ["nan" if found[s] is None else f"{found[s]:.4f}" for s in STATISTICS]
         rows.append((name, *cells, f"{found['n']}/{runs}"))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [
-        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows
-    ]
-    return "\n".join(lines)
+    return "\n".join(aligned(rows))
 
 
 def _csv(rows: list[dict[str, Any]], summary: dict[str, dict[str, Any]]) -> str:

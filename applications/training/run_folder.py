@@ -1,33 +1,36 @@
-"""The folder of one run: made whole or not at all, never overwritten, and enough to repeat or
-continue the run.
+"""The folder of one run: made whole or not at all, never overwritten, written to by one process at
+a time, and enough to repeat or continue the run.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
+import socket
+import tempfile
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from applications.inputs.environment import environment
+from applications.inputs.outputs import file_arch
+from applications.inputs.run_record import environment, set_fields, stored_facts, stored_results
 from applications.inputs.runtime import Runtime
-from applications.training.run_lock import new_folder
-from config import CONTINUE_FLAGS, MODES, Config, check_written, make_config, read_config
+from config import CONTINUE_FLAGS, Config, check_written, make_config, read_config
 from utils.files.checkpoint import publish
-from utils.files.reading import check_entries, read_object
-from utils.files.writing import sweep, write_json
+from utils.files.lock import try_lock, when_abandoned
+from utils.files.writing import check_no_link, sweep, write_json
 from utils.flag_parser import is_inside
 from utils.runtime import distributed
+from utils.text import printable
 
-FACTS = {
-    "started": str, "command": list, "python": str, "packages": dict, "platform": str,
-    "device": str, "processes": int, "labels_sha256": dict,
-}  # fmt: skip
+LOCK = "run.lock"  # says which process holds it
+NEW = ".new-"  # begins the name of a folder that is not finished
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,10 @@ class RunFolder:
     path: Path
     arch: str
     latest: Path
+
+    @property
+    def config(self) -> Path:
+        return self.path / "config.json"
 
     @property
     def checkpoint(self) -> Path:
@@ -78,33 +85,12 @@ class RunFolder:
         for name in ("checkpoint_", "model_best_"):
             sweep(self.latest, f".{name}*.tmp")
 
-    def stored_config(self) -> dict[str, Any]:
-        return read_object(self.path / "config.json")
-
-    def stored_facts(self) -> dict[str, Any]:
-        """`environment` of the call that began the run."""
-        file = self.path / "environment.json"
-        facts = read_object(file)
-        check_entries(facts, FACTS, file, needed=True)
-        return facts
-
-    def stored_results(self) -> dict[str, Any]:
-        """What a finished run found."""
-        found = read_object(self.results)
-        check_entries(found, {"best_epoch": int | None, "test": dict}, self.results)
-        return found
-
     def finished(self, config: Config) -> bool:
-        """Whether the figures of its test are there, and their report, where there is to be one."""
+        """Whether the metrics of its test are there, and their report, where there is to be one."""
         if not self.results.exists():
             return False
-        due = "test" in self.stored_results() and not config.no_report
+        due = "test" in stored_results(self.path) and not config.no_report
         return self.report.exists() or not due
-
-
-def file_arch(arch: str) -> str:
-    """The backbone's name as files carry it: as spelled, without separators."""
-    return arch.replace("/", "_").replace(":", "_")
 
 
 def create(
@@ -127,14 +113,21 @@ def create(
     return folder
 
 
-def opened(path: Path, config: Config) -> RunFolder:
+def opened(path: str | Path, config: Config) -> RunFolder:
+    """The run folder at the path, whose run has the configuration."""
     return RunFolder(Path(path), file_arch(config.arch), Path(config.checkpoints))
+
+
+def is_finished(config: Config) -> bool:
+    """Whether the run that --continue names is finished; False without it."""
+    folder = config.continue_run
+    return folder is not None and opened(folder, config).finished(config)
 
 
 def _make(root: Path, name: str, files: dict[str, Any]) -> tuple[Path, int | None]:
     """(the new folder, handle of its lock if any)"""
     root.mkdir(parents=True, exist_ok=True)
-    made, handle = new_folder(root)
+    made, handle = _new_folder(root)
     try:
         for file, content in files.items():
             write_json(made / file, content)
@@ -154,6 +147,71 @@ def _make(root: Path, name: str, files: dict[str, Any]) -> tuple[Path, int | Non
             os.close(handle)
         shutil.rmtree(made, ignore_errors=True)
         raise
+
+
+# ---- who may write in it
+
+
+def hold(path: Path, runtime: Runtime) -> None:
+    """Keeps other processes from training in the folder until this call ends, however it ends;
+    ValueError names the one that already does.
+    """
+    problem = None
+    if runtime.main and path.resolve() not in runtime.held:
+        check_no_link(path / LOCK)
+        handle = os.open(path / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+        locked = _locked(handle)
+        if locked:
+            runtime.held[path.resolve()] = handle
+        elif locked is None:
+            runtime.info(f"{path}: no file locks here: let no second process train in it")
+        else:
+            holder = printable(os.pread(handle, 200, 0).decode("utf-8", "replace"))
+            problem = f"{path}: {holder or 'another process'} trains in it: wait for it, or stop it"
+        if not locked:
+            os.close(handle)
+    if problem := distributed.broadcast_object(problem):
+        raise ValueError(problem)
+
+
+def _locked(handle: int) -> bool | None:
+    """Whether the lock is this process's now, as its file says then; None where there are none."""
+    try:
+        held = try_lock(handle)
+    except OSError:
+        return None
+    if held:
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, f"process {os.getpid()} on {socket.gethostname()}".encode(), 0)
+    return held
+
+
+def _new_folder(root: Path) -> tuple[Path, int | None]:
+    """(folder below root for a run that is being made, handle of its lock if any), after those of
+    killed processes are gone. It is locked before anything else is in it: one without a lock is
+    nobody's.
+    """
+    for left in root.glob(f"{NEW}*"):
+        # Locked before it is removed: another process may be about to lock it.
+        with suppress(OSError):  # it has a lock, or is no folder
+            os.close(os.open(left / LOCK, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666))
+        when_abandoned(left / LOCK, partial(shutil.rmtree, left, ignore_errors=True))
+    while True:
+        made = Path(tempfile.mkdtemp(dir=root, prefix=NEW))
+        try:
+            handle = os.open(made / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+        except FileNotFoundError:  # another process took the empty folder for an abandoned one
+            continue
+        locked = _locked(handle)
+        if locked is None:
+            os.close(handle)
+            return made, None
+        if locked and os.fstat(handle).st_nlink:
+            return made, handle
+        os.close(handle)
+
+
+# ---- what a run goes on with
 
 
 def continued(config: Config) -> Config:
@@ -191,15 +249,9 @@ def settled(stored: dict[str, Any], given: Iterable[str], file: Path) -> dict[st
     )
 
 
-def set_fields(stored: dict[str, Any]) -> dict[str, Any]:
-    """Fields of a stored configuration that have a value, without the mode of its call."""
-    return {k: v for k, v in stored.items() if v is not None and v != [] and k not in MODES}
-
-
 def check_labels(folder: RunFolder, labels: dict[str, str], what: str = "labels") -> None:
     """A run goes on with the labels, or photographs, it began with, or not at all."""
-    facts = folder.stored_facts()
-    for split, digest in facts["labels_sha256"].items():
+    for split, digest in stored_facts(folder.path)["labels_sha256"].items():
         if labels.get(split) != digest:
             raise ValueError(
                 f"{folder.path}: the {what} of {split}/ have changed since the run began: start "
@@ -211,7 +263,7 @@ def check_processes(folder: RunFolder, runtime: Runtime) -> None:
     """The order of the data depends on the number of processes; the order of sums, and so the last
     bits of a result on the CPU, on that of threads.
     """
-    facts = folder.stored_facts()
+    facts = stored_facts(folder.path)
     if facts["processes"] != runtime.world.size:
         raise ValueError(
             f"{folder.path}: began with {facts['processes']} process(es), now "

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from applications.inputs.runtime import Runtime
-from applications.training.position import Position
 from applications.training.run_folder import RunFolder
+from applications.training.training_state import Position
 from config import CONTINUE_FLAGS
 from utils.files import checkpoint
 from utils.files.checkpoint import CheckpointError
+from utils.files.reading import read_object
 from utils.runtime import distributed
 from utils.runtime.logger import Logger, read_metrics
 from utils.text import cut
@@ -54,13 +55,13 @@ def last_state(folder: RunFolder) -> tuple[Path, dict[str, Any], str | None]:
 
 def _state(folder: RunFolder, file: Path) -> dict[str, Any]:
     payload = checkpoint.load(file)
-    stored, own = payload.get("config"), folder.stored_config()
+    stored, own = payload.get("config"), read_object(folder.config)
     if not isinstance(stored, dict):
         raise CheckpointError(f"{file}: not the state of a training: it has no config")
     for name in _changed(stored, own):
         now, then = (cut(repr(values.get(name))) for values in (own, stored))
         raise ValueError(
-            f"{folder.path / 'config.json'}: {name} is {now}, and was {then} when {file.name} was "
+            f"{folder.config}: {name} is {now}, and was {then} when {file.name} was "
             "saved: put it back, or start a new run"
         )
     return payload
@@ -76,7 +77,7 @@ def settle(
     folder: RunFolder,
     state: Mapping[str, Any],
     at: Position,
-    figure: str,
+    monitor: str,
     runtime: Runtime,
     logger: Logger,
     damage: str | None,
@@ -84,7 +85,7 @@ def settle(
     """Leaves in the folder what belongs to the state, which is loaded now, and says what else was
     there.
     """
-    said = settle_best(folder, state, at, figure, runtime.main)
+    said = settle_best(folder, state, at, monitor, runtime.main)
     distributed.barrier()  # every process has read what the main one now replaces
     if damage:
         done = [record["step"] for record in read_metrics(folder.path / "metrics.jsonl")]
@@ -109,7 +110,7 @@ def settle_best(
     folder: RunFolder,
     state: Mapping[str, Any],
     at: Position,
-    figure: str,
+    monitor: str,
     main: bool,
 ) -> str | None:
     """Sees to it that the best weights in the folder are those that the position speaks of, before
@@ -124,14 +125,14 @@ def settle_best(
     try:
         found = _best(folder.best, state)
         if found["epoch"] > at.epoch:
-            at.best, at.best_epoch = found["metrics"].get(figure, at.best), found["epoch"]
+            at.best, at.best_epoch = found["metrics"].get(monitor, at.best), found["epoch"]
         if found["epoch"] == at.best_epoch:
             return None
         problem = f"{folder.best}: of epoch {found['epoch']}, not of epoch {at.best_epoch}"
     except CheckpointError as error:
         problem = str(error)
     copy = folder.latest / folder.best.name
-    if _is_copy(copy, state, at, figure):
+    if _is_copy(copy, state, at, monitor):
         if main:
             checkpoint.publish(copy, folder.best)
         return f"{problem}: {copy} is a copy of the right ones and takes their place"
@@ -156,12 +157,12 @@ def _best(file: Path, state: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _is_copy(file: Path, state: Mapping[str, Any], at: Position, figure: str) -> bool:
+def _is_copy(file: Path, state: Mapping[str, Any], at: Position, monitor: str) -> bool:
     try:
         found = _best(file, state)
     except CheckpointError:
         return False
-    value = found["metrics"].get(figure, at.best)
+    value = found["metrics"].get(monitor, at.best)
     same = value == at.best or (value != value and at.best != at.best)
     return same and found["epoch"] == at.best_epoch
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -14,32 +14,34 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from applications.evaluation.histograms import mean_histogram
-from applications.evaluation.scoring import Scorer, to_input
+from applications.evaluation.scoring import to_input
 from applications.evaluation.validation import no_metric, validate
 from applications.inputs.payload import network_payload, trained_for
 from applications.inputs.runtime import Runtime, Stopped
 from applications.tasks import TASKS, is_better, monitored
-from applications.training.finite import fault_of_state, fault_of_step, lost
-from applications.training.first_batch import picture
-from applications.training.position import Position
-from applications.training.rates import rate_figures
+from applications.training.parts import Parts, rates_of
 from applications.training.run_folder import RunFolder
 from applications.training.run_state import last_state, settle
-from applications.training.training_state import restore_state
+from applications.training.training_state import Position, TrainingState
 from config import Config
-from dataloader.batch import Batch, Targets
-from dataloader.loader import LoadFault, StepDataset, StepSampler, batches, make_loader
+from dataloader.batch import Batch
+from dataloader.loader import LoadFault, StepSampler, batches, make_loader
+from dataloader.views.kept_views import FeatureSteps
 from models.quality_net import HeadOnly, Prediction
 from optim.ema import WeightEMA
-from optim.finite import total
 from optim.schedule import lr_factor
+from utils.drawing.sheet import batch_sheet
 from utils.files import checkpoint
+from utils.files.reading import read_object
+from utils.files.writing import write_bytes
 from utils.imaging.images import ImageError
 from utils.runtime import distributed, stopping
 from utils.runtime.device import autocast, grad_scaler, pin_memory
 from utils.runtime.logger import Logger
 from utils.runtime.progress import Progress, WaitTimer
-from utils.runtime.rng_state import rng_state, seed_step
+from utils.runtime.rng_state import seed_step
+
+PICTURED = 32  # images of the first batch that are drawn
 
 
 def gathered(prediction: Prediction) -> Prediction:
@@ -50,37 +52,28 @@ def gathered(prediction: Prediction) -> Prediction:
 
 
 class Trainer:
-    """Trains the scorer's network on `dataset`, validates on `val` (or not at all), and keeps
-    `folder` complete after every save.
-    """
+    """Trains the network of `parts`, validates it, and keeps `folder` complete after every save."""
 
     def __init__(
-        self,
-        config: Config,
-        runtime: Runtime,
-        scorer: Scorer,
-        criterion: nn.Module,
-        optimizer: torch.optim.Optimizer,
-        dataset: StepDataset,
-        val: Targets | None,
-        folder: RunFolder,
-        logger: Logger,
+        self, config: Config, runtime: Runtime, parts: Parts, folder: RunFolder, logger: Logger
     ) -> None:
         self.config, self.runtime, self.folder, self.logger = config, runtime, folder, logger
+        self.scorer, self.criterion = parts.scorer, parts.criterion
+        self.dataset, self.val = parts.dataset, parts.val
+        self.plan, self.steps = parts.dataset.plan, parts.dataset.plan.steps()
         self.task = TASKS[config.criterion]
-        self.model, self.criterion, self.optimizer = scorer.model, criterion, optimizer
-        self.dataset, self.plan, self.steps = dataset, dataset.plan, dataset.plan.steps()
-        self.val, self.scorer = val, scorer
-        self.ema = WeightEMA(self.model, config.ema) if config.ema else None
-        self.scaler = grad_scaler(runtime.device, runtime.amp)
+        self.model, self.optimizer = parts.scorer.model, parts.optimizer
+        ema = WeightEMA(self.model, config.ema) if config.ema else None
+        scaler = grad_scaler(runtime.device, runtime.amp)
+        self.state = TrainingState(self.model, ema, self.optimizer, scaler, runtime.device)
         self.cached = config.cache_features is not None  # features go straight into the head
         self.wrapped = self._wrap(HeadOnly(self.model) if self.cached else self.model)
         self.position = Position()
         self.monitor, self.higher = monitored(config)
-        self.base_rates = [group["lr"] for group in optimizer.param_groups]
-        self.stored_config = folder.stored_config()
-        self.learned = mean_histogram(dataset.targets)
-        self.remarks = ""  # of the last validation: why figures do not exist
+        self.base_rates = [group["lr"] for group in self.optimizer.param_groups]
+        self.stored_config = read_object(folder.config)
+        self.learned = mean_histogram(self.dataset.targets)
+        self.remarks = ""  # of the last validation: why metrics do not exist
 
     def _wrap(self, model: nn.Module) -> nn.Module:
         if self.runtime.world.size == 1:
@@ -99,8 +92,8 @@ class Trainer:
         workers = 0 if self.cached else c.workers
         loader = make_loader(self.dataset, sampler, workers, pin_memory(self.runtime.device))
         wait = WaitTimer()
-        progress = Progress(c.epochs, c.print_freq, log=self.logger.file)
-        progress = progress if self.runtime.main else None
+        shown = Progress(c.epochs, c.print_freq, log=self.logger.file)
+        progress = shown if self.runtime.main else None
         with contextlib.closing(batches(loader)) as loaded:
             items = wait.watch(loaded)
             while at.epoch < c.epochs:
@@ -129,7 +122,7 @@ class Trainer:
             if isinstance(batch, LoadFault):
                 raise ImageError(batch.message)
             if at.epoch == 0 and at.step == 0 and self.runtime.main:
-                picture(self.dataset, batch, self.folder.path / "first_batch.png")
+                self._picture(batch)
             before = at.updates
             loss, rate = self._step(batch)
             at.loss_sum += loss * batch.lines
@@ -141,6 +134,17 @@ class Trainer:
                 progress.update(at.loss_sum / at.lines, rate, images, wait.share)
             if updated and at.step < self.steps:  # the end of an epoch saves by itself
                 self._save_between(at.updates > before)
+
+    def _picture(self, batch: Batch) -> None:
+        """first_batch.png: images as the network sees them, with their labels; read again where the
+        batch holds features.
+        """
+        if isinstance(self.dataset, FeatureSteps):
+            batch = self.dataset.seen(0, 0)
+        images = batch.images[:PICTURED].numpy()
+        targets = {name: value.numpy() for name, value in batch.targets.items()}
+        captions = self.dataset.targets.captions(targets, len(images))
+        write_bytes(self.folder.path / "first_batch.png", batch_sheet(images, captions))
 
     def _save_between(self, learned: bool) -> None:
         stop = self.runtime.stop_requested()
@@ -189,38 +193,22 @@ class Trainer:
             # all lines. A relational loss is that of all lines on every process already, with the
             # gradient of this process's images; the sum of those is wanted, not their mean.
             share = batch.lines * self.runtime.world.size / self._group_lines(at.step)
-            scaled = self.scaler.scale(loss * share)
+            scaled = self.state.scaler.scale(loss * share)
             # No gradient of a loss that is not finite is: every process hears of it.
             scaled.backward(torch.ones_like(scaled) + 0 * loss.detach())
-        read = [loss.detach().float(), *([self._gradients()] if update else [])]
+        read = [loss.detach().float(), *([self.state.gradients(c.clip_grad)] if update else [])]
         value, *size = torch.stack(read).cpu().tolist()  # the device is waited for once
-        if fault := fault_of_step(
-            self.model, at.loss_sum + value, size, self.scaler, self.runtime.world.size == 1
-        ):
-            raise lost(fault, at.place(at.step + 1), self.folder.checkpoint)
-        if update:
-            (self._update if math.isfinite(size[0]) else self._leave_out)()
+        alone = self.runtime.world.size == 1
+        if fault := self.state.fault_of_step(at.loss_sum + value, size, alone):
+            raise self._lost(fault, at.place(at.step + 1))
+        if update and math.isfinite(size[0]):
+            self._update()
+        elif update:
+            self.state.learn(finite=False)
         return value, rate
 
-    def _gradients(self) -> torch.Tensor:
-        """Clips them; (), finite only where all of them are."""
-        self.scaler.unscale_(self.optimizer)
-        learning = [p for p in self.model.parameters() if p.grad is not None]
-        if self.config.clip_grad:
-            return nn.utils.clip_grad_norm_(learning, self.config.clip_grad)
-        return total([p.grad for p in learning])
-
-    def _leave_out(self) -> None:
-        """No update of gradients that float16 could not hold: the next ones are scaled less."""
-        self.scaler.update()
-        self.optimizer.zero_grad(set_to_none=True)
-
     def _update(self) -> None:
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
-        self.optimizer.zero_grad(set_to_none=True)
-        if self.ema:
-            self.ema.update(self.model)
+        self.state.learn(finite=True)
         self.position.updates += 1
 
     def _set_rate(self, epoch: float) -> float:
@@ -236,7 +224,7 @@ class Trainer:
         at = self.position
         self._check_state()
         sums = distributed.reduce_sum(torch.tensor([at.loss_sum, at.lines], dtype=torch.float64))
-        rates = rate_figures(self.optimizer)
+        rates = rates_of(self.optimizer)
         train = {"loss": float(sums[0] / sums[1]), **rates, "data_wait": data_wait}
         ended = at.epoch + 1
         validated = ended % self.config.eval_every == 0 or ended == self.config.epochs
@@ -253,7 +241,7 @@ class Trainer:
         if self.val is None:
             return {}
         try:
-            scorer = replace(self.scorer, model=self.evaluated)
+            scorer = replace(self.scorer, model=self.state.evaluated)
             values, remarks, self.remarks = validate(
                 scorer, self.task, self.criterion, self.val, self.logger.once
             )
@@ -265,20 +253,19 @@ class Trainer:
             self.logger.info(f"validation: {remark}")
         return values
 
-    @property
-    def evaluated(self) -> nn.Module:
-        """The network that counts: the averaged one where an average is kept."""
-        return self.ema.module if self.ema else self.model
-
     def _keep_best(self, val: dict[str, float]) -> None:
         at = self.position
         value = val[self.monitor] if val else float("nan")
-        # Without a figure the last weights are the best there are.
+        # Without a metric the last weights are the best there are.
         if not is_better(value, at.best, self.higher):
             return
         at.best, at.best_epoch = value, at.epoch
         if self.runtime.main:
-            weights = {"model": self.evaluated.state_dict(), "metrics": val, "epoch": at.epoch}
+            weights = {
+                "model": self.state.evaluated.state_dict(),
+                "metrics": val,
+                "epoch": at.epoch,
+            }
             checkpoint.save(self.folder.best, {**self._network(), **weights})
 
     def _log(self, train: dict[str, float], val: dict[str, float]) -> None:
@@ -299,8 +286,15 @@ class Trainer:
         return network_payload(self.stored_config, self.model, self.scorer.view, self.learned)
 
     def _check_state(self) -> None:
-        if fault := fault_of_state(self.model, self.ema, self.optimizer):
-            raise lost(fault, f"the state after {self.position.place()}", self.folder.checkpoint)
+        if fault := self.state.fault():
+            raise self._lost(fault, f"the state after {self.position.place()}")
+
+    def _lost(self, what: str, place: str) -> ValueError:
+        """What is not finite, where training stood, what is left and what helps."""
+        return ValueError(
+            f"{what} in {place}: lower --lr, or pass --amp off; the state before it stays in "
+            f"{self.folder.checkpoint}"
+        )
 
     def save(self) -> None:
         """The whole state of training, atomically; then the copies that other commands look for.
@@ -315,33 +309,20 @@ class Trainer:
         sums = distributed.all_gather_rows(mine)  # (processes, 2): each goes on from its own
         if not self.runtime.main:
             return
-        payload = {
-            **self._network(),
-            "model": self.model.state_dict(),
-            "ema": self.ema.state_dict() if self.ema else None,
-            "optimizer": self.optimizer.state_dict(),
-            "scaler": self.scaler.state_dict(),
-            "rng": rng_state(self.runtime.device),
-            "position": asdict(at),
-            "sums": sums,
-        }
+        payload = {**self._network(), **self.state.to_dict(at, sums)}
         checkpoint.save(self.folder.checkpoint, payload, keep=self.folder.previous)
         if at.updates:
             self.folder.publish()
 
     def restore(self) -> None:
-        """Continues from the folder's checkpoint, on every process."""
+        """Continues from the folder's checkpoint, on every process; ValueError for one that an
+        older version saved after the training had diverged.
+        """
         file, payload, damage = last_state(self.folder)
-        at = self.position = restore_state(
-            payload, file, self.model, self.optimizer, ema=self.ema,
-            scaler=self.scaler, device=self.runtime.device, rank=self.runtime.world.rank,
-        )  # fmt: skip
+        at = self.position = self.state.restore(payload, file, self.runtime.world.rank)
         self.model.heads["quality"].trained_for = trained_for(payload)
         settle(self.folder, payload, at, self.monitor, self.runtime, self.logger, damage)
-
-    def check_restored(self) -> None:
-        """ValueError for a state that an older version saved after the training had diverged."""
-        if fault := fault_of_state(self.model, self.ema, self.optimizer):
+        if fault := self.state.fault():
             raise ValueError(
                 f"{self.folder.checkpoint}: {fault}: this training had diverged: start a new run, "
                 "with a lower --lr, or --amp off"

@@ -10,9 +10,8 @@ import pytest
 import torch
 
 import main
-from applications import train
 from applications.evaluation import scoring
-from applications.training import trainer
+from applications.training import one_run, trainer
 from applications.training.trainer import Trainer
 from models.heads import ScoreHead
 from tests.cli import fork, inside, places
@@ -26,13 +25,13 @@ WORDS = (
 
 def in_double_precision() -> None:
     """Rounding is left out of the comparison: float32's alone comes to 5e-6 here."""
-    made = train._model
+    made = one_run._model
 
     def head(self, features):  # which casts to float32 otherwise
         logits = self.fc(self.dropout(features))
         return self.scores(logits), logits
 
-    train._model = lambda *arguments: made(*arguments).double()
+    one_run._model = lambda *arguments: made(*arguments).double()
     ScoreHead.forward = head
     trainer.to_input = scoring.to_input = lambda images, device: images.double() / 255
 

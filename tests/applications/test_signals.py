@@ -72,7 +72,7 @@ def signal_before(monkeypatch, place: str, number: int = signal.SIGTERM) -> None
 @pytest.mark.parametrize(
     ("place", "number", "said"),
     [
-        ("applications.train:_sample_scores", signal.SIGINT, "stopped by signal 2\n"),
+        ("applications.training.one_run:_sample_scores", signal.SIGINT, "stopped by signal 2\n"),
         (
             "applications.training.final_test:evaluate",
             signal.SIGTERM,

@@ -31,10 +31,9 @@ from applications.inputs.data import Data, read_data  # noqa: E402
 from applications.inputs.runtime import Runtime, open_runtime  # noqa: E402
 from applications.inputs.views import network_size, view_rule  # noqa: E402
 from applications.tasks import TASKS, branches  # noqa: E402
-from applications.train import training_set  # noqa: E402
 from applications.training import run_folder  # noqa: E402
 from applications.training.features import keep_features  # noqa: E402
-from applications.training.rates import optimizer_of  # noqa: E402
+from applications.training.parts import Parts, optimizer_of, training_set  # noqa: E402
 from applications.training.trainer import Trainer  # noqa: E402
 from config import Config, parse  # noqa: E402
 from models.freezing import freeze  # noqa: E402
@@ -125,16 +124,14 @@ def training(config: Config, runtime: Runtime, data: Data) -> Trainer:
     task.fit_head(model, targets.all(), lambda: None)
     model = model.to(runtime.device)
     folder = run_folder.create(config, data.digests(), runtime, {})
-    return Trainer(
-        config, runtime,
-        Scorer(
-            model, runtime.device, view_rule(config), config.batch_size, config.workers,
-            config.max_pixels,
-        ),
-        task.criterion(config, targets.all()), optimizer_of(config, model),
-        dataset, data.splits["val"].targets if "val" in data.splits else None, folder,
-        Logger(folder.path, tensorboard=False),
+    scorer = Scorer(
+        model, runtime.device, view_rule(config), config.batch_size, config.workers,
+        config.max_pixels,
     )  # fmt: skip
+    val = data.splits["val"].targets if "val" in data.splits else None
+    criterion, optimizer = task.criterion(config, targets.all()), optimizer_of(config, model)
+    parts = Parts(scorer, criterion, optimizer, dataset, val)
+    return Trainer(config, runtime, parts, folder, Logger(folder.path, tensorboard=False))
 
 
 @torch.no_grad()

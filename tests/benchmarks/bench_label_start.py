@@ -65,7 +65,7 @@ def _start(data: str, criterion: str, label_name: str) -> dict[str, float]:
     from applications.inputs.data import read_data
     from applications.inputs.runtime import open_runtime
     from applications.tasks import TASKS
-    from applications.train import fewest_images, training_set
+    from applications.training.parts import fewest_images, training_set
     from config import make_config
 
     imported, busy = time.perf_counter(), time.process_time()

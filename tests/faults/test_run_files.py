@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from applications.inputs.run_record import stored_facts, stored_results
 from applications.inputs.runtime import Runtime
 from applications.training.repeats import _begun
-from applications.training.run_folder import opened, settled
-from applications.training.run_lock import hold
-from applications.training.stage_plan import read
+from applications.training.run_folder import hold, opened, settled
+from applications.training.stages import read_plan
 from config import Config, UsageError, parse, read_config
 from tests.cli import call, inside
 from tests.run_folders import write_run
@@ -153,18 +153,18 @@ def test_odd_files_of_a_compared_run(tmp_path, name, content, said):
 def test_odd_entries_of_the_environment_of_a_run(tmp_path, name):
     folder = opened(tmp_path, Config())
     (tmp_path / "environment.json").write_text(json.dumps(FACTS))
-    assert folder.stored_facts() == FACTS
+    assert stored_facts(folder.path) == FACTS
     for value in (None, True, 1.5, [[]] if name != "command" else {}):
         (tmp_path / "environment.json").write_text(json.dumps({**FACTS, name: value}))
         with pytest.raises(ValueError, match=f"environment.json: {name}: .* is wanted, not "):
-            folder.stored_facts()
+            stored_facts(folder.path)
 
 
 @pytest.mark.parametrize("content", [DEEP, "[]", "null", '{"best_epoch": 1.5}', '{"test": []}'])
 def test_odd_results_of_a_run(tmp_path, content):
     (tmp_path / "results.json").write_text(content)
     with pytest.raises(UnreadableFile, match="results.json: "):
-        opened(tmp_path, Config()).stored_results()
+        stored_results(tmp_path)
 
 
 def test_messages_show_the_beginning_of_odd_values():
@@ -194,10 +194,10 @@ def plan(**changed) -> dict:
 def test_odd_plans_of_stages(tmp_path, content):
     file = tmp_path / "stages.json"
     file.write_text(json.dumps(plan()))
-    assert read(tmp_path).names == "a,b"
+    assert read_plan(tmp_path).names == "a,b"
     file.write_text(content)
     with pytest.raises(ValueError, match="stages.json: ") as caught:
-        read(tmp_path)
+        read_plan(tmp_path)
     assert "\n" not in str(caught.value)
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from applications.inputs import left_out
 from applications.inputs.data import Data, read_data
+from applications.inputs.run_record import LEFT_OUT
 from applications.inputs.runtime import open_runtime
 from applications.tasks import TASKS
 from applications.training.trainer import Trainer
@@ -60,7 +60,7 @@ def begin(folder: Path, words: str) -> bytes:
 def test_a_run_goes_on_with_the_images_it_began_with(tmp_path):
     whole = begin(tmp_path, f"{QUICK} --epochs 2")
     (run,) = run_folders(tmp_path)
-    assert json.loads((run / left_out.FILE).read_text()) == {"": [LOST]}
+    assert json.loads((run / LEFT_OUT).read_text()) == {"": [LOST]}
     call(tmp_path, f"{QUICK} --epochs 2")  # what it would have been
     other = run_folders(tmp_path)[1]
 
@@ -109,7 +109,7 @@ def read(folder: Path, words: str, **changes: object) -> Data:
 
 def note(folder: Path, *images: str) -> None:
     folder.mkdir(exist_ok=True)
-    (folder / left_out.FILE).write_text(json.dumps({"": list(images)}))
+    (folder / LEFT_OUT).write_text(json.dumps({"": list(images)}))
 
 
 def test_every_one_of_several_runs_has_the_same_images(tmp_path):
@@ -125,7 +125,7 @@ def test_every_one_of_several_runs_has_the_same_images(tmp_path):
         read(tmp_path, words, repeat=2, logdir="all")
     call(tmp_path, f"{words} --epochs 1")
     (parent,) = run_folders(tmp_path)
-    assert json.loads((parent / left_out.FILE).read_text()) == {"": [USED]}
+    assert json.loads((parent / LEFT_OUT).read_text()) == {"": [USED]}
 
 
 def test_rows_of_a_vote_file(tmp_path):
@@ -152,6 +152,6 @@ def test_rows_of_a_vote_file(tmp_path):
 def test_a_record_that_is_none_is_named(tmp_path):
     write_data(tmp_path / "data", "regress", train=1, held_out=1)
     for content in ("{", "[]", '{"": [1]}'):
-        (tmp_path / left_out.FILE).write_text(content)
-        with pytest.raises(ValueError, match=left_out.FILE):
+        (tmp_path / LEFT_OUT).write_text(content)
+        with pytest.raises(ValueError, match=LEFT_OUT):
             read(tmp_path, QUICK, continue_run=".")

@@ -15,8 +15,8 @@ from torch import nn
 
 import main
 from applications.evaluation.scoring import Scorer
-from applications.training.finite import fault_of_state
 from applications.training.trainer import Trainer
+from applications.training.training_state import TrainingState
 from criterions.regress_loss import RegressLoss
 from optim.ema import WeightEMA
 from optim.finite import first_not_finite, total
@@ -24,6 +24,7 @@ from tests.cli import call, fork, places, records, run_folders
 from tests.tiny_data import write_data
 from utils.files import checkpoint
 from utils.imaging.images import ImageError
+from utils.runtime.device import grad_scaler
 
 QUICK = (
     "--train --criterion regress --arch test_efficientnet --image_size 32 --warmup 0 -b 6 -j 0 "
@@ -180,9 +181,11 @@ def test_validation_names_the_epoch(tmp_path, monkeypatch):
 def test_every_part_of_a_state_is_looked_at():
     model = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
     ema, optimizer = WeightEMA(model), torch.optim.Adam(model.parameters())
+    cpu = torch.device("cpu")
+    state = TrainingState(model, ema, optimizer, grad_scaler(cpu, "off"), cpu)
     model(torch.randn(4, 2)).sum().backward()
     optimizer.step()
-    assert fault_of_state(model, ema, optimizer) is None
+    assert state.fault() is None
     moment = optimizer.state[model[0].weight]["exp_avg"]
     for tensor, said in (
         (model[0].weight, "0.weight is not finite"),
@@ -194,9 +197,9 @@ def test_every_part_of_a_state_is_looked_at():
         for bad in (np.nan, np.inf, -np.inf):
             with torch.no_grad():
                 tensor.view(-1)[0] = bad
-                assert fault_of_state(model, ema, optimizer) == said
+                assert state.fault() == said
                 tensor.view(-1)[0] = value
-    assert fault_of_state(model, ema, optimizer) is None
+    assert state.fault() is None
 
 
 def test_large_numbers_are_finite():

@@ -7,6 +7,7 @@ import statistics
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from applications.inputs.data import Split
 from applications.inputs.resplit import resplit
 from applications.tasks import TASKS
 from applications.test import cross_table
-from applications.training.repeats import figures_of, statistics_of, summary_table
+from applications.training.repeats import metrics_of, statistics_of, summary_table
 from config import UsageError, make_config, parse
 from dataloader.labels.labels import Labels, Version, Versions
 from tests.cli import TINY, call, run_folders
@@ -150,7 +151,7 @@ def test_pairs_stay_together():
 
 def test_figures_that_the_first_run_lacks_are_kept():
     tests = [{"srcc": 0.5, "n": 3, "fit": "val"}, {"srcc": None, "outlier_ratio_std": 0.25, "n": 3}]
-    assert figures_of(tests) == {"srcc": [0.5, None], "outlier_ratio_std": [None, 0.25]}
+    assert metrics_of(tests) == {"srcc": [0.5, None], "outlier_ratio_std": [None, 0.25]}
 
 
 def test_statistics_are_those_of_pythons_library():
@@ -209,9 +210,13 @@ def test_runs_their_summary_and_what_is_left_of_them(tmp_path):
 
 
 def test_the_table_of_data_sets():
+    def judged(images: int, fit_on: str, **metrics: float) -> SimpleNamespace:
+        by_key = {name: SimpleNamespace(value=value) for name, value in metrics.items()}
+        return SimpleNamespace(images=range(images), by_key=by_key, fit_on=fit_on)
+
     found = {
-        "koniq": {"images": 9, "srcc": 0.5, "plcc_4p": 0.61234, "fit": "test"},
-        "spaq": {"images": 100, "srcc": float("nan"), "fit": "val"},
+        "koniq": judged(9, "test", srcc=0.5, plcc_4p=0.61234),
+        "spaq": judged(100, "val", srcc=float("nan")),
     }
     lines = [line.split() for line in cross_table(found).splitlines()]
     assert lines[0] == ["data", "set", "images", "srcc", "plcc_4p", "fit"]

@@ -4,54 +4,39 @@ from __future__ import annotations
 
 import copy
 import math
-from dataclasses import asdict
 
 import pytest
 import torch
 
-from applications.training.position import Position
-from applications.training.training_state import restore_state
+from applications.training.training_state import Position, TrainingState
 from optim.ema import WeightEMA
 from optim.factory import make_optimizer
 from utils.files import checkpoint
 from utils.runtime.device import grad_scaler
-from utils.runtime.rng_state import rng_state
 
 CPU = torch.device("cpu")
 
 
-def parts(name: str = "adamw"):
-    """(network, optimizer, average, scaler) after one step."""
+def trained(name: str = "adamw") -> TrainingState:
+    """A state after one step."""
     torch.manual_seed(0)
     model = torch.nn.Linear(3, 2)
     optimizer = make_optimizer(model, name, 1e-3, 0.01, 0.9)
-    ema = WeightEMA(model, 0.9)
+    state = TrainingState(model, WeightEMA(model, 0.9), optimizer, grad_scaler(CPU, "off"), CPU)
     model(torch.ones(4, 3)).sum().backward()
-    optimizer.step()
-    ema.update(model)
-    return model, optimizer, ema, grad_scaler(CPU, "off")
+    state.learn(finite=True)
+    return state
 
 
 def saved(tmp_path, name: str = "adamw"):
-    model, optimizer, ema, scaler = parts(name)
-    payload = {
-        "model": model.state_dict(),
-        "ema": ema.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "scaler": scaler.state_dict(),
-        "rng": rng_state(),
-        "position": asdict(Position(2, 1, 5, 0.0, 0, math.nan, 1)),
-        "sums": torch.tensor([[3.5, 7.0]], dtype=torch.float64),
-    }
-    checkpoint.save(tmp_path / "c.pth", payload)
+    position = Position(2, 1, 5, 0.0, 0, math.nan, 1)
+    sums = torch.tensor([[3.5, 7.0]], dtype=torch.float64)
+    checkpoint.save(tmp_path / "c.pth", trained(name).to_dict(position, sums))
     return checkpoint.load(tmp_path / "c.pth")
 
 
 def restore(payload, tmp_path, name: str = "adamw"):
-    model, optimizer, ema, scaler = parts(name)
-    return restore_state(
-        payload, tmp_path / "c.pth", model, optimizer, ema=ema, scaler=scaler, device=CPU, rank=0
-    )
+    return trained(name).restore(payload, tmp_path / "c.pth", rank=0)
 
 
 @pytest.mark.parametrize("name", ["adamw", "sgd", "radam", "adafactor", "muon"])

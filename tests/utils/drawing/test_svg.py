@@ -270,8 +270,8 @@ def test_a_chart_is_the_same_whoever_draws_it(monkeypatch):
 def test_no_mode_waits_for_matplotlib():
     """--help, and every mode until it draws."""
     code = (
-        "import importlib, sys; import config; from applications import APPLICATIONS\n"
-        "for mode in APPLICATIONS.values(): mode.load()\n"
+        "import importlib, sys; import config; from applications import MODES, load\n"
+        "for mode in MODES: load(mode)\n"
         "assert 'torch' in sys.modules and 'matplotlib' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)

@@ -1,0 +1,205 @@
+"""One training: data, network, loop, and a test of the best weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from applications.evaluation.judging import check_fit
+from applications.evaluation.ladders import check_monitor
+from applications.evaluation.scoring import Scorer
+from applications.evaluation.validation import LAST_COUNT, never_known, no_metric
+from applications.inputs.data import Data, read_data
+from applications.inputs.run_record import left_out
+from applications.inputs.runtime import Runtime
+from applications.inputs.views import view_rule
+from applications.inputs.weights import start_from, with_resumed_variant
+from applications.tasks import TASKS, monitored
+from applications.training import run_folder
+from applications.training.features import keep_features
+from applications.training.final_test import test_best
+from applications.training.parts import (
+    Parts,
+    check_names,
+    network,
+    optimizer_of,
+    rates_of,
+    training_set,
+)
+from applications.training.run_folder import RunFolder, hold
+from applications.training.run_state import has_begun
+from applications.training.trainer import Trainer
+from config import Config
+from dataloader.batch import Targets
+from dataloader.loader import StepDataset
+from models.freezing import frozen_part
+from models.quality_net import QualityNet
+from utils.files.writing import write_text
+from utils.runtime import distributed, stopping
+from utils.runtime.device import channels_last_helps, describe
+from utils.runtime.logger import Logger
+from utils.runtime.rng_state import seed_step
+
+CALIBRATION = 256  # training images whose scores give a head its units
+
+
+def train(
+    config: Config,
+    runtime: Runtime,
+    data: Data | None = None,
+    beside: Mapping[str, Any] | None = None,
+) -> RunFolder:
+    """Trains or continues a run, and returns its folder; raises Stopped when a signal stopped it
+    (its state is saved).
+
+    data: where the labels have been read. beside: more files for a new run's folder, name -> JSON.
+    """
+    continued = config.continue_run
+    if continued is not None:
+        hold(Path(continued), runtime)
+    # Whether there is a saved state to go on from: every process looks before one of them writes.
+    begun = continued is not None and has_begun(run_folder.opened(continued, config))
+    config = with_resumed_variant(config)
+    check_names(config)
+    data = data or read_data(config, TASKS[config.criterion], runtime)
+    check_monitor(monitored(config)[0], data.splits.get("val"))
+    check_fit(config.fit, data, config.data)
+    parts = _parts(config, data, runtime, fresh=not begun)
+    folder = _open_folder(config, data, runtime, beside or {})
+    logger = Logger(folder.path, runtime.world.rank)
+    try:
+        trainer = Trainer(config, runtime, parts, folder, logger)
+        _introduce(config, runtime, data, trainer)
+        if begun:
+            trainer.restore()
+        else:
+            _begin(trainer, data)
+        stopping.advise(f"go on with --continue {folder.path}")
+        with stopping.deferred():
+            kept = keep_features(config, trainer, data) if trainer.cached else {}
+            trainer.fit()
+        test_best(config, runtime, trainer, data, kept.get("test"))
+    finally:
+        logger.close()
+    return folder
+
+
+def _parts(config: Config, data: Data, runtime: Runtime, fresh: bool) -> Parts:
+    """fresh: the run begins, so that its network starts from other weights than saved ones."""
+    task, split = TASKS[config.criterion], data.splits["train"]
+    dataset = training_set(config, data, runtime)
+    model = _model(config, data, dataset, runtime, fresh)
+    scorer = Scorer(
+        model, runtime.device, view_rule(config), config.batch_size, config.workers,
+        config.max_pixels, runtime.amp,
+    )  # fmt: skip
+    labels = split.targets.all()
+    if fresh:
+        remark = task.fit_head(model, labels, lambda: _sample_scores(scorer, split.targets))
+        if remark:
+            runtime.info(remark)
+    if config.sync_bn and runtime.world.size > 1:
+        model = _synchronised(model, runtime)
+        scorer = replace(scorer, model=model)
+    val = data.splits["val"].targets if "val" in data.splits else None
+    criterion, optimizer = task.criterion(config, labels), optimizer_of(config, model)
+    return Parts(scorer, criterion, optimizer, dataset, val)
+
+
+def _model(
+    config: Config, data: Data, dataset: StepDataset, runtime: Runtime, fresh: bool
+) -> QualityNet:
+    seed_step(config.seed, "weights")  # every process starts from the same weights
+    # A saved state brings all weights; the files they once came from may be gone.
+    imagenet = fresh and (config.pretrained or config.advprop) and not config.resume
+    model = network(config, data, dataset, pretrained=imagenet, advprop=config.advprop)
+    for line in model.pretrained_report.lines() if model.pretrained_report else ():
+        runtime.info(f"ImageNet weights: {line}")
+    if config.resume and fresh:
+        start_from(config, model, runtime)
+    layout = torch.channels_last if channels_last_helps(runtime.device) else torch.preserve_format
+    return model.to(runtime.device).to(memory_format=layout)
+
+
+def _sample_scores(scorer: Scorer, targets: Targets) -> tuple[np.ndarray, np.ndarray]:
+    """(positions, scores) of up to CALIBRATION training images, evenly spread over the list."""
+    count = min(CALIBRATION, len(targets.paths))
+    positions = np.linspace(0, len(targets.paths) - 1, count).astype(np.int64)
+    return positions, scorer.predict([targets.paths[i] for i in positions]).scores
+
+
+def _synchronised(model: QualityNet, runtime: Runtime) -> QualityNet:
+    if runtime.device.type == "cpu":
+        raise ValueError(
+            "--sync_bn: torch synchronises batch norm on accelerators only: leave it out with "
+            "--device cpu"
+        )
+    return nn.SyncBatchNorm.convert_sync_batchnorm(model)
+
+
+def _open_folder(
+    config: Config, data: Data, runtime: Runtime, beside: Mapping[str, Any]
+) -> RunFolder:
+    labels = data.digests()
+    if not config.continue_run:
+        if data.photographs:
+            beside = {**beside, "photographs.json": data.photographs.to_dict()}
+        beside = {**left_out([(config, data.skipped)]), **beside}
+        return run_folder.create(config, labels, runtime, beside)
+    folder = run_folder.opened(config.continue_run, config)
+    run_folder.check_labels(folder, labels, "photographs" if data.photographs else "labels")
+    run_folder.check_processes(folder, runtime)
+    if runtime.main:
+        folder.sweep()
+    return folder
+
+
+def _begin(trainer: Trainer, data: Data) -> None:
+    """Saves a state from before the first step: continuing never needs the files that the weights
+    came from.
+    """
+    trainer.save()
+    if data.skipped and trainer.runtime.main:
+        listed = "".join(f"{bad.path}: {bad.reason}\n" for bad in data.skipped)
+        write_text(trainer.folder.path / "skipped_images.txt", listed, "surrogateescape")
+    distributed.barrier()
+
+
+def _introduce(config: Config, runtime: Runtime, data: Data, trainer: Trainer) -> None:
+    logger, say = trainer.logger, trainer.logger.info
+    sizes = ", ".join(
+        f"{name} {len(s.targets)} lines, {len(s.targets.paths)} images"
+        for name, s in data.splits.items()
+    )
+    if config.stage_of:
+        logger.file(f"stage {config.stage_of}")
+    say(f"run folder: {trainer.folder.path}")
+    say(f"device: {describe(runtime.device)}, amp {runtime.amp}, {runtime.world.size} process(es)")
+    say(f"data: {sizes}; {trainer.steps} steps an epoch")
+    for line in data.photographs.lines() if data.photographs else ():
+        say(line)
+    if "val" not in data.splits:
+        say(f"no val/ split: {LAST_COUNT}")
+    elif why := never_known(trainer.task, trainer.monitor, data.splits["val"].targets):
+        say(no_metric(trainer.monitor, "cannot be computed", why))
+    if frozen := frozen_part(trainer.model, config.freeze):
+        say(str(frozen))
+        if not (config.pretrained or config.advprop or config.resume):
+            say(
+                "the frozen part has random weights and keeps them: --pretrained or --resume FILE "
+                "brings better ones"
+            )
+    rates = rates_of(trainer.optimizer)
+    if rates.keys() != {"lr"}:
+        say("learning rates: " + ", ".join(f"--{name} {rate:g}" for name, rate in rates.items()))
+    if config.schedule == "step" and config.warmup >= config.epochs:
+        say(
+            f"warm-up of {config.warmup} epochs covers all {config.epochs}: the rate stays at "
+            "0.1 of --lr"
+        )
