@@ -27,7 +27,7 @@ class SplitLabels:
 
 @dataclass(frozen=True)
 class Provenance:
-    """facts: applications/inputs/environment.py. passed, adopted: flags that were set to other than
+    """facts: applications/inputs/run_record.py. passed, adopted: flags that were set to other than
     their defaults, and settings that came with the weights, as text. labels: of every split, or why
     they are not known. card: the data card that --prepare wrote, if any. run: folder of the
     training, where it is known; best: its best epoch, where results.json is still to be written.
