@@ -26,7 +26,7 @@ from torch.distributed.elastic.rendezvous import RendezvousError, RendezvousPara
 from torch.distributed.elastic.rendezvous.registry import get_rendezvous_handler
 
 from utils.runtime.child_processes import usable_cores
-from utils.runtime.stopping import SIGNALS
+from utils.runtime.stopping import SIGNALS, answered
 
 _STOP_CODES = tuple(128 + number for number in SIGNALS)
 
@@ -133,15 +133,8 @@ def _signals_forwarded(agent: LocalElasticAgent) -> Iterator[None]:
 
     # The agent installs handlers of its own for the signals named here, and would replace ours.
     os.environ["TORCHELASTIC_SIGNALS_TO_HANDLE"] = "SIGQUIT"
-    before = {number: signal.getsignal(number) for number in SIGNALS}
-    for number, handler in before.items():
-        if number != signal.SIGHUP or handler is not signal.SIG_IGN:  # nohup
-            signal.signal(number, forward)
-    try:
+    with answered(forward):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _exit_code(codes: list[int]) -> int:

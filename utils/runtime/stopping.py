@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing import active_children
 from types import FrameType
@@ -65,24 +65,34 @@ def caught(launched: bool = False) -> Iterator[None]:
 
     launched: a launcher started this process. When another one ends first, the launcher sends
     SIGTERM to those that are still saving: that is no second wish to stop, and SIGINT is one.
-    A hang-up that was ignored (nohup) stays ignored.
     """
     global _asked, _advice, _launched
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     _asked, _advice, _launched = None, "", launched
+    try:
+        with answered(_on_signal):
+            yield
+    finally:
+        _asked = None
+
+
+@contextmanager
+def answered(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """SIGNALS go to the handler until the end of the block. A hang-up that was ignored (nohup)
+    stays ignored.
+    """
     before = {number: signal.getsignal(number) for number in SIGNALS}
     if before.get(getattr(signal, "SIGHUP", None)) is signal.SIG_IGN:
         del before[signal.SIGHUP]
     for number in before:
-        signal.signal(number, _on_signal)
+        signal.signal(number, handler)
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        _asked = None
+        for number, handled_before in before.items():
+            signal.signal(number, handled_before)
 
 
 @contextmanager
