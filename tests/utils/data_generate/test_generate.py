@@ -32,7 +32,7 @@ from utils.data_generate.photos import (
 from utils.data_generate.ssim import luma_ssim
 from utils.imaging.images import read_image
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def psnr(a: np.ndarray, b: np.ndarray) -> float:
@@ -40,7 +40,7 @@ def psnr(a: np.ndarray, b: np.ndarray) -> float:
     return float(10 * np.log10(255**2 / error)) if error else np.inf
 
 
-def test_ssim_is_the_papers_formula() -> None:
+def test_ssim_is_the_papers_formula():
     image = centre(PHOTOS["coffee"], 64)
     noisy = distort(image, "white_noise", 2, np.random.default_rng(0))
     weights = norm.pdf(np.arange(-5, 6), scale=1.5)
@@ -66,7 +66,7 @@ def test_ssim_is_the_papers_formula() -> None:
         luma_ssim(image[:10], noisy[:10])
 
 
-def test_package_photographs_are_real_colour_photographs() -> None:
+def test_package_photographs_are_real_colour_photographs():
     assert len(PHOTOS) >= 10
     for path in PHOTOS.values():
         image = read_image(path)
@@ -74,13 +74,13 @@ def test_package_photographs_are_real_colour_photographs() -> None:
         assert np.ptp(np.asarray(image.resize((64, 64))).astype(int), axis=-1).max() > 30, path
 
 
-def test_a_missing_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_package_says_what_to_install(monkeypatch):
     monkeypatch.setattr(photos_module.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ValueError, match="requirements-quickstart.txt"):
         package_photos()
 
 
-def test_photographs_are_found_below_a_folder(tmp_path: Path) -> None:
+def test_photographs_are_found_below_a_folder(tmp_path):
     for name in ("b.png", "sub/a.JPG", ".hidden/c.png"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         Image.new("RGB", (20, 20)).save(tmp_path / name)
@@ -93,7 +93,7 @@ def test_photographs_are_found_below_a_folder(tmp_path: Path) -> None:
         find_photos(tmp_path / "empty")
 
 
-def test_names_are_safe_in_label_files_and_never_clash() -> None:
+def test_names_are_safe_in_label_files_and_never_clash():
     named = name_photos(
         [Path("x/a,b #1.jpg"), Path("x/c.png"), Path("y/C.png"), Path("x/.hid.png")]
     )
@@ -102,7 +102,7 @@ def test_names_are_safe_in_label_files_and_never_clash() -> None:
         name_photos([Path("x/a.jpg"), Path("x/a.png")])
 
 
-def test_splits_are_whole_drawn_by_seed_and_independent_of_the_folder() -> None:
+def test_splits_are_whole_drawn_by_seed_and_independent_of_the_folder():
     paths = [Path(f"p{i}.png") for i in range(9)]
     splits = split_photos(paths, 2, 3, seed=1)
     assert {k: len(v) for k, v in splits.items()} == {"train": 4, "val": 2, "test": 3}
@@ -129,13 +129,10 @@ def small_photos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return find_photos(folder)
 
 
-def splits_of(photos: list[Path]) -> dict[str, list[Path]]:
-    by_name = {p.stem: p for p in photos}
-    return {
-        "train": [by_name["coffee"], by_name["china"]],
-        "val": [by_name["chelsea"]],
-        "test": [by_name["rocket"]],
-    }
+@pytest.fixture(scope="module")
+def splits(small_photos):
+    chelsea, china, coffee, rocket = sorted(small_photos)
+    return {"train": [coffee, china], "val": [chelsea], "test": [rocket]}
 
 
 def tree(folder: Path) -> dict[str, bytes]:
@@ -145,9 +142,9 @@ def tree(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="module")
-def made(small_photos: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made(splits, tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("made") / "data"
-    summary = generate(splits_of(small_photos), out, "live", seed=3, tile=64)
+    summary = generate(splits, out, "live", seed=3, tile=64)
     assert summary.photos == {"train": 2, "val": 1, "test": 1}
     assert summary.images == {"train": 78, "val": 26, "test": 26}
     assert summary.pairs == {"train": 225, "val": 75, "test": 75}
@@ -155,7 +152,7 @@ def made(small_photos: list[Path], tmp_path_factory: pytest.TempPathFactory) -> 
     return out
 
 
-def test_labels_are_read_by_the_toolkit_and_hold_every_ordered_pair_once(made: Path) -> None:
+def test_labels_are_read_by_the_toolkit_and_hold_every_ordered_pair_once(made):
     files = {
         split: read_labels("pairs", made / split / "label.txt", made)
         for split in ("train", "val", "test")
@@ -173,7 +170,7 @@ def test_labels_are_read_by_the_toolkit_and_hold_every_ordered_pair_once(made: P
     assert len(files["train"].sources) == 78
 
 
-def test_targets_are_ssim_and_said_to_be_synthetic(made: Path) -> None:
+def test_targets_are_ssim_and_said_to_be_synthetic(made):
     file = made / "test" / "label_mos.txt"
     assert "SYNTHETIC" in file.read_text().splitlines()[0]
     rows = rows_of(read_labels("scores", file, made))
@@ -183,10 +180,8 @@ def test_targets_are_ssim_and_said_to_be_synthetic(made: Path) -> None:
         assert mos == pytest.approx(luma_ssim(pristine, np.asarray(read_image(path))), abs=1e-6)
 
 
-def test_level_0_on_disk_is_the_photograph_and_tiles_stay_together(
-    made: Path, small_photos: list[Path]
-) -> None:
-    coffee = np.asarray(read_image(splits_of(small_photos)["train"][0]))
+def test_level_0_on_disk_is_the_photograph_and_tiles_stay_together(made, splits):
+    coffee = np.asarray(read_image(splits["train"][0]))
     for name, left in (("coffee_r0c0", 0), ("coffee_r0c1", 76)):
         tile = np.asarray(read_image(made / f"train/refimgs/{name}.png"))
         assert np.array_equal(tile, coffee[:64, left : left + 64])
@@ -199,12 +194,10 @@ def test_level_0_on_disk_is_the_photograph_and_tiles_stay_together(
     }
 
 
-def test_same_seed_same_bytes_whatever_the_number_of_processes(
-    made: Path, small_photos: list[Path], tmp_path: Path
-) -> None:
+def test_same_seed_same_bytes_whatever_the_number_of_processes(made, splits, tmp_path):
     seen: list[tuple[int, int]] = []
     generate(
-        splits_of(small_photos),
+        splits,
         tmp_path / "data",
         "live",
         seed=3,
@@ -216,12 +209,9 @@ def test_same_seed_same_bytes_whatever_the_number_of_processes(
     assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
 
-def test_a_second_call_does_nothing_and_damage_is_mended(
-    made: Path, small_photos: list[Path], tmp_path: Path
-) -> None:
+def test_a_second_call_does_nothing_and_damage_is_mended(made, splits, tmp_path):
     out = tmp_path / "data"
     shutil.copytree(made, out)
-    splits = splits_of(small_photos)
     assert generate(splits, out, "live", seed=3, tile=64).made == 0
     (out / "val/jpeg/jpeg2/chelsea.png").write_bytes(b"torn")
     (out / "test/refimgs/rocket.png").unlink()
@@ -229,16 +219,13 @@ def test_a_second_call_does_nothing_and_damage_is_mended(
     assert tree(out) == tree(made)
 
 
-def test_a_killed_call_is_taken_up_where_it_stopped(
-    made: Path, small_photos: list[Path], tmp_path: Path
-) -> None:
+def test_a_killed_call_is_taken_up_where_it_stopped(made, splits, tmp_path):
     out = tmp_path / "data"
     code = (
         "import sys; from pathlib import Path; from utils.data_generate.generate import generate\n"
         "s = {k: [Path(p) for p in v] for k, v in __import__('json').loads(sys.argv[1]).items()}\n"
         "generate(s, Path(sys.argv[2]), 'live', seed=3, tile=64)"
     )
-    splits = splits_of(small_photos)
     words = json.dumps({k: list(map(str, v)) for k, v in splits.items()})
     process = subprocess.Popen([sys.executable, "-c", code, words, str(out)], cwd=ROOT)
     deadline = time.monotonic() + 60
@@ -253,20 +240,18 @@ def test_a_killed_call_is_taken_up_where_it_stopped(
     assert mine == tree(made)
 
 
-def test_another_plan_or_foreign_data_is_not_overwritten(
-    made: Path, small_photos: list[Path], tmp_path: Path
-) -> None:
+def test_another_plan_or_foreign_data_is_not_overwritten(made, splits, tmp_path):
     before = tree(made)
     with pytest.raises(ValueError, match="another seed, tile: "):
-        generate(splits_of(small_photos), made, "live", seed=4)
+        generate(splits, made, "live", seed=4)
     assert tree(made) == before
     (tmp_path / "train").mkdir()
     with pytest.raises(ValueError, match="not written by --generate"):
-        generate(splits_of(small_photos), tmp_path, "basic")
+        generate(splits, tmp_path, "basic")
     assert list(tmp_path.iterdir()) == [tmp_path / "train"]
 
 
-def test_a_photograph_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+def test_a_photograph_that_cannot_be_used_is_named(tmp_path):
     Image.new("RGB", (300, 9)).save(tmp_path / "thin.png")
     with pytest.raises(ValueError, match="thin.png: 300x9 pixels, at least 16x16"):
         generate({"train": [tmp_path / "thin.png"]}, tmp_path / "out", "basic")
@@ -275,7 +260,7 @@ def test_a_photograph_that_cannot_be_used_is_named(tmp_path: Path) -> None:
         generate({"train": [tmp_path / "text.png"]}, tmp_path / "out2", "basic")
 
 
-def test_large_photographs_are_shrunk_before_anything_else(tmp_path: Path) -> None:
+def test_large_photographs_are_shrunk_before_anything_else(tmp_path):
     read_image(PHOTOS["coffee"]).save(tmp_path / "coffee.png")  # 600x400
     generate({"test": [tmp_path / "coffee.png"]}, tmp_path / "out", "basic", tile=64, max_side=96)
     pristine = read_image(tmp_path / "out/test/refimgs/coffee.png")  # whole: not a training one
@@ -284,7 +269,7 @@ def test_large_photographs_are_shrunk_before_anything_else(tmp_path: Path) -> No
     assert psnr(np.asarray(pristine), np.asarray(averaged)) > 25
 
 
-def test_a_grey_photograph_has_no_ladder_of_saturation(tmp_path: Path) -> None:
+def test_a_grey_photograph_has_no_ladder_of_saturation(tmp_path):
     read_image(PHOTOS["coffee"]).convert("L").resize((40, 32)).save(tmp_path / "grey.png")
     generate({"test": [tmp_path / "grey.png"]}, tmp_path / "out", "tid2013")
     levels = list(csv.DictReader((tmp_path / "out/test/levels.csv").read_text().splitlines()))
@@ -299,16 +284,14 @@ def test_a_grey_photograph_has_no_ladder_of_saturation(tmp_path: Path) -> None:
     assert len(levels) == len(pixels) > 100
 
 
-def test_nothing_is_written_among_the_photographs(tmp_path: Path) -> None:
+def test_nothing_is_written_among_the_photographs(tmp_path):
     keep_apart(tmp_path / "photos", tmp_path / "photos_live")
     for out in ("photos", "photos/out", "photos/a/../out"):
         with pytest.raises(ValueError, match="lies among the photographs"):
             keep_apart(tmp_path / "photos", tmp_path / out)
 
 
-def test_the_generators_are_programs_that_run_from_anywhere(
-    small_photos: list[Path], made: Path, tmp_path: Path
-) -> None:
+def test_the_generators_are_programs_that_run_from_anywhere(small_photos, made, tmp_path):
     shutil.copytree(small_photos[0].parent, tmp_path / "photos")
     before = tree(tmp_path / "photos")
     program = ROOT / "utils" / "data_generate" / "live_generator.py"
@@ -323,9 +306,7 @@ def test_the_generators_are_programs_that_run_from_anywhere(
     assert tree(tmp_path / "photos") == before
 
 
-def test_the_generators_say_in_a_line_what_is_wrong(
-    tmp_path: Path, small_photos: list[Path], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_generators_say_in_a_line_what_is_wrong(tmp_path, small_photos, capsys):
     folder = str(small_photos[0].parent)
     for words, what in (
         (["--data", str(tmp_path / "none")], "not a folder"),

@@ -10,7 +10,7 @@ import pytest
 
 from tests import npu_emulator
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 TIMEOUT = 120  # seconds; for a machine that is busy with other tests
 
 CHOICE = """
