@@ -80,32 +80,25 @@ def train(device, amp, steps=4):
         scaler.step(optimizer)
         scaler.update()
         losses.append(loss.item())
-    return model, optimizer, losses
+    return losses
 
 
 cpu, npu = torch.device("cpu"), devices.choose_device("auto").device
 devices.prepare_device(npu)
 for amp in ("off", "bf16"):
-    expected, got = train(cpu, amp)[2], train(npu, amp)[2]
+    expected, got = train(cpu, amp), train(npu, amp)
     gaps = [abs(a - b) for a, b in zip(expected, got)]
     assert max(gaps) < (1e-5 if amp == "off" else 2e-2), (amp, expected, got)
-assert all(0 <= loss < 10 for loss in train(npu, "fp16")[2])
+assert all(0 <= loss < 10 for loss in train(npu, "fp16"))
 
-# A checkpoint holds CPU tensors and comes back onto the device.
-model, optimizer, _ = train(npu, "off")
+# The state of the card's generator is kept in a file of tensors.
 file = io.BytesIO()
-to_cpu = {name: tensor.cpu() for name, tensor in model.state_dict().items()}
-torch.save({"model": to_cpu, "rng": rng_state(npu)}, file)
+torch.save(rng_state(npu), file)
 file.seek(0)
-loaded = torch.load(file, map_location="cpu", weights_only=True)
-other = network().to(npu)
-other.load_state_dict(loaded["model"])
-images = torch.rand(2, 3, 16, 16).to(npu)
-with torch.inference_mode():
-    assert torch.equal(model.eval()(images).cpu(), other.eval()(images).cpu())
+state = torch.load(file, map_location="cpu", weights_only=True)
 draws = []
 for _ in range(2):
-    set_rng_state(loaded["rng"], npu)
+    set_rng_state(state, npu)
     draws.append(torch.rand(3, device=npu).cpu())
 assert torch.equal(*draws)
 """
