@@ -17,7 +17,7 @@ from applications.inputs.vote_files import refuse_flags, vote_file
 from applications.inputs.voted import NO_FILE, VotedImages
 from applications.inspection.findings import Findings
 from applications.inspection.images import decode, inspect
-from applications.reports.findings import findings_page
+from applications.reports.findings import write_findings
 from applications.tasks import TASKS
 from config import Config
 from dataloader.labels.doubts import label_doubts
@@ -30,7 +30,7 @@ from dataloader.labels.text import check_splits, read_labels
 from utils.data_generate.distortions import SMALLEST_SIDE
 from utils.data_generate.photos import find_photos
 from utils.duplicates.image_facts import ImageFacts
-from utils.files.writing import write_json, write_text
+from utils.files.writing import write_json
 from utils.text import printable, visible
 
 Spreads = list[tuple[float, float]]  # (std, votes) of images, votes nan where not known
@@ -67,11 +67,9 @@ def run(config: Config, runtime: Runtime) -> int:
 def _write(config: Config, found: Findings) -> None:
     target = Path(config.output or "")
     write_json(target.with_suffix(".json"), found.to_dict())
-    shown = findings_page(
-        found, target.with_suffix(".json").name, config.workers, config.max_pixels
-    )
-    write_text(target.with_suffix(".html"), shown)
-    print(f"written: {target.with_suffix('.json')}, {target.with_suffix('.html')}")
+    page, kept = target.with_suffix(".html"), target.with_suffix(".json")
+    write_findings(page, found, kept.name, config.workers, config.max_pixels)
+    print(f"written: {kept}, {page}")
 
 
 def _check_photographs(config: Config, folder: Path) -> Findings:

@@ -15,11 +15,11 @@ from applications.comparison.runs import ComparedRun, read_runs
 from applications.comparison.settings import differences
 from applications.comparison.tables import lines
 from applications.inputs.runtime import Runtime
-from applications.reports.comparison import comparison_page
+from applications.reports.comparison import write_comparison
 from applications.reports.comparison_charts import figures_of
 from config import Config
 from utils.drawing.files import write_figures
-from utils.files.writing import check_apart, write_json, write_text
+from utils.files.writing import check_apart, write_json
 
 
 def run(config: Config, runtime: Runtime) -> int:
@@ -65,7 +65,6 @@ def _write(config: Config, found: Found, output: Path) -> None:
     write_json(written, as_json(found))
     said = str(written)
     if output.suffix == ".html":
-        shown = comparison_page(found, written.name, config.workers, config.max_pixels)
-        write_text(output, shown)
+        write_comparison(output, found, written.name, config.workers, config.max_pixels)
         said = f"{output}, {written}"
     print(f"\nwritten: {said}")

@@ -15,7 +15,8 @@ from applications.inputs.provenance import provenance, run_of
 from applications.inputs.run_record import environment
 from applications.inputs.runtime import Runtime
 from applications.inputs.weights import load_model
-from applications.reports.cross import cross_page, cross_sections
+from applications.reports.cross import cross_sections
+from applications.reports.page import write_page
 from applications.reports.report import figures_of
 from applications.scorer import scorer_of
 from applications.tasks import TASKS
@@ -56,8 +57,8 @@ def run(config: Config, runtime: Runtime) -> int:
         if config.output:
             _write(Path(config.output), config.split, found)
             if not config.no_report:
-                page = cross_page(f"{weights.name} on {len(found)} data sets", sections)
-                write_text(Path(config.output).with_suffix(".html"), page)
+                page = Path(config.output).with_suffix(".html")
+                write_page(page, f"{weights.name} on {len(found)} data sets", sections)
     return 0
 
 

@@ -3,227 +3,211 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from applications.comparison.disagreement import RULE, Disagreement, OpposedImages
 from applications.comparison.figures import better_of
-from applications.comparison.images import Matched
 from applications.comparison.result import Found
 from applications.comparison.tables import interval, number, p_value, verdict
-from applications.reports.comparison_charts import curve_charts, drawn, figure_charts, score_chart
-from applications.reports.comparison_pictures import pictures
-from utils.html_page import (
+from applications.reports.comparison_charts import curve_charts, figure_charts, score_chart
+from applications.reports.page import write_page
+from applications.reports.parts import (
     Cell,
-    Html,
-    cell,
-    element,
-    page,
-    table,
-    together,
-    zoomable,
+    Details,
+    Gallery,
+    Group,
+    Groups,
+    Items,
+    Part,
+    Picture,
+    Section,
+    Table,
+    Text,
 )
-from utils.statistics.compare_models import Comparison
+from applications.reports.pictures import BESIDE, Shown, shown_sources
+from dataloader.sources import Source
 
 _MOST_VERDICTS = 6
 
 
-def comparison_page(found: Found, json_name: str, workers: int | None, max_pixels: int) -> Html:
-    """The document. json_name: the file that holds everything; workers: processes that read
-    images.
+def write_comparison(
+    file: Path, found: Found, json_name: str, workers: int | None, max_pixels: int
+) -> None:
+    """The page, whole or not at all. json_name: the file that holds everything; workers: processes
+    that read images.
     """
-    return _Page(found, json_name, workers, max_pixels).build()
+    apart = found.most_apart()
+    shown = _pictures(found, apart, workers, max_pixels)
+    sections = [
+        _runs(found), _figures(found), *_significance(found), _settings(found), _curves(found),
+        *(_disagreement(found, one, shown) for one in apart),
+        _method(found, apart, shown, json_name),
+    ]  # fmt: skip
+    about = f"{found.described()}. Everything here and more: {json_name}"
+    title = f"Comparison of {len(found.letters)} runs"
+    write_page(file, title, sections, about, list(_verdicts(found)))
 
 
-class _Page:
-    def __init__(self, found: Found, json_name: str, workers: int | None, max_pixels: int) -> None:
-        self.found, self.matched, self.json_name = found, found.matched, json_name
-        self.letters = found.letters
-        self.shown = found.most_apart()
-        places = [place for one in self.shown for place in _places(one)]
-        self.pictures = pictures(found, places, workers, max_pixels)
-
-    def build(self) -> Html:
-        title = "Comparison: " + ", ".join(self.letters)
-        head = element("h1", f"Comparison of {len(self.letters)} runs")
-        about = f"{self.found.described()}. Everything here and more: {self.json_name}"
-        sections = [
-            self._runs(), self._figures(), self._significance(), self._settings(), self._curves(),
-            *(self._disagreement(one) for one in self.shown), self._method(),
-        ]  # fmt: skip
-        body = (head, element("p", about, class_="soft"), self._verdicts(), *sections)
-        return page(title, *body, interactive=True)
-
-    def _verdicts(self) -> Html:
-        """One line for every two runs, about the first figure."""
-        rows = self.found.judged.rows
-        rows = [row for row in rows if row.metric == rows[0].metric]
-        boxes = [self._said(row) for row in rows[:_MOST_VERDICTS]]
-        return together(*boxes)
-
-    def _said(self, row: Comparison) -> Html:
-        first, second = self.letters[row.first], self.letters[row.second]
-        figures = f"{first} - {second} = {row.difference:+.4f} {interval(row.low, row.high)}"
-        better = better_of(row)
+def _verdicts(found: Found) -> Iterator[tuple[str, str]]:
+    """One line for every two runs, about the first figure."""
+    rows, letters = found.judged.rows, found.letters
+    for row in [row for row in rows if row.metric == rows[0].metric][:_MOST_VERDICTS]:
+        first, second, better = letters[row.first], letters[row.second], better_of(row)
         if row.p_holm != row.p_holm:
-            said, kind = f"{row.metric}: {first} and {second} cannot be tested", "warn"
+            said, kind = f"{first} and {second} cannot be tested", "warn"
         elif better is None:
-            said, kind = f"{row.metric}: no difference of {first} and {second} is shown", "warn"
+            said, kind = f"no difference of {first} and {second} is shown", "warn"
         else:
             other = second if better == row.first else first
-            said, kind = f"{row.metric}: {self.letters[better]} is better than {other}", "good"
-        shown = f"{said} ({figures}, p_holm {p_value(row.p_holm)})"
-        return element("div", shown, class_=f"verdict {kind}")
-
-    def _runs(self) -> Html:
-        rows, commands = [], []
-        for run in self.found.runs:
-            config = run.config or {}
-            best = run.results.get("best_epoch")
-            name = element("bdi", run.name)
-            task = str(config.get("criterion", "a predictions file"))
-            at = "" if best is None else str(best)
-            rows.append([self.letters[run.name], name, task, str(config.get("arch", "")), at])
-            if command := run.environment.get("command"):
-                said = f"{self.letters[run.name]}: python {shlex.join(map(str, command))}"
-                commands.append(element("pre", said))
-        shown = table(["", "run", "task", "network", "best epoch"], rows, numeric=4)
-        more = Html("")
-        if commands:
-            more = element("details", element("summary", "Commands"), *commands)
-        return together(element("h2", "Runs"), shown, more)
-
-    def _figures(self) -> Html:
-        judged = self.found.judged
-        if not judged.names():
-            return together(element("h2", "Figures"), element("p", "No labels: no figures."))
-        rows: list[list[str | Cell]] = []
-        for figure in judged.names():
-            for name, letter in self.letters.items():
-                value, low, high = judged.figures[name][figure]
-                rows.append([figure, letter, cell(number(value), value), interval(low, high)])
-        header = ["figure", "run", "value", "95% interval"]
-        charts = element("div", *drawn(figure_charts(self.found)), class_="grid")
-        shown = table(header, rows, numeric=2, sortable=True)
-        return together(element("h2", "Figures"), charts, shown)
-
-    def _significance(self) -> Html:
-        rows: list[list[str | Cell]] = []
-        found = self.found.judged.rows
-        tested = any(row.williams_p == row.williams_p for row in found)
-        for row in found:
-            both = f"{self.letters[row.first]} - {self.letters[row.second]}"
-            better = verdict(row, self.letters)
-            mark = "good" if better_of(row) else "soft"
-            cells = [
-                row.metric, both, cell(number(row.difference), row.difference),
-                interval(row.low, row.high), _p(row.p), _p(row.p_holm),
-                cell(element("span", better, class_=mark), better),
-            ]  # fmt: skip
-            rows.append(cells + ([_p(row.williams_p_holm), _p(row.steiger_p_holm)] * tested))
-        if not rows:
-            return Html("")
-        header = ["figure", "runs", "difference", "95% interval", "p", "p_holm", "better"]
-        header += ["Williams p_holm", "Steiger p_holm"] if tested else []
-        said = "The same images, or references, are drawn for both runs, so that what makes an "
-        said += "image hard for both cancels. Better: below 0.05 after Holm's correction."
-        why = element("p", said, class_="soft")
-        shown = table(header, rows, numeric=2, sortable=True)
-        return together(element("h2", "Significance"), why, shown)
-
-    def _settings(self) -> Html:
-        heading = element("h2", "Configuration differences")
-        with_config = [run for run in self.found.runs if run.config is not None]
-        if len(with_config) < 2:
-            said = "Fewer than two of these are run folders: nothing to compare."
-            return together(heading, element("p", said))
-        rows = [
-            [_soft(one.name, one.matters), *(_soft(v, one.matters) for v in one.values)]
-            for one in self.found.settings
-        ]
-        if not rows:
-            return together(heading, element("p", "None."))
-        said = element("p", "Grey: no figure depends on it.", class_="soft")
-        grey = any(not one.matters for one in self.found.settings)
-        shown = table(["", *self.letters.values()], rows, numeric=99)
-        return together(heading, said if grey else Html(""), shown)
-
-    def _curves(self) -> Html:
-        charts = drawn(curve_charts(self.found))
-        without = [self.letters[run.name] for run in self.found.runs if not run.curves]
-        said = f"Without curves: {', '.join(without)}." if without else ""
-        body = [element("div", *charts, class_="grid")] if charts else []
-        note = [element("p", said, class_="soft")] if said else []
-        return together(element("h2", "Training curves"), *note, *body)
-
-    # ---- images
-
-    def _disagreement(self, one: Disagreement) -> Html:
-        first, second = self.letters[one.first], self.letters[one.second]
-        said = f"They order {one.share:.1%} of all pairs of images in opposite ways. Below: the "
-        said += f"pairs on which both are surest; {RULE}."
-        body = [
-            element("h2", f"Where {first} and {second} disagree"),
-            element("p", said, class_="soft"),
-            element("div", *drawn([score_chart(self.found, one)]), class_="grid"),
-        ]
-        if one.pairs:
-            groups = [self._pair(one, pair) for pair in one.pairs]
-            body.append(element("div", *groups, class_="groups"))
-        if one.images:
-            body.append(element("h3", "Images with the largest difference of standardised score"))
-            pictures = [self._picture(one, place) for place in one.images]
-            body.append(element("div", *pictures, class_="pictures"))
-        return together(*body)
-
-    def _pair(self, one: Disagreement, pair: OpposedImages) -> Html:
-        first, second = self.letters[one.first], self.letters[one.second]
-        said = f"{first}: left by {pair.lead_first:.2f}; {second}: right by {pair.lead_second:.2f}"
-        tag = Html("")
-        if pair.right is not None:
-            tag = element("span", f"{self.letters[pair.right]} is right", class_="tag good")
-        pictures = (self._picture(one, place) for place in (pair.a, pair.b))
-        shown = element("div", *pictures, class_="pair")
-        return element("div", element("h3", tag, said), shown, class_="group")
-
-    def _picture(self, one: Disagreement, place: int) -> Html:
-        caption = [self.matched.names[place]]
-        for name in (one.first, one.second):
-            score, z = self.matched.scores[name][place], one.z[name][place]
-            caption.append(f"{self.letters[name]}: {score:.4g} ({z:+.2f})")
-        if self.matched.opinion is not None:
-            caption.append(f"{_word(self.matched)} {self.matched.opinion[place]:.4g}")
-        elif self.matched.versions is not None:
-            version = self.matched.versions[place]
-            known = f"{version.distortion}, level {version.level}"
-            caption.append(known if version.level else "level 0")
-        src, note = self.pictures[place]
-        return zoomable(src, self.matched.names[place], caption, note)
-
-    def _method(self) -> Html:
-        said = [*self.found.method(), *self.found.remarks]
-        missing = sum(1 for src, _ in self.pictures.values() if not src)
-        if missing:
-            said.append(f"{missing} image(s) cannot be shown: they do not lie there any more")
-        left = len(self.found.disagreements) - len(self.shown)
-        if left:
-            said.append(f"{left} more pairs of runs, which agree better: see {self.json_name}")
-        items = (element("li", line) for line in said)
-        return together(element("h2", "How this was made"), element("ul", *items))
+            said, kind = f"{letters[better]} is better than {other}", "good"
+        values = f"{first} - {second} = {row.difference:+.4f} {interval(row.low, row.high)}"
+        yield f"{row.metric}: {said} ({values}, p_holm {p_value(row.p_holm)})", kind
 
 
-def _word(matched: Matched) -> str:
-    """What people's opinion of an image is called."""
-    if matched.labels.votes is not None:
-        return "mean vote"
-    return "MOS" if matched.labels.mos is not None else "bucket"
+def _runs(found: Found) -> Section:
+    rows, commands = [], []
+    for run in found.runs:
+        config, best = run.config or {}, run.results.get("best_epoch")
+        letter, task = found.letters[run.name], str(config.get("criterion", "a predictions file"))
+        at = "" if best is None else str(best)
+        rows.append([letter, Cell(run.name, kind="name"), task, str(config.get("arch", "")), at])
+        if command := run.environment.get("command"):
+            said = f"{letter}: python {shlex.join(map(str, command))}"
+            commands.append(Text(said, tag="pre"))
+    body: list[Part] = [Table(["", "run", "task", "network", "best epoch"], rows, numeric=4)]
+    if commands:
+        body.append(Details("Commands", commands))
+    return Section("", "Runs", "", body)
 
 
-def _places(one: Disagreement) -> list[int]:
-    return [*(place for pair in one.pairs for place in (pair.a, pair.b)), *one.images]
+def _figures(found: Found) -> Section:
+    judged, rows = found.judged, []
+    if not judged.names():
+        return Section("", "Figures", "No labels: no figures.", ())
+    for figure in judged.names():
+        for name, letter in found.letters.items():
+            value, low, high = judged.figures[name][figure]
+            rows.append([figure, letter, Cell(number(value), value), interval(low, high)])
+    shown = Table(["figure", "run", "value", "95% interval"], rows, numeric=2, sortable=True)
+    return Section("", "Figures", "", (*figure_charts(found), shown))
 
 
-def _p(value: float) -> Cell:
-    return cell(p_value(value), value)
+def _significance(found: Found) -> list[Section]:
+    """Nothing where no two runs were judged by labels."""
+    rows, letters = [], found.letters
+    tested = any(row.williams_p == row.williams_p for row in found.judged.rows)
+    for row in found.judged.rows:
+        p_values = [row.p, row.p_holm]
+        p_values += [row.williams_p_holm, row.steiger_p_holm] if tested else []
+        cells = [Cell(p_value(p), p) for p in p_values]
+        better = Cell(verdict(row, letters), kind="good" if better_of(row) else "soft")
+        both = f"{letters[row.first]} - {letters[row.second]}"
+        difference = Cell(number(row.difference), row.difference)
+        ends = interval(row.low, row.high)
+        rows.append([row.metric, both, difference, ends, *cells[:2], better, *cells[2:]])
+    header = ["figure", "runs", "difference", "95% interval", "p", "p_holm", "better"]
+    header += ["Williams p_holm", "Steiger p_holm"] if tested else []
+    why = "The same images, or references, are drawn for both runs, so that what makes an "
+    why += "image hard for both cancels. Better: below 0.05 after Holm's correction."
+    shown = Table(header, rows, numeric=2, sortable=True)
+    return [Section("", "Significance", why, (shown,))] if rows else []
 
 
-def _soft(text: str, matters: bool) -> str:
-    return text if matters else element("span", text, class_="soft")
+def _settings(found: Found) -> Section:
+    title = "Configuration differences"
+    if sum(run.config is not None for run in found.runs) < 2:
+        why = "Fewer than two of these are run folders: nothing to compare."
+        return Section("", title, why, ())
+    rows = [
+        [Cell(text, kind="" if one.matters else "soft") for text in (one.name, *one.values)]
+        for one in found.settings
+    ]
+    if not rows:
+        return Section("", title, "None.", ())
+    grey = any(not one.matters for one in found.settings)
+    why = "Grey: no figure depends on it." if grey else ""
+    return Section("", title, why, (Table(["", *found.letters.values()], rows, numeric=99),))
+
+
+def _curves(found: Found) -> Section:
+    without = [found.letters[run.name] for run in found.runs if not run.curves]
+    why = f"Without curves: {', '.join(without)}." if without else ""
+    return Section("", "Training curves", why, curve_charts(found))
+
+
+# ---- images
+
+
+def _pictures(
+    found: Found, apart: list[Disagreement], workers: int | None, max_pixels: int
+) -> dict[int, Shown]:
+    """Of the images that are shown, by their place: from wherever they lie now, or distorted once
+    more.
+    """
+    places = {place for one in apart for place in (*_listed(one), *one.images)}
+    sources = {place: _source(found, place) for place in sorted(places)}
+    known = [source for source in sources.values() if source is not None]
+    made = shown_sources(known, workers, max_pixels, BESIDE)
+    return {place: made[source] if source else ("", "") for place, source in sources.items()}
+
+
+def _listed(one: Disagreement) -> list[int]:
+    return [place for pair in one.pairs for place in (pair.a, pair.b)]
+
+
+def _source(found: Found, place: int) -> Source | None:
+    file = next((path for path in found.matched.files[place] if path.is_file()), None)
+    return file or (found.sources[place] if found.sources else None)
+
+
+def _disagreement(found: Found, one: Disagreement, shown: Mapping[int, Shown]) -> Section:
+    first, second = found.letters[one.first], found.letters[one.second]
+    why = f"They order {one.share:.1%} of all pairs of images in opposite ways. Below: the "
+    why += f"pairs on which both are surest; {RULE}."
+    body: list[Part] = [score_chart(found, one)]
+    if one.pairs:
+        body.append(Groups([_pair(found, one, pair, shown) for pair in one.pairs]))
+    if one.images:
+        heading = "Images with the largest difference of standardised score"
+        gallery = Gallery([_picture(found, one, place, shown) for place in one.images])
+        body += [Text(heading, tag="h3"), gallery]
+    return Section("", f"Where {first} and {second} disagree", why, body)
+
+
+def _pair(
+    found: Found, one: Disagreement, pair: OpposedImages, shown: Mapping[int, Shown]
+) -> Group:
+    first, second = found.letters[one.first], found.letters[one.second]
+    said = f"{first}: left by {pair.lead_first:.2f}; {second}: right by {pair.lead_second:.2f}"
+    tag = ("", "") if pair.right is None else (f"{found.letters[pair.right]} is right", "good")
+    pictures = [_picture(found, one, place, shown) for place in (pair.a, pair.b)]
+    return Group(said, Gallery(pictures, "pair"), tag)
+
+
+def _picture(found: Found, one: Disagreement, place: int, shown: Mapping[int, Shown]) -> Picture:
+    matched, lines = found.matched, [found.matched.names[place]]
+    for name in (one.first, one.second):
+        score, z = matched.scores[name][place], one.z[name][place]
+        lines.append(f"{found.letters[name]}: {score:.4g} ({z:+.2f})")
+    if matched.opinion is not None:
+        kind = "MOS" if matched.labels.mos is not None else "bucket"
+        word = "mean vote" if matched.labels.votes is not None else kind
+        lines.append(f"{word} {matched.opinion[place]:.4g}")
+    elif matched.versions is not None:
+        version = matched.versions[place]
+        known = f"{version.distortion}, level {version.level}"
+        lines.append(known if version.level else "level 0")
+    source, note = shown[place]
+    return Picture(lines[0], source, [*lines, note])
+
+
+def _method(
+    found: Found, apart: list[Disagreement], shown: Mapping[int, Shown], json_name: str
+) -> Section:
+    said = [*found.method(), *found.remarks]
+    if missing := sum(not source for source, _ in shown.values()):
+        said.append(f"{missing} image(s) cannot be shown: they do not lie there any more")
+    if left := len(found.disagreements) - len(apart):
+        said.append(f"{left} more pairs of runs, which agree better: see {json_name}")
+    return Section("", "How this was made", "", (Items(said),))

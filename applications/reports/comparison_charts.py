@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
 
 from applications.comparison.disagreement import Disagreement
 from applications.comparison.result import Found
+from applications.reports.parts import Plot
 from utils.drawing.chart import Chart, Line, Mark, Points, Ranges, Upright
-from utils.drawing.render import svg
-from utils.html_page import Html, chart_figure
 from utils.statistics.metric import HIGHER_IS_BETTER
 
 _FEW = 40  # epochs up to which every one has a dot
 _COLOURS = 8
-Described = tuple[str, Chart, str]  # a file name for its csv, the chart, a note
 
 
-def curve_charts(found: Found) -> list[Described]:
+def curve_charts(found: Found) -> list[Plot]:
     """A chart for every curve that some run has: the figure that decided, and losses."""
     names = dict.fromkeys(name for run in found.runs for name in run.curves)
-    ordered = sorted(names, key=lambda name: name.endswith("loss"))
-    charts = [_curve(found, name) for name in ordered]
-    return [(f"curve_{n.replace(' ', '_')}.csv", *c) for n, c in zip(ordered, charts, strict=True)]
+    return [_curve(found, name) for name in sorted(names, key=lambda name: name.endswith("loss"))]
 
 
-def _curve(found: Found, name: str) -> tuple[Chart, str]:
+def _curve(found: Found, name: str) -> Plot:
     split, figure = name.split(" ", 1)
     marks: list[Mark] = []
     for number, run in enumerate(found.runs):
@@ -40,11 +34,13 @@ def _curve(found: Found, name: str) -> tuple[Chart, str]:
             marks.append(Upright(float(best), f"{letter}: best epoch {best}", colour))
     title = f"{'training' if split == 'train' else 'validation'}: {figure}"
     tasks = {run.config["criterion"] for run in found.runs if run.config and name in run.curves}
-    note = "Losses of different tasks have no common scale." if len(tasks) > 1 else ""
-    return Chart(title, "epoch", figure, tuple(marks)), note if figure == "loss" else ""
+    apart = figure == "loss" and len(tasks) > 1
+    note = "Losses of different tasks have no common scale." if apart else ""
+    chart = Chart(title, "epoch", figure, tuple(marks))
+    return Plot(chart, f"curve_{name.replace(' ', '_')}", note)
 
 
-def figure_charts(found: Found) -> list[Described]:
+def figure_charts(found: Found) -> list[Plot]:
     """Figures that share a scale: correlations and shares, and their differences."""
     judged = found.judged
     names = [n for n in judged.names() if HIGHER_IS_BETTER.get(n.removesuffix("_4p"))]
@@ -55,7 +51,7 @@ def figure_charts(found: Found) -> list[Described]:
         rows = np.array([judged.figures[run][name] for name in names])
         own.append(Ranges(names, *rows.T, name=letter, colour=number % _COLOURS))
     note = "Two of these may overlap although the runs differ: see the differences."
-    charts = [("figures.csv", Chart("Figures, 95% intervals", "", "", tuple(own)), note)]
+    plots = [Plot(Chart("Figures, 95% intervals", "", "", tuple(own)), "figures", note)]
     pairs = dict.fromkeys((row.first, row.second) for row in judged.rows)
     differences: list[Mark] = [Upright(0.0)]
     for number, (first, second) in enumerate(pairs):
@@ -65,13 +61,13 @@ def figure_charts(found: Found) -> list[Described]:
         label = f"{found.letters[first]} - {found.letters[second]}"
         labels = [r.metric for r in rows]
         differences.append(Ranges(labels, *values.T, name=label, colour=number % _COLOURS))
-    title = "Differences, 95% intervals"
     if len(pairs) <= _COLOURS:
-        charts.append(("differences.csv", Chart(title, "", "", tuple(differences)), ""))
-    return charts
+        chart = Chart("Differences, 95% intervals", "", "", tuple(differences))
+        plots.append(Plot(chart, "differences"))
+    return plots
 
 
-def score_chart(found: Found, one: Disagreement) -> Described:
+def score_chart(found: Found, one: Disagreement) -> Plot:
     """Standardised scores of one run against those of another."""
     first, second = found.letters[one.first], found.letters[one.second]
     x, y = one.z[one.first], one.z[one.second]
@@ -85,19 +81,11 @@ def score_chart(found: Found, one: Disagreement) -> Described:
     )
     title = f"Scores of {first} and {second}"
     chart = Chart(title, f"{first}, deviations", f"{second}, deviations", marks, diagonal=True)
-    return f"scores_{first}_{second}.csv", chart, ""
+    return Plot(chart, f"scores_{first}_{second}")
 
 
 def figures_of(found: Found) -> list[tuple[str, Chart]]:
     """Every chart of the page with the name that its files have."""
     apart = (score_chart(found, one) for one in found.most_apart())
-    charts = [*figure_charts(found), *curve_charts(found), *apart]
-    return [(name.removesuffix(".csv"), chart) for name, chart, _ in charts]
-
-
-def drawn(charts: Iterable[Described]) -> list[Html]:
-    """As figures of a page, with their numbers."""
-    return [
-        chart_figure(Html(svg(chart, name.removesuffix(".csv"))), name, chart.csv(), note)
-        for name, chart, note in charts
-    ]
+    plots = [*figure_charts(found), *curve_charts(found), *apart]
+    return [(plot.name, plot.chart) for plot in plots]

@@ -6,14 +6,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from applications.evaluation.evaluation import Evaluation, shown
+from applications.evaluation.evaluation import Evaluation
 from applications.inputs.provenance import Provenance
-from applications.reports.parts import Section
-from applications.reports.report import section_html
+from applications.reports.parts import Cell, Section, Table, number
 from applications.reports.run import command_section
 from applications.reports.scores import against_mos
 from utils.drawing.chart import Chart, Ranges
-from utils.html_page import Html, cell, element, page, table
 
 # Drawn with their intervals, where the data sets have them.
 _DRAWN = ("srcc", "plcc_4p", "krcc", "pair_accuracy", "emd_r1")
@@ -25,27 +23,16 @@ def cross_sections(found: Mapping[str, Evaluation], about: Provenance) -> list[S
     return [_metrics(found), *_intervals(found), *_against(found), last]
 
 
-def cross_page(title: str, sections: list[Section]) -> Html:
-    links = [element("a", s.title, href=f"#{s.key}") for s in sections]
-    return page(
-        title,
-        element("h1", title),
-        element("nav", *links, aria_label="sections"),
-        *(section_html(section) for section in sections),
-        interactive=True,
-    )
-
-
 def _metrics(found: Mapping[str, Evaluation]) -> Section:
     names = list(dict.fromkeys(name for e in found.values() for name in e.by_key))
     fitted = any(e.fit_on for e in found.values())
     rows = []
     for data, e in found.items():
         known = (e.by_key.get(name) for name in names)
-        cells = ["" if m is None else cell(shown(m.value), m.value) for m in known]
+        cells: list[str | Cell] = ["" if m is None else number(m.value) for m in known]
         rows.append([data, str(len(e.scores)), *cells, *([e.fit_on or ""] if fitted else [])])
     names += ["fit"] if fitted else []
-    body = (table(["data set", "images", *names], rows, sortable=True),)
+    body = (Table(["data set", "images", *names], rows, sortable=True),)
     return Section("metrics", "Metrics", "Every data set with a fit of its own.", body)
 
 

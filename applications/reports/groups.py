@@ -6,11 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from applications.evaluation.evaluation import shown
 from applications.evaluation.groups import GroupRow, group_rows
-from applications.reports.parts import Beside, Report, Section
+from applications.reports.parts import Beside, Report, Section, Table, number
 from utils.drawing.chart import Chart, Ranges
-from utils.html_page import Html, cell, element, table
 from utils.runtime.seed import numpy_generator
 
 _TITLES = {"distortion": "By distortion", "reference": "By reference"}
@@ -21,14 +19,14 @@ def group_sections(r: Report) -> list[Section]:
     """Nothing where levels.csv does not say what the images are versions of."""
     rng = numpy_generator(r.about.seed, "groups")
     rows = group_rows(r.evaluation, r.about.samples, rng)
-    parts: list[Html | Chart] = []
+    parts: list[Beside | Chart] = []
     for kind, title in _TITLES.items():
         own = [row for row in rows if row.metric.group.kind == kind]
         if any(row.metric.value == row.metric.value for row in own):
-            parts += [_chart(title, own), Beside(_table(kind, own))]
+            parts += [_chart(title, own), Beside([_table(kind, own)])]
         elif own:
             said = f"{title}: {len(own)}, none with a metric of its own: {own[0].metric.note}."
-            parts.append(Beside(element("p", said, class_="soft")))
+            parts.append(Beside([said]))
     if not parts:
         return []
     why = "The metric within each part, with its 95% interval. The ends of a scale are easier to "
@@ -48,18 +46,16 @@ def _chart(title: str, rows: Sequence[GroupRow]) -> Chart:
     return Chart(title, known[0].name, "", marks)
 
 
-def _table(kind: str, rows: Sequence[GroupRow]) -> Html:
-    metric = rows[0].metric.name
+def _table(kind: str, rows: Sequence[GroupRow]) -> Table:
+    remarks = any(row.metric.note for row in rows)
     lines = [
         [
             row.metric.group.name,
-            row.metric.note,
+            *([row.metric.note] if remarks else []),
             str(row.images),
-            *(cell(shown(v), v) for v in (row.metric.value, row.metric.low, row.metric.high)),
+            *map(number, (row.metric.value, row.metric.low, row.metric.high)),
         ]
         for row in rows
     ]
-    header = [kind, "remark", "images", metric, "low", "high"]
-    if any(row.metric.note for row in rows):
-        return table(header, lines, numeric=2, sortable=True)
-    return table([kind, *header[2:]], [[line[0], *line[2:]] for line in lines], sortable=True)
+    header = [kind, *(["remark"] if remarks else []), "images", rows[0].metric.name, "low", "high"]
+    return Table(header, lines, numeric=1 + remarks, sortable=True)

@@ -9,10 +9,18 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from applications.evaluation.evaluation import Evaluation, extremes, shown
-from applications.reports.parts import MOST_DRAWN, Report, Section
-from dataloader.sources import Source, open_source
-from utils.html_page import FULL, Html, download, element, shrunk_uri, zoomable
-from utils.imaging.images import ImageError
+from applications.reports.parts import (
+    MOST_DRAWN,
+    Download,
+    Gallery,
+    Group,
+    Groups,
+    Picture,
+    Report,
+    Section,
+    Text,
+)
+from applications.reports.pictures import shown_image, shown_source
 
 MOST = 12  # images of a kind
 
@@ -34,23 +42,23 @@ def _over_and_under(r: Report, mos: np.ndarray) -> Section:
     predicted, how = e.in_mos_units()
     error = predicted - mos
     over, under = extremes(error, MOST)
-    parts = []
+    parts: list[Text | Gallery | Download] = []
     for title, chosen in (("Rated too high", over), ("Rated too low", under)):
         captions = [_judged(e, i, predicted[i], mos[i]) for i in chosen]
-        parts += [element("h3", title), _gallery(r, chosen, captions)]
-    parts.append(element("p", download("errors.csv", _errors(r, predicted, mos), "errors.csv")))
+        parts += [Text(title, tag="h3"), _gallery(r, chosen, captions)]
+    parts.append(_errors(r, predicted, mos))
     why = f"The largest errors, prediction ({how}) less MOS. A click shows the image large."
     return Section("worst", "Where the model is most wrong", why, tuple(parts))
 
 
-def _errors(r: Report, predicted: np.ndarray, mos: np.ndarray) -> str:
-    """Images from the one that is rated highest above its MOS to the lowest, as a csv."""
+def _errors(r: Report, predicted: np.ndarray, mos: np.ndarray) -> Download:
+    """Images from the one that is rated highest above its MOS to the lowest."""
     e, cell = r.evaluation, r.about.cell
     rows = []
     for i in _ends(np.argsort(mos - predicted, kind="stable")):
         figures = (e.scores[i], predicted[i], mos[i], predicted[i] - mos[i])
         rows.append([cell(e.images[i]), *(f"{value:.9g}" for value in figures)])
-    return _csv(["path", "score", "prediction", "mos", "error"], rows)
+    return _csv("errors.csv", ["path", "score", "prediction", "mos", "error"], rows)
 
 
 def _ends(order: np.ndarray) -> np.ndarray:
@@ -59,12 +67,12 @@ def _ends(order: np.ndarray) -> np.ndarray:
     return order if len(order) <= MOST_DRAWN else np.concatenate([order[:half], order[-half:]])
 
 
-def _csv(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def _csv(name: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> Download:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)
     writer.writerows(rows)
-    return text.getvalue()
+    return Download(name, text.getvalue())
 
 
 def _judged(e: Evaluation, image: int, predicted: float, mos: float) -> list[str]:
@@ -85,10 +93,8 @@ def _wrong_pairs(r: Report, better: np.ndarray, worse: np.ndarray) -> list[Secti
             [e.names[i], f"labelled {word}, score {shown(e.scores[i])}"]
             for word, i in zip(("better", "worse"), images, strict=True)
         ]
-        heading = element("h3", f"wrong by {-ahead[pair]:.4f}")
-        groups.append(
-            element("div", heading, _gallery(r, images, captions, "pair"), class_="group")
-        )
+        gallery = _gallery(r, images, captions, "pair")
+        groups.append(Group(f"wrong by {-ahead[pair]:.4f}", gallery))
     why = f"{int((ahead < 0).sum())} of {len(ahead)} pairs are in the wrong order; these by most. "
     why += "Each image stands in one of them at most, or one odd image would fill the list."
     cell = r.about.cell
@@ -96,8 +102,7 @@ def _wrong_pairs(r: Report, better: np.ndarray, worse: np.ndarray) -> list[Secti
         [*(cell(e.images[end[i]]) for end in (better, worse)), f"{ahead[i]:.9g}"]
         for i in _ends(np.argsort(ahead, kind="stable"))
     ]
-    listed = download("pairs.csv", _csv(["better", "worse", "lead"], rows), "pairs.csv")
-    body = (element("div", *groups, class_="groups"), element("p", listed))
+    body = (Groups(groups), _csv("pairs.csv", ["better", "worse", "lead"], rows))
     return [Section("worst", "Pairs in the wrong order", why, body)]
 
 
@@ -128,9 +133,8 @@ def _in_order(r: Report) -> Section:
     ]
     cell = r.about.cell
     rows = [[cell(e.images[i]), f"{e.scores[i]:.9g}"] for i in _ends(order)]
-    listed = download("scores.csv", _csv(["path", "score"], rows), "scores.csv")
     why = f"{len(chosen)} of {len(order)} images, evenly spread in the order of their scores."
-    body = (_gallery(r, chosen, captions), element("p", listed))
+    body = (_gallery(r, chosen, captions), _csv("scores.csv", ["path", "score"], rows))
     return Section("order", "From the lowest to the highest score", why, body)
 
 
@@ -139,42 +143,28 @@ def _gallery(
     images: Sequence[int],
     captions: Sequence[Sequence[str]],
     kind: str = "pictures",
-) -> Html:
-    if not images:
-        return element("p", "None.", class_="soft")
-    figures = [
-        _figure(r, r.evaluation.images[i], said) for i, said in zip(images, captions, strict=True)
-    ]
-    return element("div", *figures, class_=kind)
-
-
-def _figure(r: Report, source: Source, caption: Sequence[str]) -> Html:
-    try:
-        image = open_source(source, r.about.max_pixels)
-    except (ImageError, MemoryError):
-        return zoomable("", caption[0], caption, "no picture")
-    uri, note = shrunk_uri(image, FULL)
-    return zoomable(uri, caption[0], caption, note)
+) -> Gallery:
+    pictures = []
+    for image, lines in zip(images, captions, strict=True):
+        uri, note = shown_source(r.evaluation.images[image], r.about.max_pixels)
+        pictures.append(Picture(lines[0], uri, [*lines, note]))
+    return Gallery(pictures, kind)
 
 
 def map_section(r: Report) -> list[Section]:
     """Where in an image its score comes from, of some images."""
-    parts: list[Html] = []
+    pictures = []
     for number, one in enumerate(r.maps, 1):
-        uri, note = shrunk_uri(one.picture, FULL)
-        caption = [r.evaluation.names[one.image], f"score {shown(one.score)}"]
-        file = f"map_{number}.csv"
-        parts.append(
-            element(
-                "div",
-                zoomable(uri, f"map of {caption[0]}", caption, note),
-                download(file, one.csv, file),
-                class_="map",
-            )  # fmt: skip
+        uri, note = shown_image(one.picture)
+        name = r.evaluation.names[one.image]
+        lines, file = (
+            [name, f"score {shown(one.score)}", note],
+            Download(f"map_{number}.csv", one.csv),
         )
-    if not parts:
+        pictures.append(Picture(f"map of {name}", uri, lines, file=file))
+    if not pictures:
         return []
     why = "By how much the score falls when a part of the image is hidden: blue where the score "
     why += "comes from, orange where it is lowered."
-    body = (element("div", *parts, class_="pictures large"),)
-    return [Section("maps", "Where the score comes from", why, body)]
+    gallery = Gallery(pictures, "pictures large")
+    return [Section("maps", "Where the score comes from", why, (gallery,))]

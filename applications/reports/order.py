@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from applications.evaluation.evaluation import ALL, known_columns, shown
-from applications.reports.parts import Report, Section
+from applications.reports.parts import Report, Section, Table
 from utils.drawing.chart import Bars, Chart
 from utils.drawing.panels import evenly_spread, histogram_chart, ladder_charts
-from utils.html_page import Html, table
 from utils.statistics import metrics
 from utils.statistics.ladders import build_ladders
 
@@ -32,7 +31,7 @@ def ladder_section(r: Report) -> list[Section]:
         "Level 0 is the photograph, a higher level a stronger distortion: every line should fall. "
     )
     why += "A line is a photograph, orange where it does not; the strong one is their mean."
-    body = (table(header, cells, sortable=True), *charts)
+    body = (Table(header, cells, sortable=True), *charts)
     return [Section("ladders", "Score against level", why, body)]
 
 
@@ -66,10 +65,7 @@ def split_section(r: Report) -> list[Section]:
             cells = [f"{x:.4g}" for x in (mos.min(), mos.mean(), mos.max(), mos.std())]
         rows.append([name, str(labels.lines), str(labels.images), *cells, ""])
     header = ["split", "lines", "images", "lowest MOS", "mean", "highest", "deviation", "remark"]
-    used = [n for n in range(len(header)) if n < 3 or any(row[n] for row in rows)]
-    body: list[Html | Chart] = [
-        table([header[n] for n in used], [[row[n] for n in used] for row in rows])
-    ]
+    body: list[Table | Chart] = [Table(header, rows).used(3)]
     if known:
         predicted = {f"predicted, {e.split}": e.in_mos_units()[0]}
         body.append(_shares({**known, **predicted}))

@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 
 from applications.inputs.provenance import Provenance
-from applications.reports.parts import Report, Section
+from applications.reports.parts import Details, Report, Section, Table, Text
 from utils.drawing.chart import Chart, Line, Upright
 from utils.files.reading import UnreadableFile, check_entries, parse_json, read_object, read_text
-from utils.html_page import Html, element, table
 from utils.runtime.logger import read_metrics
 
 
@@ -78,7 +77,7 @@ def _card(file: Path | None) -> list[Section]:
     except (ValueError, AttributeError, TypeError):  # no JSON, or of another shape: another's file
         return [Section("card", "Data card", f"{file} is none that --prepare wrote.", ())]
     why = f"As --prepare wrote it ({file.name})."
-    return [Section("card", "Data card", why, (table(["what", ""], rows, numeric=2),))]
+    return [Section("card", "Data card", why, (Table(["what", ""], rows, 2),))]
 
 
 def command_section(about: Provenance, origin: str) -> Section:
@@ -96,23 +95,16 @@ def command_section(about: Provenance, origin: str) -> Section:
         ["Python", str(facts["python"])],
         *([name, str(version)] for name, version in facts["packages"].items()),
     ]
-    line = element("pre", shlex.join(["python", *map(str, facts["command"])]))
-    body: list[Html | Chart] = [line, table(["what", ""], rows, numeric=2)]
-    body += [
-        element("details", element("summary", title), table([what, "value"], settings, numeric=2))
-        for title, what, settings in _settings(about)
-        if settings
-    ]
-    return Section("command", "How this was made", "The exact command, and what it ran on.",
-                   tuple(body))  # fmt: skip
-
-
-def _settings(about: Provenance) -> list[tuple[str, str, list[list[str]]]]:
-    """(title, what is listed, rows of name and value): what was passed, and what the weights
-    brought.
-    """
+    line = Text(shlex.join(["python", *map(str, facts["command"])]), tag="pre")
     listed = {
         ("Flags that were set, but for defaults", "flag"): about.passed,
         ("Settings that came with the weights", "setting"): about.adopted,
     }
-    return [(*heading, [list(pair) for pair in named.items()]) for heading, named in listed.items()]
+    details = (
+        Details(title, [Table([what, "value"], list(named.items()), 2)])
+        for (title, what), named in listed.items()
+        if named
+    )
+    why = "The exact command, and what it ran on."
+    body = (line, Table(["what", ""], rows, 2), *details)
+    return Section("command", "How this was made", why, body)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from applications.evaluation.evaluation import Evaluation, shown
-from applications.reports.parts import Beside, Report, Section, drawn_images
+from applications.reports.parts import Beside, Report, Section, Table, drawn_images
 from utils.drawing.chart import Band, Bars, Chart, Level, Line, Points
-from utils.html_page import Html, element, table
 from utils.statistics.calibration import calibration, fit_band
 
 _CURVE = 121  # points of a drawn curve
@@ -57,7 +56,7 @@ def _against(e: Evaluation, mos: np.ndarray) -> Section:
     why = "Each point is an image. The fits map predictions to the MOS scale before PLCC and RMSE; "
     why += "the band is the interval of the 4-parameter curve, with images of one reference "
     why += "counted as one (there is none below 5 references)."
-    return Section("fit", "Prediction against MOS", why, (chart, Beside(_fits(e))))
+    return Section("fit", "Prediction against MOS", why, (chart, _fits(e)))
 
 
 def _counted(e: Evaluation) -> str:
@@ -74,7 +73,7 @@ def _band(e: Evaluation, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return fit_band(fit, e.scores, e.opinions.mos, e.clusters, at)
 
 
-def _fits(e: Evaluation) -> Html:
+def _fits(e: Evaluation) -> Beside:
     """Parameters of the fits, where they were made, and what is odd about them."""
     fits = {kind: fit for kind in _NAMES if (fit := e.fits.get(kind))}
     rows = [["fitted on", *(e.fit_on or "" for _ in fits)]]
@@ -86,8 +85,7 @@ def _fits(e: Evaluation) -> Html:
     notes = [f"{kind}: {text}." for kind, text in said.items() if text]
     if e.fitted is None:
         notes.append("Both were fitted on the judged images themselves.")
-    lines = (element("p", note, class_="soft") for note in notes)
-    return element("div", table(["", *fits], rows), *lines)
+    return Beside([Table(["", *fits], rows), *notes])
 
 
 def _calibration(e: Evaluation, mos: np.ndarray) -> Section:
@@ -109,7 +107,7 @@ def _calibration(e: Evaluation, mos: np.ndarray) -> Section:
         f"Images in groups of neighbouring predictions ({how}). On the diagonal, images predicted "
     )
     why += "3.2 were rated 3.2 on average."
-    return Section("calibration", "Calibration", why, (chart, Beside(table(header, rows))))
+    return Section("calibration", "Calibration", why, (chart, Beside([Table(header, rows)])))
 
 
 def _residuals(e: Evaluation, mos: np.ndarray) -> Section:

@@ -93,8 +93,8 @@ def _write_report(
         sections = sections_of(report)
         for charts in charts_of(sections):
             # What fills a sheet of its own, or is a curve that TensorBoard draws, is no card.
-            for name, chart in charts if len(charts) <= _CARDS else ():
-                logger.picture(f"{_TAG}/{name}", png(chart), step)
+            for plot in charts if len(charts) <= _CARDS else ():
+                logger.picture(f"{_TAG}/{plot.name}", png(plot.chart), step)
         for file in sorted(folder.path.glob("*.png")):
             logger.picture(f"{_TAG}/{file.stem}", file.read_bytes(), step)
         if figures:

@@ -18,7 +18,7 @@ from PIL import Image
 from scipy import stats
 
 from applications.comparison.runs import distinct_names
-from applications.reports.comparison_pictures import _picture
+from applications.reports.pictures import BESIDE, shown_source
 from dataloader.labels.text import read_labels
 from dataloader.sources import DistortedPhoto
 from dataloader.targets.buckets import BucketTargets
@@ -612,13 +612,13 @@ def test_a_photograph_that_was_distorted_in_memory_is_shown_as_it_was_scored(tmp
     shown = {}
     for level in (0, 5):
         source = DistortedPhoto(photo, "photo", ("gaussian_blur",), 0, level, 7)
-        uri, note = _picture(source, 10**8)
+        uri, note = shown_source(source, 10**8, BESIDE)
         assert note == "shrunk from 640 x 480"
         shown[level] = np.asarray(Image.open(io.BytesIO(base64.b64decode(uri.split(",")[1]))))
         assert shown[level].shape == (384, 512, 3)
     assert shown[5].std() < 0.7 * shown[0].std()  # blurred
     gone = DistortedPhoto(tmp_path / "gone.png", "gone", ("gaussian_blur",), 0, 1, 7)
-    assert _picture(gone, 10**8) == ("", "")
+    assert shown_source(gone, 10**8) == ("", "")
 
 
 # ---- the command line

@@ -24,7 +24,6 @@ from applications.predict import as_csv
 from tests.cli import ROOT, TINY, call
 from tests.tiny_data import picture, write_data
 from utils.files.writing import write_json
-from utils.html_page import element
 from utils.text import csv_path, csv_text, path_of_csv, text_of_csv, visible
 
 BEST = "--resume checkpoints/model_best_resnet10t.pth -j 0 -g 0 --threads 1"
@@ -137,7 +136,6 @@ def test_cells_are_no_formulas_and_read_back_equal():
 
 def test_one_way_to_show_a_name():
     assert visible("a\x1b\nb\udce9") == "a\\x1b\nb\\udce9"
-    assert element("p", BYTES) == "<p>caf\\udce9.png</p>"
 
 
 def test_json_with_a_name_that_is_no_utf8_is_json(tmp_path):

@@ -130,7 +130,7 @@ def test_the_same_facts_from_any_number_of_processes(tmp_path):
 
 def test_processes_that_decode_or_shrink_need_no_torch():
     program = (
-        "import sys, utils.duplicates.image_facts, utils.html_page, utils.duplicates.groups\n"
+        "import sys, utils.duplicates.image_facts, utils.duplicates.groups\n"
         "assert 'torch' not in sys.modules and 'scipy' not in sys.modules"
     )
     root = Path(__file__).resolve().parents[3]

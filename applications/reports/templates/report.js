@@ -1,23 +1,18 @@
-"""The one script of interactive pages: tables that sort, pictures that open, details on paper.
-
-Plain JavaScript that loads nothing and makes no markup out of text. The page's content security
-policy names its hash, so nothing else runs. It wakes the buttons up, which are disabled before.
-"""
-
-SCRIPT = """
+// The one script of all pages: tables that sort, pictures that open, details on paper. It loads nothing
+// and makes no markup out of text. The page's policy names its hash, so nothing else runs.
 "use strict";
 (() => {
   const all = (selector, inside = document) => [...inside.querySelectorAll(selector)];
   const words = new Intl.Collator("en", { numeric: true });
   const NUMBER = 0, TEXT = 1, NOTHING = 2;
 
-  // What a cell is sorted by: its data-v where it has one, else its text.
+  // What a cell is sorted by: its data-v where it has one, else its text. In a column of numbers
+  // 1,234 and 5.6% are numbers.
   function key(cell) {
-    const given = cell === undefined ? "" : cell.dataset.v;
-    const text = given === undefined ? cell.textContent.trim() : given;
-    if (text === "" || text.toLowerCase() === "nan") return [NOTHING, 0];
-    const number = Number(text);
-    return given === undefined || Number.isNaN(number) ? [TEXT, text] : [NUMBER, number];
+    const text = (cell.dataset.v ?? cell.textContent).trim();
+    if (["", "-", "nan", "n/a"].includes(text.toLowerCase())) return [NOTHING, 0];
+    const number = Number(text.replaceAll(",", "").replace("%", "").replace("inf", "Infinity"));
+    return !cell.matches(".n") || Number.isNaN(number) ? [TEXT, text] : [NUMBER, number];
   }
 
   // Cells without a value come last in both directions.
@@ -74,4 +69,3 @@ SCRIPT = """
     for (const one of opened) one.open = false;
   });
 })();
-"""
