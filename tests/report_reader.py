@@ -33,7 +33,7 @@ class ReportReader(HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         known = {name: value or "" for name, value in attrs}
-        if tag not in ("meta", "img", "br", "hr"):
+        if tag not in ("meta", "img", "br", "hr", "wbr"):
             self._path.append(tag)
         if tag == "h2" and "id" in known:
             self._section = known["id"]

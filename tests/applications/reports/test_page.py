@@ -72,13 +72,14 @@ def sample(tmp_path_factory):
         pictures.insert(0, Picture(name, source, [name, f"score {n}", note]))
     header = ["image", "score", "with interval", "share of all that was seen by anybody", ""]
     rows = [[n, f"{v:.0f}", Cell(f"{-v:.1f} [-1, 1]", -v), f"{v:,.2f}%", ""] for n, v in NAMED]
+    wide = Table(["set", *(f"some_metric_{n}" for n in range(24))], [[LONG, *["0.1234"] * 24]])
     flags = Table(["flag", "value"], [["--data", LONG], ["--seed", "1"]], 2, sortable=True)
     command = Text(f"python main.py --train --data {LONG} --criterion regress", tag="pre")
     sections = [
         Section("charts", "Charts", "Why.", [*charts, Beside([Table(["a", "b"], [["c", "1"]])])]),
         Section("pictures", "Pictures", "", [Gallery(pictures)]),
         Section("images", "Images", "", [Table(header, rows, sortable=True)]),
-        Section("command", "Command", "", [Details("The exact command", [command, flags])]),
+        Section("command", "Command", "", [Details("The exact command", [command, flags]), wide]),
     ]
     text = page(f"Report of {LONG}", sections, "An about.", [("all is well", "good")])
     (folder / "sample.html").write_text(text, encoding="utf-8")
@@ -324,6 +325,14 @@ def test_paper_shows_the_details_and_no_buttons(opened):
     assert not opened.run(visible, ".download") and opened.run(visible, ".picture img")
     ink, paper, *lines = colours(opened)
     assert (ink, paper) == ((0, 0, 0), (255, 255, 255)) and lines == light[2:]
+    opened.resize(718)  # A4 between the margins that Chromium leaves
+    assert opened.overflow() == 0  # the last of 25 columns is there, and what it says
+    clipped = (
+        "return [...document.querySelectorAll('.wide')].some(w => w.scrollWidth > w.clientWidth)"
+    )
+    assert not opened.run(clipped)
+    together = "return getComputedStyle(document.querySelector('h2').parentElement).breakAfter"
+    assert opened.run(together) == "avoid"  # no heading stays behind at the foot of a sheet
     content = "return getComputedStyle(document.querySelector('th button'), '::after').content"
     assert opened.run(content) == "none"
     opened.media()

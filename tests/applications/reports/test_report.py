@@ -113,7 +113,7 @@ def laddered(case):
 
 def figures_of(report: ReportReader) -> dict[str, dict[str, str]]:
     (rows,) = report.tables["metrics"]
-    return {row["figure"]: row for row in rows}
+    return {row["metric"]: row for row in rows}
 
 
 def said(row: dict[str, str], column: str = "value") -> float:
@@ -535,10 +535,8 @@ def test_images_of_one_name_are_told_apart_by_their_folders(made, tmp_path):
 
 
 def column(browser, section: str, number: int) -> list[str]:
-    script = "const heading = document.getElementById(arguments[0]);"
-    script += "let node = heading; while (!node.querySelector('table')) node = node.nextSibling;"
-    script += "return [...node.querySelectorAll('tbody tr')].map("
-    script += "row => row.cells[arguments[1]].textContent)"
+    script = "return [...document.getElementById(arguments[0]).closest('section')"
+    script += ".querySelectorAll('tbody tr')].map(row => row.cells[arguments[1]].textContent)"
     return browser.run(script, section, number)
 
 
@@ -548,13 +546,13 @@ def test_a_browser_shows_it_without_an_error(browser, made):
     (run,) = run_folders(made)
     browser.open(run / "report.html")
     before = column(browser, "metrics", 1)
-    heading = "#metrics ~ .wide th:nth-child(2) button"
+    heading = "section:has(#metrics) th:nth-child(2) button"
     browser.find(heading).click()
     numbers = [float(text) for text in column(browser, "metrics", 1) if text != "nan"]
     assert numbers == sorted(numbers) and len(before) == len(column(browser, "metrics", 1))
     browser.find(heading).click()
     assert [float(t) for t in column(browser, "metrics", 1) if t != "nan"] == numbers[::-1]
-    browser.find("#worst ~ .pictures button").click()
+    browser.find("section:has(#worst) .pictures button").click()
     assert browser.run("return document.querySelector('dialog').open")
     shown = browser.run("return document.querySelector('dialog img').naturalWidth")
     assert shown == 56  # the width of these images
