@@ -9,79 +9,69 @@ import numpy as np
 
 from utils.drawing.render import svg
 
-TENTH = 0.051  # coordinates are rounded to 0.1
-
 
 class Seen:
-    """A chart's SVG as XML: circles, paths and texts, and the scales that its ticks say."""
+    """A chart's SVG as XML: marks, texts, and the scales that the numbers along its axes say."""
 
     def __init__(self, chart, **size):
         self.markup = svg(chart, "ident", **size)
         self.root = ElementTree.fromstring(self.markup)
-        self.box = [float(v) for v in self.root.get("viewBox").split()]
-        self.texts = [(t, words(t)) for t in self.root.iter("text")]
-        self.said = [said for _, said in self.texts]
+        self.texts = list(self.root.iter("text"))
+        self.said = [text.text for text in self.texts]
+        self.titles = [title.text for title in self.root.iter("title")]
         area = next(self.root.iter("rect"), None)  # what is cut is cut at the axes
         names = ("x", "y", "width", "height")
         x, y, width, height = (float(area.get(n)) if area is not None else 0 for n in names)
         self.plot = x, y, x + width, y + height
 
-    def circles(self, colour="--c"):
-        """(N, 2), of this colour, those of the legend left out."""
-        groups = [g for g in self.root.iter("g") if colour in g.get("style", "")]
-        found = [(float(c.get("cx")), float(c.get("cy"))) for g in groups for c in g.iter("circle")]
-        return np.array(found).reshape(-1, 2)
+    def points(self, colour):
+        """(N, 2) pixels of the dots of this colour, those of the legend left out."""
+        found = [[float(use.get("x")), float(use.get("y"))]
+                 for use, style, outline in self._used() if "C" in outline.get("d")
+                 and f"fill: var(--{colour}," in style]  # fmt: skip
+        return np.array([at for at in found if at[1] > self.plot[1]]).reshape(-1, 2)
 
-    def paths(self, colour, part="stroke:"):
-        """Of each path of this colour its points (N, 2), those of the legend left out."""
-        found = []
-        for above in self.root.iter():
-            for path in above.findall("path"):
-                if f"{part}var(--{colour}," in path.get("style"):
-                    found += [points + moved(path) for points in corners(path)]
-        return [points for points in found if points[:, 1].max() > self.plot[1]]
+    def paths(self, colour, part="stroke"):
+        """Of each path of this colour its corners (N, 2), those of the legend left out."""
+        told = f"{part}: var(--{colour},"
+        found = [corners(p) for p in self.root.iter("path") if told in p.get("style", "")]
+        for use, style, outline in self._used():  # an area is kept apart from its place
+            if "C" not in outline.get("d") and told in style:
+                found.append(corners(outline) + [float(use.get("x")), float(use.get("y"))])
+        return [path for path in found if len(path) and np.nanmax(path[:, 1]) > self.plot[1]]
 
-    def values(self, points):
+    def _used(self):
+        outlines = {path.get("id"): path for path in self.root.iter("path")}
+        for group in self.root.iter("g"):
+            for use in group.findall("use"):
+                yield use, group.get("style"), outlines[use.get("href")[1:]]
+
+    def values(self, pixels):
         """Data of pixels (N, 2), by the numbers along the axes."""
         scales = [np.polyfit(*np.array(self.ticks(side)).T, 1) for side in "xy"]
-        return np.stack([np.polyval(s, points[:, i]) for i, s in enumerate(scales)], axis=1)
+        return np.stack([np.polyval(s, pixels[:, i]) for i, s in enumerate(scales)], axis=1)
 
     def ticks(self, side):
-        """(position, value) of each number along an axis."""
-        anchor = {"x": "text-anchor:middle", "y": "text-anchor:end"}[side]
-        middle = {"x": 0.0, "y": -0.375 * 13.5}[side]  # from the line that letters stand on
-        marked = [(t, plain(w)) for t, w in self.texts if anchor in t.get("style")]
-        marked = [(t, w) for t, w in marked if re.fullmatch(r"-?[\d.]+", w)]
-        return [(float(t.get(side)) + middle, float(w)) for t, w in marked]
+        """(pixel, value) of each number along an axis."""
+        anchor = {"x": "text-anchor: middle", "y": "text-anchor: end"}[side]
+        numbers = [t for t in self.texts if re.fullmatch(r"\N{MINUS SIGN}?[\d.]+", t.text)]
+        numbers = [t for t in numbers if anchor in t.get("style")]
+        values = [float(t.text.replace("\N{MINUS SIGN}", "-")) for t in numbers]
+        if side == "x":
+            return list(zip([float(t.get("x")) for t in numbers], values, strict=True))
+        grid = [p[0, 1] for p in self.paths("line") if p[0, 1] == p[1, 1]]
+        return list(zip(grid, values, strict=True))
 
-    def per_pixel(self):
-        """How much data a pixel is, along x and y."""
-        return np.abs([np.polyfit(*np.array(self.ticks(side)).T, 1)[0] for side in "xy"])
-
-
-def words(text):
-    """What a text shows: a title inside is only said."""
-    title = text.find("title")
-    return text.text or "" if title is None else title.tail
-
-
-def plain(number):
-    return number.replace("\N{MINUS SIGN}", "-")
-
-
-def moved(path):
-    numbers = re.findall(r"-?\d+(?:\.\d+)?", path.get("transform", "translate(0 0)"))
-    return np.array(numbers, float)
+    def close(self, pixels, data):
+        """Whether pixels (N, 2) stand where the ticks say, to a fifth of one."""
+        per_pixel = [np.abs(np.polyfit(*np.array(self.ticks(side)).T, 1)[0]) for side in "xy"]
+        assert np.shape(pixels) == np.shape(data)
+        assert np.all(np.abs(self.values(pixels) - data) <= 0.2 * np.array(per_pixel))
 
 
 def corners(path):
-    """The points (N, 2) of each stroke of a path."""
+    """(N, 2), a row of nan where a new stroke begins."""
     strokes = [part for part in path.get("d").split("M") if part.strip()]
-    numbers = [re.findall(r"-?\d+(?:\.\d+)?", stroke) for stroke in strokes]
-    return [np.array(found, float).reshape(-1, 2) for found in numbers]
-
-
-def close(seen, points, data):
-    """Whether points stand where the ticks say, each within the rounding of both."""
-    assert points.shape == data.shape
-    assert np.all(np.abs(seen.values(points) - data) <= 10 * TENTH * seen.per_pixel())
+    found = [np.array(re.findall(r"-?\d+(?:\.\d+)?", s), float).reshape(-1, 2) for s in strokes]
+    gap = np.full((1, 2), np.nan)
+    return np.concatenate([part for stroke in found for part in (gap, stroke)][1:] or [gap[:0]])

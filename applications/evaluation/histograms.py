@@ -65,10 +65,9 @@ def write_histograms(
     panels = (
         Panel(
             f"{place + 1}.  {Path(paths[i].as_posix()).name}",
-            f"EMD {distances[chosen[i]]:.3f}",
             fit(open_source(paths[i], max_pixels), *_PHOTO),
             histogram_chart("", probs[i], votes[i]),
-            (("voted", voted[i]), ("predicted", predicted[i])),
+            (f"EMD {distances[chosen[i]]:.3f}", f"voted {voted[i]}", f"predicted {predicted[i]}"),
         )
         for i, place in enumerate(places)
     )

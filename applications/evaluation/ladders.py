@@ -159,7 +159,7 @@ def _picture(ladders: Ladders, accuracy: dict[str, float], title: str) -> bytes:
     charts, names = ladder_charts(ladders, accuracy), list(map(str, ladders.distortions))
     chosen = spread(len(charts), _MOST_PANELS)
     panels = [
-        Panel(names[i].replace("_", " "), _short(accuracy[names[i]]), chart=charts[i])
+        Panel(f"{names[i].replace('_', ' ')}: {_short(accuracy[names[i]])}", chart=charts[i])
         for i in chosen
     ]
     note = "beside a name: the share of its pairs in the right order"

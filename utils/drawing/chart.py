@@ -7,15 +7,16 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import chain, repeat
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]  # a mark takes whatever becomes one, a list too
 Bools = NDArray[np.bool_]
-Row = tuple[float | None, float | None, float | None, float | None, str]
 
 # Colours that stay apart for colour-blind eyes (Okabe and Ito); a mark's `colour` is a place here.
 # Black is not quite black: matplotlib leaves #000000 out of an SVG, and pages replace it by name.
@@ -26,43 +27,59 @@ MOST_ROWS = 200  # drawn of a forest plot
 _LARGEST = 1e300  # sums and differences of what is drawn stay finite
 
 
-def drawable(*columns: Floats | float) -> Bools:
+def drawable(*columns: Floats) -> Bools:
     """Where all of the columns, each (N,), are finite and within 1e300."""
     return np.logical_and.reduce([np.abs(column) <= _LARGEST for column in columns])
 
 
 class Mark:
-    """One series of a chart. Its numbers become float64 arrays of one length (N,)."""
+    """One series of a chart. Its numbers become float64 arrays of one length (N,).
 
+    columns: the attributes that are the csv's x, y, low, high and label; "" for those it has not.
+    ends: the axis along which low and high lie.
+    """
+
+    columns: ClassVar[tuple[str, str, str, str, str]]
+    ends: ClassVar[str] = ""
     name: str
     colour: int
 
-    def columns(self) -> tuple[Floats, ...]:
-        """What has to be finite, place by place, for a place to be drawn."""
-        raise NotImplementedError
+    def __post_init__(self) -> None:
+        made = {n: np.atleast_1d(np.array(getattr(self, n), float)) for n in self.columns[:4] if n}
+        shapes = {name: array.shape for name, array in made.items()}
+        if self.texts():
+            shapes[self.columns[4]] = (len(self.texts()),)
+        if len(set(shapes.values())) != 1 or any(len(shape) != 1 for shape in shapes.values()):
+            told = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
+            kind = type(self).__name__
+            raise ValueError(f"{kind}: expected arrays (N,) of one length, got {told}")
+        for name, array in made.items():
+            object.__setattr__(self, name, array)
 
-    def rows(self) -> Iterator[Row]:
-        """x, y, low, high, label of each row of the csv."""
-        raise NotImplementedError
+    def texts(self) -> Sequence[str]:
+        """The csv's labels: N, or none."""
+        return getattr(self, self.columns[4], ())
 
-    def reach(self) -> tuple[Floats, Floats]:
-        """Every x and every y that the mark wants to show."""
-        x, y = (column[drawable(*self.columns())] for column in self.columns())
-        return x, y
+    def table(self) -> dict[str, Floats]:
+        """Those of the csv's columns x, y, low and high that the mark has."""
+        places = zip(CSV_HEADER[1:5], self.columns[:4], strict=True)
+        return {column: getattr(self, name) for column, name in places if name}
+
+    def drawn(self) -> Bools:
+        """(N,): which places can be drawn."""
+        return drawable(*self.table().values())
 
     def missing(self) -> int:
         """How many places cannot be drawn. Where all of a place is nan, a break is meant."""
-        gaps = np.logical_and.reduce([np.isnan(column) for column in self.columns()])
-        return int((~drawable(*self.columns()) & ~gaps).sum())
+        meant = np.logical_and.reduce([np.isnan(column) for column in self.table().values()])
+        return int((~self.drawn() & ~meant).sum())
 
-    def _arrays(self, *names: str) -> None:
-        made = [np.array(getattr(self, name), dtype=np.float64) for name in names]
-        if any(array.ndim != 1 or array.shape != made[0].shape for array in made):
-            shapes = ", ".join(f"{n} {a.shape}" for n, a in zip(names, made, strict=True))
-            kind = type(self).__name__
-            raise ValueError(f"{kind}: expected arrays (N,) of one length, got {shapes}")
-        for name, array in zip(names, made, strict=True):
-            object.__setattr__(self, name, array)
+    def along(self, axis: str) -> Floats:
+        """Every number that is drawn along the axis x or y."""
+        names = (axis, "low", "high") if axis == self.ends else (axis,)
+        found = [column[self.drawn()] for name, column in self.table().items() if name in names]
+        numbers = np.concatenate([np.empty(0), *found])
+        return numbers[drawable(numbers)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,35 +88,21 @@ class Points(Mark):
     point, or none.
     """
 
+    columns = ("x", "y", "", "", "titles")
     x: Floats
     y: Floats
     name: str = ""
     titles: Sequence[str] = ()
     colour: int = 0
 
-    def __post_init__(self) -> None:
-        self._arrays("x", "y")
-        if len(self.titles) not in (0, len(self.x)):
-            raise ValueError(f"Points: {len(self.x)} points, but {len(self.titles)} titles")
-
-    def columns(self) -> tuple[Floats, ...]:
-        return self.x, self.y
-
-    def rows(self) -> Iterator[Row]:
-        titles = self.titles or [""] * len(self.x)
-        yield from ((x, y, None, None, t) for x, y, t in zip(self.x, self.y, titles, strict=True))
-
-    def missing(self) -> int:
-        return int((~drawable(self.x, self.y)).sum())
-
 
 @dataclass(frozen=True, eq=False)
 class Line(Mark):
-    """x, y: (N,), joined in their order. A place that is not finite breaks the line; where both x
-    and y are nan, the break is meant, and not counted as a value that is missing. thin: one of many
-    about a strong one.
+    """x, y: (N,), joined in their order; a place that is not finite breaks the line. dots: each
+    place has one. thin: one of many about a strong one.
     """
 
+    columns = ("x", "y", "", "", "")
     x: Floats
     y: Floats
     name: str = ""
@@ -108,39 +111,17 @@ class Line(Mark):
     dots: bool = False
     thin: bool = False
 
-    def __post_init__(self) -> None:
-        self._arrays("x", "y")
-
-    def columns(self) -> tuple[Floats, ...]:
-        return self.x, self.y
-
-    def rows(self) -> Iterator[Row]:
-        yield from ((x, y, None, None, "") for x, y in zip(self.x, self.y, strict=True))
-
 
 @dataclass(frozen=True, eq=False)
 class Band(Mark):
     """The area between low and high over x, all (N,); broken like a Line."""
 
+    columns, ends = ("x", "", "low", "high", ""), "y"
     x: Floats
     low: Floats
     high: Floats
     name: str = ""
     colour: int = 0
-
-    def __post_init__(self) -> None:
-        self._arrays("x", "low", "high")
-
-    def columns(self) -> tuple[Floats, ...]:
-        return self.x, self.low, self.high
-
-    def rows(self) -> Iterator[Row]:
-        places = zip(self.x, self.low, self.high, strict=True)
-        yield from ((x, None, low, high, "") for x, low, high in places)
-
-    def reach(self) -> tuple[Floats, Floats]:
-        x, low, high = (column[drawable(*self.columns())] for column in self.columns())
-        return x, np.concatenate([low, high])
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,28 +130,19 @@ class Bars(Mark):
     several can be told apart.
     """
 
+    columns, ends = ("", "heights", "lows", "highs", ""), "x"
     edges: Floats
     heights: Floats
     name: str = ""
     colour: int = 0
     outline: bool = False
+    lows: Floats = field(init=False)
+    highs: Floats = field(init=False)
 
     def __post_init__(self) -> None:
-        self._arrays("edges")
-        self._arrays("heights")
-        if len(self.edges) != len(self.heights) + 1:
-            raise ValueError(f"Bars: {len(self.heights)} heights, but {len(self.edges)} edges")
-
-    def columns(self) -> tuple[Floats, ...]:
-        return self.edges[:-1], self.edges[1:], self.heights
-
-    def rows(self) -> Iterator[Row]:
-        bars = zip(*self.columns(), strict=True)
-        yield from ((None, height, low, high, "") for low, high, height in bars)
-
-    def reach(self) -> tuple[Floats, Floats]:
-        first, last, heights = (column[drawable(*self.columns())] for column in self.columns())
-        return np.concatenate([first, last]), np.append(heights, 0.0)[: 2 * len(heights)]
+        object.__setattr__(self, "lows", self.edges[:-1])
+        object.__setattr__(self, "highs", self.edges[1:])
+        super().__post_init__()
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,6 +151,7 @@ class Ranges(Mark):
     to high, all (N,). A nan interval leaves the dot alone. Several of them share rows by label.
     """
 
+    columns, ends = ("values", "", "lows", "highs", "labels"), "x"
     labels: Sequence[str]
     values: Floats
     lows: Floats
@@ -186,95 +159,49 @@ class Ranges(Mark):
     name: str = ""
     colour: int = 0
 
-    def __post_init__(self) -> None:
-        self._arrays("values", "lows", "highs")
-        object.__setattr__(self, "labels", tuple(map(str, self.labels)))
-        if len(self.labels) != len(self.values):
-            raise ValueError(f"Ranges: {len(self.labels)} labels, but {len(self.values)} values")
-
-    def columns(self) -> tuple[Floats, ...]:
-        return (self.values,)
-
-    def rows(self) -> Iterator[Row]:
-        rows = zip(self.values, self.lows, self.highs, self.labels, strict=True)
-        yield from ((value, None, low, high, label) for value, low, high, label in rows)
-
-    def whole(self) -> Bools:
-        """(N,): where a value and both ends of its interval can be drawn."""
-        return drawable(self.values, self.lows, self.highs)
-
-    def reach(self) -> tuple[Floats, Floats]:
-        ends = [self.lows[self.whole()], self.highs[self.whole()]]
-        return np.concatenate([self.values[drawable(self.values)], *ends]), np.empty(0)
+    def drawn(self) -> Bools:
+        return drawable(self.values)
 
     def missing(self) -> int:
         """An interval that is not known (nan) is none that is missing, an infinite one is."""
-        kept, unknown = drawable(self.values), np.isnan(self.lows) | np.isnan(self.highs)
-        return int((~kept).sum() + (kept & ~unknown & ~self.whole()).sum())
+        endless = (np.abs(self.lows) > _LARGEST) | (np.abs(self.highs) > _LARGEST)
+        return int((~self.drawn() | endless).sum())
 
 
 @dataclass(frozen=True, eq=False)
 class Upright(Mark):
     """A vertical line, as at the best epoch."""
 
-    x: float
+    columns = ("x", "", "", "", "")
+    x: Floats | float
     name: str = ""
     colour: int = 0
-
-    def columns(self) -> tuple[Floats, ...]:
-        return (np.array([self.x], dtype=np.float64),)
-
-    def rows(self) -> Iterator[Row]:
-        yield self.x, None, None, None, ""
-
-    def reach(self) -> tuple[Floats, Floats]:
-        (x,) = self.columns()
-        return x[drawable(x)], np.empty(0)
-
-    def missing(self) -> int:
-        return int(not drawable(self.x))
 
 
 @dataclass(frozen=True, eq=False)
 class Level(Mark):
     """A horizontal line, as at 0 of residuals."""
 
-    y: float
+    columns = ("", "y", "", "", "")
+    y: Floats | float
     name: str = ""
     colour: int = 0
-
-    def columns(self) -> tuple[Floats, ...]:
-        return (np.array([self.y], dtype=np.float64),)
-
-    def rows(self) -> Iterator[Row]:
-        yield None, self.y, None, None, ""
-
-    def reach(self) -> tuple[Floats, Floats]:
-        (y,) = self.columns()
-        return np.empty(0), y[drawable(y)]
-
-    def missing(self) -> int:
-        return int(not drawable(self.y))
 
 
 @dataclass(frozen=True, eq=False)
 class Chart:
-    """marks: drawn areas first, then bars, points, lines. x_range, y_range: (low, high) in place of
-    what the marks reach; what lies beyond is counted under the chart. diagonal: a thin y = x.
-    remarks: sentences under the chart, before those on values that are not drawn.
+    """marks: drawn areas first, then bars, points, lines. y_range: (low, high) that the axis holds
+    at least, so that several charts have one scale. diagonal: a thin y = x. remarks: sentences
+    under the chart, before those on values that are not drawn.
     """
 
     title: str
     x_label: str
     y_label: str
     marks: Sequence[Mark]
-    x_range: tuple[float, float] | None = None
     y_range: tuple[float, float] | None = None
     diagonal: bool = False
     remarks: Sequence[str] = ()
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "marks", tuple(self.marks))
 
     def csv(self) -> str:
         """Every number that the chart is made of, drawn or not. A bar reaches from low to high, y
@@ -284,11 +211,13 @@ class Chart:
         writer = csv.writer(written, lineterminator="\n")
         writer.writerow(CSV_HEADER)
         for mark in self.marks:
-            series = mark.name or type(mark).__name__.lower()
-            for *numbers, label in mark.rows():
-                writer.writerow(
-                    [series, *("" if n is None else f"{n:.9g}" for n in numbers), label]
-                )
+            table = mark.table()
+            columns = [
+                [f"{n:.9g}" for n in table[name]] if name in table else repeat("")
+                for name in CSV_HEADER[1:5]
+            ]
+            series = repeat(mark.name or type(mark).__name__.lower())
+            writer.writerows(zip(series, *columns, mark.texts() or repeat(""), strict=False))
         # A file name can be any bytes; what UTF-8 cannot hold is written as an escape.
         return written.getvalue().encode("utf-8", "backslashreplace").decode("utf-8")
 
@@ -299,28 +228,51 @@ class Chart:
         return "; ".join(filter(None, (self.title, axes, ", ".join(names))))
 
     def labels(self) -> list[str]:
-        """The rows of a forest plot that are drawn, in their order; none of any other chart."""
-        labels = (label for m in self.marks if isinstance(m, Ranges) for label in m.labels)
-        found = list(dict.fromkeys(labels))
-        return found[:: every(len(found), MOST_ROWS)]
+        """The rows of a forest plot, in their order; none of any other chart."""
+        texts = (mark.texts() for mark in self.marks if isinstance(mark, Ranges))
+        return list(dict.fromkeys(chain.from_iterable(texts)))
 
-    def legend(self) -> list[str]:
-        """The names of the legend. Marks of one name and colour share an entry."""
-        names = [name for name, _ in dict.fromkeys((m.name, m.colour) for m in self.marks) if name]
-        return [*names, "y = x"] if self.straight() else names
+    def rows(self) -> list[str]:
+        """Those of the labels that are drawn."""
+        labels = self.labels()
+        return labels[:: every(len(labels), MOST_ROWS)]
+
+    def legend(self) -> list[tuple[str, int]]:
+        """(name, colour) of each entry of the legend; marks that have both in common share one."""
+        found = dict.fromkeys((mark.name, mark.colour) for mark in self.marks if mark.name)
+        return [*found, ("y = x", -1)] if self.straight() else list(found)
 
     def straight(self) -> bool:
         """Whether y = x is drawn."""
-        return self.diagonal and not self.labels() and not self.empty()
-
-    def scattered(self) -> int:
-        """How many points of scatters could be drawn."""
-        points = (mark for mark in self.marks if isinstance(mark, Points))
-        return sum(int(drawable(*mark.columns()).sum()) for mark in points)
+        return self.diagonal and bool(self.along("x").size and self.along("y").size)
 
     def empty(self) -> bool:
         """Whether no mark has anything that could be drawn."""
-        return not any(part.size for mark in self.marks for part in mark.reach())
+        return not self.along("x").size and not self.along("y").size
+
+    def along(self, axis: str) -> Floats:
+        """Every number that its marks draw along the axis x or y."""
+        return np.concatenate([np.empty(0), *(mark.along(axis) for mark in self.marks)])
+
+    def scattered(self) -> int:
+        """How many points of scatters could be drawn."""
+        return sum(int(mark.drawn().sum()) for mark in self.marks if isinstance(mark, Points))
+
+    def notes(self) -> list[str]:
+        """The chart's remarks, and what is said of values that are missing or thinned out."""
+        said = list(self.remarks)
+        if count := sum(mark.missing() for mark in self.marks):
+            which = "values that are not finite are" if count > 1 else "value that is not finite is"
+            said.append(f"{count:,} {which} not drawn")
+        joined = [mark.x.size for mark in self.marks if isinstance(mark, Line | Band)]
+        for total, most, what in (
+            (self.scattered(), MOST_POINTS, "points"),
+            (max(joined, default=0), MOST_POINTS, "points of a line"),
+            (len(self.labels()), MOST_ROWS, "rows"),
+        ):
+            if (nth := every(total, most)) > 1:
+                said.append(f"one in {nth:,} of {total:,} {what} is drawn")
+        return said
 
 
 def every(count: int, most: int) -> int:

@@ -1,19 +1,18 @@
-"""The marks of a chart on matplotlib's axes, with their ticks and their entries in the legend."""
+"""The marks of a chart on matplotlib's axes, with their entries in the legend."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from utils.drawing.canvas import SHADES, TEXT, Canvas, text_width
 from utils.drawing.chart import (
     COLOURS,
     MOST_POINTS,
     Band,
     Bars,
+    Bools,
     Chart,
     Floats,
     Level,
@@ -22,205 +21,227 @@ from utils.drawing.chart import (
     Points,
     Ranges,
     Upright,
-    drawable,
     every,
 )
-from utils.drawing.limits import limits, seen, whole_numbers
+from utils.drawing.figure import (
+    ROW,
+    SHADES,
+    boxed,
+    name,
+    place,
+    said_as,
+    shorten,
+    text_width,
+    write,
+)
 
 _ORDER = (Band, Bars, Points, Level, Upright, Line, Ranges)  # what lies lower first
-# Up to so many points: their radius, their opacity. Where many lie, the crowd is darker.
-_DOTS = ((30, 4.4, 0.8), (300, 3.6, 0.7), (1500, 2.8, 0.5), (math.inf, 2.2, 0.35))
-_DASH = (0, (3.0, 2.0))
-_MOST_TICKS, _APART = 8, 14.0  # ticks of an axis; least pixels between their labels
+# Up to so many points: their diameter, their opacity. Where many lie, the crowd is darker.
+_DOTS = ((30, 8.8, 0.8), (300, 7.2, 0.7), (1500, 5.6, 0.5), (math.inf, 4.4, 0.35))
+_NAMES = 0.5  # of the width at most for the labels of a forest plot
 
 Entries = list[tuple[str, tuple[Any, ...]]]  # names, each with the artists that stand for it
+Box = tuple[float, float, float, float]  # left, top, right, bottom
 
 
-def draw_marks(canvas: Canvas, axes: Any, chart: Chart) -> Entries:
-    """All marks of a chart on axes whose limits are set here; what the legend says of them."""
-    x, y = limits(chart)
-    axes.set_xlim(*x)
-    axes.set_ylim(*y)
-    found: dict[tuple[str, int], list[Any]] = {}
-    forest = [mark for mark in chart.marks if isinstance(mark, Ranges)]
-    order = {mark: _ORDER.index(type(mark)) + 2 for mark in chart.marks}
-    made: Iterable[Any]
-    for mark in chart.marks:
-        if isinstance(mark, Points):
-            made = _scatter(canvas, axes, chart, mark)
-        elif isinstance(mark, Line):
-            made = _line(canvas, axes, mark)
-        elif isinstance(mark, Band):
-            made = _band(axes, mark)
-        elif isinstance(mark, Bars):
-            made = _bars(canvas, axes, chart, mark)
-        elif isinstance(mark, Ranges):
-            made = _forest(canvas, axes, chart, mark, forest.index(mark), len(forest))
-        else:
-            straight = axes.axvline if isinstance(mark, Upright) else axes.axhline
-            at = mark.columns()[0][0]
-            made = [
-                straight(at if drawable(at) else math.nan, lw=1.7, ls=_DASH, color=_shade(mark))
-            ]
-        artists = list(made)
-        for artist in artists:
-            artist.set_zorder(order[mark])
-        if mark.name:
-            found.setdefault((mark.name, mark.colour), []).extend(artists)
-    if chart.straight():
-        low, high = max(x[0], y[0]), min(x[1], y[1])
-        ends = [low, high] if low < high else []
-        found["y = x", -1] = axes.plot(ends, ends, color=SHADES["soft"], lw=1.2, zorder=1.9)
-    return [(name, tuple(made)) for (name, _), made in found.items()]
+def plot(figure: Any, chart: Chart, box: Box) -> Entries:
+    """The chart's marks on axes of their own, with what is written beside these, within the box;
+    what a legend says of them.
+    """
+    left, top, right, bottom = box
+    bottom -= ROW * (1 + bool(chart.x_label)) + 6
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.xaxis.set_visible(False)  # matplotlib's own ticks take as long as all the rest
+    axes.yaxis.set_visible(False)
+    entries = _marks(axes, chart)
+    y_label, wide = _ticks(axes, chart, "y", bottom - top, right - left)
+    start, end = left + wide + (ROW if y_label else 0) + 10, right - 14
+    x_label, _ = _ticks(axes, chart, "x", end - start, 0)
+    corner, far = place(figure, start, bottom), place(figure, end, top)
+    axes.set_position((*corner, far[0] - corner[0], far[1] - corner[1]))
+    if chart.empty():
+        write(figure, (start + end) / 2, (top + bottom) / 2, "no values", ha="center")
+    label = shorten(x_label, end - start)
+    write(figure, (start + end) / 2, bottom + ROW + 4, label, "ink", ha="center")
+    label = shorten(y_label, bottom - top)
+    write(figure, left, (top + bottom) / 2, label, "ink", va="center", rotation=90)
+    return entries
 
 
-def _shade(mark: Any) -> str:
-    return COLOURS[mark.colour % len(COLOURS)]
+def legend_rows(chart: Chart, room: float) -> tuple[int, int]:
+    """How many columns a legend of this width has, and how many rows."""
+    wide = sorted((43 + text_width(name) for name, _ in chart.legend()), reverse=True)
+    columns = max(1, int(np.sum(np.cumsum(wide) <= room + 20)))
+    return columns, math.ceil(len(wide) / columns)
 
 
-def _dots(
-    canvas: Canvas, axes: Any, mark: Mark, x: Floats, y: Floats, radius: float, **given: Any
-) -> Any:
-    look = {"ls": "", "marker": "o", "ms": 2 * radius, "mew": 0, "color": _shade(mark)}
-    (made,) = axes.plot(x, y, clip_on=False, **look, **given)
-    made.set_gid(f"m{len(canvas.titles)}")
-    canvas.titles[made.get_gid()] = ()
-    return made
+def legend(figure: Any, chart: Chart, entries: Entries, x: float, y: float, room: float) -> None:
+    """The names of a chart with their signs in rows below y."""
+    names = [shorten(said, room - 43) for said, _ in entries]
+    made = figure.legend(
+        [signs for _, signs in entries], list(map(boxed, names)), loc="upper left",
+        ncols=legend_rows(chart, room)[0], bbox_to_anchor=place(figure, x, y),
+    )  # fmt: skip
+    for text, said in zip(made.get_texts(), names, strict=True):
+        name(text, said)
 
 
-def _scatter(canvas: Canvas, axes: Any, chart: Chart, mark: Points) -> Iterator[Any]:
-    total = chart.scattered()
-    kept = np.flatnonzero(seen(mark, *limits(chart)))[:: every(total, MOST_POINTS)]
-    _, radius, opacity = next(size for size in _DOTS if total <= size[0])
-    made = _dots(canvas, axes, mark, mark.x[kept], mark.y[kept], radius, alpha=opacity)
-    canvas.titles[made.get_gid()] = [mark.titles[i] for i in kept] if mark.titles else ()
-    yield made
-
-
-def _thinned(mark: Line | Band) -> list[Floats]:
-    """The columns with nan where they break; of very many places every n-th, and the last."""
-    kept = drawable(*mark.columns())
-    columns = [np.where(kept, column, np.nan) for column in mark.columns()]
-    nth = every(len(mark.x), MOST_POINTS)
-    if nth > 1:
-        chosen = np.unique(np.append(np.arange(0, len(mark.x), nth), len(mark.x) - 1))
-        columns = [column[chosen] for column in columns]
-    return columns
-
-
-def _line(canvas: Canvas, axes: Any, mark: Line) -> Iterator[Any]:
-    x, y = _thinned(mark)
-    look = {"lw": 1.2 if mark.thin else 2.2, "color": _shade(mark)}
-    yield from axes.plot(x, y, ls=_DASH if mark.dashed else "-", **look)
-    known = np.concatenate([[False], np.isfinite(x), [False]])
-    alone = known[1:-1] & ~known[:-2] & ~known[2:]  # a lone epoch would not be seen
-    within = (y >= min(axes.get_ylim())) & (y <= max(axes.get_ylim()))
-    within &= (x >= min(axes.get_xlim())) & (x <= max(axes.get_xlim()))
-    shown = (alone | (known[1:-1] & mark.dots)) & within
-    if shown.any():
-        yield _dots(canvas, axes, mark, x[shown], y[shown], 3.4)
-
-
-def _band(axes: Any, mark: Band) -> Iterator[Any]:
-    x, low, high = _thinned(mark)
-    bottom, top = sorted(axes.get_ylim())
-    far = 100 * (top - bottom)  # an SVG holds the whole outline, also what is cut off
-    low, high = (np.clip(ends, bottom - far, top + far) for ends in (low, high))
-    yield axes.fill_between(x, low, high, color=_shade(mark), alpha=0.2, lw=0)
-    known = np.concatenate([[False], np.isfinite(x), [False]])
-    alone = known[1:-1] & ~known[:-2] & ~known[2:]
-    if alone.any():
-        yield axes.vlines(x[alone], low[alone], high[alone], color=_shade(mark), lw=4)
-
-
-def _bars(canvas: Canvas, axes: Any, chart: Chart, mark: Bars) -> Iterator[Any]:
-    colour = _shade(mark)
-    if mark.outline:
-        heights = np.where(drawable(*mark.columns()), mark.heights, np.nan)
-        up = np.concatenate([[0.0], np.repeat(heights, 2), [0.0]])
-        yield from axes.plot(np.repeat(mark.edges, 2), up, color=colour, lw=2.2)
-        return
-    filled = sum(isinstance(m, Bars) and not m.outline for m in chart.marks)
-    shown = seen(mark, *limits(chart))
-    first, last, heights = (column[shown] for column in mark.columns())
-    look = {"color": colour, "alpha": 0.85 if filled < 2 else 0.45}
-    # Neighbours are told apart by a gap, as long as there is room for one.
-    thin = len(first) > 100
-    made = axes.bar(first, heights, last - first, align="edge", lw=0 if thin else 1, **look)
-    said = zip(made.patches, first, last, heights, strict=True)
-    for number, (patch, start, end, height) in enumerate(said):
-        patch.set_zorder(_ORDER.index(Bars) + 2)
-        patch.set_edgecolor("none")
-        if not thin:
-            gap = 0.06 * (end - start)
-            patch.set_x(start + gap / 2)
-            patch.set_width(end - start - gap)
-        patch.set_gid(f"m{len(canvas.titles)}-{number}")
-        prefix = f"{mark.name}: " if mark.name else ""
-        canvas.titles[patch.get_gid()] = [f"{prefix}{start:.6g} to {end:.6g}: {height:.6g}"]
-    yield axes.fill_between([], [], color=colour, alpha=look["alpha"], lw=0)  # for the legend
-
-
-def _forest(
-    canvas: Canvas, axes: Any, chart: Chart, mark: Ranges, place: int, count: int
-) -> Iterator[Any]:
-    """place: which of `count` marks this is; they stand a little above each other in a row."""
-    rows = {label: row for row, label in enumerate(chart.labels())}
-    aside = (place - (count - 1) / 2) * 0.8 / count
-    at = np.array([rows.get(label, math.nan) for label in mark.labels]) + aside
-    shown, colour = seen(mark, *limits(chart)) & np.isfinite(at), _shade(mark)
-    known = mark.whole() & np.isfinite(at)
-    low, high, row = mark.lows[known], mark.highs[known], at[known]
-    gap = np.full(len(row), math.nan)
-    x, y = np.stack([low, high, gap], 1).ravel(), np.stack([row, row, gap], 1).ravel()
-    yield from axes.plot(x, y, color=colour, lw=2)
-    yield from axes.plot(x, y, color=colour, ls="", marker="|", ms=8, mew=2)
-    yield _dots(canvas, axes, mark, mark.values[shown], at[shown], 4.2)
-
-
-# ---- ticks
-
-
-def ticks(axis: Any, length: float, whole: bool, across: bool) -> tuple[Floats, list[str]]:
-    """As many round numbers of matplotlib's as leave space between their labels, and these.
-
-    length: pixels of the axis. whole: no halves.
+def _ticks(axes: Any, chart: Chart, side: str, length: float, room: float) -> tuple[str, float]:
+    """Round numbers along an axis of so many pixels, whole ones where all values are, or the names
+    of a forest's rows, with the grid. The axis's label, with the power of ten that its numbers are
+    in units of, if any; how many pixels of `room` the names need.
     """
     from matplotlib.ticker import MaxNLocator
 
-    low, high = sorted(axis.get_view_interval())
-    found: Any = np.empty(0)
-    labels = [""]
-    for most in range(_MOST_TICKS, 0, -1):
-        locator = MaxNLocator(most, steps=[1, 2, 5, 10], integer=whole, min_n_ticks=1)
-        found = locator.tick_values(low, high)
-        found = found[(found >= low) & (found <= high)]
-        labels = axis.get_major_formatter().format_ticks(found)
-        needed = max(map(_width, labels), default=0) + _APART if across else 1.6 * TEXT
-        if len(found) < 2 or needed * (len(found) - 1) <= length * np.ptp(found) / (high - low):
-            break
-    return found, labels
+    edges = side == "x" and any(isinstance(mark, Bars) for mark in chart.marks)
+    axis = getattr(axes, f"{side}axis")
+    values, label = chart.along(side), getattr(chart, f"{side}_label")
+    if side == "y" and (names := [shorten(row, _NAMES * room) for row in chart.rows()]):
+        at = np.arange(len(names))
+    elif chart.empty():
+        return label, 0.0
+    else:
+        whole = bool(np.all((values == np.round(values)) & (np.abs(values) < 1e9)))
+        each = 27 if side == "y" else 40 if 4 < np.ptp([*values, 0]) < 1e4 else 48  # pixels
+        locator = MaxNLocator(min(8, max(2, int(length / each))), steps=[1, 2, 5, 10],
+                              min_n_ticks=1, integer=whole and not edges)  # fmt: skip
+        low, high = axis.get_view_interval()
+        at = locator.tick_values(low, high)
+        at = at[(at >= low) & (at <= high)]
+        names = axis.get_major_formatter().format_ticks(at)
+        power = axis.get_major_formatter().get_offset()
+        label = f"{label} ({power})" if power else label
+    upright = side == "x"
+    beside = axes.get_xaxis_text1_transform(5) if upright else axes.get_yaxis_text1_transform(7)
+    for spot, words in zip(at, names, strict=True):
+        text = axes.text(*((spot, 0) if upright else (0, spot)), "", color=SHADES["soft"],
+                         transform=beside[0], va=beside[1], ha=beside[2])  # fmt: skip
+        name(text, words)
+    grid, along = (
+        (axes.vlines, axes.get_xaxis_transform())
+        if upright
+        else (axes.hlines, axes.get_yaxis_transform())
+    )
+    if not edges:
+        grid(at, 0, 1, transform=along, color=SHADES["line"], lw=1, zorder=0)
+    return label, max(map(text_width, names), default=0.0)
 
 
-def grid(axes: Any, across: Sequence[float] | Floats, heights: Sequence[float] | Floats) -> None:
-    """Pale lines at these x and at these y, under everything."""
-    look = {"color": SHADES["line"], "lw": 1, "zorder": 0}
-    gap = math.nan
-    for places, ends, upright in (
-        (across, axes.get_ylim(), True),
-        (heights, axes.get_xlim(), False),
-    ):
-        along, aside = np.tile([*ends, gap], len(places)), np.repeat(places, 3)
-        axes.plot(*((aside, along) if upright else (along, aside)), **look)
+def _marks(axes: Any, chart: Chart) -> Entries:
+    """All marks, bands last: they do not widen the axes by more than half of what others reach,
+    because where a fit knows little, its interval would leave nothing to be seen of the points.
+    """
+    found: dict[tuple[str, int], list[Any]] = {}
+    for mark in sorted(chart.marks, key=lambda mark: isinstance(mark, Band)):
+        for artist in _DRAWN[type(mark)](axes, chart, mark, COLOURS[mark.colour % len(COLOURS)]):
+            artist.set_zorder(_ORDER.index(type(mark)) + 2)
+            if mark.name:
+                found.setdefault((mark.name, mark.colour), []).append(artist)
+    if any(isinstance(mark, Bars) for mark in chart.marks):
+        axes.margins(x=0)
+    (low, high), rows = axes.get_ylim(), chart.rows()
+    for mark in chart.marks:
+        if isinstance(mark, Band) and (known := _beside_bands(chart)):
+            low, high = max(low, known[0]), min(high, known[1])
+    if chart.y_range:
+        low, high = min(low, *chart.y_range), max(high, *chart.y_range)
+    axes.set_ylim(*((len(rows) - 0.5, -0.5) if rows else (low, high)))  # the first row is on top
+    axes.set_xlim(*axes.get_xlim())
+    if chart.straight():
+        low, high = max(low, axes.get_xlim()[0]), min(high, axes.get_xlim()[1])
+        ends = [low, high] if low < high else []
+        found["y = x", -1] = axes.plot(ends, ends, color=SHADES["soft"], lw=1.2, zorder=1.9)
+    return [(key[0], tuple(found[key])) for key in chart.legend() if key in found]
 
 
-def _width(label: str) -> float:
-    return text_width(label, TEXT)
+def _beside_bands(chart: Chart) -> tuple[float, float] | None:
+    """What the y axis reaches at most for the sake of bands; None where they stand alone."""
+    others = [mark.along("y") for mark in chart.marks if not isinstance(mark, Band)]
+    values = np.concatenate([np.empty(0), *others])
+    if not values.size or not np.ptp(values):
+        return None
+    return values.min() - 0.5 * np.ptp(values), values.max() + 0.5 * np.ptp(values)
 
 
-def whole_axis(marks: Sequence[Mark], side: int) -> bool:
-    """Whether an axis, 0 for x and 1 for y, has whole numbers alone; the edges of bars are none."""
-    if side == 0 and any(isinstance(mark, Bars) for mark in marks):
-        return False
-    values = [mark.reach()[side] for mark in marks]
-    return bool(values) and whole_numbers(np.concatenate(values))
+def _thinned(mark: Line | Band) -> tuple[list[Floats], Bools]:
+    """The columns with nan where they break; of very many places every n-th, and the last. Which
+    of the places stand alone, where a line would not be seen.
+    """
+    kept = mark.drawn()
+    chosen = np.arange(0, len(kept), every(len(kept), MOST_POINTS))
+    chosen = np.union1d(chosen, np.arange(len(kept))[-1:])
+    known = np.concatenate([[False], kept[chosen], [False]])
+    columns = [np.where(kept, column, np.nan)[chosen] for column in mark.table().values()]
+    return columns, known[1:-1] & ~known[:-2] & ~known[2:]
+
+
+def _points(axes: Any, chart: Chart, mark: Points, colour: str) -> list[Any]:
+    total = chart.scattered()
+    kept = np.flatnonzero(mark.drawn())[:: every(total, MOST_POINTS)]
+    _, size, opacity = next(look for look in _DOTS if total <= look[0])
+    (made,) = axes.plot(
+        mark.x[kept], mark.y[kept], "o", ms=size, mew=0, color=colour, alpha=opacity
+    )
+    if mark.titles:  # an id that becomes the titles of a page's points
+        made.set_gid(said_as(mark.titles[i] for i in kept))
+    return [made]
+
+
+def _line(axes: Any, chart: Chart, mark: Line, colour: str) -> list[Any]:
+    (x, y), alone = _thinned(mark)
+    dots = np.flatnonzero(alone | mark.dots & ~np.isnan(x)).tolist()
+    look = {"lw": 1.2 if mark.thin else 2.2, "ls": "--" if mark.dashed else "-"}
+    return axes.plot(x, y, marker="o" if dots else "", ms=6.8, mew=0, markevery=dots or None,
+                     color=colour, **look)  # fmt: skip
+
+
+def _band(axes: Any, chart: Chart, mark: Band, colour: str) -> list[Any]:
+    (x, *ends), alone = _thinned(mark)
+    if known := _beside_bands(chart):  # an SVG holds the whole outline, also what is cut off
+        far = 100 * (known[1] - known[0])
+        ends = [np.clip(end, known[0] - far, known[1] + far) for end in ends]
+    made = axes.fill_between(x, *ends, color=colour, alpha=0.2, lw=0)
+    lone = [end[alone] for end in (x, *ends)]
+    return [made, axes.vlines(*lone, color=colour, lw=4, alpha=0.2)] if alone.any() else [made]
+
+
+def _bars(axes: Any, chart: Chart, mark: Bars, colour: str) -> list[Any]:
+    if mark.outline:
+        heights = np.where(mark.drawn(), mark.heights, np.nan)
+        known = bool(len(heights) and np.isfinite(mark.edges).all())
+        return [axes.stairs(heights, mark.edges, color=colour, lw=2.2)] if known else []
+    low, high, heights = (c[mark.drawn()] for c in (mark.lows, mark.highs, mark.heights))
+    filled = sum(isinstance(m, Bars) and not m.outline for m in chart.marks)
+    alpha = 0.85 if filled < 2 else 0.45
+    made = axes.bar((low + high) / 2, heights, 0.94 * (high - low), color=colour, alpha=alpha)
+    prefix = f"{mark.name}: " if mark.name else ""
+    for patch, a, b, height in zip(made, low, high, heights, strict=True):
+        patch.set_gid(said_as([f"{prefix}{a:.6g} to {b:.6g}: {height:.6g}"]))
+        patch.set_zorder(_ORDER.index(Bars) + 2)
+    return [axes.fill_between([], [], color=colour, alpha=alpha, lw=0)]  # for the legend
+
+
+def _forest(axes: Any, chart: Chart, mark: Ranges, colour: str) -> list[Any]:
+    """Several of a chart stand a little above each other in a row."""
+    beside = [other for other in chart.marks if isinstance(other, Ranges)]
+    aside = (beside.index(mark) - (len(beside) - 1) / 2) * 0.8 / len(beside)
+    rows = {label: row + aside for row, label in enumerate(chart.rows())}
+    at = np.array([rows.get(label, math.nan) for label in mark.texts()])
+    known = np.isfinite(at) & mark.drawn()
+    ends = np.where(np.isfinite(mark.lows + mark.highs) & known, [mark.lows, mark.highs], np.nan)
+    gap = np.full(len(at), math.nan)
+    x, y = np.stack([*ends, gap], 1).ravel(), np.stack([at, at, gap], 1).ravel()
+    made = axes.plot(x, y, color=colour, lw=2, marker="|", ms=8, mew=2)
+    return made + axes.plot(mark.values[known], at[known], "o", ms=8.4, mew=0, color=colour)
+
+
+def _straight(axes: Any, chart: Chart, mark: Upright | Level, colour: str) -> list[Any]:
+    at = (mark.x if isinstance(mark, Upright) else mark.y)[mark.drawn()]
+    line = axes.axvline if isinstance(mark, Upright) else axes.axhline
+    return [line(one, lw=1.7, ls="--", color=colour) for one in at]
+
+
+_DRAWN: dict[type[Mark], Any] = {
+    Points: _points, Line: _line, Band: _band, Bars: _bars, Ranges: _forest,
+    Upright: _straight, Level: _straight,
+}  # fmt: skip

@@ -10,7 +10,7 @@ import math
 import numpy as np
 from PIL import Image
 
-from utils.drawing.canvas import ROW, TEXT, Canvas, drawing, wrapped
+from utils.drawing.figure import ROW, blank, drawing, picture, saved_png, wrapped, write
 
 # Colours that stay apart for colour-blind eyes (Okabe and Ito).
 _RISES, _FALLS, _PAPER = np.array((0, 114, 178)), np.array((213, 94, 0)), (255, 255, 255)
@@ -50,18 +50,27 @@ def map_picture(
     known = np.abs(grid[np.isfinite(grid)])
     limit = float(known.max()) if known.size else 0.0
     width = max(image.width + 2 * _MARGIN, _NARROWEST)
-    room, faded = width - 2 * _MARGIN, bool(np.isnan(values).any())
+    left, middle, right = _MARGIN, width / 2, width - _MARGIN
+    head = wrapped(title, right - left)
+    top = image.height + 2 * _MARGIN
+    bar = top + ROW * len(head.splitlines()) + 4
+    ramp = np.broadcast_to(np.linspace(-1, 1, right - left) * (limit or 1), (_BAR, right - left))
+    meant = "pale: changes it little; full colours: by 1 or more"
+    meant += "\nfaded: not seen" * bool(np.isnan(values).any())
     with drawing():
-        head = wrapped(title, TEXT, room)
-        top = image.height + 2 * _MARGIN
-        canvas = Canvas(width, round(top + ROW * (len(head) + 3 + faded) + _BAR + 4 + _MARGIN))
-        picture = _coloured(_grey(image), values, limit)
-        canvas.image(picture, (width - image.width) // 2, _MARGIN)
-        y = canvas.paragraph(_MARGIN, top, head, colour="ink")
-        ramp = np.broadcast_to(np.linspace(-1, 1, room) * (limit or 1), (_BAR, room))
-        canvas.image(_coloured(np.full((*ramp.shape, 3), 255.0), ramp, limit), _MARGIN, y + 2)
-        _scale(canvas, y + _BAR + 4, limit, faded)
-        drawn = canvas.save("png")
+        figure = blank(width, bar + _BAR + ROW * (3 + meant.count("\n")) + _MARGIN)
+        coloured = _coloured(_grey(image), values, limit)
+        picture(figure, coloured, (width - image.width) // 2, _MARGIN)
+        write(figure, left, top, head, "ink")
+        picture(figure, _coloured(np.full((*ramp.shape, 3), 255.0), ramp, limit), left, bar)
+        y = bar + _BAR + 3
+        if limit:  # else there is no scale: nothing that was hidden has changed the score
+            write(figure, left, y, f"\N{MINUS SIGN}{limit:.3g}", "ink")
+            write(figure, right, y, f"+{limit:.3g}", "ink", ha="right")
+        write(figure, middle, y, "0", "ink", ha="center")
+        write(figure, right, y + ROW, "the score comes from here", ha="right")
+        write(figure, left, y + ROW, f"lowers the score\n{meant}")
+        drawn = saved_png(figure)
     return Image.open(io.BytesIO(drawn)).convert("RGB")
 
 
@@ -90,18 +99,3 @@ def _coloured(pixels: np.ndarray, values: np.ndarray, limit: float) -> np.ndarra
     colour = np.where(share[..., None] > 0, _RISES, _FALLS)
     colour = np.where(known[..., None], colour, _PAPER)
     return np.rint(pixels * (1 - opacity) + colour * opacity).astype(np.uint8)
-
-
-def _scale(canvas: Canvas, y: float, limit: float, faded: bool) -> None:
-    """The numbers below the bar, and what its ends and its colours mean."""
-    left, right = _MARGIN, canvas.width - _MARGIN
-    # Without a largest value there is no scale: nothing that was hidden has changed the score.
-    ends = (f"\N{MINUS SIGN}{limit:.3g}", f"+{limit:.3g}") if limit else ("", "")
-    places = zip((left, (left + right) / 2, right), ("left", "center", "right"), strict=True)
-    for (x, anchor), number in zip(places, (ends[0], "0", ends[1]), strict=True):
-        canvas.text(x, y + 0.5 * ROW, number, anchor=anchor, colour="ink")
-    canvas.text(left, y + 1.5 * ROW, "lowers the score")
-    canvas.text(right, y + 1.5 * ROW, "the score comes from here", anchor="right")
-    canvas.text(left, y + 2.5 * ROW, "pale: changes it little; full colours: by 1 or more")
-    if faded:
-        canvas.text(left, y + 3.5 * ROW, "faded: not seen")
