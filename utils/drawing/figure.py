@@ -60,7 +60,8 @@ def drawing(**style: Any) -> Iterator[None]:
         said.setLevel(logging.ERROR)
     with _LOCK, matplotlib.rc_context():
         matplotlib.rcdefaults()
-        matplotlib.rcParams.update({**_STYLE, **style})
+        given: Any = _STYLE | style
+        matplotlib.rcParams.update(given)
         yield
 
 

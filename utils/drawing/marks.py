@@ -96,6 +96,7 @@ def _ticks(axes: Any, chart: Chart, side: str, length: float, room: float) -> tu
     edges = side == "x" and any(isinstance(mark, Bars) for mark in chart.marks)
     axis = getattr(axes, f"{side}axis")
     values, label = chart.along(side), getattr(chart, f"{side}_label")
+    at: Any
     if side == "y" and (names := [shorten(row, _NAMES * room) for row in chart.rows()]):
         at = np.arange(len(names))
     elif chart.empty():
@@ -236,9 +237,9 @@ def _forest(axes: Any, chart: Chart, mark: Ranges, colour: str) -> list[Any]:
 
 
 def _straight(axes: Any, chart: Chart, mark: Upright | Level, colour: str) -> list[Any]:
-    at = (mark.x if isinstance(mark, Upright) else mark.y)[mark.drawn()]
+    (at,) = mark.table().values()
     line = axes.axvline if isinstance(mark, Upright) else axes.axhline
-    return [line(one, lw=1.7, ls="--", color=colour) for one in at]
+    return [line(one, lw=1.7, ls="--", color=colour) for one in at[mark.drawn()]]
 
 
 _DRAWN: dict[type[Mark], Any] = {

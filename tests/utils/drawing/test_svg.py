@@ -17,7 +17,6 @@ import pytest
 from tests.chart_reader import Seen
 from tests.contents import HOSTILE
 from utils.drawing.chart import Band, Bars, Chart, Level, Line, Points, Ranges, Upright
-
 from utils.drawing.render import pdf, png, svg, svg_file
 
 ROOT = Path(__file__).resolve().parents[3]
