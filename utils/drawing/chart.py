@@ -240,11 +240,7 @@ class Chart:
     def legend(self) -> list[tuple[str, int]]:
         """(name, colour) of each entry of the legend; marks that have both in common share one."""
         found = dict.fromkeys((mark.name, mark.colour) for mark in self.marks if mark.name)
-        return [*found, ("y = x", -1)] if self.straight() else list(found)
-
-    def straight(self) -> bool:
-        """Whether y = x is drawn."""
-        return self.diagonal and bool(self.along("x").size and self.along("y").size)
+        return [*found, ("y = x", -1)] if self.diagonal and not self.empty() else list(found)
 
     def empty(self) -> bool:
         """Whether no mark has anything that could be drawn."""

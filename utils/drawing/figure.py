@@ -106,14 +106,10 @@ def name(text: Any, words: str) -> None:
     """Gives a text of matplotlib's its words, boxes for letters that its font lacks. The fonts of
     pages have them: for these the words are the text's id, too.
     """
-    text.set_text(boxed(words))
-    text.set_gid(said_as(words.split("\n")))
-
-
-def boxed(words: str) -> str:
-    """The words in letters that matplotlib's font has; an empty box for others."""
-    lines = map(printable, words.split("\n"))
-    return "\n".join("".join(c if ord(c) in _letters() else "\u25a1" for c in s) for s in lines)
+    lines = list(map(printable, words.split("\n")))
+    text.set_gid(said_as(lines))
+    known = ("".join(c if ord(c) in _letters() else "\u25a1" for c in line) for line in lines)
+    text.set_text("\n".join(known))
 
 
 @lru_cache
@@ -129,21 +125,19 @@ def picture(figure: Any, pixels: np.ndarray, x: float, y: float) -> None:
     figure.figimage(pixels, round(x), height - round(y) - len(pixels), origin="upper")
 
 
-def saved(figure: Any, kind: str) -> bytes:
-    """svg: without a ground; pdf: on white. Neither holds a date."""
+def saved(figure: Any, kind: str, scale: float = 1) -> bytes:
+    """svg: without a ground; pdf: on white; neither holds a date. png: RGB on white, with `scale`
+    pixels for each of the figure.
+    """
     written = io.BytesIO()
-    metadata = {"Date": None} if kind == "svg" else {"CreationDate": None}
-    figure.savefig(written, format=kind, transparent=kind == "svg", metadata=metadata)
-    return written.getvalue()
-
-
-def saved_png(figure: Any, scale: float = 1) -> bytes:
-    """RGB on white, with `scale` pixels for each of the figure."""
-    written = io.BytesIO()
-    figure.set_dpi(_DPI * scale)
-    figure.canvas.draw()
-    pixels = np.ascontiguousarray(np.asarray(figure.canvas.buffer_rgba())[..., :3])
-    Image.fromarray(pixels).save(written, format="PNG")
+    if kind == "png":
+        figure.set_dpi(_DPI * scale)
+        figure.canvas.draw()
+        pixels = np.ascontiguousarray(np.asarray(figure.canvas.buffer_rgba())[..., :3])
+        Image.fromarray(pixels).save(written, format="PNG")
+    else:
+        metadata = {"Date": None} if kind == "svg" else {"CreationDate": None}
+        figure.savefig(written, format=kind, transparent=kind == "svg", metadata=metadata)
     return written.getvalue()
 
 

@@ -26,7 +26,6 @@ from utils.drawing.chart import (
 from utils.drawing.figure import (
     ROW,
     SHADES,
-    boxed,
     name,
     place,
     said_as,
@@ -79,7 +78,7 @@ def legend(figure: Any, chart: Chart, entries: Entries, x: float, y: float, room
     """The names of a chart with their signs in rows below y."""
     names = [shorten(said, room - 43) for said, _ in entries]
     made = figure.legend(
-        [signs for _, signs in entries], list(map(boxed, names)), loc="upper left",
+        [signs for _, signs in entries], [" "] * len(names), loc="upper left",
         ncols=legend_rows(chart, room)[0], bbox_to_anchor=place(figure, x, y),
     )  # fmt: skip
     for text, said in zip(made.get_texts(), names, strict=True):
@@ -118,13 +117,11 @@ def _ticks(axes: Any, chart: Chart, side: str, length: float, room: float) -> tu
         text = axes.text(*((spot, 0) if upright else (0, spot)), "", color=SHADES["soft"],
                          transform=beside[0], va=beside[1], ha=beside[2])  # fmt: skip
         name(text, words)
-    grid, along = (
-        (axes.vlines, axes.get_xaxis_transform())
-        if upright
-        else (axes.hlines, axes.get_yaxis_transform())
-    )
-    if not edges:
-        grid(at, 0, 1, transform=along, color=SHADES["line"], lw=1, zorder=0)
+    look = {"color": SHADES["line"], "lw": 1, "zorder": 0}
+    if not upright:
+        axes.hlines(at, 0, 1, transform=axes.get_yaxis_transform(), **look)
+    elif not edges:
+        axes.vlines(at, 0, 1, transform=axes.get_xaxis_transform(), **look)
     return label, max(map(text_width, names), default=0.0)
 
 
@@ -141,14 +138,13 @@ def _marks(axes: Any, chart: Chart) -> Entries:
     if any(isinstance(mark, Bars) for mark in chart.marks):
         axes.margins(x=0)
     (low, high), rows = axes.get_ylim(), chart.rows()
-    for mark in chart.marks:
-        if isinstance(mark, Band) and (known := _beside_bands(chart)):
-            low, high = max(low, known[0]), min(high, known[1])
+    if any(isinstance(mark, Band) for mark in chart.marks) and (known := _beside_bands(chart)):
+        low, high = max(low, known[0]), min(high, known[1])
     if chart.y_range:
         low, high = min(low, *chart.y_range), max(high, *chart.y_range)
     axes.set_ylim(*((len(rows) - 0.5, -0.5) if rows else (low, high)))  # the first row is on top
     axes.set_xlim(*axes.get_xlim())
-    if chart.straight():
+    if chart.diagonal and not chart.empty():
         low, high = max(low, axes.get_xlim()[0]), min(high, axes.get_xlim()[1])
         ends = [low, high] if low < high else []
         found["y = x", -1] = axes.plot(ends, ends, color=SHADES["soft"], lw=1.2, zorder=1.9)
@@ -159,9 +155,8 @@ def _beside_bands(chart: Chart) -> tuple[float, float] | None:
     """What the y axis reaches at most for the sake of bands; None where they stand alone."""
     others = [mark.along("y") for mark in chart.marks if not isinstance(mark, Band)]
     values = np.concatenate([np.empty(0), *others])
-    if not values.size or not np.ptp(values):
-        return None
-    return values.min() - 0.5 * np.ptp(values), values.max() + 0.5 * np.ptp(values)
+    half = 0.5 * np.ptp(values) if values.size else 0.0
+    return (values.min() - half, values.max() + half) if half else None
 
 
 def _thinned(mark: Line | Band) -> tuple[list[Floats], Bools]:

@@ -8,9 +8,9 @@ import io
 import math
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
-from utils.drawing.figure import ROW, blank, drawing, picture, saved_png, wrapped, write
+from utils.drawing.figure import ROW, blank, drawing, picture, saved, wrapped, write
 
 # Colours that stay apart for colour-blind eyes (Okabe and Ito).
 _RISES, _FALLS, _PAPER = np.array((0, 114, 178)), np.array((213, 94, 0)), (255, 255, 255)
@@ -46,6 +46,8 @@ def map_picture(
     """
     times = max(1, _SMALLEST_SIDE // max(image.size))
     image = image.resize((image.width * times, image.height * times), Image.Resampling.NEAREST)
+    dark, bright = ((shade,) * 3 for shade in _GREYS)
+    grey = ImageOps.colorize(image.convert("L"), dark, bright)  # colour is the map's alone
     values = _per_pixel(grid, rows * times, columns * times, image.size)
     known = np.abs(grid[np.isfinite(grid)])
     limit = float(known.max()) if known.size else 0.0
@@ -59,7 +61,7 @@ def map_picture(
     meant += "\nfaded: not seen" * bool(np.isnan(values).any())
     with drawing():
         figure = blank(width, bar + _BAR + ROW * (3 + meant.count("\n")) + _MARGIN)
-        coloured = _coloured(_grey(image), values, limit)
+        coloured = _coloured(np.asarray(grey, np.float64), values, limit)
         picture(figure, coloured, (width - image.width) // 2, _MARGIN)
         write(figure, left, top, head, "ink")
         picture(figure, _coloured(np.full((*ramp.shape, 3), 255.0), ramp, limit), left, bar)
@@ -70,7 +72,7 @@ def map_picture(
         write(figure, middle, y, "0", "ink", ha="center")
         write(figure, right, y + ROW, "the score comes from here", ha="right")
         write(figure, left, y + ROW, f"lowers the score\n{meant}")
-        drawn = saved_png(figure)
+        drawn = saved(figure, "png")
     return Image.open(io.BytesIO(drawn)).convert("RGB")
 
 
@@ -82,13 +84,6 @@ def _per_pixel(
     x = np.searchsorted(columns, np.arange(size[0]) + 0.5, "right") - 1
     around = np.pad(grid, 1, constant_values=np.nan)  # index -1 and the last one lie outside
     return around[y + 1][:, x + 1]
-
-
-def _grey(image: Image.Image) -> np.ndarray:
-    """(H, W, 3) in 0..255: colour in the result is the map's alone."""
-    low, high = _GREYS
-    grey = low + np.asarray(image.convert("L"), np.float64) * (high - low) / 255
-    return np.repeat(grey[:, :, None], 3, axis=2)
 
 
 def _coloured(pixels: np.ndarray, values: np.ndarray, limit: float) -> np.ndarray:

@@ -17,7 +17,6 @@ from utils.drawing.figure import (
     drawing,
     line,
     saved,
-    saved_png,
     wrapped,
     write,
 )
@@ -52,7 +51,7 @@ def svg(chart: Chart, ident: str, width: float = WIDTH, height: float = HEIGHT) 
 def png(chart: Chart, width: float = WIDTH, height: float = HEIGHT, scale: float = 2) -> bytes:
     """The chart on white, with `scale` pixels for each unit of its size."""
     with drawing():
-        return saved_png(draw(chart, width, height), scale)
+        return saved(draw(chart, width, height), "png", scale)
 
 
 def pdf(chart: Chart) -> bytes:
@@ -102,7 +101,7 @@ def _tidy(root: ElementTree.Element) -> None:
         for key in {"d", "x", "y", "transform"} & {*part.keys()}:
             part.set(key, re.sub(r"(\.\d\d)\d+", r"\1", part.get(key, "").replace("\n", "")))
         style = re.sub("font-family: [^;]*;? ?", "", part.get("style", ""))
-        part.set("style", re.sub("#[0-9a-f]{6}", lambda shade: named[shade[0]], style))
+        part.set("style", re.sub("#[0-9a-f]{6}", lambda shade: named.get(shade[0], shade[0]), style))
         if _HREF in part.attrib:
             part.set("href", part.attrib.pop(_HREF))
     for group in root.iter("g"):

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from utils.drawing.chart import Chart
-from utils.drawing.figure import ROW, TITLE, blank, drawing, picture, saved_png, wrapped, write
+from utils.drawing.figure import ROW, TITLE, blank, drawing, picture, saved, wrapped, write
 from utils.drawing.marks import legend, legend_rows, plot
 
 _MARGIN, _GAP = 24, 20  # pixels
@@ -84,7 +84,7 @@ def sheet(
                 if panel.chart is charts[0]:
                     legend(figure, panel.chart, entries, _MARGIN, names_at, room)
             write(figure, x, y + chart + 4, below[number])
-        return saved_png(figure)
+        return saved(figure, "png")
 
 
 # ---- sheets of photographs

@@ -18,7 +18,7 @@ def test_the_csv_holds_every_number():
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(2, 6000)).astype(np.float32)
     y[7] = np.nan
-    titles = [f"{HOSTILE}, {i}" for i in range(6000)]
+    titles = [f"{HOSTILE}, {i}" for i in range(5999)] + ["a\udcff.png"]
     marks = (
         Points(x, y, 'a, "b"', titles),
         Line([1, 2], [3, 4]),
@@ -30,7 +30,7 @@ def test_the_csv_holds_every_number():
     )
     text = Chart("t", "x", "y", marks).csv()
     rows = list(csv.DictReader(io.StringIO(text)))
-    assert [row["label"] for row in rows[:6000]] == titles
+    assert [row["label"] for row in rows[:6000]] == [*titles[:-1], "a\\udcff.png"]
     assert {row["series"] for row in rows[:6000]} == {'a, "b"'}
     for name, values in (("x", x), ("y", y)):
         found = np.array([row[name] for row in rows[:6000]], np.float32)
@@ -47,11 +47,6 @@ def test_the_csv_holds_every_number():
         ["best", "23", "", "", "", ""],
         ["level", "", "0.333333333", "", "", ""],
     ]
-
-
-def test_a_csv_can_be_written_whatever_a_file_is_called():
-    text = Chart("t", "x", "y", (Points([1], [2], "p", ["a\udcff.png"]),)).csv()
-    assert text.encode("utf-8").endswith(b"p,1,2,,,a\\udcff.png\n")
 
 
 @pytest.mark.parametrize(

@@ -35,20 +35,15 @@ def where(sheet: np.ndarray, colour: tuple[int, int, int]) -> list[tuple[int, in
 
 
 def test_images_stand_in_the_order_of_their_scores():
+    """Of many, best and worst among those that are shown."""
+
     def opened(place: int) -> Image.Image:
-        return Image.new("RGB", (300, 200), (RED, GREEN, BLUE)[place])
+        return Image.new("RGB", (300, 200), {0: RED, 1: GREEN, 29: BLUE}.get(place, "grey"))
 
-    found = pixels(sorted_sheet(["red", "green", HOSTILE], [0.2, 0.9, 0.5], opened, "by score"))
-    (green,), (blue,), (red,) = (where(found, colour) for colour in (GREEN, BLUE, RED))
-    assert green[1] < blue[1] < red[1] and len({green[0], blue[0], red[0]}) == 1
-
-
-def test_best_and_worst_are_shown_of_many():
-    def opened(place: int) -> Image.Image:
-        return Image.new("RGB", (40, 40), {0: RED, 29: BLUE}.get(place, (128, 128, 128)))
-
-    names = [f"{i}.png" for i in range(30)]
-    found = pixels(sorted_sheet(names, np.arange(30.0), opened, "some of many", limit=3))
+    found = pixels(sorted_sheet(["red", HOSTILE], [0.2, 0.9], opened, "by score"))
+    (green,), (red,) = where(found, GREEN), where(found, RED)
+    assert green[1] < red[1] and green[0] == red[0]
+    found = pixels(sorted_sheet([""] * 30, np.arange(30.0), opened, "some of many", limit=3))
     ((_, blue),), ((_, red),) = where(found, BLUE), where(found, RED)
     assert blue < red and len(where(found, (128, 128, 128))) == 1
 
@@ -142,28 +137,25 @@ def mapped(grid, image: Image.Image, borders=BORDERS) -> np.ndarray:
     )
 
 
-def test_zero_shows_the_image_and_the_ends_are_blue_and_orange():
-    found = mapped([[0, 2], [-1, np.nan]], Image.new("RGB", (400, 400), (128, 128, 128)))
+@pytest.mark.parametrize(
+    ("largest", "opacity"), [(2, 0.8), (0.6, 0.761), (0.01, 0.45), (0.0006, 0.236), (1e-7, 0.1)]
+)
+def test_a_small_change_is_pale_and_a_large_one_is_not(largest: float, opacity: float):
+    """The largest value's opacity, 0.1 at 0.0001 and 0.8 from 1 on, grows with its logarithm; zero
+    shows the image, and what no view has seen is faded.
+    """
+    grid = [[0, largest], [-largest / 2, np.nan]]
+    found = mapped(grid, Image.new("RGB", (400, 400), (128, 128, 128)))
     zero, most, half, unseen = (found[y, x] for y, x in AT)
+    assert strength(largest) == pytest.approx(opacity, abs=0.001)
     assert np.ptp(zero) == 0 and 100 < zero[0] < 170  # grey as the image
-    np.testing.assert_allclose(most, 0.2 * zero + 0.8 * RISES, atol=1)
-    np.testing.assert_allclose(half, 0.6 * zero + 0.4 * FALLS, atol=1)
     assert np.ptp(unseen) == 0 and zero[0] < unseen[0] < 255
-
-
-def test_a_small_change_is_pale_and_a_large_one_is_not():
-    """The largest value's opacity, 0.1 at 0.0001 and 0.8 at 1, grows with its logarithm."""
-    grey = Image.new("RGB", (400, 400), (128, 128, 128))
-    for largest, opacity in ((0.6, 0.761), (0.01, 0.45), (0.0006, 0.236), (1e-7, 0.1), (50, 0.8)):
-        found = mapped([[0, largest], [-largest / 2, 0]], grey)
-        zero, most, half, _ = (found[y, x] for y, x in AT)
-        assert strength(largest) == pytest.approx(opacity, abs=0.001)
-        np.testing.assert_allclose(most, (1 - opacity) * zero + opacity * RISES, atol=1)
-        np.testing.assert_allclose(half, (1 - opacity / 2) * zero + opacity / 2 * FALLS, atol=1)
-        bars = found[420:]  # the scale has the colours of the map
-        row = bars[np.argmax(np.ptp(bars[:, 16], axis=1))][16:416]
-        np.testing.assert_allclose(row[0], (1 - opacity) * 255 + opacity * FALLS, atol=1)
-        np.testing.assert_allclose(row[-1], (1 - opacity) * 255 + opacity * RISES, atol=1)
+    np.testing.assert_allclose(most, (1 - opacity) * zero + opacity * RISES, atol=1)
+    np.testing.assert_allclose(half, (1 - opacity / 2) * zero + opacity / 2 * FALLS, atol=1)
+    bars = found[420:]  # the scale has the colours of the map
+    row = bars[np.argmax(np.ptp(bars[:, 16], axis=1))][16:416]
+    np.testing.assert_allclose(row[0], (1 - opacity) * 255 + opacity * FALLS, atol=1)
+    np.testing.assert_allclose(row[-1], (1 - opacity) * 255 + opacity * RISES, atol=1)
 
 
 def test_the_image_stands_in_grey_and_its_light_and_dark_stay_apart():
@@ -175,16 +167,9 @@ def test_the_image_stands_in_grey_and_its_light_and_dark_stay_apart():
 
 
 def test_what_cannot_be_drawn_is_drawn_all_the_same():
-    for size in ((1, 1), (640, 2), (3, 640)):
+    for size in ((1, 1), (640, 2), (3, 640)):  # the smallest are enlarged
         image = Image.new("RGB", size, "white")
         rows, columns = np.linspace(0, size[1], 3), np.linspace(0, size[0], 3)
         for value in (0.0, np.nan, np.inf):
             picture = map_picture(image, np.full((2, 2), value), rows, columns, "score " * 20)
             assert 420 <= picture.width <= 672 and picture.height > size[1]
-
-
-def test_a_small_image_is_enlarged_with_its_cells():
-    borders = np.array([0.0, 8, 16])
-    found = mapped([[0, 1], [0, 0]], Image.new("RGB", (16, 16), (128, 128, 128)), borders)
-    blue = np.argwhere(np.abs(found[:340] - [25, 117, 168]).max(axis=2) < 5)
-    assert np.ptp(blue, axis=0).tolist() == [159, 159]  # 8 pixels, 20 times as large
