@@ -101,7 +101,7 @@ def _tidy(root: ElementTree.Element) -> None:
         for key in {"d", "x", "y", "transform"} & {*part.keys()}:
             part.set(key, re.sub(r"(\.\d\d)\d+", r"\1", part.get(key, "").replace("\n", "")))
         style = re.sub("font-family: [^;]*;? ?", "", part.get("style", ""))
-        part.set("style", re.sub("#[0-9a-f]{6}", lambda shade: named.get(shade[0], shade[0]), style))
+        part.set("style", re.sub("#[0-9a-f]{6}", lambda c: named.get(c[0], c[0]), style))
         if _HREF in part.attrib:
             part.set("href", part.attrib.pop(_HREF))
     for group in root.iter("g"):

@@ -76,9 +76,8 @@ def sheet(
             y = top + number // columns * each
             write(figure, x, y, heads[number], "ink")
             y += head + photo
-            if panel.image:  # in the middle, right above what is said of it
-                left = x + (width - panel.image.width) // 2
-                picture(figure, np.asarray(panel.image), left, y - panel.image.height)
+            if panel.image:  # right above what is said of it
+                picture(figure, np.asarray(panel.image), x, y - panel.image.height)
             if panel.chart:
                 entries = plot(figure, panel.chart, (x, y + 10, x + width, y + chart))
                 if panel.chart is charts[0]:
