@@ -6,20 +6,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from applications.comparison.disagreement import disagreements
-from applications.comparison.figures import judge
-from applications.comparison.images import match
-from applications.comparison.pairs import read_pairs
+from applications.comparison.judging import Pairs, disagreements, judge
+from applications.comparison.matching import Matched, match
 from applications.comparison.result import Found, as_json
-from applications.comparison.runs import ComparedRun, read_runs
-from applications.comparison.settings import differences
+from applications.comparison.runs import Run, differences, read_runs
 from applications.comparison.tables import lines
 from applications.inputs.runtime import Runtime
 from applications.reports.comparison import write_comparison
 from applications.reports.comparison_charts import figures_of
-from config import Config
+from config import CONTINUE_FLAGS, Config, read_config
 from utils.drawing.files import write_figures
 from utils.files.writing import check_apart, write_json
+
+# Beside what may change when a run goes on: flags about files, which no result depends on.
+_IDLE = CONTINUE_FLAGS | {"logdir", "output", "save_every", "no_check", "stage_of", "figures"}
 
 
 def run(config: Config, runtime: Runtime) -> int:
@@ -32,11 +32,11 @@ def run(config: Config, runtime: Runtime) -> int:
         for written in (output, output.with_suffix(".json")):
             check_apart(written, *_only_read(runs))
     matched = match(runs)
-    pairs, why = read_pairs(matched, runtime)
-    judged = judge(config, matched, pairs)
+    pairs, why = _pairs(matched, runtime)
+    judged, rows, remarks = judge(matched, pairs, config.bootstrap, config.seed)
     found = Found(
-        matched, judged, differences(runs), disagreements(matched, pairs),
-        (*why, *judged.remarks), pairs.sources if pairs else (),
+        judged, rows, differences(runs, Config().to_dict(), _IDLE), disagreements(judged, pairs),
+        (*why, *remarks), pairs.sources if pairs else (),
     )  # fmt: skip
     for line in lines(found):
         print(line)
@@ -49,7 +49,7 @@ def run(config: Config, runtime: Runtime) -> int:
     return 0
 
 
-def _only_read(runs: list[ComparedRun]) -> tuple[list[Path], list[Path]]:
+def _only_read(runs: list[Run]) -> tuple[list[Path], list[Path]]:
     """(files, folders) that belong to the runs' data; the runs themselves are named by the call."""
     files, folders = [], []
     for one in runs:
@@ -58,6 +58,35 @@ def _only_read(runs: list[ComparedRun]) -> tuple[list[Path], list[Path]]:
             folders += [one.folder / folder for folder in named if folder]
             files += [one.folder / one.config["labels"]] if one.config.get("labels") else []
     return files, folders
+
+
+def _pairs(matched: Matched, runtime: Runtime) -> tuple[Pairs | None, list[str]]:
+    """(labels of the first run that still has them, why the others have not); (None, []) where the
+    predictions hold all labels there are.
+    """
+    if matched.labels.keys() & {"mos", "probs"}:
+        return None, []
+    # Here: what reads no labels need not wait for torch.
+    from applications.inputs.run_record import set_fields
+    from applications.inputs.tested_pairs import read_tested
+
+    reasons = []
+    for one in matched.runs:
+        if one.config is None:
+            reasons.append(f"{one.name} is a predictions file: it does not name its label file")
+            continue
+        try:
+            stored = set_fields(read_config(str(one.path / "config.json")))
+            task, targets, sources = read_tested(
+                stored, one.folder, one.test_labels, one.test.images, runtime
+            )
+        except (ValueError, OSError) as error:
+            said = str(error).splitlines()[0]
+            reasons.append(f"the test labels of {one.name} cannot be read any more: {said}")
+        else:
+            # Buckets are those of the predictions, in the order of the matched images.
+            return Pairs({**targets, **matched.labels}, task.measure, sources), []
+    return None, reasons
 
 
 def _write(config: Config, found: Found, output: Path) -> None:

@@ -3,40 +3,62 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from string import ascii_uppercase
 from typing import Any
 
-import numpy as np
-
-from applications.comparison.disagreement import RULE, Disagreement, OpposedImages
-from applications.comparison.figures import Judgement, better_of
-from applications.comparison.images import Matched
-from applications.comparison.runs import ComparedRun
-from applications.comparison.settings import Difference
+from applications.comparison.judging import RULE, Disagreement
+from applications.comparison.matching import Matched
+from applications.comparison.runs import Difference, Run
+from applications.evaluation.evaluation import Resampling
 from dataloader.sources import Source
 from utils.files.writing import without_nan
+from utils.statistics.compare_models import Comparison
+from utils.statistics.metric import Metric
 
+SIGNIFICANT = 0.05
 MOST_SHOWN = 10  # pairs of runs whose disagreement is shown; FILE.json has all
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Found:
-    """settings: in what the runs differ; remarks: what a reader has to know of the figures;
-    sources: of the matched images (N), where the labels were read once more, else nothing.
+    """matched: the runs with their metrics; rows: every two runs by every metric; settings: in what
+    the runs differ; remarks: what a reader has to know of the metrics; sources: of the matched
+    images (N), where the labels were read once more, else nothing.
     """
 
     matched: Matched
-    judged: Judgement
+    rows: list[Comparison]
     settings: list[Difference]
     disagreements: list[Disagreement]
     remarks: Sequence[str]
     sources: Sequence[Source] = ()
 
     @property
-    def runs(self) -> tuple[ComparedRun, ...]:
+    def runs(self) -> tuple[Run, ...]:
         return self.matched.runs
+
+    @property
+    def metrics(self) -> Mapping[str, Metric]:
+        """Those of the first run by key; the others have the same ones."""
+        return self.runs[0].test.by_key
+
+    @property
+    def resampling(self) -> Resampling:
+        """How all intervals were made."""
+        how = self.runs[0].test.resampling
+        assert how is not None  # the runs have been judged
+        return how
+
+    def better_of(self, row: Comparison) -> str | None:
+        """The run that a row shows to be better after Holm's correction; None: no difference
+        shown.
+        """
+        if not row.p_holm < SIGNIFICANT:
+            return None
+        higher = self.metrics[row.metric].higher_is_better
+        return row.first if (row.difference > 0) == higher else row.second
 
     @property
     def letters(self) -> dict[str, str]:
@@ -50,43 +72,44 @@ class Found:
 
     def described(self) -> str:
         """The images and their labels, in a sentence."""
-        matched, kind = self.matched, self.matched.labels.kind
+        matched, kind = self.matched, self.matched.kind
         if matched.opinion is None and self.sources:
             kind = "pairs"
         return f"{len(matched.names):,} test images, matched {matched.how}; labels: {kind}"
 
     def method(self) -> list[str]:
-        """How the figures were made."""
-        drawn = self.judged.drawn
+        """How the metrics were made."""
+        how, fit_on = self.resampling, self.runs[0].test.fit_on
         said = []
-        if self.judged.rows:
+        if self.rows:
             said.append(
-                f"95% intervals and p from {drawn['samples']} resamples of {drawn['count']} "
-                f"{drawn['drawn']}, the same ones for all runs; p_holm: corrected for the number "
-                "of pairs of runs (Holm), figure by figure"
+                f"95% intervals and p from {how.samples} resamples of {how.count} {how.drawn}, the "
+                "same ones for all runs; p_holm: corrected for the number of pairs of runs (Holm), "
+                "figure by figure"
             )
-        if any(row.williams_p == row.williams_p for row in self.judged.rows):
+        if any(row.williams_p == row.williams_p for row in self.rows):
             said.append(
                 "Williams' and Steiger's tests take images for independent; with several images "
                 "of one reference they find too much"
             )
-        if self.judged.fit:
+        if fit_on:
             said.append(
                 "plcc_4p and rmse_4p: after a 4-parameter logistic of each run's own scores, "
-                f"fitted on {self.judged.fit}"
+                f"fitted on {fit_on}"
             )
         return [*said, f"disagreement: {RULE}"]
 
 
 def as_json(found: Found) -> dict[str, Any]:
-    """Built-in types; null for what does not exist."""
-    matched, judged = found.matched, found.judged
+    """Built-in types; null for what does not exist. A metric has been a "figure" in this file since
+    it was first written.
+    """
     return without_nan(
         {
             "runs": [_run(run) for run in found.runs],
-            "images": len(matched.names),
-            "matched": matched.how,
-            "labels": matched.labels.kind,
+            "images": len(found.matched.names),
+            "matched": found.matched.how,
+            "labels": found.matched.kind,
             "configuration": [
                 {
                     "name": one.name,
@@ -96,19 +119,18 @@ def as_json(found: Found) -> dict[str, Any]:
                 for one in found.settings
             ],
             "figures": {
-                name: {
-                    figure: {"value": value, "low": low, "high": high}
-                    for figure, (value, low, high) in own.items()
+                run.name: {
+                    metric.key: {"value": metric.value, "low": metric.low, "high": metric.high}
+                    for metric in run.test.metrics
                 }
-                for name, own in judged.figures.items()
+                for run in found.runs
             },
-            "bootstrap": judged.drawn,
-            "fit": judged.fit,
+            "bootstrap": dataclasses.asdict(found.resampling),
+            "fit": found.runs[0].test.fit_on,
             "significance": [
-                # The file has said "figure" since it was first written.
                 {"figure" if name == "metric" else name: value for name, value in own.items()}
-                | {"better": better_of(row)}
-                for row in judged.rows
+                | {"better": found.better_of(row)}
+                for row in found.rows
                 for own in [dataclasses.asdict(row)]
             ],
             "disagreement": [_disagreement(found, one) for one in found.disagreements],
@@ -118,11 +140,11 @@ def as_json(found: Found) -> dict[str, Any]:
     )
 
 
-def _run(run: ComparedRun) -> dict[str, Any]:
+def _run(run: Run) -> dict[str, Any]:
     return {
         "name": run.name,
         "path": str(run.path),
-        "predictions": str(run.predictions.file),
+        "predictions": run.test.file,
         "config": run.config,
         "command": run.environment.get("command"),
         "monitor": run.monitor,
@@ -139,18 +161,17 @@ def _disagreement(found: Found, one: Disagreement) -> dict[str, Any]:
         "first": one.first,
         "second": one.second,
         "share_of_pairs": one.share,
-        "pairs": [_pair(found, one, pair) for pair in one.pairs],
+        "pairs": [
+            {
+                "higher_in_first": _image(found, one, pair.a),
+                "higher_in_second": _image(found, one, pair.b),
+                "lead_first": pair.lead_first,
+                "lead_second": pair.lead_second,
+                "right": right,
+            }
+            for pair, right in one.pairs
+        ],
         "images": [_image(found, one, place) for place in one.images],
-    }
-
-
-def _pair(found: Found, one: Disagreement, pair: OpposedImages) -> dict[str, Any]:
-    return {
-        "higher_in_first": _image(found, one, pair.a),
-        "higher_in_second": _image(found, one, pair.b),
-        "lead_first": pair.lead_first,
-        "lead_second": pair.lead_second,
-        "right": pair.right,
     }
 
 
@@ -162,5 +183,5 @@ def _image(found: Found, one: Disagreement, place: int) -> dict[str, Any]:
             "score": float(matched.scores[name][place]), "standardised": float(one.z[name][place])
         }  # fmt: skip
     if matched.opinion is not None:
-        facts["opinion"] = float(np.asarray(matched.opinion)[place])
+        facts["opinion"] = float(matched.opinion[place])
     return facts

@@ -1,11 +1,12 @@
-"""What --compare reads: run folders, or predictions that -e -o FILE.csv wrote."""
+"""What --compare reads: run folders, or predictions that -e -o FILE.csv wrote; and in what their
+configurations and environments differ.
+"""
 
 from __future__ import annotations
 
 import math
 import os
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import UnionType
@@ -13,55 +14,28 @@ from typing import Any
 
 import numpy as np
 
-from applications.inputs.run_record import FACTS
-from applications.tasks import TASKS
-from dataloader.labels.labels import Version
-from dataloader.labels.side_tables import LEVELS_COLUMNS
-from utils.files.reading import check_entries, csv_rows, read_object, read_text
-from utils.flag_words import MONITORED
+from applications.evaluation.evaluation import Evaluation
+from applications.evaluation.stored import PREDICTIONS, RESULTS, load
+from utils.files.reading import check_entries, read_object
+from utils.flag_words import MONITORED, WORDING
 from utils.runtime.logger import read_metrics
-from utils.text import cut, path_of_csv, printable, quoted, text_of_csv
+from utils.text import cut, printable
 
-PREDICTIONS = "predictions_test.csv"
 # The points of a curve: epochs (N,) and values (N,).
 Curve = tuple[np.ndarray, np.ndarray]
+_NOT_SHOWN = {*WORDING.modes, "config"}
+UNKNOWN = "?"  # of a run without a configuration, or written before there was such a flag
 
 
-@dataclass(frozen=True)
-class Predictions:
-    """images: as the file spells them (N); scores (N,); probs (N, K): predicted histograms, if any;
-    mos (N,), votes (N, K), bucket (N,): labels, where the file has them; versions: of each
-    image, if known.
-    """
-
-    file: Path
-    images: tuple[str, ...]
-    scores: np.ndarray
-    probs: np.ndarray | None = None
-    mos: np.ndarray | None = None
-    votes: np.ndarray | None = None
-    bucket: np.ndarray | None = None
-    versions: tuple[Version, ...] | None = None
-
-    @property
-    def kind(self) -> str:
-        """What the labels are, in words."""
-        if self.votes is not None:
-            return f"histograms of {self.votes.shape[1]} bins"
-        if self.mos is not None:
-            return "mean opinion scores"
-        return "buckets" if self.bucket is not None else "none in the file"
-
-
-@dataclass(frozen=True)
-class ComparedRun:
-    """name: distinct among the runs. config: None for a predictions file, which has no environment,
-    results and curves either.
+@dataclass(frozen=True, eq=False)
+class Run:
+    """name: distinct among the runs. test: how it was judged. config: None for a predictions file,
+    which has no environment, results and curves either.
     """
 
     name: str
     path: Path
-    predictions: Predictions
+    test: Evaluation
     config: dict[str, Any] | None = None
     environment: dict[str, Any] = field(default_factory=dict)
     results: dict[str, Any] = field(default_factory=dict)
@@ -69,19 +43,21 @@ class ComparedRun:
 
     @property
     def monitor(self) -> str | None:
-        """The validation figure that decided what is best."""
-        if self.config is None:
-            return None
-        own = self.config.get("monitor")
-        return own or MONITORED[self.config["criterion"]]
+        """The validation metric that decided what is best."""
+        return None if self.config is None else _monitor(self.config)
 
     @property
     def folder(self) -> Path:
         """What relative paths of the run are relative to."""
         return Path(self.environment.get("folder") or os.getcwd())
 
+    @property
+    def test_labels(self) -> str | None:
+        """SHA-256 of the labels of its test, where that is known."""
+        return self.environment.get("labels_sha256", {}).get("test")
 
-def read_runs(given: Sequence[str]) -> list[ComparedRun]:
+
+def read_runs(given: Sequence[str]) -> list[Run]:
     """ValueError, one line, for what is no run or has no test predictions."""
     paths = [Path(word) for word in given]
     for i, path in enumerate(paths):
@@ -101,31 +77,33 @@ def distinct_names(paths: Sequence[Path]) -> list[str]:
     return names
 
 
-def _read(path: Path, name: str) -> ComparedRun:
+def _read(path: Path, name: str) -> Run:
     if path.is_file() and path.suffix == ".csv":
-        return ComparedRun(name, path, read_predictions(path))
+        return Run(name, path, load(path))
     if not path.is_dir():
         what = "is not a run folder or a predictions .csv" if path.exists() else "does not exist"
         raise ValueError(
             f"--compare {path}: {what}: name a folder below --logdir, or a file of -e -o FILE.csv"
         )
     config = _json(path / "config.json", {"criterion": str, "monitor": str | None})
-    results = _json(path / "results.json", {"best_epoch": int | None, "test": dict})
+    results = _json(path / RESULTS, {"best_epoch": int | None, "test": dict})
     if config is None:
         raise ValueError(f"--compare {path}: not a run folder: it has no config.json")
-    if config.get("criterion") not in TASKS:
+    if config.get("criterion") not in MONITORED:
         raise ValueError(
             f"{path / 'config.json'}: criterion {cut(printable(config.get('criterion')))}: one of "
-            f"{', '.join(TASKS)} is wanted"
+            f"{', '.join(MONITORED)} is wanted"
         )
     if not (path / PREDICTIONS).is_file():
         raise ValueError(f"--compare {path}: no test predictions: {_remedy(path, results)}")
-    environment = _json(path / "environment.json", {**FACTS, "folder": str}) or {}
-    run = ComparedRun(
-        name, path, read_predictions(path / PREDICTIONS), config, environment, results or {}
-    )
-    run.curves.update(_curves(path / "metrics.jsonl", run.monitor))
-    return run
+    kinds = {"folder": str, "command": list, "packages": dict, "labels_sha256": dict}
+    environment = _json(path / "environment.json", kinds) or {}
+    test, curves = load(path), _curves(path / "metrics.jsonl", _monitor(config))
+    return Run(name, path, test, config, environment, results or {}, curves)
+
+
+def _monitor(config: Mapping[str, Any]) -> str:
+    return config.get("monitor") or MONITORED[config["criterion"]]
 
 
 def _remedy(path: Path, results: dict[str, Any] | None) -> str:
@@ -151,14 +129,14 @@ def _json(file: Path, kinds: Mapping[str, type | UnionType]) -> dict[str, Any] |
     return found
 
 
-def _curves(file: Path, monitor: str | None) -> dict[str, Curve]:
-    """`train loss`, `val loss` and `val FIGURE` over the epochs, those that there are."""
+def _curves(file: Path, monitor: str) -> dict[str, Curve]:
+    """`train loss`, `val loss` and `val METRIC` over the epochs, those that there are."""
     points: dict[str, dict[int, float]] = {}
     for record in read_metrics(file):
-        for figure in ("loss", monitor) if record["split"] == "val" else ("loss",):
-            if figure in record:
-                value = record[figure]
-                curve = points.setdefault(f"{record['split']} {figure}", {})
+        for name in ("loss", monitor) if record["split"] == "val" else ("loss",):
+            if name in record:
+                value = record[name]
+                curve = points.setdefault(f"{record['split']} {name}", {})
                 curve[record["epoch"]] = math.nan if value is None else float(value)
     return {
         name: (np.array(list(curve), dtype=np.float64), np.array(list(curve.values())))
@@ -166,70 +144,67 @@ def _curves(file: Path, monitor: str | None) -> dict[str, Curve]:
     }
 
 
-# ---- predictions
+# ---- in what they differ
 
 
-def read_predictions(file: Path) -> Predictions:
-    """ValueError, one line, that names the file, and the line where one is at fault."""
-    rows = csv_rows(read_text(file, errors="surrogateescape"), file)
-    _, header = next(rows, (1, []))
-    if header[:2] != ["path", "score"]:
-        raise ValueError(
-            f"{file}:1: the header must begin with path,score: give a file that -e -o FILE.csv "
-            "wrote"
-        )
-    cells: list[list[str]] = []
-    for line, row in rows:
-        if not row:
+@dataclass(frozen=True)
+class Difference:
+    """A flag, or a fact of the environment, and its value in each run; matters: whether a result
+    can depend on it.
+    """
+
+    name: str
+    values: tuple[str, ...]
+    matters: bool = True
+
+
+def differences(
+    runs: Sequence[Run], defaults: Mapping[str, Any], idle: Collection[str]
+) -> list[Difference]:
+    """Flags first, then environments, last what no result depends on. defaults: of every flag, for
+    runs that were written before there was such a flag; idle: flags without effect on results.
+    """
+    found = [*_flags(runs, defaults, idle), *_environments(runs)]
+    return sorted(found, key=lambda one: not one.matters)
+
+
+def _flags(
+    runs: Sequence[Run], defaults: Mapping[str, Any], idle: Collection[str]
+) -> Iterator[Difference]:
+    whole = [None if run.config is None else {**defaults, **run.config} for run in runs]
+    known = [own for own in whole if own is not None]
+    for name in dict.fromkeys(name for own in known for name in own):
+        if name in _NOT_SHOWN or all(own.get(name) == known[0].get(name) for own in known):
             continue
-        if len(row) != len(header):
-            raise ValueError(f"{file}:{line}: {len(row)} columns where {len(header)} are wanted")
-        cells.append([*row, str(line)])
-    if not cells:
-        raise ValueError(f"{file}: no predictions in this file")
-    columns = dict(zip([*header, " line"], zip(*cells, strict=True), strict=True))
-    images = tuple(map(path_of_csv, columns["path"]))
-    if len(set(images)) < len(images):
-        twice, _ = Counter(images).most_common(1)[0]
-        raise ValueError(f"{file}: {cut(printable(twice))} stands there twice")
-
-    def numbers(name: str) -> np.ndarray | None:
-        return _numbers(file, name, columns[name], columns[" line"]) if name in columns else None
-
-    def histogram(letter: str) -> np.ndarray | None:
-        rows = [numbers(f"{letter}{k}") for k in range(1, len(header))]
-        known = [row for row in rows if row is not None]
-        return np.stack(known, axis=1) if known else None
-
-    scores = numbers("score")
-    assert scores is not None
-    return Predictions(
-        file, images, scores, histogram("p"), numbers("mos"), histogram("t"),
-        numbers("bucket"), _versions(file, columns),
-    )  # fmt: skip
+        texts = (UNKNOWN if own is None else _text(own.get(name)) for own in whole)
+        yield Difference(f"--{name}", tuple(texts), name not in idle)
 
 
-def _numbers(file: Path, name: str, cells: Sequence[str], lines: Sequence[str]) -> np.ndarray:
-    values = np.empty(len(cells))
-    for i, cell in enumerate(cells):
-        try:
-            values[i] = float(cell)
-        except ValueError:
-            values[i] = math.nan
-        if not math.isfinite(values[i]):
-            raise ValueError(f"{file}:{lines[i]}: {name} {quoted(cell)} is not a finite number")
-    return values
+def _text(value: Any) -> str:
+    if value is None or value == []:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def _versions(file: Path, columns: dict[str, Sequence[str]]) -> tuple[Version, ...] | None:
-    if not set(LEVELS_COLUMNS) <= columns.keys():
-        return None
-    found = []
-    rows = zip(*(columns[name] for name in (*LEVELS_COLUMNS[1:], " line")), strict=True)
-    for reference_id, distortion, level, line in rows:
-        if level and not (level.isdecimal() and len(level) < 10):
-            said = f"level {quoted(level)} is not a whole number of at most 9 digits"
-            raise ValueError(f"{file}:{line}: {said}")
-        names = text_of_csv(reference_id), text_of_csv(distortion)
-        found.append(Version(*names, int(level) if level else None))
-    return tuple(found)
+def _environments(runs: Sequence[Run]) -> Iterator[Difference]:
+    facts = [_facts(run) for run in runs]
+    for name in dict.fromkeys(name for own in facts for name in own):
+        if len({own[name] for own in facts if name in own}) > 1:
+            yield Difference(name, tuple(own.get(name, UNKNOWN) for own in facts))
+
+
+def _facts(run: Run) -> dict[str, str]:
+    """What environment.json says, in words; nothing of a run without one."""
+    kept = run.environment
+    plain = {
+        "git revision": kept.get("git_revision"), "device": kept.get("device"),
+        "processes": kept.get("processes"), "mixed precision": kept.get("amp"),
+        "platform": kept.get("platform"), "python": kept.get("python"), **kept.get("packages", {}),
+    }  # fmt: skip
+    labels = {
+        f"labels of {split} (SHA-256)": str(digest)[:12]
+        for split, digest in kept.get("labels_sha256", {}).items()
+    }
+    return {**{k: str(v) for k, v in plain.items() if v is not None}, **labels}

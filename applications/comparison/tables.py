@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-from applications.comparison.disagreement import Disagreement
-from applications.comparison.figures import better_of
+from applications.comparison.judging import Disagreement
 from applications.comparison.result import Found
 from utils.statistics.compare_models import Comparison
 from utils.text import aligned, printable
@@ -21,10 +20,10 @@ def lines(found: Found) -> Iterator[str]:
     yield ""
     yield found.described()
     yield from _settings(found)
-    if found.judged.names():
+    if found.metrics:
         yield ""
-        yield from _figures(found)
-    if found.judged.rows:
+        yield from _metrics(found)
+    if found.rows:
         yield ""
         yield from _significance(found)
     for one in found.most_apart():
@@ -56,12 +55,12 @@ def p_value(p: float) -> str:
     return "-" if p != p else "<0.0001" if p < 1e-4 else f"{p:.4f}"
 
 
-def verdict(row: Comparison, letters: dict[str, str]) -> str:
+def verdict(found: Found, row: Comparison) -> str:
     """Who is better: a letter, or that no difference is shown."""
     if row.p_holm != row.p_holm:
         return "-"
-    better = better_of(row)
-    return letters[better] if better else "not shown"
+    better = found.better_of(row)
+    return found.letters[better] if better else "not shown"
 
 
 def _settings(found: Found) -> Iterator[str]:
@@ -86,25 +85,25 @@ def _short(text: str) -> str:
     return shown if len(shown) <= _LONGEST else f"...{shown[3 - _LONGEST :]}"
 
 
-def _figures(found: Found) -> Iterator[str]:
+def _metrics(found: Found) -> Iterator[str]:
     rows = [["figure", "run", "value", "95% interval"]]
-    for figure in found.judged.names():
-        for name, letter in found.letters.items():
-            value, low, high = found.judged.figures[name][figure]
-            rows.append([figure, letter, number(value), interval(low, high)])
+    for key in found.metrics:
+        for run, letter in zip(found.runs, found.letters.values(), strict=True):
+            metric = run.test.by_key[key]
+            rows.append([key, letter, number(metric.value), interval(metric.low, metric.high)])
     yield from aligned(rows, left=2)
 
 
 def _significance(found: Found) -> Iterator[str]:
     letters = found.letters
     rows = [["figure", "runs", "difference", "95% interval", "p", "p_holm", "better"]]
-    tested = any(row.williams_p == row.williams_p for row in found.judged.rows)
+    tested = any(row.williams_p == row.williams_p for row in found.rows)
     if tested:
         rows[0] += ["williams p_holm", "steiger p_holm"]
-    for row in found.judged.rows:
+    for row in found.rows:
         cells = [
             row.metric, f"{letters[row.first]} - {letters[row.second]}", number(row.difference),
-            interval(row.low, row.high), p_value(row.p), p_value(row.p_holm), verdict(row, letters),
+            interval(row.low, row.high), p_value(row.p), p_value(row.p_holm), verdict(found, row),
         ]  # fmt: skip
         if tested:
             cells += [p_value(row.williams_p_holm), p_value(row.steiger_p_holm)]
@@ -118,21 +117,12 @@ def _disagreement(found: Found, one: Disagreement) -> Iterator[str]:
     yield f"{first} and {second} order {one.share:.1%} of all pairs of images in opposite ways"
     if not one.pairs:
         return
-    header = [f"{first} leads by", f"{second} leads by", "right"]
-    rows = [[*header, f"higher in {first}", f"higher in {second}"]]
-    for pair in one.pairs:
-        rows.append(
-            [
-                number(pair.lead_first, 2), number(pair.lead_second, 2),
-                letters[pair.right] if pair.right else "-",
-                printable(matched.names[pair.a]), printable(matched.names[pair.b]),
-            ]
-        )  # fmt: skip
-    yield from _figures_first(rows)
-
-
-def _figures_first(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Figures to the right, names of images, which may be long, to the left and last."""
-    figures = aligned([row[:3] for row in rows], left=0)
-    names = aligned([row[3:] for row in rows], left=2)
-    return [f"{a}  {b}" for a, b in zip(figures, names, strict=True)]
+    # Numbers to the right; names of images, which may be long, to the left and last.
+    leads = [[f"{first} leads by", f"{second} leads by", "right"]]
+    names = [[f"higher in {first}", f"higher in {second}"]]
+    for pair, right in one.pairs:
+        who = letters[right] if right else "-"
+        leads.append([number(pair.lead_first, 2), number(pair.lead_second, 2), who])
+        names.append([printable(matched.names[place]) for place in (pair.a, pair.b)])
+    for numbers, images in zip(aligned(leads, left=0), aligned(names, left=2), strict=True):
+        yield f"{numbers}  {images}"

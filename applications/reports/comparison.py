@@ -6,8 +6,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from applications.comparison.disagreement import RULE, Disagreement, OpposedImages
-from applications.comparison.figures import better_of
+from applications.comparison.judging import RULE, Disagreement
 from applications.comparison.result import Found
 from applications.comparison.tables import interval, number, p_value, verdict
 from applications.reports.comparison_charts import curve_charts, figure_charts, score_chart
@@ -27,6 +26,7 @@ from applications.reports.parts import (
 )
 from applications.reports.pictures import BESIDE, Shown, shown_sources
 from dataloader.sources import Source
+from utils.statistics.disagreement import OpposedPair
 
 _MOST_VERDICTS = 6
 
@@ -51,9 +51,9 @@ def write_comparison(
 
 def _verdicts(found: Found) -> Iterator[tuple[str, str]]:
     """One line for every two runs, about the first figure."""
-    rows, letters = found.judged.rows, found.letters
+    rows, letters = found.rows, found.letters
     for row in [row for row in rows if row.metric == rows[0].metric][:_MOST_VERDICTS]:
-        first, second, better = letters[row.first], letters[row.second], better_of(row)
+        first, second, better = letters[row.first], letters[row.second], found.better_of(row)
         if row.p_holm != row.p_holm:
             said, kind = f"{first} and {second} cannot be tested", "warn"
         elif better is None:
@@ -82,13 +82,14 @@ def _runs(found: Found) -> Section:
 
 
 def _figures(found: Found) -> Section:
-    judged, rows = found.judged, []
-    if not judged.names():
+    rows = []
+    if not found.metrics:
         return Section("", "Figures", "No labels: no figures.", ())
-    for figure in judged.names():
-        for name, letter in found.letters.items():
-            value, low, high = judged.figures[name][figure]
-            rows.append([figure, letter, Cell(number(value), value), interval(low, high)])
+    for key in found.metrics:
+        for run, letter in zip(found.runs, found.letters.values(), strict=True):
+            metric = run.test.by_key[key]
+            value, ends = Cell(number(metric.value), metric.value), (metric.low, metric.high)
+            rows.append([key, letter, value, interval(*ends)])
     shown = Table(["figure", "run", "value", "95% interval"], rows, numeric=2, sortable=True)
     return Section("", "Figures", "", (*figure_charts(found), shown))
 
@@ -96,12 +97,12 @@ def _figures(found: Found) -> Section:
 def _significance(found: Found) -> list[Section]:
     """Nothing where no two runs were judged by labels."""
     rows, letters = [], found.letters
-    tested = any(row.williams_p == row.williams_p for row in found.judged.rows)
-    for row in found.judged.rows:
+    tested = any(row.williams_p == row.williams_p for row in found.rows)
+    for row in found.rows:
         p_values = [row.p, row.p_holm]
         p_values += [row.williams_p_holm, row.steiger_p_holm] if tested else []
         cells = [Cell(p_value(p), p) for p in p_values]
-        better = Cell(verdict(row, letters), kind="good" if better_of(row) else "soft")
+        better = Cell(verdict(found, row), kind="good" if found.better_of(row) else "soft")
         both = f"{letters[row.first]} - {letters[row.second]}"
         difference = Cell(number(row.difference), row.difference)
         ends = interval(row.low, row.high)
@@ -145,15 +146,11 @@ def _pictures(
     """Of the images that are shown, by their place: from wherever they lie now, or distorted once
     more.
     """
-    places = {place for one in apart for place in (*_listed(one), *one.images)}
+    places = {place for one in apart for place in one.shown()}
     sources = {place: _source(found, place) for place in sorted(places)}
     known = [source for source in sources.values() if source is not None]
     made = shown_sources(known, workers, max_pixels, BESIDE)
     return {place: made[source] if source else ("", "") for place, source in sources.items()}
-
-
-def _listed(one: Disagreement) -> list[int]:
-    return [place for pair in one.pairs for place in (pair.a, pair.b)]
 
 
 def _source(found: Found, place: int) -> Source | None:
@@ -167,7 +164,7 @@ def _disagreement(found: Found, one: Disagreement, shown: Mapping[int, Shown]) -
     why += f"pairs on which both are surest; {RULE}."
     body: list[Part] = [score_chart(found, one)]
     if one.pairs:
-        body.append(Groups([_pair(found, one, pair, shown) for pair in one.pairs]))
+        body.append(Groups([_pair(found, one, *pair, shown) for pair in one.pairs]))
     if one.images:
         heading = "Images with the largest difference of standardised score"
         gallery = Gallery([_picture(found, one, place, shown) for place in one.images])
@@ -176,11 +173,15 @@ def _disagreement(found: Found, one: Disagreement, shown: Mapping[int, Shown]) -
 
 
 def _pair(
-    found: Found, one: Disagreement, pair: OpposedImages, shown: Mapping[int, Shown]
+    found: Found,
+    one: Disagreement,
+    pair: OpposedPair,
+    right: str | None,
+    shown: Mapping[int, Shown],
 ) -> Group:
     first, second = found.letters[one.first], found.letters[one.second]
     said = f"{first}: left by {pair.lead_first:.2f}; {second}: right by {pair.lead_second:.2f}"
-    tag = ("", "") if pair.right is None else (f"{found.letters[pair.right]} is right", "good")
+    tag = ("", "") if right is None else (f"{found.letters[right]} is right", "good")
     pictures = [_picture(found, one, place, shown) for place in (pair.a, pair.b)]
     return Group(said, Gallery(pictures, "pair"), tag)
 
@@ -191,9 +192,7 @@ def _picture(found: Found, one: Disagreement, place: int, shown: Mapping[int, Sh
         score, z = matched.scores[name][place], one.z[name][place]
         lines.append(f"{found.letters[name]}: {score:.4g} ({z:+.2f})")
     if matched.opinion is not None:
-        kind = "MOS" if matched.labels.mos is not None else "bucket"
-        word = "mean vote" if matched.labels.votes is not None else kind
-        lines.append(f"{word} {matched.opinion[place]:.4g}")
+        lines.append(f"{matched.word} {matched.opinion[place]:.4g}")
     elif matched.versions is not None:
         version = matched.versions[place]
         known = f"{version.distortion}, level {version.level}"

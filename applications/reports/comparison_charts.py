@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from applications.comparison.disagreement import Disagreement
+from applications.comparison.judging import Disagreement
 from applications.comparison.result import Found
 from applications.reports.parts import Plot
 from utils.drawing.chart import Chart, Line, Mark, Points, Ranges, Upright
-from utils.statistics.metric import HIGHER_IS_BETTER
 
 _FEW = 40  # epochs up to which every one has a dot
 _COLOURS = 8
@@ -42,20 +41,20 @@ def _curve(found: Found, name: str) -> Plot:
 
 def figure_charts(found: Found) -> list[Plot]:
     """Figures that share a scale: correlations and shares, and their differences."""
-    judged = found.judged
-    names = [n for n in judged.names() if HIGHER_IS_BETTER.get(n.removesuffix("_4p"))]
+    names = [key for key, metric in found.metrics.items() if metric.higher_is_better]
     if not names:
         return []
     own: list[Mark] = []
-    for number, (run, letter) in enumerate(found.letters.items()):
-        rows = np.array([judged.figures[run][name] for name in names])
+    for number, (run, letter) in enumerate(zip(found.runs, found.letters.values(), strict=True)):
+        metrics = [run.test.by_key[name] for name in names]
+        rows = np.array([[m.value, m.low, m.high] for m in metrics])
         own.append(Ranges(names, *rows.T, name=letter, colour=number % _COLOURS))
     note = "Two of these may overlap although the runs differ: see the differences."
     plots = [Plot(Chart("Figures, 95% intervals", "", "", tuple(own)), "figures", note)]
-    pairs = dict.fromkeys((row.first, row.second) for row in judged.rows)
+    pairs = dict.fromkeys((row.first, row.second) for row in found.rows)
     differences: list[Mark] = [Upright(0.0)]
     for number, (first, second) in enumerate(pairs):
-        rows = [r for r in judged.rows if (r.first, r.second) == (first, second)]
+        rows = [r for r in found.rows if (r.first, r.second) == (first, second)]
         rows = [r for r in rows if r.metric in names]
         values = np.array([[r.difference, r.low, r.high] for r in rows])
         label = f"{found.letters[first]} - {found.letters[second]}"
@@ -73,7 +72,7 @@ def score_chart(found: Found, one: Disagreement) -> Plot:
     x, y = one.z[one.first], one.z[one.second]
     names = np.array(found.matched.names, dtype=object)
     listed = np.zeros(len(x), dtype=bool)
-    listed[[place for pair in one.pairs for place in (pair.a, pair.b)]] = True
+    listed[[place for pair, _ in one.pairs for place in (pair.a, pair.b)]] = True
     marks = tuple(
         Points(x[kept], y[kept], name, names[kept].tolist(), colour)
         for name, kept, colour in (("other images", ~listed, 0), ("in the pairs below", listed, 1))

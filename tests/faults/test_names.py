@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from applications.comparison.runs import read_predictions
 from applications.evaluation.map_files import distinct_names
+from applications.evaluation.stored import load
 from applications.inputs.named_images import find_images
 from applications.predict import as_csv
 from tests.cli import ROOT, TINY, call
@@ -78,8 +78,7 @@ def test_files_keep_the_true_names_and_read_back_equal(trained):
     cells = [row["path"] for row in csv.DictReader(io.StringIO(text, newline=""))]
     assert not any(cell.startswith(tuple("=+-@\t\r")) for cell in cells)
     assert [Path(cell) for cell in cells] == names
-    assert [Path(name) for name in read_predictions(trained / "p.csv").images] == names
-    assert read_predictions(trained / "p.csv").images == ODD
+    assert load(trained / "p.csv").images == tuple(names) == tuple(map(Path, ODD))
     call(trained, f"--predict {words} {BEST} -o p.json")
     rows = json.loads((trained / "p.json").read_text(encoding="utf-8"))
     assert [row["path"] for row in rows] == list(ODD)
@@ -115,8 +114,8 @@ def test_pages_and_runs_of_photographs_of_any_name(trained):
     assert clean(done.out) and clean(done.err)
     page = (trained / "e.html").read_bytes().decode("utf-8")  # nothing that UTF-8 cannot hold
     assert "\x1b" not in page and r"caf\udce9" in page
-    images = read_predictions(trained / "e.csv").images
-    assert len(images) == 104 and any(name.startswith(f"photos/{BYTES}") for name in images)
+    images = load(trained / "e.csv").images
+    assert len(images) == 104 and any(str(name).startswith(f"photos/{BYTES}") for name in images)
     done = call(trained, "--check --photos photos -j 0 -o c.json", code=None)
     assert clean(done.out) and json.loads((trained / "c.json").read_bytes())
 
@@ -191,4 +190,4 @@ def test_maps_of_long_and_odd_names_are_written(trained, tmp_path):
     done = call(trained, f"--predict {folder} {BEST} --maps {tmp_path}/m --map_way gradcam")
     assert clean(done.err) and len(list((tmp_path / "m").iterdir())) == 8
     call(trained, f"--predict {folder} {BEST} -o {tmp_path}/s.csv")
-    assert len(read_predictions(tmp_path / "s.csv").images) == 4
+    assert len(load(tmp_path / "s.csv").images) == 4

@@ -23,8 +23,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from utils.statistics.bootstrap import bootstrap, interval_of
-from utils.statistics.metrics import score_metrics
+from utils.statistics.bootstrap import Interval, bootstrap, interval_of
 from utils.statistics.resampled import Floats, Pearson, Resampled, Spearman, floats
 
 
@@ -53,53 +52,40 @@ class Comparison:
     steiger_p_holm: float = np.nan
 
 
-def compare_scores(
-    predictions: Mapping[str, ArrayLike],
-    mos: ArrayLike,
-    clusters: ArrayLike | None,
-    samples: int,
-    rng: np.random.Generator,
-) -> list[Comparison]:
-    """A row for every two models and every metric of `score_metrics`, with the tests of dependent
-    correlations.
-
-    predictions: model -> (N,) of the same images in one order. clusters: (N,) numbers of their
-    references (utils/statistics/bootstrap.py), None: every image on its own. What is undefined is
-    nan, with one UserWarning for all; ValueError for values that are not finite.
+@dataclass(frozen=True)
+class Compared:
+    """intervals: model -> metric -> its own interval; rows: of every two models and every metric;
+    undefined: which intervals do not exist, and why; untested: which differences, and which tests.
     """
-    opinion = floats(mos)
-    scores = {name: floats(values) for name, values in predictions.items()}
-    for name, values in scores.items():
-        if values.ndim != 1 or values.shape != opinion.shape:
-            raise ValueError(f"{name}: shape {values.shape} where {opinion.shape} is wanted")
-    owner = np.arange(len(opinion)) if clusters is None else clusters
-    metrics = {name: score_metrics(own, opinion).metrics() for name, own in scores.items()}
-    said: list[str] = []
-    with _heard(said):
-        rows = [_tested(row, scores) for row in compare_metrics(metrics, owner, samples, rng)]
-    _warn(said)
-    return _corrected(rows, "williams_p", "steiger_p")
+
+    intervals: dict[str, dict[str, Interval]]
+    rows: list[Comparison]
+    undefined: list[str]
+    untested: list[str]
 
 
-def compare_metrics(
+def compare(
     metrics: Mapping[str, Mapping[str, Resampled]],
     clusters: ArrayLike,
     samples: int,
     rng: np.random.Generator,
-) -> list[Comparison]:
-    """A row for every two models and every metric: model -> name -> metric, all of them over the
-    same N images; clusters: (N,). For pair accuracy, say, with PairMean. One UserWarning says what
-    is undefined.
+    scores: Mapping[str, ArrayLike] | None = None,
+) -> Compared:
+    """metrics: model -> name -> metric, the same names for all models, and all of them over the
+    same N images; clusters (N,): numbers of their references (utils/statistics/bootstrap.py).
+    scores: model -> (N,), for the tests of dependent correlations of "srcc" and "plcc".
     """
-    flat = {f"{m}: {name}": f for m, own in metrics.items() for name, f in own.items()}
-    names = list(next(iter(metrics.values()), {}))
+    flat = {(model, name): one for model, own in metrics.items() for name, one in own.items()}
+    named = {f"{model}: {name}": one for (model, name), one in flat.items()}
+    undefined: list[str] = []
+    untested: list[str] = []
+    with _heard(undefined):
+        found = dict(zip(flat, bootstrap(named, clusters, samples, rng).values(), strict=True))
     count = int(np.max(clusters, initial=-1)) + 1
-    said: list[str] = []
-    with _heard(said):
-        found = bootstrap(flat, clusters, samples, rng)
-    rows = []
+    rows, tests = [], []
+    names = list(next(iter(metrics.values()), {}))
     for (first, second), name in itertools.product(itertools.combinations(metrics, 2), names):
-        a, b = found[f"{first}: {name}"], found[f"{second}: {name}"]
+        a, b = found[first, name], found[second, name]
         difference = a.value - b.value
         row = Comparison(first, second, name, a.value, b.value, difference)
         if len(a.resamples):
@@ -107,24 +93,24 @@ def compare_metrics(
             low, high, error = ends
             p = float(2 * stats.t.sf(abs(difference) / error, count - 1)) if error > 0 else np.nan
             row = replace(row, low=low, high=high, p=p)
-            said += [f"{first} against {second}: {name} {reason}"] if reason else []
+            untested += [f"{first} against {second}: {name} {reason}"] if reason else []
+        if scores is not None and name in _CORRELATIONS and difference == difference:
+            with _heard(tests):
+                row = _tested(row, floats(scores[first]), floats(scores[second]))
         rows.append(row)
-    _warn(said)
-    return _corrected(rows, "p")
+    untested += dict.fromkeys(tests)
+    intervals = {m: {name: found[m, name] for name in own} for m, own in metrics.items()}
+    rows = _corrected(rows, "p", "williams_p", "steiger_p")
+    return Compared(intervals, rows, undefined, untested)
 
 
 @contextmanager
 def _heard(said: list[str]) -> Iterator[None]:
-    """UserWarnings become texts of `said`, each of them once."""
+    """UserWarnings become texts of `said`."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         yield
-    said += dict.fromkeys(str(warning.message) for warning in caught)
-
-
-def _warn(said: list[str]) -> None:
-    if said:
-        warnings.warn("; ".join(said), UserWarning, stacklevel=3)
+    said += [str(warning.message) for warning in caught]
 
 
 # Metrics that the tests of dependent correlations are about.
@@ -134,10 +120,7 @@ _CORRELATIONS: dict[str, Callable[[Floats, Floats], Resampled]] = {
 }
 
 
-def _tested(row: Comparison, scores: Mapping[str, Floats]) -> Comparison:
-    if row.metric not in _CORRELATIONS or row.difference != row.difference:
-        return row
-    first, second = scores[row.first], scores[row.second]
+def _tested(row: Comparison, first: Floats, second: Floats) -> Comparison:
     both = _CORRELATIONS[row.metric](first, second).value
     arguments = row.value_first, row.value_second, both, len(first)
     (t, williams_p), (z, steiger_p) = williams(*arguments), steiger(*arguments)

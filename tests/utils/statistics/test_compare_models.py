@@ -1,7 +1,6 @@
 """Comparisons of models: published examples, a derivation in NumPy, error rates by simulation."""
 
 import math
-import warnings
 
 import numpy as np
 import pytest
@@ -9,7 +8,8 @@ from scipy import stats
 
 from tests.utils.statistics.test_bootstrap import one_warning, rated
 from utils.statistics.bootstrap import bootstrap
-from utils.statistics.compare_models import compare_metrics, compare_scores, holm, steiger, williams
+from utils.statistics.compare_models import Compared, compare, holm, steiger, williams
+from utils.statistics.metrics import score_metrics
 from utils.statistics.resampled import Spearman
 from utils.statistics.resampled_pairs import PairMean
 
@@ -62,6 +62,12 @@ def test_holm():
 # ---- paired bootstrap ----
 
 
+def compare_scores(made, mos, samples, seed) -> Compared:
+    """By the metrics of scores, every image on its own."""
+    metrics = {name: score_metrics(own, mos).metrics() for name, own in made.items()}
+    return compare(metrics, np.arange(len(mos)), samples, np.random.default_rng(seed), made)
+
+
 def models(generator, n, noise=(0.5, 0.5)):
     mos = generator.normal(size=n)
     shared = generator.normal(size=n)
@@ -77,11 +83,7 @@ def test_the_difference_of_rmse_as_derived():
     it into that of the RMSE.
     """
     made, mos = models(np.random.default_rng(0), 400, (0.5, 0.7))
-    (row,) = (
-        r
-        for r in compare_scores(made, mos, None, 3000, np.random.default_rng(1))
-        if r.metric == "rmse"
-    )
+    (row,) = (r for r in compare_scores(made, mos, 3000, 1).rows if r.metric == "rmse")
     a, b = ((made[name] - mos) ** 2 for name in "ab")
     slope = a / (2 * np.sqrt(a.mean())) - b / (2 * np.sqrt(b.mean()))
     error = stats.sem(slope)
@@ -98,7 +100,7 @@ def test_the_difference_of_rmse_as_derived():
 
 def test_rows_pairs_and_corrections():
     made, mos = models(np.random.default_rng(2), 120, (0.3, 0.5, 0.9))
-    rows = compare_scores(made, mos, None, 400, np.random.default_rng(3))
+    rows = compare_scores(made, mos, 400, 3).rows
     assert [(r.first, r.second, r.metric) for r in rows[:5]] == [
         ("a", "b", name) for name in ("srcc", "plcc", "krcc", "rmse", "mae")
     ]
@@ -130,7 +132,7 @@ def test_equal_models_differ_by_chance_only():
         made = {"a": mos + 0.5 * hard + 0.5 * one, "b": mos + 0.5 * hard + 0.5 * two}
         made["c"] = mos + 0.2 * one
         metrics = {m: {"srcc": Spearman(x, mos)} for m, x in made.items()}
-        rows = compare_metrics(metrics, owner, 150, generator)
+        rows = compare(metrics, owner, 150, generator).rows
         found["p"] += rows[0].p < 0.05
         found["better"] += rows[1].p_holm < 0.05
         r_a, r_b, r_ab = (
@@ -154,9 +156,12 @@ def test_pair_accuracy_of_two_rankings():
         }
         for name, chance in (("good", 0.9), ("coin", 0.5))
     }
-    (row,) = compare_metrics(metrics, owner, 300, rng)
-    alone = bootstrap(metrics["good"], owner, 300, rng)["pair_accuracy"].value
-    assert row.value_first == alone and row.low < row.difference < row.high
+    found = compare(metrics, owner, 300, np.random.default_rng(9))
+    (row,) = found.rows
+    alone = bootstrap(metrics["good"], owner, 300, np.random.default_rng(9))["pair_accuracy"]
+    own = found.intervals["good"]["pair_accuracy"]
+    assert (own.value, own.low, own.high) == (alone.value, alone.low, alone.high)
+    assert row.value_first == alone.value and row.low < row.difference < row.high
 
 
 # ---- what does not exist ----
@@ -164,50 +169,28 @@ def test_pair_accuracy_of_two_rankings():
 
 def test_identical_models():
     made, mos = models(np.random.default_rng(6), 40)
-    rows = one_warning(
-        lambda: compare_scores(
-            {"a": made["a"], "b": made["a"]}, mos, None, 200, np.random.default_rng(0)
-        ),
-        "a against b: srcc is the same in all resamples.*Williams' test: the two predictions",
-    )
-    assert all(r.difference == 0 and math.isnan(r.p) and math.isnan(r.low) for r in rows)
-
-
-@pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_values_that_are_not_finite_are_refused(bad):
-    made, mos = models(np.random.default_rng(7), 40)
-    made["b"][3] = bad
-    with pytest.raises(ValueError, match=r"pred\[3\]: (nan|inf): must be finite"):
-        compare_scores(made, mos, None, 200, np.random.default_rng(0))
+    found = compare_scores({"a": made["a"], "b": made["a"]}, mos, 200, 0)
+    assert found.undefined == []
+    assert found.untested[0] == "a against b: srcc is the same in all resamples"
+    assert any(said.startswith("Williams' test: the two predictions") for said in found.untested)
+    assert all(r.difference == 0 and math.isnan(r.p) and math.isnan(r.low) for r in found.rows)
 
 
 def test_constants_and_few_images():
     mos = np.arange(12.0)
-    rows = one_warning(
-        lambda: compare_scores(
-            {"a": mos, "flat": np.ones(12)}, mos, None, 200, np.random.default_rng(0)
-        ),
-        "flat: srcc is undefined",
-    )
-    by = {r.metric: r for r in rows}
+    found = compare_scores({"a": mos, "flat": np.ones(12)}, mos, 200, 0)
+    assert "flat: srcc is undefined: no interval" in found.undefined[0]
+    by = {r.metric: r for r in found.rows}
     assert math.isnan(by["plcc"].difference) and by["plcc"].value_first == 1
     assert by["mae"].difference < 0
-    few = one_warning(
-        lambda: compare_scores(
-            {"a": mos[:4], "b": mos[:4] ** 2}, mos[:4], None, 200, np.random.default_rng(0)
-        ),
-        "4 independent images or references: too few",
-    )
-    assert all(math.isnan(r.p) for r in few) and few[3].difference < 0
+    few = compare_scores({"a": mos[:4], "b": mos[:4] ** 2}, mos[:4], 200, 0)
+    assert "4 independent images or references: too few" in few.undefined[0]
+    assert all(math.isnan(r.p) for r in few.rows) and few.rows[3].difference < 0
 
 
-def test_shapes_and_nothing_to_compare():
-    with pytest.raises(ValueError, match=r"b: shape \(3,\) where \(4,\) is wanted"):
-        compare_scores(
-            {"a": np.ones(4), "b": np.ones(3)}, np.ones(4), None, 100, np.random.default_rng(0)
-        )
+def test_nothing_to_compare():
     made, mos = models(np.random.default_rng(8), 20, (0.5,))
-    assert compare_scores(made, mos, None, 100, np.random.default_rng(0)) == []
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert compare_metrics({}, np.arange(5), 100, np.random.default_rng(0)) == []
+    alone = compare_scores(made, mos, 100, 0)
+    assert alone.rows == [] and alone.intervals["a"]["srcc"].low < 1
+    found = compare({}, np.arange(5), 100, np.random.default_rng(0))
+    assert found == Compared({}, [], [], [])
