@@ -5,8 +5,7 @@ it.
 from __future__ import annotations
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
+import scipy
 
 from dataloader.labels.labels import Labels
 from dataloader.targets.known_order import KnownOrder
@@ -14,8 +13,8 @@ from dataloader.targets.known_order import KnownOrder
 
 def linked(count: int, a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """int64 (count,): for each item the smallest item that the links a[i]-b[i] lead to."""
-    links = coo_array((np.ones(len(a), dtype=bool), (a, b)), shape=(count, count))
-    _, component = connected_components(links, directed=False)
+    links = scipy.sparse.coo_array((np.ones(len(a), dtype=bool), (a, b)), shape=(count, count))
+    _, component = scipy.sparse.csgraph.connected_components(links, directed=False)
     _, first = np.unique(component, return_index=True)
     return first[component]
 

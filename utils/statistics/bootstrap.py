@@ -24,8 +24,8 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy  # its parts are loaded when they are first used
 from numpy.typing import ArrayLike
-from scipy import special, stats
 
 from utils.statistics.resampled import Floats, Ints, Resampled
 
@@ -50,8 +50,8 @@ _SCALES: dict[str, tuple[_Turn, _Turn]] = {
         lambda z: 0.5 + np.arcsin(np.tanh(z)) / np.pi,
     ),
     "error": (lambda v: -1 / v, lambda z: -1 / z),
-    "share": (special.logit, special.expit),
-    "best": (special.logit, special.expit),
+    "share": (lambda v: scipy.special.logit(v), lambda z: scipy.special.expit(z)),
+    "best": (lambda v: scipy.special.logit(v), lambda z: scipy.special.expit(z)),
     "difference": (np.positive, np.positive),
 }
 
@@ -170,7 +170,7 @@ def interval_of(
         return nothing, f"is undefined in {undefined:.0%} of the resamples"
     if np.ptp(known) == 0:
         return nothing, "is the same in all resamples"
-    reach = float(stats.t.ppf((1 + level) / 2, count - 1))
+    reach = float(scipy.stats.t.ppf((1 + level) / 2, count - 1))
     grown = float(np.sqrt(count / (count - 1)))  # by which a bootstrap's error is too small
     there, back = _SCALES[scale]
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -189,5 +189,5 @@ def interval_of(
     # At the end of its scale (a correlation of 1, a share of 0) a metric has no standard error
     # there, and an error that hardly any cluster bears has no upper end: percentiles, as far out
     # in the tails.
-    low, high = np.quantile(known, special.ndtr([-reach * grown, reach * grown]))
+    low, high = np.quantile(known, scipy.special.ndtr([-reach * grown, reach * grown]))
     return (float(low), float(high), np.nan), None

@@ -7,8 +7,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy import special, stats
 
 from utils.statistics.bootstrap import FEWEST
 from utils.statistics.logistic_fit import LogisticFit
@@ -47,7 +47,7 @@ def _reach(values: Floats) -> float:
     n = len(values)
     if n < 2:
         return float("nan")
-    return float(stats.t.ppf(0.975, n - 1) * values.std(ddof=1) / np.sqrt(n))
+    return float(scipy.stats.t.ppf(0.975, n - 1) * values.std(ddof=1) / np.sqrt(n))
 
 
 def fit_band(
@@ -84,7 +84,7 @@ def fit_band(
     covariance = few * inner @ (together.T @ together) @ inner
     gradient = _slopes(fit, where)  # (M, P)
     variance = np.einsum("mp,pq,mq->m", gradient, covariance, gradient)
-    reach = stats.t.ppf((1 + level) / 2, groups - 1) * np.sqrt(np.maximum(variance, 0))
+    reach = scipy.stats.t.ppf((1 + level) / 2, groups - 1) * np.sqrt(np.maximum(variance, 0))
     return fit(where) - reach, fit(where) + reach
 
 
@@ -94,10 +94,10 @@ def _slopes(fit: LogisticFit, x: Floats) -> Floats:
     if fit.kind == "4p":
         b1, b2, b3, b4 = fit.parameters
         z = (x - b3) / abs(b4)
-        s = special.expit(z)
+        s = scipy.special.expit(z)
         steep = (b1 - b2) * s * (1 - s)
         return np.stack([s, one - s, -steep / abs(b4), -steep * z / b4], axis=1)
     b1, b2, b3, _, _ = fit.parameters
-    s = special.expit(b2 * (x - b3))
+    s = scipy.special.expit(b2 * (x - b3))
     steep = b1 * s * (1 - s)
     return np.stack([s - 0.5, steep * (x - b3), -steep * b2, x, one], axis=1)

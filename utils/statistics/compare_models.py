@@ -20,8 +20,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from utils.statistics.bootstrap import Interval, bootstrap, interval_of
 from utils.statistics.resampled import Floats, Pearson, Resampled, Spearman, floats
@@ -91,7 +91,11 @@ def compare(
         if len(a.resamples):
             ends, reason = interval_of("difference", difference, a.resamples - b.resamples, count)
             low, high, error = ends
-            p = float(2 * stats.t.sf(abs(difference) / error, count - 1)) if error > 0 else np.nan
+            p = (
+                float(2 * scipy.stats.t.sf(abs(difference) / error, count - 1))
+                if error > 0
+                else np.nan
+            )
             row = replace(row, low=low, high=high, p=p)
             untested += [f"{first} against {second}: {name} {reason}"] if reason else []
         if scores is not None and name in _CORRELATIONS and difference == difference:
@@ -168,7 +172,7 @@ def williams(r_a: float, r_b: float, r_ab: float, n: int) -> tuple[float, float]
     mean = (r_a + r_b) / 2
     below = 2 * (n - 1) / (n - 3) * max(determinant, 0.0) + mean**2 * (1 - r_ab) ** 3
     t = (r_a - r_b) * math.sqrt((n - 1) * (1 + r_ab) / below)
-    return t, float(2 * stats.t.sf(abs(t), n - 3))
+    return t, float(2 * scipy.stats.t.sf(abs(t), n - 3))
 
 
 def steiger(r_a: float, r_b: float, r_ab: float, n: int) -> tuple[float, float]:
@@ -185,7 +189,7 @@ def steiger(r_a: float, r_b: float, r_ab: float, n: int) -> tuple[float, float]:
     covariance = psi / (1 - mean**2) ** 2
     apart = math.atanh(r_a) - math.atanh(r_b)
     z = apart * math.sqrt((n - 3) / max(2 - 2 * covariance, 1e-300))
-    return z, float(2 * stats.norm.sf(abs(z)))
+    return z, float(2 * scipy.stats.norm.sf(abs(z)))
 
 
 def _undefined(r_a: float, r_b: float, r_ab: float, n: int) -> str | None:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 from utils.statistics.resampled import Floats, Ints, sums_of
 from utils.statistics.resampled_pairs import shares_won
@@ -186,7 +186,7 @@ def tally_of(found: Ladders) -> Tally:
         steps.append((ladder[near], level[b][near], won[near]))
     # Ranks over all ladders, one after the other, are those within each but for a constant.
     x, y = (
-        _centred(stats.rankdata(_keys(found.ladder, values)), found.ladder, count)
+        _centred(scipy.stats.rankdata(_keys(found.ladder, values)), found.ladder, count)
         for values in (score, -level)
     )
     xy, xx, yy = sums_of(found.ladder, count, x * y, x * x, y * y)

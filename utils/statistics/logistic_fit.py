@@ -22,8 +22,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy import special
 
 from utils.statistics.resampled import Bools, Floats
 from utils.statistics.ties import constant
@@ -67,11 +67,11 @@ class LogisticFit:
 
 
 def _four(x: Floats, b1: float, b2: float, b3: float, b4: float) -> Floats:
-    return b2 + (b1 - b2) * special.expit((x - b3) / abs(b4))
+    return b2 + (b1 - b2) * scipy.special.expit((x - b3) / abs(b4))
 
 
 def _five(x: Floats, b1: float, b2: float, b3: float, b4: float, b5: float) -> Floats:
-    return b1 * (special.expit(b2 * (x - b3)) - 0.5) + b4 * x + b5
+    return b1 * (scipy.special.expit(b2 * (x - b3)) - 0.5) + b4 * x + b5
 
 
 _FORMULAS: dict[str, Callable[..., Floats]] = {"4p": _four, "5p": _five}
@@ -147,7 +147,9 @@ class _Profile:
 
     def errors(self, places: Floats) -> Floats:
         """Squared error (K,) at places (K, 2), each a centre and the logarithm of a width."""
-        rest, height = self._height(special.expit((self.t - places[:, :1]) / np.exp(places[:, 1:])))
+        rest, height = self._height(
+            scipy.special.expit((self.t - places[:, :1]) / np.exp(places[:, 1:]))
+        )
         return float(self._left @ self._left) - height[:, 0] * (rest @ self._left)
 
     def parts(self, places: Floats) -> tuple[Floats, Floats, Floats]:
@@ -157,7 +159,7 @@ class _Profile:
         """
         width = np.exp(places[:, 1:])
         z = (self.t - places[:, :1]) / width
-        curve = special.expit(z)
+        curve = scipy.special.expit(z)
         rest, height = self._height(curve)
         residuals = self._left - height * rest
         steep = curve * (1 - curve) * height
@@ -170,7 +172,7 @@ class _Profile:
 
     def linear(self, centre: float, width: float) -> Floats:
         """Coefficients of 1, the logistic and, for the general one, t."""
-        curve = special.expit((self.t - centre) / width)
+        curve = scipy.special.expit((self.t - centre) / width)
         height = float(self._height(curve[None])[1][0, 0])
         columns = np.stack([np.ones_like(self.t), self.t][: len(self._lines)], axis=1)
         return np.insert(np.linalg.lstsq(columns, self._y - height * curve)[0], 1, height)
@@ -216,7 +218,7 @@ class _Profile:
         h = np.where(gain[1] > gain[0], h, 0.0)[best]
         gaps = np.concatenate([[np.inf], np.diff(values), [np.inf]])
         width = np.minimum(gaps[:-1], gaps[1:])[best] / 70
-        place = special.logit(np.clip(h, 1e-13, 1 - 1e-13))
+        place = scipy.special.logit(np.clip(h, 1e-13, 1 - 1e-13))
         return np.stack([values[best] - width * place, np.log(width)], axis=1)
 
     def line(self) -> Floats:
@@ -306,7 +308,7 @@ def _odd(kind: str, parameters: tuple[float, ...], x: Floats, flat: bool) -> str
         remarks.append("falls: higher predictions go with lower MOS")
     bent = mapped - np.linspace(mapped[0], mapped[-1], len(mapped))
     width = abs(parameters[3]) if kind == "4p" else 1 / abs(parameters[1])
-    share = special.expit((np.unique(x) - parameters[2]) / width)
+    share = scipy.special.expit((np.unique(x) - parameters[2]) / width)
     slope = np.mean((share > 0.02) & (share < 0.98))
     if np.abs(bent).max() < 2e-3 * size:
         remarks.append("almost a straight line: its width is not determined")

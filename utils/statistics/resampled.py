@@ -12,8 +12,8 @@ from __future__ import annotations
 from functools import cached_property
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 from utils.statistics.ties import constant, tied
 
@@ -269,7 +269,7 @@ class Kendall(Resampled):
         pairs = [differing_pairs(values) for values in (self._a, self._b)]
         balance = 0.0
         if min(pairs) > 0:
-            tau = float(stats.kendalltau(self._a, self._b, variant="b").statistic)
+            tau = float(scipy.stats.kendalltau(self._a, self._b, variant="b").statistic)
             balance = tau * np.sqrt(float(pairs[0]) * pairs[1])
         return float(self._of(*np.array([[balance], *([float(p)] for p in pairs)]))[0])
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 from functools import cached_property
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
 
 from utils.statistics.resampled import (
     Bools,
@@ -125,7 +125,7 @@ class FirstOrderShare(Resampled):
             share = divided(np.array([self._won]), np.array([self._won + self._lost]))
             return np.repeat(share, len(counts))
         odds = np.log(self._won / self._lost) + (counts - 1) @ self._rise
-        return np.asarray(special.expit(odds), dtype=np.float64)
+        return np.asarray(scipy.special.expit(odds), dtype=np.float64)
 
 
 # ---- ROC areas

@@ -15,8 +15,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy import special
 
 from utils.statistics.metrics import Measured
 from utils.statistics.resampled import Among, Bools, Floats, Ints, Resampled, Undefined, sums_of
@@ -86,7 +86,7 @@ def opinion_pairs(
     first, second = np.triu_indices(len(score), 1)
     gap, apart = score[first] - score[second], opinion[first] - opinion[second]
     noise = np.sqrt((deviation**2 / count)[first] + (deviation**2 / count)[second])
-    different = np.abs(apart) > -special.ndtri(alpha / 2) * noise
+    different = np.abs(apart) > -scipy.special.ndtri(alpha / 2) * noise
     return OpinionPairs(kept, first, second, gap, gap * np.sign(apart), different, fault)
 
 

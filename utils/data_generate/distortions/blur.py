@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.fft import dctn, idctn
+import scipy
 
 from utils.data_generate.distortions.noise import white_noise
 from utils.data_generate.distortions.pixels import to_uint8
@@ -25,8 +25,8 @@ def blurred(image: np.ndarray, sigma: float, radius: int) -> np.ndarray:
     """
     planes = np.moveaxis(image, -1, 0).astype(np.float32)
     rows, columns = (_response(side, sigma, radius) for side in planes.shape[1:])
-    spectrum = dctn(planes, axes=(1, 2)) * (rows[:, None] * columns)
-    return to_uint8(np.moveaxis(idctn(spectrum, axes=(1, 2)), 0, -1))
+    spectrum = scipy.fft.dctn(planes, axes=(1, 2)) * (rows[:, None] * columns)
+    return to_uint8(np.moveaxis(scipy.fft.idctn(spectrum, axes=(1, 2)), 0, -1))
 
 
 def _response(side: int, sigma: float, radius: int) -> np.ndarray:

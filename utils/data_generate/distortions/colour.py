@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+import scipy
 from PIL import Image
-from scipy.ndimage import uniform_filter
 
 from utils.data_generate.distortions.pixels import luma, to_rgb, to_uint8, to_ycbcr
 
@@ -102,4 +102,6 @@ def chromatic_aberration(image: np.ndarray, shift: float, rng: np.random.Generat
     for channel, distance in ((0, int(shift)), (2, int(shift) // 2)):
         source = np.clip(columns - direction * distance, 0, len(columns) - 1)
         moved[..., channel] = image[:, source, channel]
-    return to_uint8(uniform_filter(moved.astype(np.float32), (3, 3, 0), mode="nearest"))
+    return to_uint8(
+        scipy.ndimage.uniform_filter(moved.astype(np.float32), (3, 3, 0), mode="nearest")
+    )

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 import numpy as np
-from scipy.signal import lfilter
+import scipy
 
 from utils.data_generate.distortions.noise import white_noise
 from utils.data_generate.distortions.pixels import decode, encode
@@ -131,7 +131,7 @@ def fast_fading(image: np.ndarray, threshold: float, rng: np.random.Generator) -
 def _rayleigh_power(count: int, rng: np.random.Generator) -> np.ndarray:
     """Squared magnitudes (count,), mean 1, of a complex Gaussian gain that changes slowly."""
     drawn = rng.standard_normal((2, count + _WARM_UP))
-    gain = lfilter([np.sqrt((1 - _COHERENCE**2) / 2)], [1, -_COHERENCE], drawn)
+    gain = scipy.signal.lfilter([np.sqrt((1 - _COHERENCE**2) / 2)], [1, -_COHERENCE], drawn)
     return np.maximum((gain**2).sum(0)[_WARM_UP:], 1e-12)
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.fft import idctn
-from scipy.ndimage import uniform_filter
+import scipy
 
 from utils.data_generate.distortions.pixels import luma, to_rgb, to_uint8, to_ycbcr
 from utils.data_generate.distortions.wavelet import change_details
@@ -57,8 +56,8 @@ def masked_noise(image: np.ndarray, deviation: float, rng: np.random.Generator) 
     standard deviation of luma over 7x7 pixels.
     """
     light = luma(image).astype(np.float64)
-    mean = uniform_filter(light, _NEIGHBOURHOOD, mode="reflect")
-    square = uniform_filter(light * light, _NEIGHBOURHOOD, mode="reflect")
+    mean = scipy.ndimage.uniform_filter(light, _NEIGHBOURHOOD, mode="reflect")
+    square = scipy.ndimage.uniform_filter(light * light, _NEIGHBOURHOOD, mode="reflect")
     contrast = np.sqrt(np.maximum(square - mean * mean, 0)) + 1e-3  # a flat picture masks evenly
     strength = (contrast / np.sqrt(np.mean(contrast**2)) * deviation).astype(np.float32)
     return to_uint8(image + _normal(image.shape, rng) * strength[..., None])
@@ -113,4 +112,4 @@ def _shaped_noise(transfer: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """
     gain = (transfer / np.sqrt(np.mean(transfer**2))).astype(np.float32)
     drawn = _normal((3, *transfer.shape), rng) * gain
-    return np.moveaxis(idctn(drawn, axes=(1, 2), norm="ortho"), 0, -1)
+    return np.moveaxis(scipy.fft.idctn(drawn, axes=(1, 2), norm="ortho"), 0, -1)

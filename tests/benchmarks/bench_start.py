@@ -1,0 +1,54 @@
+"""CPU seconds from the start of `--help`, `--predict` of one image and `--train` of a few, of this
+checkout against another one, alternating: `python tests/benchmarks/bench_start.py OTHER [RUNS]`.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from tests.cli import ROOT, TINY
+from tests.tiny_data import write_data
+
+TRAIN = f"--train --criterion regress {TINY} --epochs 1 --no_report --bootstrap 0 --no_check"
+CALLS = {
+    "--help": "--help",
+    "--train": TRAIN,
+    "--predict": "--predict data/test/images -j 0 -g 0 --threads 1 --resume w.pth",
+}
+
+
+def seconds(tree: Path, words: str, folder: Path) -> float:
+    """CPU seconds of one call, its children included."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+    command = [sys.executable, str(tree / "main.py"), *words.split()]
+    subprocess.run(command, cwd=folder, env=environment, capture_output=True, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def main() -> None:
+    other, runs = Path(sys.argv[1]).resolve(), int((*sys.argv, "5")[2])
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        write_data(folder / "data", "regress", 2, 1)
+        seconds(ROOT, TRAIN, folder)
+        (folder / "checkpoints/model_best_resnet10t.pth").rename(folder / "w.pth")
+        for name, words in CALLS.items():
+            pairs = [[seconds(tree, words, folder) for tree in (other, ROOT)] for _ in range(runs)]
+            old, new = (statistics.median(column) for column in zip(*pairs, strict=True))
+            print(
+                f"{name}: {old:.2f} s there, {new:.2f} s here, ratio {new / old:.2f}, {runs} runs"
+            )
+
+
+if __name__ == "__main__":
+    main()
