@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from applications.reports.parts import (
     Table,
     Text,
 )
-from applications.reports.pictures import THUMBNAIL, shown_sources
+from applications.reports.pictures import THUMBNAIL, Shown, shown_sources
 from utils.drawing.chart import Bars, Chart
 from utils.duplicates import odd_images
 
@@ -46,10 +46,8 @@ def write_findings(
     processes that make thumbnails.
     """
     page = _Page(found, json_name)
-    page.images = {
-        path: uri
-        for path, (uri, _) in shown_sources(page.shown(), workers, max_pixels, THUMBNAIL).items()
-    }
+    list(page.sections())  # once to see which images they show
+    page.images = shown_sources(page.images, workers, max_pixels, THUMBNAIL)
     about = f"{len(found.seen.owners):,} images in {len(found.splits)} split(s). Nothing in the "
     about += f"data was changed. Complete lists: {json_name}"
     faults, warnings = found.faults(), found.warnings()
@@ -62,22 +60,11 @@ def write_findings(
 
 
 class _Page:
-    """images: thumbnails, which are made once it is known what is shown."""
+    """images: thumbnails; those that are still to be made are asked for."""
 
     def __init__(self, found: Findings, json_name: str) -> None:
         self.found, self.seen, self.json_name = found, found.seen, json_name
-        self.images: Mapping[Any, str] = {}
-        self.twice = [c for c in (*self.seen.exact, *self.seen.near) if not c.leak]
-        self.odd = {kind: [o for o in self.seen.odd if o.kind == kind] for kind in KIND_TITLES}
-
-    def shown(self) -> Iterator[Path]:
-        """The images that the sections show."""
-        for copies in (*self.found.leaks[:MOST_GROUPS], *self.twice[:MOST_GROUPS]):
-            yield from self._spread(copies.images)
-        for shared in self.seen.references[:MOST_GROUPS]:
-            yield from _versions(shared)
-        for odd in self.odd.values():
-            yield from (o.path for o in odd[:MOST_SINGLE])
+        self.images: dict[Any, Shown] = {}
 
     def sections(self) -> Iterator[Section]:
         yield self._splits()
@@ -102,10 +89,11 @@ class _Page:
         ]
         yield from self._lines("Unreadable images", ["image", "split", "", "reason"], rows)
         why = "They count twice. Where their scores differ, people did not agree, or a label is "
-        groups = Groups([self._copies(copies, "warn") for copies in self.twice[:MOST_GROUPS]])
-        total = len(self.twice)
-        yield from self._some("Pictures twice in one split", total, f"{why}wrong.", groups)
-        for kind, odd in self.odd.items():
+        twice = [copies for copies in (*self.seen.exact, *self.seen.near) if not copies.leak]
+        groups = Groups([self._copies(copies, "warn") for copies in twice[:MOST_GROUPS]])
+        yield from self._some("Pictures twice in one split", len(twice), f"{why}wrong.", groups)
+        for kind in KIND_TITLES:
+            odd = [one for one in self.seen.odd if one.kind == kind]
             gallery = Gallery([self._picture(o.path, o.detail) for o in odd[:MOST_SINGLE]])
             title, why = f"Odd images, {KIND_TITLES[kind]}", odd_images.KINDS[kind]
             yield from self._some(title, len(odd), why, gallery, MOST_SINGLE)
@@ -157,7 +145,9 @@ class _Page:
         counts = [f"{len(paths)} in {split}" for split, paths in shared.images.items()]
         total, words = sum(map(len, shared.images.values())), ": " + ", ".join(counts)
         tag = ("reference", "bad")
-        return self._group(words, _versions(shared), total, tag, shared.reference_id)
+        share = max(1, MOST_IMAGES // len(shared.images))
+        shown = [path for paths in shared.images.values() for path in paths[:share]]
+        return self._group(words, shown, total, tag, shared.reference_id)
 
     def _group(
         self, words: str, shown: Sequence[Path], total: int, tag: tuple[str, str], name: str = ""
@@ -169,8 +159,8 @@ class _Page:
         score = self.found.scores.get(path)
         said = "" if score is None else f"score {score:.4g}"
         facts = ", ".join(filter(None, (self._owners(path), detail, said)))
-        lines = [self._short(path), facts]
-        return Picture(path.name, self.images.get(path, ""), lines, zooms=False)
+        source, _ = self.images.setdefault(path, ("", ""))
+        return Picture(path.name, source, [self._short(path), facts], zooms=False)
 
     def _owners(self, path: Path) -> str:
         return joined(self.seen.owners[path])
@@ -186,11 +176,6 @@ class _Page:
         chosen = dict.fromkeys([*reversed(first), *images])
         kept = set(list(chosen)[:MOST_IMAGES])
         return [path for path in images if path in kept]
-
-
-def _versions(shared: SharedReference) -> list[Path]:
-    share = max(1, MOST_IMAGES // len(shared.images))
-    return [path for paths in shared.images.values() for path in paths[:share]]
 
 
 def _links(copies: Copies) -> str:

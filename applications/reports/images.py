@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
-from applications.evaluation.evaluation import Evaluation, extremes, shown
+from applications.evaluation.evaluation import extremes, shown
 from applications.reports.parts import (
     MOST_DRAWN,
     Download,
@@ -19,8 +20,9 @@ from applications.reports.parts import (
     Report,
     Section,
     Text,
-)
+)  # fmt: skip
 from applications.reports.pictures import shown_image, shown_source
+from utils.drawing.panels import spread
 
 MOST = 12  # images of a kind
 
@@ -41,24 +43,20 @@ def _over_and_under(r: Report, mos: np.ndarray) -> Section:
     e = r.evaluation
     predicted, how = e.in_mos_units()
     error = predicted - mos
-    over, under = extremes(error, MOST)
-    parts: list[Text | Gallery | Download] = []
-    for title, chosen in (("Rated too high", over), ("Rated too low", under)):
-        captions = [_judged(e, i, predicted[i], mos[i]) for i in chosen]
-        parts += [Text(title, tag="h3"), _gallery(r, chosen, captions)]
-    parts.append(_errors(r, predicted, mos))
+    body: list[Text | Gallery | Download] = []
+    titles = ("Rated too high", "Rated too low")
+    for title, chosen in zip(titles, extremes(error, MOST), strict=True):
+        captions = [
+            [e.names[i], f"{error[i]:+.4f}: predicted {predicted[i]:.4f}, MOS {mos[i]:.4f}"]
+            for i in chosen
+        ]
+        body += [Text(title, tag="h3"), _gallery(r, chosen, captions)]
+    order = _ends(np.argsort(-error, kind="stable"))
+    values = {"score": e.scores, "prediction": predicted, "mos": mos, "error": error}
+    own = {name: column[order] for name, column in values.items()}
+    body.append(_csv("errors.csv", path=_paths(r, order), **own))
     why = f"The largest errors, prediction ({how}) less MOS. A click shows the image large."
-    return Section("worst", "Where the model is most wrong", why, tuple(parts))
-
-
-def _errors(r: Report, predicted: np.ndarray, mos: np.ndarray) -> Download:
-    """Images from the one that is rated highest above its MOS to the lowest."""
-    e, cell = r.evaluation, r.about.cell
-    rows = []
-    for i in _ends(np.argsort(mos - predicted, kind="stable")):
-        figures = (e.scores[i], predicted[i], mos[i], predicted[i] - mos[i])
-        rows.append([cell(e.images[i]), *(f"{value:.9g}" for value in figures)])
-    return _csv("errors.csv", ["path", "score", "prediction", "mos", "error"], rows)
+    return Section("worst", "Where the model is most wrong", why, body)
 
 
 def _ends(order: np.ndarray) -> np.ndarray:
@@ -67,27 +65,27 @@ def _ends(order: np.ndarray) -> np.ndarray:
     return order if len(order) <= MOST_DRAWN else np.concatenate([order[:half], order[-half:]])
 
 
-def _csv(name: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> Download:
+def _paths(r: Report, images: Iterable[int]) -> list[str]:
+    """As a csv calls them."""
+    return [r.about.cell(r.evaluation.images[image]) for image in images]
+
+
+def _csv(name: str, /, **columns: Sequence[Any]) -> Download:
+    """Columns of texts and of numbers, which have nine digits."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
+    writer.writerow(columns)
+    for row in zip(*columns.values(), strict=True):
+        writer.writerow(cell if isinstance(cell, str) else f"{cell:.9g}" for cell in row)
     return Download(name, text.getvalue())
-
-
-def _judged(e: Evaluation, image: int, predicted: float, mos: float) -> list[str]:
-    error = f"{predicted - mos:+.4f}"
-    return [e.names[image], f"{error}: predicted {predicted:.4f}, MOS {mos:.4f}"]
 
 
 def _wrong_pairs(r: Report, better: np.ndarray, worse: np.ndarray) -> list[Section]:
     e = r.evaluation
     ahead = (e.scores[better] - e.scores[worse]).astype(np.float64)
-    order = _without_repeats(np.argsort(ahead, kind="stable"), ahead, better, worse)
-    if not order:
-        return []
+    order = np.argsort(ahead, kind="stable")
     groups = []
-    for pair in order:
+    for pair in _without_repeats(order, ahead, better, worse):
         images = [int(better[pair]), int(worse[pair])]
         captions = [
             [e.names[i], f"labelled {word}, score {shown(e.scores[i])}"]
@@ -95,46 +93,41 @@ def _wrong_pairs(r: Report, better: np.ndarray, worse: np.ndarray) -> list[Secti
         ]
         gallery = _gallery(r, images, captions, "pair")
         groups.append(Group(f"wrong by {-ahead[pair]:.4f}", gallery))
+    if not groups:
+        return []
     why = f"{int((ahead < 0).sum())} of {len(ahead)} pairs are in the wrong order; these by most. "
     why += "Each image stands in one of them at most, or one odd image would fill the list."
-    cell = r.about.cell
-    rows = [
-        [*(cell(e.images[end[i]]) for end in (better, worse)), f"{ahead[i]:.9g}"]
-        for i in _ends(np.argsort(ahead, kind="stable"))
-    ]
-    body = (Groups(groups), _csv("pairs.csv", ["better", "worse", "lead"], rows))
+    kept = _ends(order)
+    names = {"better": _paths(r, better[kept]), "worse": _paths(r, worse[kept])}
+    body = (Groups(groups), _csv("pairs.csv", **names, lead=ahead[kept]))
     return [Section("worst", "Pairs in the wrong order", why, body)]
 
 
 def _without_repeats(
     order: np.ndarray, ahead: np.ndarray, better: np.ndarray, worse: np.ndarray
-) -> list[int]:
-    """The first pairs in the wrong order, each image in one of them at most."""
-    found: list[int] = []
+) -> Iterator[int]:
+    """The first MOST pairs in the wrong order, each image in one of them at most."""
     seen: set[int] = set()
-    for pair in map(int, order):
+    for pair in map(int, order[ahead[order] < 0]):
         images = {int(better[pair]), int(worse[pair])}
-        if len(found) == MOST or not ahead[pair] < 0:
-            break
-        if seen.isdisjoint(images):
-            found.append(pair)
+        if len(seen) < 2 * MOST and seen.isdisjoint(images):
             seen |= images
-    return found
+            yield pair
 
 
 def _in_order(r: Report) -> Section:
     e = r.evaluation
     order = np.argsort(e.scores, kind="stable")
-    places = np.unique(np.linspace(0, len(order) - 1, min(len(order), MOST)).round().astype(int))
+    places = spread(len(order), MOST)
     chosen = [int(order[place]) for place in places]
     captions = [
         [e.names[i], f"score {shown(e.scores[i])}, place {p + 1} from below"]
         for i, p in zip(chosen, places, strict=True)
     ]
-    cell = r.about.cell
-    rows = [[cell(e.images[i]), f"{e.scores[i]:.9g}"] for i in _ends(order)]
+    kept = _ends(order)
+    listed = _csv("scores.csv", path=_paths(r, kept), score=e.scores[kept])
     why = f"{len(chosen)} of {len(order)} images, evenly spread in the order of their scores."
-    body = (_gallery(r, chosen, captions), _csv("scores.csv", ["path", "score"], rows))
+    body = (_gallery(r, chosen, captions), listed)
     return Section("order", "From the lowest to the highest score", why, body)
 
 

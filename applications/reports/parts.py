@@ -15,6 +15,7 @@ import numpy as np
 from applications.evaluation.evaluation import Evaluation, shown
 from applications.inputs.provenance import Provenance
 from utils.drawing.chart import Chart
+from utils.drawing.panels import spread
 from utils.drawing.render import svg
 
 MOST_DRAWN = 20_000  # images: a page of some megabytes
@@ -34,8 +35,7 @@ class Report:
 
 def drawn_images(e: Evaluation) -> np.ndarray:
     """Images that stand in charts, and so in their csv: all, or every n-th of very many."""
-    count = len(e.scores)
-    return np.unique(np.linspace(0, count - 1, min(count, MOST_DRAWN)).round().astype(np.int64))
+    return np.array(spread(len(e.scores), MOST_DRAWN), dtype=np.int64)
 
 
 @dataclass(frozen=True)

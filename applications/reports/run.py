@@ -57,10 +57,10 @@ def curve(records: Sequence[Mapping[str, Any]], name: str, best: int | None) -> 
 
 
 def facts_sections(r: Report) -> list[Section]:
-    return [*_card(r.about.card), command_section(r.about, r.evaluation.origin)]
+    return [*card_section(r.about.card), command_section(r.about, r.evaluation.origin)]
 
 
-def _card(file: Path | None) -> list[Section]:
+def card_section(file: Path | None) -> list[Section]:
     """What --prepare wrote beside the labels, if it did; distorted photographs have none."""
     if file is None:
         return []
