@@ -25,6 +25,7 @@ from applications.reports.parts import (
     Gallery,
     Group,
     Groups,
+    Items,
     Picture,
     Plot,
     Section,
@@ -93,7 +94,7 @@ def test_text_stays_text_wherever_it_stands(text):
     group = Group(text, Gallery([picture, Picture(text, "", [text])]), (text, text), text, text)
     table = Table([text, text], [[text, Cell(text, kind=text)]], sortable=True)
     chart = Plot(Chart(text, text, text, ()), "chart", text)
-    body = [text, Text(text, text), table, Groups([group]), chart, Beside([text])]
+    body = [text, Text(text, text), Items([text]), table, Groups([group]), chart, Beside([text])]
     section = Section(text, text, text, [*body, Details(text, [table])])
     document = page(text, [section], text, [(text, text)])
     read = Reader(document)
