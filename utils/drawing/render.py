@@ -98,23 +98,22 @@ def _tidy(root: ElementTree.Element) -> None:
         for inner in list(part):
             if inner.tag.endswith(("metadata", "style")):
                 part.remove(inner)
-        for key in {"d", "x", "y", "transform"} & {*part.keys()}:
-            part.set(key, re.sub(r"(\.\d\d)\d+", r"\1", part.get(key, "").replace("\n", "")))
-        style = re.sub("font-family: [^;]*;? ?", "", part.get("style", ""))
-        part.set("style", re.sub("#[0-9a-f]{6}", lambda c: named.get(c[0], c[0]), style))
+        for key in ("d", "x", "y", "transform"):
+            if value := part.get(key):
+                part.set(key, re.sub(r"(\.\d\d)\d+", r"\1", value.replace("\n", "")))
+        if style := re.sub("font-family: [^;]*;? ?", "", part.get("style", "")):
+            part.set("style", re.sub("#[0-9a-f]{6}", lambda c: named.get(c[0], c[0]), style))
         if _HREF in part.attrib:
             part.set("href", part.attrib.pop(_HREF))
     for group in root.iter("g"):
         group.text = None
-        uses = list(group.iter("use"))
         for use in group.findall("use"):  # those of a group look the same
             group.set("style", use.attrib.pop("style"))
         said = group.attrib.pop("id", "").split(BREAK)[1:]
-        for text, words in zip(group.iter("text"), said, strict=False):
+        texts = list(group.iter("text")) if said else []
+        for text, words in zip(texts, said, strict=False):
             text.text = words
-        if not list(group.iter("text")):
-            for mark, words in zip(uses or group.iter("path"), said, strict=False):
+        if said and not texts:
+            marks = list(group.iter("use")) or group.iter("path")
+            for mark, words in zip(marks, said, strict=False):
                 ElementTree.SubElement(mark, "title").text = words
-    for part in root.iter():
-        if not part.get("style"):
-            part.attrib.pop("style", None)
