@@ -39,19 +39,26 @@ def _run(config: Config, argv: list[str], remarks: list[str]) -> int:
     # Before torch is imported: OpenMP's threads spin while they wait, and next to loader processes
     # or other programs they take the cores from the work (tests/benchmarks/bench_wait_policy.py).
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    # Imported here: --help and a wrong flag must not wait for torch.
-    from applications import DISTRIBUTED, load
-    from applications.inputs.runtime import launch_processes, open_runtime
-    from applications.training.run_folder import continued
+    # Imported here: --help, a wrong flag and a mode that only reads files must not wait for torch.
+    from applications import ALONE, DISTRIBUTED, load
 
-    config = continued(config)
-    mode = config.mode()
-    if mode in DISTRIBUTED and (code := launch_processes(config, __file__, argv)) is not None:
-        return code
-    with open_runtime(config) as runtime:
+    if config.mode() in ALONE and not config.given & {"device", "gpus"}:
+        from utils.runtime.alone import open_alone
+
+        opened = open_alone()
+    else:
+        from applications.inputs.runtime import launch_processes, open_runtime
+        from applications.training.run_folder import continued
+
+        config = continued(config)
+        if config.mode() in DISTRIBUTED:
+            if (code := launch_processes(config, __file__, argv)) is not None:
+                return code
+        opened = open_runtime(config)
+    with opened as runtime:
         for remark in remarks:
             runtime.info(remark)
-        return runtime.run(lambda: load(mode)(config, runtime))
+        return runtime.run(lambda: load(config.mode())(config, runtime))
 
 
 if __name__ == "__main__":

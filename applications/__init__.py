@@ -23,6 +23,7 @@ MODES = {
     "compare": "applications.compare",
 }
 DISTRIBUTED = ("train", "continue_run", "evaluate", "test")  # -g N starts N processes for these
+ALONE = ("compare",)  # these need no device, as a rule, and then no torch
 
 
 def load(mode: str) -> Callable[[Any, Any], int]:

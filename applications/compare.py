@@ -11,18 +11,18 @@ from applications.comparison.matching import Matched, match
 from applications.comparison.result import Found, as_json
 from applications.comparison.runs import Run, differences, read_runs
 from applications.comparison.tables import lines
-from applications.inputs.runtime import Runtime
 from applications.reports.comparison import write_comparison
 from applications.reports.comparison_charts import figures_of
 from config import CONTINUE_FLAGS, Config, read_config
 from utils.drawing.files import write_figures
 from utils.files.writing import check_apart, write_json
+from utils.runtime.alone import Alone
 
 # Beside what may change when a run goes on: flags about files, which no result depends on.
 _IDLE = CONTINUE_FLAGS | {"logdir", "output", "save_every", "no_check", "stage_of", "figures"}
 
 
-def run(config: Config, runtime: Runtime) -> int:
+def run(config: Config, runtime: Alone) -> int:
     """Prints aligned tables; -o FILE.html writes a page with FILE.json beside it, -o FILE.json that
     file alone.
     """
@@ -32,7 +32,7 @@ def run(config: Config, runtime: Runtime) -> int:
         for written in (output, output.with_suffix(".json")):
             check_apart(written, *_only_read(runs))
     matched = match(runs)
-    pairs, why = _pairs(matched, runtime)
+    pairs, why = _pairs(matched, config)
     judged, rows, remarks = judge(matched, pairs, config.bootstrap, config.seed)
     found = Found(
         judged, rows, differences(runs, Config().to_dict(), _IDLE), disagreements(judged, pairs),
@@ -60,32 +60,34 @@ def _only_read(runs: list[Run]) -> tuple[list[Path], list[Path]]:
     return files, folders
 
 
-def _pairs(matched: Matched, runtime: Runtime) -> tuple[Pairs | None, list[str]]:
+def _pairs(matched: Matched, config: Config) -> tuple[Pairs | None, list[str]]:
     """(labels of the first run that still has them, why the others have not); (None, []) where the
     predictions hold all labels there are.
     """
     if matched.labels.keys() & {"mos", "probs"}:
         return None, []
-    # Here: what reads no labels need not wait for torch.
+    # Here: where no labels are read, nothing waits for torch.
     from applications.inputs.run_record import set_fields
+    from applications.inputs.runtime import open_runtime
     from applications.inputs.tested_pairs import read_tested
 
     reasons = []
-    for one in matched.runs:
-        if one.config is None:
-            reasons.append(f"{one.name} is a predictions file: it does not name its label file")
-            continue
-        try:
-            stored = set_fields(read_config(str(one.path / "config.json")))
-            task, targets, sources = read_tested(
-                stored, one.folder, one.test_labels, one.test.images, runtime
-            )
-        except (ValueError, OSError) as error:
-            said = str(error).splitlines()[0]
-            reasons.append(f"the test labels of {one.name} cannot be read any more: {said}")
-        else:
-            # Buckets are those of the predictions, in the order of the matched images.
-            return Pairs({**targets, **matched.labels}, task.measure, sources), []
+    with open_runtime(config) as runtime:
+        for one in matched.runs:
+            if one.config is None:
+                reasons.append(f"{one.name} is a predictions file: it does not name its label file")
+                continue
+            try:
+                stored = set_fields(read_config(str(one.path / "config.json")))
+                task, targets, sources = read_tested(
+                    stored, one.folder, one.test_labels, one.test.images, runtime
+                )
+            except (ValueError, OSError) as error:
+                said = str(error).splitlines()[0]
+                reasons.append(f"the test labels of {one.name} cannot be read any more: {said}")
+            else:
+                # Buckets are those of the predictions, in the order of the matched images.
+                return Pairs({**targets, **matched.labels}, task.measure, sources), []
     return None, reasons
 
 

@@ -9,7 +9,10 @@ import io
 import itertools
 import json
 import math
+import os
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -22,12 +25,12 @@ from applications.reports.pictures import BESIDE, shown_source
 from dataloader.labels.text import read_labels
 from dataloader.sources import DistortedPhoto
 from dataloader.targets.buckets import BucketTargets
-from tests.cli import TINY, call, refused, run_folders
+from tests.cli import ROOT, TINY, call, refused, run_folders
 from tests.html_reader import Reader
 from tests.run_folders import write_csv, write_run
 from tests.tiny_data import write_data
 
-COUNT = 60
+COUNT, CSV = 60, "predictions_test.csv"
 
 
 def data(count: int = COUNT, seed: int = 0) -> tuple[list[str], np.ndarray, dict[str, np.ndarray]]:
@@ -37,6 +40,19 @@ def data(count: int = COUNT, seed: int = 0) -> tuple[list[str], np.ndarray, dict
     noise = {"good": 0.4, "fair": 1.2, "poor": 2.5}
     scores = {name: mos + rng.normal(0, spread, count) for name, spread in noise.items()}
     return [f"data/test/images/i{i}.png" for i in range(count)], mos, scores
+
+
+def two_runs(folder: Path, one: dict | None = None, two: dict | None = None, count: int = 10):
+    """Runs a and b with the same images, MOS and scores, but for the columns that are given (None:
+    not there); facts: of the environment, flags: of the configuration.
+    """
+    images, mos, scores = data(count)
+    for name, own in (("a", one or {}), ("b", two or {})):
+        own = {"path": images, "score": scores["good"], "mos": mos, **own}
+        facts = {"folder": str(folder), **own.pop("facts", {})}
+        flags = own.pop("flags", {})
+        columns = {key: values for key, values in own.items() if values is not None}
+        write_run(folder / name, columns, facts, **flags)
 
 
 def three_runs(folder: Path, **more) -> list[str]:
@@ -83,49 +99,6 @@ def test_figures_are_those_of_scipy(tmp_path):
             assert figures[figure]["low"] < value < figures[figure]["high"]
 
 
-def williams_p(r_a: float, r_b: float, r_ab: float, n: int) -> float:
-    """Williams' t in the form of Hittner, May and Silver (2003), eq. 5."""
-    det = np.linalg.det(np.array([[1, r_a, r_b], [r_a, 1, r_ab], [r_b, r_ab, 1]]))
-    below = 2 * det * (n - 1) / (n - 3) + ((r_a + r_b) ** 2 / 4) * (1 - r_ab) ** 3
-    t = (r_a - r_b) * math.sqrt((n - 1) * (1 + r_ab) / below)
-    return 2 * stats.t.sf(abs(t), n - 3)
-
-
-def steiger_p(r_a: float, r_b: float, r_ab: float, n: int) -> float:
-    """Steiger (1980), eq. 3 and 14, as published."""
-    r = (r_a + r_b) / 2
-    psi = r_ab * (1 - 2 * r * r) - 0.5 * r * r * (1 - 2 * r * r - r_ab * r_ab)
-    s = psi / (1 - r * r) ** 2
-    z = (np.arctanh(r_a) - np.arctanh(r_b)) * math.sqrt(n - 3) / math.sqrt(2 - 2 * s)
-    return 2 * stats.norm.sf(abs(z))
-
-
-def holm(values: list[float]) -> list[float]:
-    order = sorted(range(len(values)), key=lambda i: values[i])
-    found, least = [0.0] * len(values), 0.0
-    for rank, i in enumerate(order):
-        least = max(least, min(1.0, values[i] * (len(values) - rank)))
-        found[i] = least
-    return found
-
-
-def test_tests_of_dependent_correlations_and_holm(tmp_path):
-    names = three_runs(tmp_path)
-    rows = [r for r in compared(tmp_path, " ".join(names))["significance"] if r["figure"] == "srcc"]
-    assert [(r["first"], r["second"]) for r in rows] == list(itertools.combinations(names, 2))
-    own = {n: predictions(tmp_path / n / "predictions_test.csv") for n in names}
-    x = {n: own[n]["score"].astype(float) for n in names}
-    mos = own[names[0]]["mos"].astype(float)
-    for row in rows:
-        a, b = x[row["first"]], x[row["second"]]
-        r = [float(stats.spearmanr(*two)[0]) for two in ((a, mos), (b, mos), (a, b))]
-        assert row["difference"] == pytest.approx(r[0] - r[1])
-        assert row["williams_p"] == pytest.approx(williams_p(*r, COUNT), rel=1e-6)
-        assert row["steiger_p"] == pytest.approx(steiger_p(*r, COUNT), rel=1e-6)
-    for p in ("p", "williams_p", "steiger_p"):
-        assert [r[f"{p}_holm"] for r in rows] == pytest.approx(holm([r[p] for r in rows]))
-
-
 @pytest.mark.parametrize("clustered", [False, True])
 def test_the_interval_of_a_difference_is_that_of_a_paired_bootstrap(tmp_path, clustered):
     levels = {
@@ -161,11 +134,11 @@ def test_it_says_which_run_is_better_and_in_errors_the_lower_one(tmp_path):
     assert better["srcc"] == better["rmse"] == better["mae"] == "good"
     rows = {row["figure"]: row for row in found["significance"]}
     assert rows["srcc"]["difference"] < 0 < rows["rmse"]["difference"]
-    same = tmp_path / "again"
+    # Models that are equal but for a little noise.
     images, mos, scores = data()
-    rng = np.random.default_rng(3)
-    noisy = scores["good"] + rng.normal(0, 1e-3, COUNT)
-    write_run(same, {"path": images, "score": noisy, "mos": mos}, {"folder": str(tmp_path)})
+    noisy = scores["good"] + np.random.default_rng(3).normal(0, 1e-3, COUNT)
+    columns = {"path": images, "score": noisy, "mos": mos}
+    write_run(tmp_path / "again", columns, {"folder": str(tmp_path)})
     found = compared(tmp_path, "good again")
     assert {r["better"] for r in found["significance"] if r["figure"] == "srcc"} == {None}
 
@@ -179,8 +152,11 @@ def test_histograms_bring_the_figures_of_histograms(tmp_path):
         columns = {"path": images, "score": probs @ np.arange(1, 6)}
         columns |= {f"p{k + 1}": probs[:, k] for k in range(5)}
         columns |= {f"t{k + 1}": votes[:, k] for k in range(5)}
+        columns |= {"bucket": rng.integers(1, 9, 24)} if name == "far" else {}  # of emd+siamese
         write_run(tmp_path / name, columns, {"folder": str(tmp_path)}, criterion="emd")
     found = compared(tmp_path, "near far")
+    turned = compared(tmp_path, "far near")  # buckets say less than votes, whoever has them
+    assert turned["figures"]["far"] == found["figures"]["far"]
     own = predictions(tmp_path / "near/predictions_test.csv")
     p, t = (np.stack([own[f"{c}{k}"].astype(float) for k in range(1, 6)], 1) for c in "pt")
     emd = np.mean(np.abs(np.cumsum(p, 1) - np.cumsum(t, 1)))
@@ -365,11 +341,8 @@ def test_runs_on_one_data_set_under_two_roots_match(tmp_path):
 
 
 def test_relative_paths_are_those_of_the_folder_a_run_was_started_in(tmp_path):
-    images, mos, scores = data(20)
-    columns = {"path": images, "score": scores["good"], "mos": mos}
-    write_run(tmp_path / "a", columns, {"folder": str(tmp_path / "x")})
-    absolute = [str(tmp_path / "x" / image) for image in images]
-    write_run(tmp_path / "b", {**columns, "path": absolute, "score": scores["poor"]})
+    elsewhere = [str(tmp_path / "x" / image) for image in data(20)[0]]
+    two_runs(tmp_path, {"facts": {"folder": str(tmp_path / "x")}}, {"path": elsewhere}, 20)
     assert compared(tmp_path, "a b")["matched"] == "by their place on the disk"
 
 
@@ -382,138 +355,84 @@ def test_names_are_as_short_as_tells_them_apart():
 # ---- errors
 
 
-def test_other_images_are_counted_and_named(tmp_path):
-    images, mos, scores = data(10)
-    write_run(tmp_path / "a", {"path": images, "score": scores["good"], "mos": mos})
-    rest = {"path": [*images[3:], "data/test/new.png"], "score": scores["good"][2:], "mos": mos[2:]}
-    write_run(tmp_path / "b", rest)
-    said = refusal(tmp_path, "a b")
-    assert "3 of 10 images of a are not in b, e.g. data/test/images/i0.png" in said
-    assert "1 of 8 images of b are not in a, e.g. data/test/new.png" in said
+def levels(last: int) -> dict:
+    names = {"reference_id": ["r"] * 10, "distortion": ["blur"] * 10}
+    return {**names, "level": [*range(9), last], "mos": None}
 
 
-def test_other_labels_are_named(tmp_path):
-    images, mos, scores = data(10)
-    changed = mos.copy()
-    changed[[4, 7]] = 9.5
-    for name, labels in (("a", mos), ("b", changed)):
-        columns = {"path": images, "score": scores["good"], "mos": labels}
-        write_run(tmp_path / name, columns, {"folder": str(tmp_path)})
-    said = refusal(tmp_path, "a b")
-    assert f"2 images have different labels, e.g. i4.png: mos {mos[4]:g} in a and 9.5 in b" in said
+def ranked(name: str) -> dict:
+    facts = {"folder": f"/data/{name}", "labels_sha256": {"test": name * 64}}
+    return {"mos": None, "facts": facts, "flags": {"criterion": "rank"}}
 
 
-def test_other_levels_are_named(tmp_path):
-    images, _, scores = data(10)
-    for name, level in (("a", 1), ("b", 2)):
-        write_csv(
-            tmp_path / f"{name}.csv",
-            {
-                "path": images, "score": scores["good"], "reference_id": ["r"] * 10,
-                "distortion": ["blur"] * 10, "level": [*range(9), 9 + level],
-            },
-        )  # fmt: skip
-    said = refusal(tmp_path, "a.csv b.csv")
-    assert "i9.png is (r, blur, level 10) in a.csv and (r, blur, level 11) in b.csv" in said
-
-
-def test_other_kinds_of_labels_are_named(tmp_path):
-    images, mos, scores = data(10)
-    write_run(tmp_path / "a", {"path": images, "score": scores["good"], "mos": mos})
-    write_run(tmp_path / "b", {"path": images, "score": scores["good"]}, criterion="rank")
-    said = refusal(tmp_path, "a b")
-    assert "different kinds of labels (b: none in the file, a: mean opinion scores)" in said
-
-
-def test_two_ranked_data_sets_with_the_same_names_are_told_apart(tmp_path):
-    images, _, scores = data(10)
-    for name in "ab":
-        facts = {"folder": f"/data/{name}", "labels_sha256": {"test": name * 64}}
-        write_run(
-            tmp_path / name, {"path": images, "score": scores["good"]}, facts, criterion="rank"
-        )
-    assert "their test labels differ (SHA-256" in refusal(tmp_path, "a b")
-
-
-def _cut(file: Path, text: str) -> None:
-    file.write_text(text, encoding="utf-8")
+IMAGES, MOS, SCORES = data(10)
+FEWER = {"path": [*IMAGES[3:], "data/test/new.png"], "score": SCORES["good"][2:], "mos": MOS[2:]}
+CHANGED = np.where(np.isin(np.arange(10), (4, 7)), 9.5, MOS)
 
 
 @pytest.mark.parametrize(
-    ("break_it", "said"),
+    ("one", "two", "said"),
     [
-        (lambda run: _cut(run / "config.json", "{"), "config.json:1:2: not JSON"),
-        (lambda run: _cut(run / "config.json", "[]"), "config.json: an object is wanted"),
-        (lambda run: _cut(run / "config.json", "{}"), "criterion None: one of rank, "),
-        (lambda run: (run / "config.json").unlink(), "b: not a run folder: it has no config.json"),
-        (
-            lambda run: [(run / f).unlink() for f in ("predictions_test.csv", "results.json")],
-            "b: no test predictions: the run has not ended: python main.py --continue b",
-        ),
-        (
-            lambda run: (run / "predictions_test.csv").unlink(),
-            "it had no test/ split: python main.py -e --resume b/model_best_x.pth --data DATA",
-        ),
-        (
-            lambda run: _cut(run / "predictions_test.csv", "name,score\n"),
-            "predictions_test.csv:1: the header must begin with path,score",
-        ),
-        (lambda run: _cut(run / "predictions_test.csv", "path,score\n"), "no predictions in this"),
-        (
-            lambda run: _cut(run / "predictions_test.csv", "path,score,mos\na,1,2\nb,high,2\n"),
-            "predictions_test.csv:3: score 'high' is not a finite number",
-        ),
-        (
-            lambda run: _cut(run / "predictions_test.csv", "path,score,mos\na,1,nan\n"),
-            "predictions_test.csv:2: mos 'nan' is not a finite number",
-        ),
-        (
-            lambda run: _cut(run / "predictions_test.csv", "path,score,mos\na,1\n"),
-            "predictions_test.csv:2: 2 columns where 3 are wanted",
-        ),
-        (
-            lambda run: _cut(run / "predictions_test.csv", "path,score\na,1\nb,2\na,3\n"),
-            "predictions_test.csv: a stands there twice",
-        ),
-        (
-            lambda run: _cut(
-                run / "predictions_test.csv",
-                "path,score,reference_id,distortion,level\na,1,r,blur,strong\n",
-            ),
-            "predictions_test.csv:2: level 'strong' is not a whole number",
-        ),
+        ({}, FEWER, "3 of 10 images of a are not in b, e.g. data/test/images/i0.png; 1 of 8 images "
+         "of b are not in a, e.g. data/test/new.png"),
+        ({}, {"mos": CHANGED}, f"2 images have different labels, e.g. i4.png: mos {MOS[4]:g} in a "
+         "and 9.5 in b"),
+        (levels(10), levels(11), "i9.png is (r, blur, level 10) in a and (r, blur, level 11) in b"),
+        ({}, {"mos": None, "flags": {"criterion": "rank"}},
+         "different kinds of labels (b: none in the file, a: mean opinion scores)"),
+        (ranked("a"), ranked("b"), "their test labels differ (SHA-256"),
     ],
 )  # fmt: skip
-def test_what_is_no_finished_run_is_refused_in_one_line(tmp_path, break_it, said):
-    images, mos, scores = data(10)
-    for name in "ab":
-        write_run(tmp_path / name, {"path": images, "score": scores["good"], "mos": mos})
-    break_it(tmp_path / "b")
+def test_other_images_and_other_labels_are_named(tmp_path, one, two, said):
+    two_runs(tmp_path, one, two)
+    assert said in refusal(tmp_path, "a b")
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "said"),
+    [
+        ("config.json", "{", "config.json:1:2: not JSON"),
+        ("config.json", "[]", "config.json: an object is wanted"),
+        ("config.json", "{}", "criterion None: one of rank, "),
+        ("config.json", None, "b: not a run folder: it has no config.json"),
+        (CSV, None, "no test/ split: python main.py -e --resume b/model_best_x.pth --data DATA"),
+        (CSV, "name,score\n", f"{CSV}:1: the header must begin with path,score"),
+        (CSV, "path,score\n", "no predictions in this"),
+        (CSV, "path,score,mos\na,1,2\nb,high,2\n", f"{CSV}:3: score 'high' is not a finite"),
+        (CSV, "path,score,mos\na,1,nan\n", f"{CSV}:2: mos 'nan' is not a finite number"),
+        (CSV, "path,score,mos\na,1\n", f"{CSV}:2: 2 columns where 3 are wanted"),
+        (CSV, "path,score\na,1\nb,2\na,3\n", f"{CSV}: a stands there twice"),
+        (CSV, "path,score,reference_id,distortion,level\na,1,r,blur,strong\n",
+         f"{CSV}:2: level 'strong' is not a whole number"),
+    ],
+)  # fmt: skip
+def test_what_is_no_finished_run_is_refused_in_one_line(tmp_path, file, text, said):
+    two_runs(tmp_path)
+    (tmp_path / "b" / file).unlink()
+    if text is not None:
+        (tmp_path / "b" / file).write_text(text, encoding="utf-8")
     assert said in refusal(tmp_path, "a b")
 
 
 def test_folders_of_several_runs_and_what_is_not_there(tmp_path):
-    images, mos, scores = data(10)
-    columns = {"path": images, "score": scores["good"], "mos": mos}
-    write_run(tmp_path / "a", columns)
-    write_run(tmp_path / "all" / "run1", columns)
-    write_run(tmp_path / "all" / "run2", columns)
-    (tmp_path / "all" / "config.json").write_text((tmp_path / "a" / "config.json").read_text())
-    assert "it holds 2 runs: name some of those, e.g. all/run1" in refusal(tmp_path, "a all")
+    two_runs(tmp_path)
+    two_runs(tmp_path / "all")
+    (tmp_path / "all/config.json").write_text((tmp_path / "a/config.json").read_text())
+    assert "it holds 2 runs: name some of those, e.g. all/a" in refusal(tmp_path, "a all")
     assert "--compare nowhere: does not exist" in refusal(tmp_path, "a nowhere")
     (tmp_path / "notes.txt").write_text("x")
     assert "is not a run folder or a predictions .csv" in refusal(tmp_path, "a notes.txt")
     assert "are the same run" in refusal(tmp_path, "a ./a/../a")
+    for name in (CSV, "results.json"):
+        (tmp_path / "b" / name).unlink()
+    assert "the run has not ended: python main.py --continue b" in refusal(tmp_path, "a b")
 
 
 def test_nothing_is_written_into_runs_and_data(tmp_path):
-    images, mos, scores = data(10)
-    for name in ("good", "poor"):
-        columns = {"path": images, "score": scores[name], "mos": mos}
-        write_run(tmp_path / name, columns, {"folder": str(tmp_path)}, data="data")
+    two_runs(tmp_path, {"flags": {"data": "data"}}, {"flags": {"data": "data"}})
     before = sorted(tmp_path.rglob("*"))
-    refused(tmp_path, "--compare good poor -o good/results.json", "good, which is only read")
-    assert "data, which is only read" in refusal(tmp_path, "good poor -o data/test/x.html")
+    refused(tmp_path, "--compare a b -o a/results.json", "a, which is only read")
+    assert "data, which is only read" in refusal(tmp_path, "a b -o data/test/x.html")
     assert sorted(tmp_path.rglob("*")) == before
 
 
@@ -650,3 +569,23 @@ def test_two_trainings_compared(tmp_path):
         assert said["curves"]["val srcc"]["epoch"] == [1]
     page = Reader((tmp_path / "c.html").read_text(encoding="utf-8"))
     assert all(run.name in page.text for run in runs)
+
+
+def test_it_loads_no_torch_where_no_labels_are_read(tmp_path):
+    two_runs(tmp_path)
+    code = (
+        "import sys, main; code = main.main(sys.argv[1:]); sys.exit(code or 'torch' in sys.modules)"
+    )
+    words = [
+        sys.executable,
+        "-c",
+        code,
+        "--compare",
+        "a",
+        "b",
+        "-o",
+        "c.html",
+        "--bootstrap",
+        "100",
+    ]
+    subprocess.run(words, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True)
