@@ -77,6 +77,11 @@ class Found:
             kind = "pairs"
         return f"{len(matched.names):,} test images, matched {matched.how}; labels: {kind}"
 
+    @property
+    def independent(self) -> bool:
+        """Whether some row has the tests that take images for independent."""
+        return any(row.williams_p == row.williams_p for row in self.rows)
+
     def method(self) -> list[str]:
         """How the metrics were made."""
         how, fit_on = self.resampling, self.runs[0].test.fit_on
@@ -87,7 +92,7 @@ class Found:
                 "same ones for all runs; p_holm: corrected for the number of pairs of runs (Holm), "
                 "figure by figure"
             )
-        if any(row.williams_p == row.williams_p for row in self.rows):
+        if self.independent:
             said.append(
                 "Williams' and Steiger's tests take images for independent; with several images "
                 "of one reference they find too much"

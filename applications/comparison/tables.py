@@ -9,6 +9,8 @@ from applications.comparison.result import Found
 from utils.statistics.compare_models import Comparison
 from utils.text import aligned, printable
 
+METRIC_HEADER = ["figure", "run", "value", "95% interval"]
+DIFFERENCE_HEADER = ["figure", "runs", "difference", "95% interval", "p", "p_holm", "better"]
 _LONGEST = 40  # characters of a configuration's value on the screen
 
 
@@ -22,10 +24,11 @@ def lines(found: Found) -> Iterator[str]:
     yield from _settings(found)
     if found.metrics:
         yield ""
-        yield from _metrics(found)
+        yield from aligned([METRIC_HEADER, *metric_rows(found)], left=2)
     if found.rows:
         yield ""
-        yield from _significance(found)
+        header = [*DIFFERENCE_HEADER, *(["williams p_holm", "steiger p_holm"] * found.independent)]
+        yield from aligned([header, *difference_rows(found)], left=2)
     for one in found.most_apart():
         yield ""
         yield from _disagreement(found, one)
@@ -85,30 +88,29 @@ def _short(text: str) -> str:
     return shown if len(shown) <= _LONGEST else f"...{shown[3 - _LONGEST :]}"
 
 
-def _metrics(found: Found) -> Iterator[str]:
-    rows = [["figure", "run", "value", "95% interval"]]
-    for key in found.metrics:
-        for run, letter in zip(found.runs, found.letters.values(), strict=True):
-            metric = run.test.by_key[key]
-            rows.append([key, letter, number(metric.value), interval(metric.low, metric.high)])
-    yield from aligned(rows, left=2)
+def metric_rows(found: Found) -> list[list[str]]:
+    """figure, run, value, interval: of every metric, run by run."""
+    return [
+        [key, letter, number(metric.value), interval(metric.low, metric.high)]
+        for key in found.metrics
+        for run, letter in zip(found.runs, found.letters.values(), strict=True)
+        for metric in [run.test.by_key[key]]
+    ]
 
 
-def _significance(found: Found) -> Iterator[str]:
-    letters = found.letters
-    rows = [["figure", "runs", "difference", "95% interval", "p", "p_holm", "better"]]
-    tested = any(row.williams_p == row.williams_p for row in found.rows)
-    if tested:
-        rows[0] += ["williams p_holm", "steiger p_holm"]
+def difference_rows(found: Found) -> list[list[str]]:
+    """figure, runs, difference, interval, p, p_holm, better; and, where they could be made,
+    Williams' and Steiger's p_holm: of every two runs, metric by metric.
+    """
+    letters, rows = found.letters, []
     for row in found.rows:
         cells = [
             row.metric, f"{letters[row.first]} - {letters[row.second]}", number(row.difference),
             interval(row.low, row.high), p_value(row.p), p_value(row.p_holm), verdict(found, row),
         ]  # fmt: skip
-        if tested:
-            cells += [p_value(row.williams_p_holm), p_value(row.steiger_p_holm)]
-        rows.append(cells)
-    yield from aligned(rows, left=2)
+        more = [p_value(row.williams_p_holm), p_value(row.steiger_p_holm)]
+        rows.append(cells + more if found.independent else cells)
+    return rows
 
 
 def _disagreement(found: Found, one: Disagreement) -> Iterator[str]:

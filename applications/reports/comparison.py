@@ -8,7 +8,14 @@ from pathlib import Path
 
 from applications.comparison.judging import RULE, Disagreement
 from applications.comparison.result import Found
-from applications.comparison.tables import interval, number, p_value, verdict
+from applications.comparison.tables import (
+    DIFFERENCE_HEADER,
+    METRIC_HEADER,
+    difference_rows,
+    interval,
+    metric_rows,
+    p_value,
+)
 from applications.reports.comparison_charts import curve_charts, figure_charts, score_chart
 from applications.reports.page import write_page
 from applications.reports.parts import (
@@ -82,33 +89,19 @@ def _runs(found: Found) -> Section:
 
 
 def _figures(found: Found) -> Section:
-    rows = []
     if not found.metrics:
         return Section("", "Figures", "No labels: no figures.", ())
-    for key in found.metrics:
-        for run, letter in zip(found.runs, found.letters.values(), strict=True):
-            metric = run.test.by_key[key]
-            value, ends = Cell(number(metric.value), metric.value), (metric.low, metric.high)
-            rows.append([key, letter, value, interval(*ends)])
-    shown = Table(["figure", "run", "value", "95% interval"], rows, numeric=2, sortable=True)
+    shown = Table(METRIC_HEADER, metric_rows(found), numeric=2, sortable=True)
     return Section("", "Figures", "", (*figure_charts(found), shown))
 
 
 def _significance(found: Found) -> list[Section]:
     """Nothing where no two runs were judged by labels."""
-    rows, letters = [], found.letters
-    tested = any(row.williams_p == row.williams_p for row in found.rows)
-    for row in found.rows:
-        p_values = [row.p, row.p_holm]
-        p_values += [row.williams_p_holm, row.steiger_p_holm] if tested else []
-        cells = [Cell(p_value(p), p) for p in p_values]
-        better = Cell(verdict(found, row), kind="good" if found.better_of(row) else "soft")
-        both = f"{letters[row.first]} - {letters[row.second]}"
-        difference = Cell(number(row.difference), row.difference)
-        ends = interval(row.low, row.high)
-        rows.append([row.metric, both, difference, ends, *cells[:2], better, *cells[2:]])
-    header = ["figure", "runs", "difference", "95% interval", "p", "p_holm", "better"]
-    header += ["Williams p_holm", "Steiger p_holm"] if tested else []
+    rows: list[list[str | Cell]] = [[*cells] for cells in difference_rows(found)]
+    for cells, row in zip(rows, found.rows, strict=True):
+        better = DIFFERENCE_HEADER.index("better")
+        cells[better] = Cell(cells[better], kind="good" if found.better_of(row) else "soft")
+    header = [*DIFFERENCE_HEADER, *(["Williams p_holm", "Steiger p_holm"] * found.independent)]
     why = "The same images, or references, are drawn for both runs, so that what makes an "
     why += "image hard for both cancels. Better: below 0.05 after Holm's correction."
     shown = Table(header, rows, numeric=2, sortable=True)

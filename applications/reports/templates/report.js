@@ -7,11 +7,11 @@
   const NUMBER = 0, TEXT = 1, NOTHING = 2;
 
   // What a cell is sorted by: its data-v where it has one, else its text. In a column of numbers
-  // 1,234 and 5.6% are numbers.
+  // 1,234 and 5.6% and <0.0001 are numbers.
   function key(cell) {
     const text = (cell.dataset.v ?? cell.textContent).trim();
     if (["", "-", "nan", "n/a"].includes(text.toLowerCase())) return [NOTHING, 0];
-    const number = Number(text.replaceAll(",", "").replace("%", "").replace("inf", "Infinity"));
+    const number = Number(text.replace(/[,%<]/g, "").replace("inf", "Infinity"));
     return !cell.matches(".n") || Number.isNaN(number) ? [TEXT, text] : [NUMBER, number];
   }
 

@@ -140,7 +140,7 @@ def test_a_page_without_jinja2_says_what_to_install(monkeypatch):
 def test_pages_need_no_network():
     """Neither torch nor models nor training; what draws and writes them only where it has to."""
     program = (
-        "import sys; from applications.reports import report, cross, findings\n"
+        "import sys; from applications.reports import report, cross, findings, comparison\n"
         "heavy = {'torch', 'jinja2', 'matplotlib', 'models', 'applications.training'}\n"
         "assert not heavy & {*sys.modules}, heavy & {*sys.modules}"
     )
