@@ -108,7 +108,7 @@ def test_in_calibration_test_and_validation(folder, trained, monkeypatch, place,
 
 
 def test_in_the_report_and_where_it_fails(folder, monkeypatch):
-    """The figures are there by then; --continue makes the report that is missing, or does without
+    """The metrics are there by then; --continue makes the report that is missing, or does without
     one.
     """
 
@@ -125,7 +125,7 @@ def test_in_the_report_and_where_it_fails(folder, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr("applications.training.final_test.write_report", broken)
         done = call(folder, f"--continue {run}", 1)
-    assert f"no report: the figures are in {run}/results.json; --continue {run} tr" in done.err
+    assert f"no report: the metrics are in {run}/results.json; --continue {run} tr" in done.err
     assert done.err.splitlines()[-1].startswith("error: this is a fault of the toolkit")
     said = "this run is finished"
     assert said in call(folder, f"--continue {run} --no_report").err

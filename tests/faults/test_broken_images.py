@@ -56,7 +56,7 @@ def damage(file: Path) -> None:
 
 
 def test_predict_names_all_that_is_clearly_broken_before_it_scores(folder, monkeypatch):
-    monkeypatch.setattr(scoring, "_score_part", None)
+    monkeypatch.setattr(scoring.Scorer, "_part", None)
     done = call(folder, f"--predict new {BEST}", code=1)
     assert "3 unreadable image(s)" in done.err and not done.out
     assert all(f"new/{n}.png: " in done.err for n in (1, 2, 4)) and "new/0.png" not in done.err
