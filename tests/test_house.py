@@ -208,9 +208,32 @@ def task_branches(path: str, tree: ast.Module) -> Iterator[str]:
             yield f"{path}:{node.lineno}: decides by the criterion's name, not by TASKS"
 
 
+# What reads evaluations and writes pages, and what it must not wait for or know.
+DATA_ONLY = (
+    "applications/comparison/", "applications/reports/",
+    "applications/evaluation/evaluation.py", "applications/evaluation/stored.py",
+)  # fmt: skip
+NOT_DATA = ("torch", "config", "models", "optim", "criterions", "applications.training")
+
+
+def loads_of_data(path: str, tree: ast.Module) -> Iterator[str]:
+    """Comparisons and pages read evaluations: no network, no training, no configuration."""
+    if path.startswith(DATA_ONLY):
+        for line, module in imports(tree):
+            if f"{module}.".startswith(tuple(f"{name}." for name in NOT_DATA)):
+                yield f"{path}:{line}: reads evaluations, which needs no {module}"
+
+
 RULES = {
     rule.__name__: rule
-    for rule in (wrong_imports, device_words, swallowed_exceptions, unsafe_code, task_branches)
+    for rule in (
+        wrong_imports,
+        device_words,
+        swallowed_exceptions,
+        unsafe_code,
+        task_branches,
+        loads_of_data,
+    )
 }
 
 # (rule, path, source, number of faults): what each rule must find, and what it must let pass.
@@ -268,6 +291,9 @@ PLANTED = [
     ("task_branches", "a.py", "x = 'emd' != criterion\ny = criterion in ('rank', 'emd')", 2),
     ("task_branches", "a.py", "match c.criterion:\n    case 'rank':\n        pass", 1),
     ("task_branches", "a.py", "x = TASKS[config.criterion]\ny = criterion in TASKS", 0),
+    ("loads_of_data", "applications/reports/a.py", "import torch.nn\nfrom config import Config", 2),
+    ("loads_of_data", "applications/comparison/a.py", "import applications.training.a, torchx", 1),
+    ("loads_of_data", "applications/evaluation/scoring.py", "import torch", 0),
     ("task_branches", "applications/tasks/rank.py", "criterion == 'rank'", 0),
 ]
 

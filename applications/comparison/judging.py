@@ -26,7 +26,7 @@ from utils.statistics.disagreement import (
     standardised,
 )
 from utils.statistics.ladder_metrics import ladder_metrics
-from utils.statistics.logistic_fit import LogisticFit, fit_logistic
+from utils.statistics.logistic_fit import fit_logistic
 from utils.statistics.metric import Metric
 from utils.statistics.metrics import Measured, distribution_metrics, score_metrics
 from utils.statistics.predictions import Predictions
@@ -68,37 +68,26 @@ def judge(
     what is drawn.
     """
     clusters, unit = _clusters(matched, pairs)
-    tests = [replace(run.test, clusters=clusters) for run in matched.runs]
-    fits, fit_on = _fits(tests)
-    with_bins = len({test.predictions.bins for test in tests}) == 1
-    measured, remarks = {}, []
-    for i, (run, test) in enumerate(zip(matched.runs, tests, strict=True)):
-        found = _of_scores(test) | (_of_fit(test, fits[i]) if fits else {})
-        for name, metric in _of_labels(test, pairs, with_bins).items():
-            found.setdefault(name, metric)
-        measured[run.name] = found
-        if fits and fits[i].failed:
-            remarks.append(f"{run.name}: no {_FIT} fit: {fits[i].failed}")
-    rng = numpy_generator(seed, "bootstrap")
-    scores = None if matched.opinion is None else matched.scores
-    compared = compare(measured, clusters, samples, rng, scores)
-    remarks += ["; ".join([*compared.undefined, *compared.untested]), *compared.undefined]
-    names = list(next(iter(measured.values())))
     how = Resampling(samples, int(clusters.max(initial=-1)) + 1, unit)
-    runs = [
-        replace(
-            run,
-            test=replace(
-                test,
-                metrics=tuple(
-                    _metric(name, interval, measured[run.name][name])
-                    for name, interval in compared.intervals[run.name].items()
-                ),
-                fits={_FIT: fits[i]} if fits else {}, fit_on=fit_on, resampling=how,
-            ),
-        )
-        for i, (run, test) in enumerate(zip(matched.runs, tests, strict=True))
-    ]  # fmt: skip
+    drawn = [replace(run.test, clusters=clusters, resampling=how) for run in matched.runs]
+    tests = dict(zip((run.name for run in matched.runs), _fitted(drawn), strict=True))
+    with_bins = len({test.predictions.bins for test in drawn}) == 1
+    measured = {name: _measured(test, pairs, with_bins) for name, test in tests.items()}
+    scores = None if matched.opinion is None else matched.scores
+    rng = numpy_generator(seed, "bootstrap")
+    compared = compare(measured, clusters, samples, rng, scores)
+    runs = []
+    for run in matched.runs:
+        intervals, own = compared.intervals[run.name], measured[run.name]
+        metrics = tuple(_metric(key, intervals[key], own[key]) for key in own)
+        runs.append(replace(run, test=replace(tests[run.name], metrics=metrics)))
+    remarks = [
+        f"{name}: no {_FIT} fit: {test.fits[_FIT].failed}"
+        for name, test in tests.items()
+        if test.fits and test.fits[_FIT].failed
+    ]
+    remarks += ["; ".join([*compared.undefined, *compared.untested]), *compared.undefined]
+    names = list(measured[matched.runs[0].name])
     rows = sorted(compared.rows, key=lambda row: names.index(row.metric))
     return replace(matched, runs=tuple(runs)), rows, list(dict.fromkeys(filter(None, remarks)))
 
@@ -121,19 +110,34 @@ def _clusters(matched: Matched, pairs: Pairs | None) -> tuple[np.ndarray, str]:
     return own, "images"
 
 
-def _fits(tests: Sequence[Evaluation]) -> tuple[list[LogisticFit] | None, str | None]:
-    """(the 4-parameter fit of each run, the split it was fitted on): those of the runs where all
-    were fitted on the same split, else new ones on the test images, alike for all.
+def _fitted(tests: Sequence[Evaluation]) -> list[Evaluation]:
+    """With the 4-parameter fit of each: those of the runs where all were fitted on the same split,
+    else new ones on the test images, alike for all; none where nobody was asked.
     """
     if tests[0].opinions is None:
-        return None, None
+        return [replace(test, fits={}, fit_on=None) for test in tests]
     stored = [test.fits.get(_FIT) for test in tests]
     if None not in stored and len({test.fit_on for test in tests}) == 1:
-        return stored, tests[0].fit_on
-    return [fit_logistic(_FIT, test.scores, test.opinions.mos) for test in tests], "test"
+        return list(tests)
+    return [
+        replace(
+            test, fits={_FIT: fit_logistic(_FIT, test.scores, test.opinions.mos)}, fit_on="test"
+        )
+        for test in tests
+    ]
 
 
 # ---- the metrics of one run
+
+
+def _measured(test: Evaluation, pairs: Pairs | None, with_bins: bool) -> dict[str, Resampled]:
+    """By key. with_bins: whether all runs have histograms of as many bins."""
+    found = _of_scores(test)
+    if test.fits:  # of a failed fit they are nan, as what it maps to is
+        mapped, mos = test.fits[_FIT](test.scores), test.opinions.mos
+        found |= {"plcc_4p": Pearson(mapped, mos), "rmse_4p": RootMean((mapped - mos) ** 2)}
+    more = _of_labels(test, pairs, with_bins).items()
+    return found | {name: metric for name, metric in more if name not in found}
 
 
 def _of_scores(test: Evaluation) -> dict[str, Resampled]:
@@ -144,12 +148,6 @@ def _of_scores(test: Evaluation) -> dict[str, Resampled]:
         return {}
     found = score_metrics(test.scores, test.labels["bucket"]).metrics()
     return {name: found[name] for name in _OF_ORDER}
-
-
-def _of_fit(test: Evaluation, fit: LogisticFit) -> dict[str, Resampled]:
-    """Those of a failed fit are nan, as what it maps to is."""
-    mapped, mos = fit(test.scores), test.opinions.mos
-    return {"plcc_4p": Pearson(mapped, mos), "rmse_4p": RootMean((mapped - mos) ** 2)}
 
 
 def _of_labels(test: Evaluation, pairs: Pairs | None, with_bins: bool) -> dict[str, Resampled]:
