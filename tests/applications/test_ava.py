@@ -17,8 +17,9 @@ from applications.inputs.runtime import Runtime
 from models.quality_net import build_model
 from tests.ava_tree import IDS, TEST_IDS, votes_of, write_ava, write_samples
 from tests.cli import TINY, call, run_folders
-from utils.files import checkpoint
+from tests.outcomes import tensors
 
+LAST = "checkpoint_resnet10t.pth"
 MISSING, TRUNCATED = 953349, 953980
 EMD = f"--train --criterion emd {TINY} --data AVA --bad_images skip --val_size 3"
 WEIGHTS = "--resume checkpoints/model_best_resnet10t.pth -j 0 -g 0 --threads 1"
@@ -62,10 +63,6 @@ def digests(run: Path) -> dict[str, str]:
     return json.loads((run / "environment.json").read_text())["labels_sha256"]
 
 
-def weights(run: Path) -> dict[str, torch.Tensor]:
-    return checkpoint.load(run / "checkpoint_resnet10t.pth")["model"]
-
-
 # ---- one run
 
 
@@ -107,7 +104,9 @@ def test_config_json_repeats_the_run(trained):
     call(folder, f"--config {first}/config.json --logdir again --checkpoints again")
     (again,) = (folder / "again").glob("2*")
     assert digests(again) == digests(first) and digests(first).keys() == {"train", "val", "test"}
-    assert all(torch.equal(a, weights(again)[name]) for name, a in weights(first).items())
+    assert all(
+        torch.equal(a, tensors(again / LAST)[name]) for name, a in tensors(first / LAST).items()
+    )
 
 
 def test_an_interrupted_run_goes_on_with_its_split(trained, tmp_path, monkeypatch):
@@ -124,8 +123,8 @@ def test_an_interrupted_run_goes_on_with_its_split(trained, tmp_path, monkeypatc
     assert f"{REST[0]}.jpg: no such image\nthe run began with them: put them back" in done.err
     (tmp_path / "aside.jpg").rename(moved)
     call(tmp_path, f"--continue {run}")
-    whole = weights(run_folders(folder)[0])
-    assert all(torch.equal(value, whole[name]) for name, value in weights(run).items())
+    whole = tensors(run_folders(folder)[0] / LAST)
+    assert all(torch.equal(value, whole[name]) for name, value in tensors(run / LAST).items())
 
 
 # ---- other ways to name the same

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from applications.training import final_test
-from applications.training.trainer import Trainer
-from tests.cli import ROOT, call, records, run_folders
+from tests import outcomes
+from tests.cli import ROOT, call, run_folders
 from tests.tiny_data import write_data
 from utils.files import checkpoint
 from utils.files import writing as files
@@ -31,14 +30,9 @@ WORDS = (
 
 
 def outcome(folder: Path) -> dict[str, object]:
-    """What a finished run has learned and found."""
+    """What the folder's one run has learned and found."""
     (run,) = run_folders(folder)
-    found: dict[str, object] = {
-        name: checkpoint.digest(checkpoint.load(run / name)) for name in (LAST, BEST)
-    }
-    found["metrics"] = [{k: v for k, v in r.items() if k != "data_wait"} for r in records(run)]
-    found["results"] = json.loads((run / "results.json").read_text())
-    return found
+    return outcomes.outcome(run, "[cm]*.pth", ())
 
 
 @pytest.fixture(scope="module")
@@ -59,15 +53,7 @@ def stopped(data, tmp_path_factory) -> Path:
     """Stopped in step 2 of epoch 3; the state before is that of the end of epoch 2."""
     folder = tmp_path_factory.mktemp("stopped")
     shutil.copytree(data, folder, dirs_exist_ok=True)
-    update = Trainer._update
-
-    def signalled(self):
-        update(self)
-        if self.position.updates == 7:
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Trainer, "_update", signalled)
+    with outcomes.stopped_after(7):
         call(folder, WORDS, 143)
     return folder
 
@@ -218,7 +204,7 @@ def test_best_weights_that_are_the_last_ones_are_written_anew(folder, run, whole
 # ---- a run that is not finished
 
 
-def test_a_run_killed_in_its_report_gets_one(folder, run, whole, monkeypatch):
+def test_a_run_killed_in_its_report_gets_one(folder, run, whole):
     """Killed between the test and the end of the report."""
     file = folder / run / "config.json"
     config = json.loads(file.read_text())

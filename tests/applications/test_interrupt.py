@@ -6,7 +6,6 @@ of the last state and of the best weights, and every line of metrics.jsonl but i
 
 from __future__ import annotations
 
-import json
 import random
 import shutil
 import signal
@@ -16,11 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli import call, finish, records, run_folders, start, start_group, start_quickly
+from tests.cli import call, finish, run_folders, start, start_group, start_quickly
+from tests.outcomes import outcome, updates
 from tests.tiny_data import write_data
-from utils.files import checkpoint
 
-TIMING = ("data_wait",)
 WORDS = (
     "--train --criterion rank --arch test_efficientnet --image_size 32 --crop random "
     "--crop_from 40 --dropout 0.5 --ema 0.8 --epochs 6 --warmup 1 -b 3 --save_every 1 "
@@ -30,21 +28,10 @@ KILLS = 10
 
 
 def state(folder: Path) -> dict[str, object]:
-    """Digests of the last state and the best weights, and the records without their timing."""
+    """Of the folder's one run, in which nothing half-written is left."""
     (run,) = run_folders(folder)
-    found: dict[str, object] = {}
-    for file in sorted(run.glob("*.pth")):
-        payload = checkpoint.load(file)
-        # Which processes loaded the data is part of the call, not of the result.
-        payload["config"] = {k: v for k, v in payload["config"].items() if k != "workers"}
-        found[file.name] = checkpoint.digest(payload)
-    lines = [{k: v for k, v in r.items() if k not in TIMING} for r in records(run)]
-    found["metrics"] = json.dumps(lines)
-    found["results"] = json.loads((run / "results.json").read_text())
-    found["predictions"] = (run / "predictions_test.csv").read_text().replace(str(folder), "")
-    leftovers = [p.name for p in run.rglob("*") if p.name.endswith(".tmp")]
-    assert not leftovers
-    return found
+    assert not list(run.rglob("*.tmp"))
+    return outcome(run)
 
 
 @pytest.fixture(scope="module")
@@ -78,12 +65,6 @@ def wait_for(event: Callable[[], bool], alive: Callable[[], bool]) -> None:
     while alive() and not event():
         assert time.monotonic() < deadline
         time.sleep(0.03)
-
-
-def updates(folder: Path) -> int:
-    """Updates in the state on the disk; -1 before there is one. A torn state is an error."""
-    found = list(folder.glob("runs/[!.]*/checkpoint_*.pth"))
-    return checkpoint.load(found[0])["position"]["updates"] if found else -1
 
 
 def test_killed_at_ten_random_moments(folder, uninterrupted):

@@ -34,6 +34,7 @@ import pytest
 import torch
 
 from tests.cli import TINY, call, records, run_folders
+from tests.outcomes import tensors
 from tests.tiny_data import write_data
 from utils.files import checkpoint
 from utils.imaging.images import ViewRule, read_image, view
@@ -59,7 +60,7 @@ class Trained:
     err: str
 
     @property
-    def weights(self) -> str:
+    def tensors(self) -> str:
         return "--resume checkpoints/model_best_resnet10t.pth -j 0 -g 0"
 
 
@@ -75,10 +76,6 @@ def trained(request, tmp_path_factory) -> Trained:
 def regress(tmp_path) -> Path:
     write_data(tmp_path / "data", "regress")
     return tmp_path
-
-
-def weights(path: Path) -> dict[str, torch.Tensor]:
-    return checkpoint.load(path)["model"]
 
 
 def rows(text: str) -> list[dict[str, str]]:
@@ -211,7 +208,7 @@ def test_a_configuration_repeats_its_run(trained, tmp_path):
     call(tmp_path, f"--config {trained.run}/config.json")
     again = run_folders(tmp_path)[-1]
     for name in ("checkpoint", "model_best"):
-        a, b = (weights(run / f"{name}_resnet10t.pth") for run in (trained.run, again))
+        a, b = (tensors(run / f"{name}_resnet10t.pth") for run in (trained.run, again))
         assert all(torch.equal(a[key], b[key]) for key in a)
     call(tmp_path, f"--config {trained.run}/config.json --epochs 1 --seed 5")
     other = run_folders(tmp_path)[-1]
@@ -231,7 +228,7 @@ def test_stages_carry_the_backbone_over(tmp_path):
     call(tmp_path, f"--train --data rank --criterion rank {short}")
     best = "checkpoints/model_best_resnet10t.pth"
     shutil.copy(tmp_path / best, tmp_path / "rank.pth")
-    start = weights(tmp_path / "rank.pth")
+    start = tensors(tmp_path / "rank.pth")
     total = len(start)
     frozen = "--lr 1e-30 --wd 0"
 
@@ -239,14 +236,14 @@ def test_stages_carry_the_backbone_over(tmp_path):
         tmp_path, f"--train --data regress --criterion regress {short} {frozen} --resume rank.pth"
     )
     assert f"{total} tensors taken, 0 left, 0 new" in done.err
-    after = weights(tmp_path / best)
+    after = tensors(tmp_path / best)
     names = [n for n in start if n.startswith("backbone") and "running" not in n]
     names = [n for n in names if "num_batches" not in n]
     assert names and all(torch.allclose(start[n], after[n], atol=1e-12) for n in names)
 
     done = call(tmp_path, f"--train --data emd --criterion emd {short} {frozen} --resume {best}")
     assert "left" in done.err and "heads.quality.fc.weight" in done.err
-    emd = weights(tmp_path / best)
+    emd = tensors(tmp_path / best)
     assert emd["heads.quality.fc.weight"].shape[0] == 5
     assert all(torch.allclose(after[n], emd[n], atol=1e-12) for n in names)
 
@@ -289,7 +286,7 @@ def test_ema_is_what_is_evaluated(regress):
     call(regress, f"--train --criterion regress {TINY} --ema 0.5")
     run = run_folders(regress)[-1]
     state = checkpoint.load(run / "checkpoint_resnet10t.pth")
-    best = weights(run / "model_best_resnet10t.pth")
+    best = tensors(run / "model_best_resnet10t.pth")
     assert state["position"]["best_epoch"] in (1, 2)
     average = state["ema"]["module"]
     name = "heads.quality.fc.weight"
@@ -313,7 +310,7 @@ def test_two_accumulated_batches_are_one_batch_of_twice_the_size(regress):
     call(regress, f"{common} -b 4")
     call(regress, f"{common} -b 2 --accumulate 2")
     call(regress, f"{common} -b 2")
-    whole, parts, small = (weights(r / "checkpoint_test_vit.pth") for r in run_folders(regress))
+    whole, parts, small = (tensors(r / "checkpoint_test_vit.pth") for r in run_folders(regress))
     assert all(torch.allclose(whole[n], parts[n], atol=1e-6) for n in whole)
     assert any(not torch.allclose(whole[n], small[n], atol=1e-5) for n in whole)
 
@@ -379,7 +376,7 @@ def test_without_val_and_test_the_last_weights_are_the_best(tmp_path):
     done = call(tmp_path, f"--train {TINY}")
     assert "no val/ split" in done.err and "no test/ split" in done.err
     run = run_folders(tmp_path)[-1]
-    a, b = weights(run / "checkpoint_resnet10t.pth"), weights(run / "model_best_resnet10t.pth")
+    a, b = tensors(run / "checkpoint_resnet10t.pth"), tensors(run / "model_best_resnet10t.pth")
     assert all(torch.equal(a[n], b[n]) for n in a)
 
 
@@ -456,7 +453,7 @@ def test_scores_have_one_dimension(trained):
 
     classes = 5 if trained.criterion == "emd" else 1
     model = build_model("resnet10t", classes, (40, 56)).eval()
-    model.load_state_dict(weights(trained.run / "model_best_resnet10t.pth"))
+    model.load_state_dict(tensors(trained.run / "model_best_resnet10t.pth"))
     prediction = model(torch.rand(3, 3, 40, 56))
     assert prediction.scores.shape == (3,) and prediction.logits.shape == (3, classes)
 

@@ -15,10 +15,10 @@ import pytest
 
 from applications.combinations import check
 from config import UsageError, parse
-from tests.cli import call, records, run_folders, start_quickly
+from tests.cli import call, run_folders, start_quickly
+from tests.outcomes import outcome, updates
 from tests.small_photos import NAMES, write_photos
 from utils.data_generate.distortions import distortions_of
-from utils.files import checkpoint
 
 ARCH = "test_efficientnet"
 ON_THE_FLY = "--photos photos --distort basic --val_photos 1 --test_photos 1"
@@ -39,22 +39,9 @@ def contents(folder: Path) -> dict[str, tuple[bytes, int]]:
 
 
 def state(folder: Path) -> dict[str, object]:
-    """What must be equal after an interruption: the weights, the figures, the predictions."""
+    """What must be equal after an interruption."""
     (run,) = run_folders(folder)
-    found: dict[str, object] = {}
-    for file in run.glob("*.pth"):
-        payload = checkpoint.load(file)
-        payload["config"] = {k: v for k, v in payload["config"].items() if k != "workers"}
-        found[file.name] = checkpoint.digest(payload)
-    for name in ("results.json", "predictions_test.csv", "photographs.json"):
-        found[name] = (run / name).read_text()
-    lines = [{k: v for k, v in r.items() if k != "data_wait"} for r in records(run)]
-    return {**found, "metrics": json.dumps(lines)}
-
-
-def updates(folder: Path) -> int:
-    found = list(folder.glob("runs/[!.]*/checkpoint_*.pth"))
-    return checkpoint.load(found[0])["position"]["updates"] if found else 0
+    return {**outcome(run), "photographs": (run / "photographs.json").read_text()}
 
 
 def table(file: Path) -> dict[str, float]:

@@ -20,9 +20,9 @@ import main
 from applications.combinations import check
 from applications.training import features
 from applications.training.stage_list import split_stages
-from applications.training.trainer import Trainer
 from config import UsageError, parse
 from tests.cli import call, fork, inside, records, refused, run_folders, start_group
+from tests.outcomes import outcome, stopped_after
 from tests.tiny_data import write_data
 from utils.files import checkpoint, row_store
 from utils.files.row_store import RowStore
@@ -74,13 +74,6 @@ def assert_close(one: Path, other: Path, most: float = 1e-5) -> None:
     )
     assert np.array_equal(table[:, 0], expected[:, 0])
     assert np.allclose(table[1:, 1].astype(float), expected[1:, 1].astype(float), rtol=0, atol=most)
-
-
-def state(run: Path) -> list[object]:
-    """Everything a run has learned and found, to the bit."""
-    found: list[object] = [checkpoint.digest(checkpoint.load(run / name)) for name in (LAST, BEST)]
-    found.append([{k: v for k, v in r.items() if k != "data_wait"} for r in records(run)])
-    return [*found, (run / "predictions_test.csv").read_text().splitlines()[1].split(",")[1:]]
 
 
 def told(err: str) -> dict[str, str]:
@@ -183,7 +176,7 @@ def test_the_second_run_computes_nothing(folder):
     assert computed(second) == {"train": 0, "val": 0, "test": 0}
     assert {f: f.stat().st_mtime_ns for f in (folder / "features").rglob("*")} == before
     one, two = run_folders(folder)
-    assert state(one)[2:] == state(two)[2:]
+    assert outcome(one, "") == outcome(two, "")
     # The same images for another task, in a folder that was named.
     write_data(folder / "votes", "emd")
     for split in ("train", "val", "test"):
@@ -224,7 +217,7 @@ def test_a_damaged_part_is_said_and_computed_again(folder):
     assert said == {f"{part.relative_to(folder)}: {remedy}" for part in parts}
     assert computed(done.err) == {"train": 18, "val": 6, "test": 6}
     one, two = run_folders(folder)
-    assert state(one)[2:] == state(two)[2:]
+    assert outcome(one, "") == outcome(two, "")
 
 
 def test_other_weights_and_views_have_features_of_their_own(folder, monkeypatch):
@@ -298,7 +291,7 @@ def test_killed_while_features_are_computed(folder, tmp_path_factory):
     assert list(folder.glob("features/*/.*.tmp"))
     done = call(folder, f"--continue {run_folders(folder)[0]}")
     assert computed(done.err) == {"train": 10, "val": 6, "test": 6}
-    assert state(run_folders(folder)[0]) == state(run_folders(other)[0])
+    assert outcome(run_folders(folder)[0]) == outcome(run_folders(other)[0])
 
 
 def test_asked_to_stop_while_features_are_computed(folder, monkeypatch):
@@ -320,27 +313,18 @@ def test_asked_to_stop_while_features_are_computed(folder, monkeypatch):
 
 
 @pytest.mark.parametrize("emptied", [False, True], ids=["features kept", "features deleted"])
-def test_a_continued_run_ends_in_the_same_bits(folder, tmp_path_factory, monkeypatch, emptied):
+def test_a_continued_run_ends_in_the_same_bits(folder, tmp_path_factory, emptied):
     words = f"{REGRESS} --ema 0.8 --accumulate 2 --save_every 1"
     other = tmp_path_factory.mktemp("whole")
     shutil.copytree(folder / "data", other / "data")
     call(other, words)
-    update, made = Trainer._update, []
-
-    def counted(self):
-        update(self)
-        made.append(1)
-        if len(made) == 4:
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    monkeypatch.setattr(Trainer, "_update", counted)
-    call(folder, words, 143)
-    monkeypatch.undo()
+    with stopped_after(4):
+        call(folder, words, 143)
     if emptied:
         shutil.rmtree(folder / "features")
     done = call(folder, f"--continue {run_folders(folder)[0]}")
     assert computed(done.err)["train"] == (18 if emptied else 0)
-    assert state(run_folders(folder)[0]) == state(run_folders(other)[0])
+    assert outcome(run_folders(folder)[0]) == outcome(run_folders(other)[0])
 
 
 # ---- stages

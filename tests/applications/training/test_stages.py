@@ -5,7 +5,6 @@ rates of parts through the command line.
 from __future__ import annotations
 
 import json
-import os
 import random
 import re
 import shutil
@@ -19,11 +18,10 @@ import torch
 from applications.combinations import check
 from applications.training import stages
 from applications.training.stage_list import split_stages
-from applications.training.trainer import Trainer
 from config import UsageError, parse
 from tests.cli import call, finish, records, refused, run_folders, start, start_quickly
+from tests.outcomes import outcome, stopped_after, tensors, updates
 from tests.tiny_data import write_data
-from utils.files import checkpoint
 
 COMMON = (
     "--arch test_efficientnet --dropout 0.5 --warmup 0 --threads 1 --no_report -g 0 --amp off -j 0"
@@ -59,25 +57,9 @@ def folder(data, tmp_path) -> Path:
     return tmp_path
 
 
-def state(run: Path, config: bool = True) -> dict[str, object]:
-    """What a run has learned and found; `config` includes the settings stored with its weights."""
-    found: dict[str, object] = {}
-    for name in (BEST, LAST):
-        payload = checkpoint.load(run / name)
-        # How it was called is not what it has learned.
-        for key in ("resume", "stage_of", *([] if config else payload["config"])):
-            payload["config"].pop(key, None)
-        found[name] = checkpoint.digest(payload)
-    lines = [{k: v for k, v in r.items() if k != "data_wait"} for r in records(run)]
-    found["metrics"] = json.dumps(lines)
-    found["results"] = json.loads((run / "results.json").read_text())
-    text = (run / "predictions_test.csv").read_text()
-    found["predictions"] = text.replace(str(run.parent.parent), "")
-    return found
-
-
-def weights(file: Path) -> dict[str, torch.Tensor]:
-    return checkpoint.load(file)["model"]
+def state(run: Path) -> dict[str, object]:
+    """What a run has learned and found, however it was called."""
+    return outcome(run, "[cm]*.pth", ("resume", "stage_of"))
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +86,7 @@ def test_one_command_is_two_commands(folder, whole, expected):
     two = run_folders(folder)
     assert [state(run) for run in two] == expected
     for name in (BEST, LAST):
-        ours, theirs = (weights(f / "checkpoints" / name) for f in (whole[0], folder))
+        ours, theirs = (tensors(f / "checkpoints" / name) for f in (whole[0], folder))
         assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
     assert two[0] == first
 
@@ -159,13 +141,6 @@ def test_a_stages_configuration_repeats_that_stage_alone(folder, whole, expected
 # ---- interrupted
 
 
-def updates(folder: Path, number: int) -> int:
-    """Updates in the saved state of run `number`; -1 before there is one."""
-    runs = run_folders(folder)
-    file = runs[number] / LAST if len(runs) > number else None
-    return checkpoint.load(file)["position"]["updates"] if file and file.exists() else -1
-
-
 def test_killed_in_each_stage_and_continued(folder, expected):
     moments = random.Random(3)
     process = start_quickly(folder, STAGED)
@@ -186,10 +161,8 @@ def test_killed_in_each_stage_and_continued(folder, expected):
     assert process.exitcode == 0 and log.count("continuing") == 2, log
     assert log.count("== stage 2/2") == 2
     # Which processes loaded the data (-j) is part of the call.
-    found = [state(run, config=False) for run in run_folders(folder)]
-    names = ("metrics", "results", "predictions")
-    assert [[f[n] for n in names] for f in found] == [[e[n] for n in names] for e in expected]
-    assert len(found) == 2
+    found = [outcome(run, "") for run in run_folders(folder)]
+    assert found == [{k: e[k] for k in found[0]} for e in expected]
 
 
 def test_killed_between_stages_and_continued(folder, expected, monkeypatch):
@@ -206,9 +179,8 @@ def test_killed_between_stages_and_continued(folder, expected, monkeypatch):
     monkeypatch.setattr(stages, "train", train)
     (first,) = run_folders(folder)
     # Stopped again, now in the stage that --continue of the finished one has started.
-    stop_at_update(monkeypatch, 2)
-    done = call(folder, f"--continue {first}", 143)
-    monkeypatch.undo()
+    with stopped_after(2):
+        done = call(folder, f"--continue {first}", 143)
     assert "this run is finished" in done.err and "== stage 1/2" not in done.err
     second = run_folders(folder)[1]
     done = call(folder, f"--continue {first}", 1)
@@ -222,42 +194,24 @@ def test_killed_between_stages_and_continued(folder, expected, monkeypatch):
     assert {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()} == before
 
 
-def stop_at_update(monkeypatch, number: int, signal_number: int = signal.SIGTERM) -> None:
-    """The signal comes at the end of the given update, counted over all stages."""
-    update, made = Trainer._update, []
-
-    def counted(self):
-        update(self)
-        made.append(1)
-        if len(made) == number:
-            os.kill(os.getpid(), signal_number)
-
-    monkeypatch.setattr(Trainer, "_update", counted)
-
-
 @pytest.mark.parametrize(
-    ("number", "update", "code", "said"),
-    [
-        (signal.SIGINT, 2, 130, "state saved"),
-        # The last update of the first stage: its test is left to --continue, and so is the second.
-        (signal.SIGTERM, 6, 143, "state saved"),
-    ],
+    ("number", "update", "code"),
+    # The last update of the first stage: its test is left to --continue, and so is the second.
+    [(signal.SIGINT, 2, 130), (signal.SIGTERM, 6, 143)],
 )
-def test_asked_to_stop(folder, expected, monkeypatch, number, update, code, said):
-    stop_at_update(monkeypatch, update, number)
-    done = call(folder, STAGED, code)
-    monkeypatch.undo()
+def test_asked_to_stop(folder, expected, number, update, code):
+    with stopped_after(update, number):
+        done = call(folder, STAGED, code)
     (first,) = run_folders(folder)
-    assert said in done.err and f"--continue runs/{first.name}" in done.err
-    assert updates(folder, 0) == update == 6 or update < 6
+    assert "state saved" in done.err and f"--continue runs/{first.name}" in done.err
+    assert updates(folder) == update
     call(folder, f"--continue runs/{first.name}")
     assert [state(run) for run in run_folders(folder)] == expected
 
 
-def test_stages_go_on_with_the_labels_they_began_with(folder, monkeypatch):
-    stop_at_update(monkeypatch, 2)
-    call(folder, STAGED, 143)
-    monkeypatch.undo()
+def test_stages_go_on_with_the_labels_they_began_with(folder):
+    with stopped_after(2):
+        call(folder, STAGED, 143)
     (first,) = run_folders(folder)
     with open(folder / "rated/val/mos.txt", "a") as labels:
         labels.write("# one line more\n")
@@ -363,16 +317,16 @@ def test_head_then_all_in_two_processes(folder):
     assert done.err.count("run folder:") == 2 and "frozen: 306,240 of 306,305" in done.err
     call(folder, f"{words} -b 6 -g 0 --ema 0.5")
     runs = run_folders(folder)[1:]
-    begun = weights(start_file)
+    begun = tensors(start_file)
     for two, one in (runs[:1] + runs[2:3], runs[1:2] + runs[3:]):
-        a, b = (weights(run / "checkpoint_test_vit.pth") for run in (two, one))
+        a, b = (tensors(run / "checkpoint_test_vit.pth") for run in (two, one))
         assert all(torch.allclose(a[n], b[n], rtol=0, atol=1e-5) for n in a)
     for name, tensor in begun.items():
         for file in ("checkpoint_test_vit.pth", "model_best_test_vit.pth"):
-            same = torch.equal(tensor, weights(runs[0] / file)[name])
+            same = torch.equal(tensor, tensors(runs[0] / file)[name])
             assert same or not name.startswith("backbone."), name
     for run, name in ((runs[0], "heads.quality.fc.weight"), (runs[1], "backbone.norm.weight")):
-        assert not torch.equal(begun[name], weights(run / "checkpoint_test_vit.pth")[name])
+        assert not torch.equal(begun[name], tensors(run / "checkpoint_test_vit.pth")[name])
 
 
 def test_the_rates_of_parts_follow_the_epochs(folder):
