@@ -15,7 +15,7 @@ import fnmatch
 import importlib
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # it loads torch, and names need none; no circle: it imports nothing of ours
     from models.backbone import Library
 
 LIBRARIES = {

@@ -23,10 +23,11 @@ def outcome(
     """What a finished run has learned and found, to the bit: digests of its weights and states,
     records without their timing, results and predictions.
 
-    ignored: settings stored with the weights that are of the call, not of the result.
+    files: which weights and states, if any. ignored: settings stored with them that are of the
+    call, not of the result.
     """
     found: dict[str, object] = {}
-    for file in run.glob(files):
+    for file in run.glob(files) if files else ():
         payload = checkpoint.load(file)
         payload["config"] = {k: v for k, v in payload["config"].items() if k not in ignored}
         found[file.name] = checkpoint.digest(payload)

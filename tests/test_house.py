@@ -16,6 +16,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.house import imports as imported
+from tests.house import knots
+
 ROOT = Path(__file__).resolve().parents[1]
 
 MIDDLE = ("criterions", "dataloader", "models", "optim")
@@ -311,6 +314,12 @@ def test_the_house_keeps(rule):
         tree = ast.parse((ROOT / path).read_text(encoding="utf-8"), filename=path)
         faults += RULES[rule](path, tree)
     assert not faults, "\n".join(faults)
+
+
+def test_no_module_reaches_itself():
+    """No circle of imports, also none behind TYPE_CHECKING or inside a function."""
+    assert [len(knot) for knot in knots({"a": {"b"}, "b": {"c"}, "c": {"b"}})] == [2, 1]
+    assert not [sorted(knot) for knot in knots(imported(ROOT, HOUSE)) if len(knot) > 1]
 
 
 def test_rooms_stay_small():

@@ -55,12 +55,15 @@ def check_payload(payload: dict[str, Any], settings: Sequence[str]) -> None:
     `settings`, those that a network is used with, could not be flags.
     """
     _check("model", payload.get("model"), _is_state)
-    _check("ema", payload.get("ema"), lambda v: v is None or _is_state(_mapping(v).get("module")))
-    _check("num_classes", payload.get("num_classes"), lambda v: v is None or _is_count(v))
-    _check("metrics", payload.get("metrics"), lambda v: v is None or _is_figures(v))
-    _check("trained_for", payload.get("trained_for"), lambda v: v is None or _is_words(v))
-    _check("mean_histogram", payload.get("mean_histogram"), lambda v: v is None or _is_shares(v))
-    _check("config", payload.get("config"), lambda v: v is None or isinstance(v, dict))
+    for name, is_right in {
+        "ema": lambda v: _is_state(_mapping(v).get("module")),
+        "num_classes": _is_count,
+        "metrics": _is_numbers,
+        "trained_for": _is_words,
+        "mean_histogram": _is_shares,
+        "config": lambda v: isinstance(v, dict),
+    }.items():
+        _check(name, payload.get(name), lambda v, ok=is_right: v is None or ok(v))
     stored = payload.get("config") or {}
     values = {name: stored[name] for name in settings if stored.get(name) is not None}
     for name, value in values.items():
@@ -103,7 +106,7 @@ def _is_count(value: Any) -> bool:
     return isinstance(value, int) and _is_number(value) and 0 < value <= MOST_BINS
 
 
-def _is_figures(value: Any) -> bool:
+def _is_numbers(value: Any) -> bool:
     return value == _mapping(value) and all(map(_is_number, value.values()))
 
 

@@ -5,6 +5,7 @@ too.
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -49,6 +50,13 @@ class Runtime:
     def stop_requested(self) -> bool:
         """Whether any process was asked to stop; all processes get the same answer."""
         return distributed.any_rank(self.stop_signal is not None)
+
+    def stopped(self, text: str) -> Stopped:
+        """The end that a signal asked for, as `run` tells it: "stopped by signal 15" and the
+        text.
+        """
+        number = self.stop_signal or signal.SIGTERM  # of another process, where this one has none
+        return Stopped(number, f"stopped by signal {number}{text}")
 
     def run(self, application: Callable[[], int]) -> int:
         """The application's exit code, or that of the signal that ended it."""

@@ -21,7 +21,7 @@ from applications.tasks import TASKS
 from applications.training import run_folder
 from applications.training.one_run import train
 from applications.training.parts import check_names
-from applications.training.run_folder import RunFolder, hold
+from applications.training.run_folder import RunFolder, hold, newest
 from config import Config
 from utils.files.reading import read_object
 from utils.files.writing import write_json, write_text
@@ -63,9 +63,7 @@ def train_all(config: Config, runtime: Runtime) -> None:
         except Stopped as stop:
             raise Stopped(stop.code - 128, f"{stop}; all of them {go_on}") from None
         if number < count and runtime.stop_requested():
-            stopped = runtime.stop_signal or 15
-            said = f"stopped by signal {stopped} after {part_of(own)}: {go_on}"
-            raise Stopped(stopped, said)
+            raise runtime.stopped(f" after {part_of(own)}: {go_on}")
     if runtime.main:
         _summarise(parent.path, runs)
 
@@ -88,11 +86,7 @@ def _parent(config: Config, runtime: Runtime) -> RunFolder:
 
 def _begun(parent: Path, number: int) -> Path | None:
     """The newest run of a number below `parent`."""
-    found = []
-    for file in sorted(parent.glob("[!.]*/config.json")):
-        if read_object(file).get("repeat") == number:
-            found.append(file.parent)
-    return found[-1] if found else None
+    return newest(parent, "config.json", lambda file: read_object(file).get("repeat") == number)
 
 
 def _summarise(parent: Path, runs: list[tuple[Config, RunFolder]]) -> None:

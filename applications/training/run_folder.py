@@ -9,7 +9,7 @@ import shutil
 import socket
 import tempfile
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -116,6 +116,14 @@ def create(
 def opened(path: str | Path, config: Config) -> RunFolder:
     """The run folder at the path, whose run has the configuration."""
     return RunFolder(Path(path), file_arch(config.arch), Path(config.checkpoints))
+
+
+def newest(root: Path, name: str, wanted: Callable[[Path], bool]) -> Path | None:
+    """The newest run folder below the root whose file of this name is the wanted one; one that is
+    still being made is none.
+    """
+    found = [file.parent for file in sorted(root.glob(f"[!.]*/{name}")) if wanted(file)]
+    return found[-1] if found else None
 
 
 def is_finished(config: Config) -> bool:

@@ -17,13 +17,13 @@ import numpy as np
 
 from applications.inputs.data import Data, read_data
 from applications.inputs.run_record import left_out, set_fields, stored_results
-from applications.inputs.runtime import Runtime, Stopped
+from applications.inputs.runtime import Runtime
 from applications.inputs.weights import with_resumed_variant
 from applications.tasks import TASKS, monitored
 from applications.training import run_folder
 from applications.training.one_run import train
 from applications.training.parts import check_names, network, optimizer_of, training_set
-from applications.training.run_folder import RunFolder, hold, settled
+from applications.training.run_folder import RunFolder, hold, newest, settled
 from applications.training.stage_list import Stage, split_stages
 from config import CONTINUE_FLAGS, Config, checked_config
 from models.trained_weights import load_weights
@@ -165,12 +165,7 @@ def _begun(plan: Plan) -> Path | None:
     the same runs; None before it has one.
     """
     names = [Path(folder).name for folder in plan.done]
-    found = [
-        file.parent
-        for file in sorted(Path(plan.present.logdir).glob(f"[!.]*/{FILE}"))
-        if _done_in(file) == names
-    ]
-    return found[-1] if found else None
+    return newest(Path(plan.present.logdir), FILE, lambda file: _done_in(file) == names)
 
 
 def _done_in(file: Path) -> list[str] | None:
@@ -199,9 +194,8 @@ def _train(plan: Plan, interrupted: Config | None, runtime: Runtime) -> None:
         folder = train(config, runtime, found, {FILE: plan.to_dict(), **skipped})
         plan = plan.after(folder.path)
         if not plan.ended and runtime.stop_requested():
-            stop = runtime.stop_signal or 15
             go_on = f"go on with --continue {folder.path}"
-            raise Stopped(stop, f"stopped by signal {stop} after {plan.title(number)}: {go_on}")
+            raise runtime.stopped(f" after {plan.title(number)}: {go_on}")
     if runtime.main:
         with closing(Logger(folder.path, tensorboard=False)) as logger:
             logger.info(summary(plan))

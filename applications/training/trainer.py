@@ -17,7 +17,7 @@ from applications.evaluation.histograms import mean_histogram
 from applications.evaluation.scoring import to_input
 from applications.evaluation.validation import no_metric, validate
 from applications.inputs.payload import network_payload, trained_for
-from applications.inputs.runtime import Runtime, Stopped
+from applications.inputs.runtime import Runtime
 from applications.tasks import TASKS, is_better, monitored
 from applications.training.parts import Parts, rates_of
 from applications.training.run_folder import RunFolder
@@ -156,8 +156,7 @@ class Trainer:
 
     def stop(self) -> None:
         """Raises Stopped, when the state is saved."""
-        number = self.runtime.stop_signal or 15
-        raise Stopped(number, f"stopped by signal {number}, state saved{stopping.advice()}")
+        raise self.runtime.stopped(f", state saved{stopping.advice()}")
 
     def _updates_at(self, step: int) -> bool:
         return (step + 1) % self.config.accumulate == 0 or step + 1 == self.steps
