@@ -11,6 +11,7 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,6 +33,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "demos": {"demos", "utils"},
 }
 OURS = {*MAY_IMPORT, "tests"}
+# Packages of applications/: each imports those before it, and never one of its own line; the modes
+# stand above all of them.
+LINES = (("tasks",), ("inputs",), ("evaluation",), ("comparison", "inspection"), ("reports",))
+LINES = (*LINES, ("training",), ("",))
+LINE_OF = {package: number for number, line in enumerate(LINES) for package in line}
+SEES_CONFIG = {"tasks", "inputs", "training", ""}  # of applications/; others take plain arguments
+MOST_FILES = 15
+TABLES = ("dataloader/datasets",)  # a file for each of many alike
 
 DEVICE_WORD = re.compile(r"(?<![\w-])(?:cuda|npu|nccl|hccl)(?![\w-])")
 DEVICE_NAMES = {"cuda", "npu", "nccl", "hccl", "torch_npu"}
@@ -96,6 +105,26 @@ def wrong_imports(path: str, tree: ast.Module) -> Iterator[str]:
             yield f"{path}:{line}: {room} must not import {module}"
         elif light and top not in sys.stdlib_module_names and not module.startswith(FLAGS):
             yield f"{path}:{line}: --help needs this file; the standard library only, not {module}"
+
+
+def package_of(name: str) -> str | None:
+    """`applications.inputs.data` -> `inputs`, of a mode ``, of anything else None."""
+    parts = name.split(".")
+    if parts[0] != "applications":
+        return None
+    return parts[1] if len(parts) > 1 and parts[1] in LINE_OF else ""
+
+
+def wrong_packages(path: str, tree: ast.Module) -> Iterator[str]:
+    own = package_of(path.removesuffix(".py").replace("/", "."))
+    if own is None:
+        return
+    for line, module in imports(tree):
+        other = package_of(module)
+        if other is not None and other != own and LINE_OF[other] >= LINE_OF[own]:
+            yield f"{path}:{line}: {own} must not import {module}"
+        if module == "config" and own not in SEES_CONFIG:
+            yield f"{path}:{line}: {own} takes plain arguments, not the configuration"
 
 
 def docstrings(tree: ast.Module) -> set[int]:
@@ -231,6 +260,7 @@ RULES = {
     rule.__name__: rule
     for rule in (
         wrong_imports,
+        wrong_packages,
         device_words,
         swallowed_exceptions,
         unsafe_code,
@@ -261,6 +291,12 @@ PLANTED = [
     ("wrong_imports", "models/a.py", "import config", 1),
     ("wrong_imports", "utils/a.py", "from . import seed", 1),
     ("wrong_imports", "misc/a.py", "", 1),
+    ("wrong_packages", "applications/inputs/a.py", "from applications.evaluation.b import c", 1),
+    ("wrong_packages", "applications/comparison/a.py", "import applications.inspection.b", 1),
+    ("wrong_packages", "applications/training/a.py", "import applications.train", 1),
+    ("wrong_packages", "applications/reports/a.py", "from config import Config", 1),
+    ("wrong_packages", "applications/train.py", "import config, applications.training.a", 0),
+    ("wrong_packages", "applications/reports/a.py", "import applications.evaluation.b", 0),
     ("device_words", "models/a.py", "x.cuda()\ny = torch.device('cuda:0')", 2),
     ("device_words", "utils/a.py", "import torch.npu\nfrom torch import cuda\nimport torch_npu", 3),
     ("device_words", "utils/a.py", "backend = f'{x} nccl'", 1),
@@ -330,6 +366,12 @@ def test_rooms_stay_small():
     large = {p: n for p, n in lines.items() if n > most.get(p, MAX_LINES) and room_of(p) != "tests"}
     assert not large, f"a file over {MAX_LINES} lines usually holds two ideas: {large}"
     assert lines.get("main.py", 0) < MAX_MAIN_LINES
+
+
+def test_folders_stay_small():
+    count = Counter(str(Path(path).parent) for path in HOUSE)
+    large = {name: n for name, n in count.items() if n > MOST_FILES and name not in TABLES}
+    assert not large, f"more than {MOST_FILES} files: {large}"
 
 
 def machine_text(path: str) -> Iterator[str]:

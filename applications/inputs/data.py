@@ -13,10 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from applications.inputs.photographs import choose_photographs
-from applications.inputs.resplit import resplit
 from applications.inputs.run_record import began_with
 from applications.inputs.runtime import Runtime
-from applications.inputs.splits import Data, Split
+from applications.inputs.splits import Data, Split, resplit
 from applications.inputs.vote_files import SPLITS, refuse_flags, vote_file
 from applications.inputs.voted import VotedImages
 from applications.tasks import TASKS, Task

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from applications.inputs.data import read_data
-from applications.inputs.resplit import part_of
 from applications.inputs.run_record import left_out, stored_results
 from applications.inputs.runtime import Runtime, Stopped
+from applications.inputs.splits import part_of
 from applications.tasks import TASKS
 from applications.training import run_folder
 from applications.training.one_run import train

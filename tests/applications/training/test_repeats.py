@@ -14,7 +14,7 @@ import pytest
 
 from applications.combinations import check
 from applications.inputs.data import Split
-from applications.inputs.resplit import resplit
+from applications.inputs.splits import resplit
 from applications.tasks import TASKS
 from applications.test import cross_table
 from applications.training.repeats import metrics_of, statistics_of, summary_table
