@@ -121,10 +121,12 @@ class Trainer:
             batch = next(items)
             if isinstance(batch, LoadFault):
                 raise ImageError(batch.message)
-            if at.epoch == 0 and at.step == 0 and self.runtime.main:
-                self._picture(batch)
-            before = at.updates
-            loss, rate = self._step(batch)
+            before, first = at.updates, at.epoch == 0 and at.step == 0
+            try:
+                loss, rate = self._step(batch)
+            finally:  # drawing must not hold up the start, and is wanted where the step fails
+                if first and self.runtime.main:
+                    self._picture(batch)
             at.loss_sum += loss * batch.lines
             at.lines += batch.lines
             updated = self._updates_at(at.step)

@@ -1,5 +1,7 @@
-"""CPU seconds from the start of `--help`, `--predict` of one image and `--train` of a few, of this
-checkout against another one, alternating: `python tests/benchmarks/bench_start.py OTHER [RUNS]`.
+"""CPU seconds of `--help`, of `--predict` of a few images and of `--train` up to its first step: this
+checkout against another one, alternating.
+
+python tests/benchmarks/bench_start.py OTHER [RUNS]
 """
 
 from __future__ import annotations
@@ -25,12 +27,24 @@ CALLS = {
 }
 
 
-def seconds(tree: Path, words: str, folder: Path) -> float:
-    """CPU seconds of one call, its children included."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+def started(tree: Path, words: str, folder: Path) -> subprocess.Popen:
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
     command = [sys.executable, str(tree / "main.py"), *words.split()]
-    subprocess.run(command, cwd=folder, env=environment, capture_output=True, check=True)
+    return subprocess.Popen(
+        command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+
+
+def seconds(tree: Path, words: str, folder: Path) -> float:
+    """CPU seconds of one call, its children included; of a training up to its first step."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    process = started(tree, words, folder)
+    if "--train" in words:
+        text = b""
+        while b" step " not in text:
+            text += process.stderr.read1()
+        process.kill()
+    process.communicate()
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
@@ -40,7 +54,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         write_data(folder / "data", "regress", 2, 1)
-        seconds(ROOT, TRAIN, folder)
+        started(ROOT, TRAIN, folder).communicate()
         (folder / "checkpoints/model_best_resnet10t.pth").rename(folder / "w.pth")
         for name, words in CALLS.items():
             pairs = [[seconds(tree, words, folder) for tree in (other, ROOT)] for _ in range(runs)]
