@@ -1,5 +1,5 @@
-"""CPU seconds of `--help`, of `--predict` of a few images and of `--train` up to its first step: this
-checkout against another one, alternating.
+"""CPU seconds of `--help`, of `--predict` of a few images and of `--train` up to its first step:
+this checkout against another one, alternating.
 
 python tests/benchmarks/bench_start.py OTHER [RUNS]
 """
