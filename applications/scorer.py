@@ -19,6 +19,7 @@ from applications.inputs.named_images import expand
 from applications.inputs.weights import ADOPTED, Loaded, load_network
 from config import Config, checked_config
 from dataloader.sources import GivenImage, Source
+from models.quality_net import QualityNet
 from utils.check_images import BadImage
 from utils.flag_types import did_you_mean
 from utils.imaging.images import ImageError, check_array
@@ -47,6 +48,10 @@ class Scorer:
     def __init__(self, network: scoring.Scorer, skip: bool = False) -> None:
         self.network, self.skip = network, skip
         self.left_out: tuple[BadImage, ...] = ()
+
+    @property
+    def model(self) -> QualityNet:
+        return self.network.model
 
     def score(self, images: Given | Iterable[Given], table: str = "auto") -> Any:
         """A row of source, mean, std and scores for each image, in the order given.

@@ -60,7 +60,7 @@ class Trained:
     err: str
 
     @property
-    def tensors(self) -> str:
+    def weights(self) -> str:
         return "--resume checkpoints/model_best_resnet10t.pth -j 0 -g 0"
 
 
