@@ -186,7 +186,7 @@ def distinct(items: Iterable[T]) -> tuple[list[T], np.ndarray]:
     return list(place), np.array(which, dtype=np.int64)
 
 
-def _take(sources: Sequence[T], places: np.ndarray) -> Sequence[T]:
+def _take(sources: Sequence[Any], places: np.ndarray) -> Sequence[Any]:
     if isinstance(sources, PathTable):
         return sources.take(places)
     return [sources[i] for i in places.tolist()]

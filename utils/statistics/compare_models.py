@@ -82,7 +82,8 @@ def compare(
     with _heard(undefined):
         found = dict(zip(flat, bootstrap(named, clusters, samples, rng).values(), strict=True))
     count = int(np.max(clusters, initial=-1)) + 1
-    rows, tests = [], []
+    rows: list[Comparison] = []
+    tests: list[str] = []
     names = list(next(iter(metrics.values()), {}))
     for (first, second), name in itertools.product(itertools.combinations(metrics, 2), names):
         a, b = found[first, name], found[second, name]
