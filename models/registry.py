@@ -13,10 +13,7 @@ from __future__ import annotations
 import difflib
 import fnmatch
 import importlib
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:  # it loads torch, and names need none; no circle: it imports nothing of ours
-    from models.backbone import Library
+from typing import Any
 
 LIBRARIES = {
     "timm": "models.backbones.timm_library",
@@ -36,8 +33,10 @@ def canonical_name(arch: str) -> str:
     return arch.strip().lower().replace("-", "_")
 
 
-def adapter(library: str) -> Library:
-    """The library of this name, whose module is imported here, when it is needed."""
+def adapter(library: str) -> Any:
+    """The `Library` (models/backbone.py) of this name, whose module is imported here, when it is
+    needed: names alone need no torch.
+    """
     return importlib.import_module(LIBRARIES[library]).LIBRARY
 
 

@@ -11,12 +11,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from applications.comparison.matching import Matched
-from applications.evaluation.evaluation import Evaluation, Resampling, known_columns, known_levels
+from applications.evaluation.evaluation import (
+    Evaluation,
+    Resampling,
+    image_clusters,
+    known_columns,
+    known_levels,
+)
 from dataloader.labels.labels import Version
 from dataloader.sources import Source
-from dataloader.targets.pairs import linked
 from utils.runtime.seed import numpy_generator
-from utils.statistics.bootstrap import Interval, cluster_numbers
+from utils.statistics.bootstrap import Interval
 from utils.statistics.compare_models import Comparison, compare
 from utils.statistics.disagreement import (
     OpposedPair,
@@ -67,7 +72,8 @@ def judge(
     two runs by every metric; remarks). samples: resamples, the same ones for all runs; seed: of
     what is drawn.
     """
-    clusters, unit = _clusters(matched, pairs)
+    labels = {} if pairs is None else pairs.targets
+    clusters, unit = image_clusters(matched.versions, matched.runs[0].test.images, labels)
     how = Resampling(samples, int(clusters.max(initial=-1)) + 1, unit)
     drawn = [replace(run.test, clusters=clusters, resampling=how) for run in matched.runs]
     tests = dict(zip((run.name for run in matched.runs), _fitted(drawn), strict=True))
@@ -96,18 +102,6 @@ def _metric(key: str, interval: Interval, statistic: Resampled) -> Metric:
     name, fit = (_FITTED[key], _FIT) if key in _FITTED else (key, "")
     ends = interval.low, interval.high
     return Metric(name, interval.value, *ends, scale=statistic.scale, fit=fit)
-
-
-def _clusters(matched: Matched, pairs: Pairs | None) -> tuple[np.ndarray, str]:
-    """As an evaluation of one model draws them (applications/evaluation/judging.py)."""
-    own = matched.runs[0].test.clusters
-    if matched.versions is not None:
-        return own, "references"
-    if pairs is not None and "better" in pairs.targets:
-        groups = linked(len(own), pairs.targets["better"], pairs.targets["worse"])
-        if groups.max(initial=0) > 0:
-            return cluster_numbers(groups.tolist()), "groups of images that pairs link"
-    return own, "images"
 
 
 def _fitted(tests: Sequence[Evaluation]) -> list[Evaluation]:

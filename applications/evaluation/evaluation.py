@@ -1,6 +1,6 @@
 """A model judged on one split, as data: what tables, files, pages and comparisons read.
 
-Needs NumPy alone, so that what only reads an evaluation loads neither torch nor a network.
+Needs no torch, so that what only reads an evaluation loads no network.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ import numpy as np
 from dataloader.labels.labels import Versions
 from dataloader.labels.side_tables import LEVELS_COLUMNS
 from dataloader.sources import Source
+from dataloader.targets.pairs import linked
 from utils.files.writing import write_text
+from utils.statistics.bootstrap import cluster_numbers
 from utils.statistics.logistic_fit import LogisticFit
 from utils.statistics.metric import Metric
 from utils.statistics.predictions import Opinions, Predictions
@@ -203,6 +205,22 @@ def shown(value: Any) -> str:
     if isinstance(value, float | np.floating):
         return f"{value:.4f}"
     return str(value)
+
+
+def image_clusters(
+    versions: Versions | None, images: Sequence[Source], labels: Mapping[str, np.ndarray]
+) -> tuple[np.ndarray, str]:
+    """(cluster of each image (M,), what a cluster is): its reference where versions name it, else
+    for pairs the images that pairs link, where that is not all of them; else the image.
+    """
+    if versions is not None:
+        owners = zip(versions.reference_id, images, strict=True)
+        return cluster_numbers([reference or image for reference, image in owners]), "references"
+    if "better" in labels:
+        groups = cluster_numbers(linked(len(images), labels["better"], labels["worse"]).tolist())
+        if groups.max(initial=0) > 0:
+            return groups, "groups of images that pairs link"
+    return np.arange(len(images)), "images"
 
 
 def known_levels(versions: Versions | None) -> list[int]:

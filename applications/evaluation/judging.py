@@ -4,30 +4,26 @@ the test after training and, without fits and intervals, for validation.
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
 import numpy as np
 
-from applications.evaluation.evaluation import Evaluation, Fitted, Resampling
+from applications.evaluation.evaluation import Evaluation, Fitted, Resampling, image_clusters
 from applications.evaluation.histograms import baseline_metrics
 from applications.evaluation.ladders import measured_ladders, overall, resampled_ladder_metrics
 from applications.evaluation.scoring import Scorer, one_place
 from applications.inputs.splits import Data, Split
 from applications.tasks.base import Task
-from dataloader.batch import Targets
 from dataloader.labels.paths import images_root
 from dataloader.labels.side_tables import SPREAD_FILE, read_spread
-from dataloader.targets.pairs import linked
 from utils.files.row_store import Rows
 from utils.runtime import distributed
 from utils.runtime.seed import numpy_generator
 from utils.statistics import vote_noise
-from utils.statistics.bootstrap import bootstrap, cluster_numbers
+from utils.statistics.bootstrap import bootstrap, heard
 from utils.statistics.logistic_fit import KINDS, LogisticFit, fit_logistic
 from utils.statistics.metric import Metric
 from utils.statistics.predictions import Opinions
@@ -81,7 +77,7 @@ def evaluate(
     """
     targets = split.targets
     found = replace(scorer, features=features).predict(targets.paths, f"scoring {split.name}")
-    clusters, unit = image_clusters(targets)
+    clusters, unit = image_clusters(targets.versions, targets.paths, targets.all())
     measured = task.measure(targets.all(), found, clusters)
     ladders, more = measured_ladders(targets, found)
     values = measured.values() | baseline_metrics(targets, learned) | overall(ladders)
@@ -102,40 +98,15 @@ def evaluate(
             say(f"{val.file}: {once}")
         opinions = task.opinions(val.targets)
         assert opinions is not None  # split_to_fit_on asks
-        fitted = Fitted(of_val.scores, opinions.mos, image_clusters(val.targets)[0])
+        versions, images = val.targets.versions, val.targets.paths
+        own, _ = image_clusters(versions, images, val.targets.all())
+        fitted = Fitted(of_val.scores, opinions.mos, own)
     if distributed.world().rank > 0:
         return judged
     judged, remarks = _finished(measured.metrics(), split, judged, how, fitted, unit)
     for remark in remarks:
         say(f"{split.file}: {remark}")
     return judged
-
-
-@contextmanager
-def heard() -> Iterator[list[str]]:
-    """A list that holds, afterwards, what was warned of."""
-    said: list[str] = []
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        yield said
-    said += [str(warning.message) for warning in caught]
-
-
-def image_clusters(targets: Targets) -> tuple[np.ndarray, str]:
-    """(cluster of each image (M,), what a cluster is): its reference where levels.csv names it,
-    else for pairs the images that pairs link, where that is not all of them; else the image.
-    """
-    if targets.versions is not None:
-        owners = zip(targets.versions.reference_id, targets.paths, strict=True)
-        return cluster_numbers([reference or path for reference, path in owners]), "references"
-    labels = targets.all()
-    if "better" in labels:
-        groups = cluster_numbers(
-            linked(len(targets.paths), labels["better"], labels["worse"]).tolist()
-        )
-        if groups.max(initial=0) > 0:
-            return groups, "groups of images that pairs link"
-    return np.arange(len(targets.paths)), "images"
 
 
 # ---- fits, the noise of votes, intervals
@@ -245,10 +216,9 @@ def _with_intervals(
     # What is nan has been explained; an interval of it would be explained again.
     values = {key: metric.value for key, metric in judged.by_key.items()}
     asked = {key: f for key, f in resampled.items() if values[key] == values[key]}
-    with heard() as said:
+    with heard(remarks):
         rng = numpy_generator(how.seed, "bootstrap")
         found = bootstrap(asked, judged.clusters, how.samples, rng)
-    remarks += said
     metrics = tuple(
         replace(m, low=found[m.key].low, high=found[m.key].high, scale=asked[m.key].scale)
         if m.key in found

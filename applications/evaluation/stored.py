@@ -15,11 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from applications.evaluation.evaluation import Evaluation
+from applications.evaluation.evaluation import Evaluation, image_clusters
 from dataloader.labels.labels import Versions
 from dataloader.labels.side_tables import LEVELS_COLUMNS
 from utils.files.reading import check_entries, csv_rows, read_object, read_text
-from utils.statistics.bootstrap import cluster_numbers
 from utils.statistics.logistic_fit import LogisticFit
 from utils.statistics.metrics import moments_of_votes
 from utils.statistics.predictions import Opinions, Predictions
@@ -68,16 +67,8 @@ def read_predictions(file: Path) -> Evaluation:
     return Evaluation(
         "", "test", str(file.parent), str(file), tuple(map(Path, images)), versions, labels,
         len(images), Predictions(scores, probs), None if mos is None else Opinions(mos),
-        clusters_of(versions, images), (),
+        image_clusters(versions, images, labels)[0], (),
     )  # fmt: skip
-
-
-def clusters_of(versions: Versions | None, images: Sequence[str]) -> np.ndarray:
-    """Numbers (M,) of the images' references; an image of none is its own."""
-    if versions is None:
-        return np.arange(len(images))
-    owners = zip(versions.reference_id, images, strict=True)
-    return cluster_numbers([reference or image for reference, image in owners])
 
 
 def _columns(file: Path) -> tuple[dict[str, Sequence[str]], Sequence[int]]:

@@ -1,4 +1,7 @@
-"""Where an evaluation comes from, for its report: flags, labels of all splits, weights and run."""
+"""Where an evaluation comes from, for its report: flags, labels of all splits, weights and run.
+
+Pages import this file, so it names no task: tasks load torch.
+"""
 
 from __future__ import annotations
 

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,6 +85,15 @@ class Interval:
     high: float
     error: float
     resamples: Floats
+
+
+@contextmanager
+def heard(said: list[str]) -> Iterator[None]:
+    """UserWarnings become texts of `said`."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    said += [str(warning.message) for warning in caught]
 
 
 def cluster_numbers(names: Sequence[Hashable]) -> Ints:

@@ -15,15 +15,14 @@ from __future__ import annotations
 import itertools
 import math
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy
 from numpy.typing import ArrayLike
 
-from utils.statistics.bootstrap import Interval, bootstrap, interval_of
+from utils.statistics.bootstrap import Interval, bootstrap, heard, interval_of
 from utils.statistics.resampled import Floats, Pearson, Resampled, Spearman, floats
 
 
@@ -79,7 +78,7 @@ def compare(
     named = {f"{model}: {name}": one for (model, name), one in flat.items()}
     undefined: list[str] = []
     untested: list[str] = []
-    with _heard(undefined):
+    with heard(undefined):
         found = dict(zip(flat, bootstrap(named, clusters, samples, rng).values(), strict=True))
     count = int(np.max(clusters, initial=-1)) + 1
     rows: list[Comparison] = []
@@ -100,22 +99,13 @@ def compare(
             row = replace(row, low=low, high=high, p=p)
             untested += [f"{first} against {second}: {name} {reason}"] if reason else []
         if scores is not None and name in _CORRELATIONS and difference == difference:
-            with _heard(tests):
+            with heard(tests):
                 row = _tested(row, floats(scores[first]), floats(scores[second]))
         rows.append(row)
     untested += dict.fromkeys(tests)
     intervals = {m: {name: found[m, name] for name in own} for m, own in metrics.items()}
     rows = _corrected(rows, "p", "williams_p", "steiger_p")
     return Compared(intervals, rows, undefined, untested)
-
-
-@contextmanager
-def _heard(said: list[str]) -> Iterator[None]:
-    """UserWarnings become texts of `said`."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        yield
-    said += [str(warning.message) for warning in caught]
 
 
 # Metrics that the tests of dependent correlations are about.

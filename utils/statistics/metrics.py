@@ -32,7 +32,6 @@ from utils.statistics.resampled import (
 from utils.statistics.resampled_pairs import PairMean
 from utils.statistics.ties import TIE, constant, tied, won
 
-SCORE_METRICS = ("srcc", "plcc", "krcc", "rmse", "mae")
 # How far a histogram's sum may be from 1.
 _SUM_TOLERANCE = 1e-2
 

@@ -8,7 +8,8 @@ import pytest
 from scipy import stats
 
 from applications.combinations import check
-from applications.evaluation.judging import Judging, image_clusters, split_to_fit_on
+from applications.evaluation.evaluation import image_clusters
+from applications.evaluation.judging import Judging, split_to_fit_on
 from applications.inputs.splits import Split
 from applications.tasks import TASKS
 from config import UsageError, parse
@@ -251,13 +252,15 @@ def test_pair_accuracy_by_photograph(versions):
 
 
 def test_pairs_that_link_everything_are_drawn_by_image():
-    clusters, unit = image_clusters(ranked([(i, i + 1) for i in range(39)]).split.targets)
+    targets = ranked([(i, i + 1) for i in range(39)]).split.targets
+    clusters, unit = image_clusters(None, targets.paths, targets.all())
     assert unit == "images" and clusters.tolist() == list(range(40))
 
 
 def test_images_without_a_reference_are_their_own():
     versions = [Version("" if i < 4 else "photo", "", 0) for i in range(40)]
-    clusters, _ = image_clusters(rated(0, versions=versions).split.targets)
+    targets = rated(0, versions=versions).split.targets
+    clusters, _ = image_clusters(targets.versions, targets.paths, {})
     assert clusters.tolist() == [0, 1, 2, 3, *[4] * 36]
 
 
