@@ -51,6 +51,7 @@ class Scorer:
 
     @property
     def model(self) -> QualityNet:
+        """The network itself."""
         return self.network.model
 
     def score(self, images: Given | Iterable[Given], table: str = "auto") -> Any:

@@ -38,25 +38,29 @@ def run(config: Config, runtime: Runtime) -> int:
     config = loaded.config
     scorer = scorer_of(config, loaded, runtime.device)
     found: dict[str, Evaluation] = {}
-    about, weights = None, Path(config.resume or "")
+    digests: list[dict[str, str]] = []
     for name in config.test:
         own = replace(config, data=name)
         data = read_judged(own, runtime)
+        digests.append(data.digests())
         e = found[name] = judge(own, scorer, data, loaded, runtime)
         if runtime.main:
             print(visible(e.table(f"{config.resume} on {e.file}")) + "\n")
-            facts = environment(config.seed, data.digests(), runtime)
-            about = about or provenance(
-                own, TASKS[config.criterion], facts, {}, weights, run_of(weights)
-            )
     if runtime.main:
         print(visible(cross_table(found)))
-        sections = cross_sections(found, about)
-        if config.figures:
-            runtime.info(write_figures(Path(config.figures), figures_of(sections)))
         if config.output:
             _write(Path(config.output), config.split, found)
-            if not config.no_report:
+        if config.figures or (config.output and not config.no_report):
+            weights, facts = (
+                Path(config.resume or ""),
+                environment(config.seed, digests[0], runtime),
+            )
+            task = TASKS[config.criterion]
+            about = provenance(config, task, facts, {}, weights, run_of(weights))
+            sections = cross_sections(found, about)
+            if config.figures:
+                runtime.info(write_figures(Path(config.figures), figures_of(sections)))
+            if config.output and not config.no_report:
                 page = Path(config.output).with_suffix(".html")
                 write_page(page, f"{weights.name} on {len(found)} data sets", sections)
     return 0
