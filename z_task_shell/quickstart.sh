@@ -30,7 +30,7 @@ ARCH=resnet10t
 DATA="$OUT/data_seed$SEED" RANK="$OUT/checkpoints/rank" REGRESS="$OUT/checkpoints/regress"
 # One thread and a loader beside it: bfloat16's backward pass on two threads slows down tenfold on a machine
 # that has anything else to do.
-COMMON=(--data "$DATA" --arch "$ARCH" --seed "$SEED" -j 1 --threads 1 --logdir "$OUT/runs" --no_check)
+COMMON=(--data "$DATA" --arch "$ARCH" --seed "$SEED" -j 1 --threads 1 --no_check)
 # One photograph validates, too few to choose weights by: the last ones count.
 # Crops at the photographs' own resolution, because distortions die in resizing; random exposure, because a
 # handful of photographs would teach that a dark or flat scene is a distorted one.
@@ -55,7 +55,7 @@ iqa -e "${COMMON[@]}" --resume "$RANK/model_best_$ARCH.pth"
 iqa -e "${COMMON[@]}" --label_name label_mos.txt --resume "$REGRESS/model_best_$ARCH.pth"
 
 step "5/7 export"
-iqa --jit "${COMMON[@]}" --checkpoints "$REGRESS" --resume "$REGRESS/model_best_$ARCH.pth"
+iqa --jit --data "$DATA" --threads 1 --checkpoints "$REGRESS" --resume "$REGRESS/model_best_$ARCH.pth"
 
 step "6/7 score the folder of unseen photographs with the export alone"
 "$PYTHON" "$ROOT/demos/image_assessment.py" --model "$REGRESS/jit_$ARCH.pt" -o "$OUT/scores.csv" "$DATA/test"
