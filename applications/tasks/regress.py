@@ -53,7 +53,9 @@ class Regress(Task):
         return score_metrics(found.scores, labels["mos"])
 
     def opinions(self, targets: Targets) -> Opinions:
-        return Opinions(targets.all()["mos"])
+        std = getattr(targets, "std", None)
+        votes = None if std is None else getattr(targets, "votes", None)
+        return Opinions(targets.all()["mos"], std, votes)
 
 
 def _spread(mos: np.ndarray) -> float:

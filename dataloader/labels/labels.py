@@ -57,10 +57,13 @@ class Labels:
     appearance; of a vote file their ids, before a folder was searched for them. images int64 (L,):
     the image of each line; (L, 2) of pairs, the better one first. values: float64 (L,) scores or
     (L, K) histograms that sum to 1, int64 (L,) buckets; None of pairs. Lines of one image agree.
-    lines int64 (L,): where they stand in `file`. votes int64 (L,): how many each histogram was made
-    of, 0 for shares; None where that is not known of any. versions, reals (real paths): of
-    `sources`. repeated: lines that say what an earlier one does. notes: one-line remarks for the
-    user, such as that votes were normalised.
+    lines int64 (L,): where they stand in `file`. votes int64 (L,): of how many opinions each
+    histogram or score was made, 0 where that is not said; None where it is not known of any. std
+    float64 (L,): the standard deviation of those opinions, NaN where it is not said; None where it
+    is not known of any. Both come from a table (dataloader/tables); std.csv beside label files says
+    the same and is read where it is judged. versions, reals (real paths): of `sources`. repeated:
+    lines that say what an earlier one does. notes: one-line remarks for the user, such as that
+    votes were normalised.
     """
 
     kind: str
@@ -69,6 +72,7 @@ class Labels:
     values: np.ndarray | None
     lines: np.ndarray
     votes: np.ndarray | None = None
+    std: np.ndarray | None = None
     versions: Versions | None = None
     reals: PathTable | None = None
     file: Path = Path()
@@ -99,7 +103,7 @@ class Labels:
             values,
             np.asarray(range(1, len(named) + 1) if lines is None else lines, dtype=np.int64),
             None if votes is None else np.asarray(votes, dtype=np.int64),
-            None if versions is None else Versions(versions),
+            versions=None if versions is None else Versions(versions),
         )
 
     def __len__(self) -> int:
@@ -146,6 +150,7 @@ class Labels:
             values=None if self.values is None else self.values[rows],
             lines=self.lines[rows],
             votes=None if self.votes is None else self.votes[rows],
+            std=None if self.std is None else self.std[rows],
             versions=None if self.versions is None else self.versions[kept],
             reals=None if self.reals is None else self.reals.take(kept),
         )
@@ -167,6 +172,7 @@ def joined(parts: Sequence[Labels]) -> Labels:
     images = [part.images + start for part, start in zip(parts, starts, strict=False)]
     values = [part.values for part in parts if part.values is not None]
     votes = [part.votes for part in parts if part.votes is not None]
+    std = [part.std for part in parts if part.std is not None]
     versions = [part.versions for part in parts if part.versions is not None]
     return Labels(
         parts[0].kind,
@@ -175,6 +181,7 @@ def joined(parts: Sequence[Labels]) -> Labels:
         np.concatenate(values) if values else None,
         np.concatenate([part.lines for part in parts]),
         votes=np.concatenate(votes) if len(votes) == len(parts) else None,
+        std=np.concatenate(std) if len(std) == len(parts) else None,
         versions=Versions(chain(*versions)) if len(versions) == len(parts) else None,
     )
 

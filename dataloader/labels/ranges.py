@@ -65,13 +65,17 @@ def _edges(splits: Sequence[Labels]) -> np.ndarray:
 
 
 def _votes(labels: Labels) -> dict[str, Any]:
-    """Of lines that count votes: how many an image has, and each bin in all; {} for none."""
+    """Of lines that count votes: how many an image has, and each bin of histograms in all; {} for
+    none.
+    """
     if labels.values is None or labels.votes is None or not labels.votes.any():
         return {}
     counted = labels.votes > 0
-    votes, probs = labels.votes[counted], labels.values[counted]
-    by_bin = np.rint(votes @ probs).astype(int).tolist()
-    return {"votes": {"lines": len(votes), "per_image": _spread(votes), "by_bin": by_bin}}
+    votes, values = labels.votes[counted], labels.values[counted]
+    found = {"lines": len(votes), "per_image": _spread(votes)}
+    if labels.bins:
+        found["by_bin"] = np.rint(votes @ values).astype(int).tolist()
+    return {"votes": found}
 
 
 def _spread(values: np.ndarray) -> dict[str, float]:

@@ -40,9 +40,16 @@ class _PerImage:
 
 
 class ScoreTargets(_PerImage):
-    """Mean opinion scores: targets {"mos": float32 (N,)}."""
+    """Mean opinion scores: targets {"mos": float32 (N,)}.
+
+    std, votes: of the opinions behind each of `paths` (M,), where they are known of all; else None.
+    """
 
     name = "mos"
+
+    def __init__(self, labels: Labels) -> None:
+        super().__init__(labels)
+        self.std, self.votes = _spread(labels)
 
     def captions(self, targets: dict[str, np.ndarray], count: int) -> list[str]:
         return [f"MOS {mos:.3g}" for mos in targets["mos"][:count]]
@@ -58,8 +65,7 @@ class DistributionTargets(_PerImage):
 
     def __init__(self, labels: Labels) -> None:
         super().__init__(labels)
-        counted = labels.votes is not None and labels.votes.all()
-        self.votes = labels.of_sources(labels.votes.astype(np.float64)) if counted else None
+        self.votes = _spread(labels)[1]
 
     def captions(self, targets: dict[str, np.ndarray], count: int) -> list[str]:
         rows = targets["probs"][:count]
@@ -67,6 +73,15 @@ class DistributionTargets(_PerImage):
         mean = rows @ scale
         std = np.sqrt(np.maximum(rows @ scale**2 - mean**2, 0))
         return [f"{m:.2f} ± {s:.2f}" for m, s in zip(mean, std, strict=True)]
+
+
+def _spread(labels: Labels) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """(std (M,), votes (M,)) of the images, float64; None for what is not known of all of them."""
+    std, votes = labels.std, labels.votes
+    return (
+        None if std is None or np.isnan(std).any() else labels.of_sources(std),
+        None if votes is None or not votes.all() else labels.of_sources(votes.astype(np.float64)),
+    )
 
 
 class RelatedDistributions(DistributionTargets):
