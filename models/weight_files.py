@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import queue
 import re
+import threading
 import urllib.request
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import torch
 from torch import Tensor
@@ -15,7 +21,9 @@ from utils.files.checkpoint import load_tensors
 SUFFIXES = (".safetensors", ".pth")
 HUB = "https://huggingface.co/"
 RESOLVE = "/resolve/main/"
-CONNECT_SECONDS = 15
+CONNECT_SECONDS = 5
+# What the end of a file's name says of its SHA-256.
+HASH = re.compile(r"(?:^|-)([0-9a-f]{8}|[0-9a-f]{64})$")
 # Where training programs put the network's tensors in their checkpoints.
 NESTED = (
     "state_dict_ema", "model_ema", "params_ema", "state_dict", "model_state_dict", "model",
@@ -76,31 +84,86 @@ def first_line(error: BaseException) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
-def download(source: str) -> dict[str, Tensor]:
-    """The tensors of a file at a URL, from the library's cache if it is there.
-
-    Raises OSError when it cannot be had, ValueError when what came is damaged.
-    """
-    if source.startswith(HUB):
-        return read_state(_from_hub(*source.removeprefix(HUB).split(RESOLVE)))
-    try:
-        return torch.hub.load_state_dict_from_url(
-            source, map_location="cpu", weights_only=True, check_hash=True
-        )
-    except RuntimeError as error:
-        raise ValueError(f"{source}: the download is damaged: {first_line(error)}") from None
+def why_offline() -> str:
+    """Why no network is to be asked; "" where one may be."""
+    off = os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
+    return "HF_HUB_OFFLINE is set" if off else ""
 
 
-def _from_hub(repository: str, file: str) -> Path:
+def cached(source: str) -> Path | None:
+    """The file of a URL in its library's cache, None where it is not there; asks no network."""
+    if not source.startswith(HUB):
+        path = Path(torch.hub.get_dir()) / "checkpoints" / Path(urlsplit(source).path).name
+        return path if path.is_file() else None
     import huggingface_hub
 
-    cached = huggingface_hub.try_to_load_from_cache(repository, file)
-    if isinstance(cached, str):
-        return Path(cached)
-    if huggingface_hub.constants.HF_HUB_OFFLINE:
-        raise OSError("HF_HUB_OFFLINE is set")
+    found = huggingface_hub.try_to_load_from_cache(*_on_hub(source))
+    return Path(found) if isinstance(found, str) else None
+
+
+def download(source: str) -> Path:
+    """The file of a URL, into its library's cache, with a bar of progress; the network is given
+    CONNECT_SECONDS to answer. Raises OSError when it cannot be had, ValueError when what came is
+    damaged.
+    """
+    if not source.startswith(HUB):
+        _wait_for(source)
+        path = Path(torch.hub.get_dir()) / "checkpoints" / Path(urlsplit(source).path).name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        named = HASH.search(path.stem)
+        try:
+            torch.hub.download_url_to_file(source, str(path), named[1] if named else None)
+        except RuntimeError as error:
+            raise ValueError(f"{source}: the download is damaged: {first_line(error)}") from None
+        return path
+    import huggingface_hub
+
+    repository, file = _on_hub(source)
     # The hub's client tries for most of a minute, with warnings, where there is no network.
-    url = huggingface_hub.hf_hub_url(repository, file)
-    request = urllib.request.Request(url, method="HEAD")
-    with urllib.request.urlopen(request, timeout=CONNECT_SECONDS):
-        return Path(huggingface_hub.hf_hub_download(repository, file))
+    _wait_for(huggingface_hub.hf_hub_url(repository, file))
+    return Path(huggingface_hub.hf_hub_download(repository, file))
+
+
+def _on_hub(source: str) -> tuple[str, str]:
+    repository, file = source.removeprefix(HUB).split(RESOLVE)
+    return repository, file
+
+
+def _wait_for(url: str) -> None:
+    """OSError where no server answers in time, looking up its name included."""
+    answers: queue.Queue[Exception | None] = queue.Queue()
+
+    def ask() -> None:
+        try:
+            request = urllib.request.Request(url, method="HEAD")
+            with urllib.request.urlopen(request, timeout=CONNECT_SECONDS):
+                answers.put(None)
+        except (OSError, HTTPException) as error:
+            knows_head = getattr(error, "code", None) not in (405, 501)
+            answers.put(error if knows_head else None)
+
+    threading.Thread(target=ask, daemon=True).start()
+    try:
+        answer = answers.get(timeout=CONNECT_SECONDS)
+    except queue.Empty:
+        raise OSError(f"no answer within {CONNECT_SECONDS} seconds") from None
+    if answer is not None:
+        raise OSError(first_line(answer)) from answer
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def check_named_hash(path: Path, sha256: str) -> None:
+    """ValueError where the name of a file that was published or cached says another SHA-256:
+    `resnet18-f37072fd.pth`, or a file of Hugging Face's cache, which links to one called after it.
+    """
+    named = HASH.search(path.resolve().stem)
+    if named and not sha256.startswith(named[1]):
+        raise ValueError(
+            f"{path}: damaged: its SHA-256 begins with {sha256[:8]} and not with {named[1][:8]}: "
+            "remove it, and get it anew"
+        )

@@ -1,27 +1,16 @@
 """ImageNet files: what is found, taken, left, refused."""
 
 import io
-import urllib.error
 
 import pytest
 import torch
 import torchvision
 from safetensors.torch import save_file
 
-from models import weight_files
 from models.quality_net import build_model
 from models.weight_files import find_local, read_state
 
 SIZE = (64, 64)
-
-
-@pytest.fixture(autouse=True)
-def no_network(monkeypatch):
-    def refuse(*args, **kwargs):
-        raise urllib.error.URLError("no network")
-
-    monkeypatch.setattr(weight_files.urllib.request, "urlopen", refuse)
-    monkeypatch.setattr(torch.hub, "load_state_dict_from_url", refuse)
 
 
 def loaded(arch, folder, **options):
