@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import utils.flag_types as kind
+from utils.flag_help import answer_help
 from utils.flag_parser import (
     from_file,
     from_values,
@@ -383,6 +384,7 @@ def parse(argv: list[str]) -> Config:
         note = "note: a lone -- in the command line is passed over; the flags after it count"
         print(note, file=sys.stderr)
         argv = [word for word in argv if word != "--"]
+    answer_help(_flags(), WORDING, argv)
     passed = given_flags(_flags(), WORDING, argv)
     stored = _repeated(passed) if "config" in passed else {}
     return dataclasses.replace(make_config({**stored, **passed}), passed=frozenset(passed))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import resource
 import subprocess
 import sys
@@ -14,6 +15,8 @@ import main
 from applications.combinations import check
 from config import CONTINUE_FLAGS, MODES, Config, UsageError, make_config, parse
 from tests.cli import ROOT
+from utils.flag_places import modes_of
+from utils.flag_words import WORDING
 
 
 def refusal(words: str) -> str:
@@ -61,11 +64,15 @@ def test_spellings(words, name, value):
     assert name in config.given
 
 
-def test_every_long_flag_takes_hyphens_and_the_help_shows_one_spelling(capsys):
+def help_on(capsys, words: str) -> str:
     with pytest.raises(SystemExit) as done:
-        parse(["--help"])
+        parse(words.split())
     assert done.value.code == 0
-    text = capsys.readouterr().out
+    return capsys.readouterr().out
+
+
+def test_every_long_flag_takes_hyphens_and_the_help_shows_one_spelling(capsys):
+    text = help_on(capsys, "--help all")
     for field in dataclasses.fields(Config):
         for name in field.metadata.get("names", ()):
             assert name in text
@@ -74,6 +81,43 @@ def test_every_long_flag_takes_hyphens_and_the_help_shows_one_spelling(capsys):
     assert "(default: 224 224)" in text and "(default: 0)" in text
     assert "\noptimisation (--train):" in text and "\nwhat to do" in text
     assert "[--predict] best first" in text and "[rank] learn from this share" in text
+
+
+def test_the_short_help_has_the_modes_and_the_25_flags_used_most(capsys):
+    text = help_on(capsys, "-h")
+    found = set(re.findall(r"^  (?:-\w, )?(--\w+)", text, re.M))
+    modes = {f.metadata["names"][-1] for f in dataclasses.fields(Config) if f.name in MODES}
+    assert len(WORDING.often) == 25
+    assert len(found) == 24 + len(modes) + 1 and "--margin" not in found  # -e, --evaluate is a mode
+    assert "--help all for all" in text and "python main.py --compare runs/RUN1" in text
+
+
+@pytest.mark.parametrize("mode", WORDING.modes)
+def test_the_help_of_a_mode_has_its_flags_and_no_others(capsys, mode):
+    words = {"continue_run": "continue"}.get(mode, mode)
+    text = help_on(capsys, f"--help {words}")
+    for field in dataclasses.fields(Config):
+        if field.metadata and field.name not in WORDING.modes:
+            inside = mode in modes_of(field, WORDING)
+            long = next(n for n in field.metadata["names"] if n.startswith("--"))
+            assert bool(re.search(rf"^  (-\w, )?{long}\b", text, re.M)) == inside, long
+    for line in WORDING.examples[mode]:
+        assert f"\n  python main.py {line}\n" in text
+        config = parse(line.split())
+        check(config)
+        assert config.mode() == (mode if mode in MODES else "info")
+
+
+@pytest.mark.parametrize("words", ["--jit --help", "--help jit", "-j 2 --jit -h", "-h --jit"])
+def test_help_beside_a_mode_is_about_that_mode(capsys, words):
+    assert help_on(capsys, words).startswith("usage: python main.py --jit [flags]")
+
+
+def test_help_about_nothing_names_what_is_near(tmp_path):
+    assert refusal("--help evalaute").startswith("no help about evalaute: did you mean evaluate")
+    assert "one of train, continue," in refusal("--help xyzzy")
+    (tmp_path / "c.json").write_text('{"predict": ["a", "--help"]}')  # no person asks here
+    assert "unknown flag --help" in refusal(f"--config {tmp_path / 'c.json'}")
 
 
 def test_a_file_whose_name_begins_like_a_flag(tmp_path, monkeypatch):
@@ -98,7 +142,7 @@ def test_help_is_quick_and_imports_neither_torch_nor_what_only_a_run_needs():
         ("--trian", "unknown flag --trian: did you mean --train"),
         ("--imagesize 3", "did you mean --image_size"),
         ("--batch-sise=3", "did you mean --batch_size"),
-        ("--xyzzyx", "--help lists all flags"),
+        ("--xyzzyx", "--help all lists all flags"),
         ("folder", "unexpected argument folder"),
         ("--criterion regres", "unknown criterion 'regres': did you mean regress"),
         ("--lr nan", "--lr/--learning_rate"),

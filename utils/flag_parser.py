@@ -1,4 +1,4 @@
-"""From words to values: the parser made of a dataclass's fields, its help, and configuration files.
+"""From words to values: the parser made of a dataclass's fields, and configuration files.
 
 The standard library only: `--help` must not wait for more.
 """
@@ -6,34 +6,16 @@ The standard library only: `--help` must not wait for more.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 from utils.files.reading import UnreadableFile, read_object
-from utils.flag_places import Flags, Wording, place_of, spell
+from utils.flag_places import Flags, Wording, spell
 from utils.flag_types import UsageError, did_you_mean
 from utils.text import cut, printable
-
-
-class _Help(argparse.ArgumentDefaultsHelpFormatter):
-    def __init__(self, prog: str) -> None:
-        super().__init__(prog, max_help_position=32, width=110)
-
-    def _get_help_string(self, action: argparse.Action) -> str:
-        text, default = action.help or "", action.default
-        unset = default is None or default is False or default in ((), argparse.SUPPRESS)
-        if unset or "default" in text:
-            return text
-        shown = " ".join(map(str, default)) if isinstance(default, tuple) else str(default)
-        return f"{text} (default: {shown})"
-
-    def _format_action_invocation(self, action: argparse.Action) -> str:
-        shown = [name for name in action.option_strings if "-" not in name[2:]]  # one spelling
-        if action.nargs == 0:
-            return ", ".join(shown)
-        return ", ".join(shown) + " " + self._format_args(action, action.dest.upper())
 
 
 class _Parser(argparse.ArgumentParser):
@@ -45,28 +27,26 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(cut(message, 1000))
 
 
-def build_parser(flags: Flags, wording: Wording) -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="python main.py", formatter_class=_Help, allow_abbrev=False, usage=wording.usage,
-        description=wording.description, epilog=wording.epilog,
-    )  # fmt: skip
-    groups = {
-        key: parser.add_argument_group(group.heading(wording))
-        for key, group in wording.groups.items()
-    }
+def build_parser(flags: Flags) -> argparse.ArgumentParser:
+    """The parser of all flags; `--help` is answered by utils/flag_help.py, and only to a person."""
+    parser = _Parser(add_help=False, allow_abbrev=False)
     for field in flags:
-        options: dict[str, Any] = dict(field.metadata["options"])
-        if field.default is False:
-            options["action"] = "store_true"
-        elif "type" not in options and "choices" not in options:
-            options["type"] = str
-        names = [both for name in field.metadata["names"] for both in _spellings(name)]
-        group = groups[field.metadata["group"]]
-        text = f"{place_of(field, wording)}{field.metadata['help']}"
-        action = group.add_argument(*names, dest=field.name, help=text, **options)
-        # Set afterwards: argparse would convert it, and `given` must tell it from a flag.
-        action.default = field.default
+        add_flag(parser, field)
     return parser
+
+
+def add_flag(group: argparse._ActionsContainer, field: dataclasses.Field, place: str = "") -> None:
+    """One flag of a parser or of a group of it; `place` stands before its text in the help."""
+    options: dict[str, Any] = dict(field.metadata["options"])
+    if field.default is False:
+        options["action"] = "store_true"
+    elif "type" not in options and "choices" not in options:
+        options["type"] = str
+    names = [both for name in field.metadata["names"] for both in _spellings(name)]
+    text = f"{place}{field.metadata['help']}"
+    action = group.add_argument(*names, dest=field.name, help=text, **options)
+    # Set afterwards: argparse would convert it, and `given` must tell it from a flag.
+    action.default = field.default
 
 
 def _spellings(name: str) -> list[str]:
@@ -75,7 +55,7 @@ def _spellings(name: str) -> list[str]:
 
 def given_flags(flags: Flags, wording: Wording, argv: Sequence[str]) -> dict[str, Any]:
     """Only the fields whose flags stand in argv, with their values; UsageError with near names."""
-    parser = build_parser(flags, wording)
+    parser = build_parser(flags)
     blank = argparse.Namespace(**{f.name: argparse.SUPPRESS for f in flags})
     known, unknown = parser.parse_known_args(list(argv), blank)
     if unknown:
@@ -86,12 +66,12 @@ def given_flags(flags: Flags, wording: Wording, argv: Sequence[str]) -> dict[str
 def _unknown(word: str, flags: Flags) -> str:
     name = word.split("=")[0]
     if not name.startswith("-"):
-        return f"unexpected argument {word}; python main.py --help lists all flags"
+        return f"unexpected argument {word}; python main.py --help all lists all flags"
     if Path(word).is_file():
         return f"unknown flag {word}: write ./{word} for the file"
     spelled = name[:2] + name[2:].replace("-", "_")
     hint = did_you_mean(spelled, [n for f in flags for n in f.metadata["names"]])
-    return f"unknown flag {word}{hint or '; python main.py --help lists all flags'}"
+    return f"unknown flag {word}{hint or '; python main.py --help all lists all flags'}"
 
 
 def from_file(flags: Flags, wording: Wording, path: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from utils.flag_types import UsageError
@@ -42,7 +42,8 @@ class Wording:
 
     groups: in the order of the help. modes: how each mode is written on the command line, "" where
     none is named. refusals: for some modes, the fields that need more words than where they
-    belong, and those words, with {} for the flags.
+    belong, and those words, with {} for the flags. often: the fields that the short help shows.
+    examples: of each mode, command lines without the program.
     """
 
     groups: Mapping[str, Group]
@@ -51,6 +52,8 @@ class Wording:
     usage: str
     description: str
     epilog: str
+    often: Collection[str] = ()
+    examples: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 def spell(flags: Flags, field_name: str) -> str:

@@ -65,13 +65,67 @@ WORDING = Wording(
             "--test names the data sets: leave {} out, or use -e",
         ),
     },
-    usage="python main.py [--train | -e | --test DATA ... | --jit | --predict PATH ... | --check | "
-    "--generate SET | --prepare NAME | --make_buckets FILE | --import_keras FILE | "
-    "--compare RUN RUN ... | --continue RUN_DIR] [flags]",
+    usage="python main.py MODE [flags]",
     description="Train, evaluate and export no-reference image-quality models.",
-    epilog="Long flags may be written with hyphens or underscores. Exit codes: 0 done; 1 something "
-    "is wrong with data or files; 2 with the command line; 130, 143 and 129: stopped by "
-    "SIGINT, SIGTERM or SIGHUP, state saved.",
+    epilog="Long flags may be written with hyphens or underscores. Exit codes: 0 done; 1 something\n"
+    "is wrong with data or files; 2 with the command line; 130, 143 and 129: stopped by\n"
+    "SIGINT, SIGTERM or SIGHUP, state saved.\n",
+    often=(
+        "data",
+        "labels",
+        "images",
+        "label_name",
+        "split",
+        "bad_images",
+        "photos",
+        "image_size",
+        "resize",
+        "crop",
+        "crop_size",
+        "arch",
+        "pretrained",
+        "resume",
+        "criterion",
+        "epochs",
+        "batch_size",
+        "lr",
+        "freeze",
+        "seed",
+        "stages",
+        "repeats",
+        "device",
+        "workers",
+        "output",
+    ),
+    examples={
+        "train": (
+            "--train --data DATA --criterion regress",
+            "--train --data DATA --criterion emd --arch resnet50 --epochs 30 --schedule cosine",
+            "--train --criterion rank --photos PHOTOS --distort live --crop random --crop_size 160",
+            "--train --stages rank,regress --stage_data RANKED,RATED --stage_epochs 30,30",
+            "--train --data DATA --criterion regress --repeats 10",
+        ),
+        "continue_run": ("--continue runs/RUN",),
+        "evaluate": (
+            "-e --data DATA --resume checkpoints/model_best_efficientnet_b0.pth",
+            "-e --data DATA --resume checkpoints/model_best_efficientnet_b0.pth -o report.html",
+        ),
+        "test": (
+            "--test DATA1 DATA2 --resume checkpoints/model_best_efficientnet_b0.pth -o t.csv",
+        ),
+        "predict": (
+            "--predict photo.jpg folder/ --resume checkpoints/model_best_efficientnet_b0.pth",
+            "--predict folder/ --sort --resume checkpoints/model_best_efficientnet_b0.pth -o s.csv",
+        ),
+        "jit": ("--jit --resume checkpoints/model_best_efficientnet_b0.pth",),
+        "check": ("--check DATA --criterion regress -o found.json",),
+        "generate": ("--generate basic --photos PHOTOS --data RANKED",),
+        "prepare": ("--prepare tid2013 --source DOWNLOADS/tid2013 --data TID2013",),
+        "make_buckets": ("--make_buckets VOTES/train/label.txt -o VOTES/train/buckets.txt",),
+        "import_keras": ("--import_keras nima.h5 --arch mobilenetv1_100",),
+        "compare": ("--compare runs/RUN1 runs/RUN2 -o compare.html",),
+        "info": ("--arch resnet50 --image_size 384 512",),
+    },
 )
 CRITERIONS = {
     "rank": "rank", "ranking_loss": "rank",

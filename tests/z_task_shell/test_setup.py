@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -83,3 +84,42 @@ def test_without_any_new_python_the_remedy_is_named(checkout: Path, tmp_path: Pa
         (tools / tool).symlink_to(shutil.which(tool))
     said = setup(checkout, code=1, IQA_PYTHON="", PATH=str(tools))
     assert "no Python 3.10 or newer found" in said and "IQA_PYTHON=/path/to/python" in said
+
+
+def write_wheel(index: Path, name: str) -> None:
+    """An empty package in a package index of the file system."""
+    info = f"{name}-9.0.dist-info"
+    page = index / name / "index.html"
+    page.parent.mkdir(parents=True)
+    page.write_text(f'<a href="{name}-9.0-py3-none-any.whl">{name}</a>')
+    with zipfile.ZipFile(page.parent / f"{name}-9.0-py3-none-any.whl", "w") as wheel:
+        wheel.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 9.0\n")
+        wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+        wheel.writestr(f"{info}/RECORD", "")
+
+
+def test_torch_and_nothing_else_comes_from_its_own_index(checkout: Path, tmp_path: Path) -> None:
+    for name in ("torch", "torchvision"):
+        write_wheel(tmp_path / "index of wheels", name)
+    (checkout / "requirements.txt").write_text("# torch\ntorch>=2.11,!=2.13.0\ntorchvision>=0.26\n")
+    index = (tmp_path / "index of wheels").as_uri()
+    said = setup(checkout, IQA_TORCH_INDEX=index)
+    assert "torch and torchvision come from IQA_TORCH_INDEX" in said
+    assert "delete it first" in setup(checkout, IQA_TORCH_INDEX=index)
+    (checkout / "requirements-test.txt").write_text("timm\n")  # would be in another index
+    other = {"PIP_NO_INDEX": "1", "IQA_TORCH_INDEX": index}
+    assert "for timm" in setup(checkout, "requirements-test.txt", code=1, **other)
+
+
+def test_every_recipe_has_a_help_of_its_own() -> None:
+    answers = {}
+    for script in sorted((ROOT / "z_task_shell").glob("*.sh")):
+        words = ["bash", str(script), "--data", "D", "--help"]
+        done = subprocess.run(words, cwd="/", capture_output=True, text=True)
+        assert done.returncode == 0 and done.stderr == "", done.stderr
+        first = script.read_text().splitlines()[1].removeprefix("# ")
+        assert done.stdout.startswith(first) and "set -euo" not in done.stdout
+        answers[script.stem] = done.stdout
+    assert len(set(answers.values())) == len(answers)
+    assert "IQA_TORCH_INDEX" in answers["setup"] and "main.py --help" in answers["train_rank"]
+    assert "main.py --help" not in answers["quickstart"] + answers["setup"]
