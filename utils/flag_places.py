@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from utils.flag_types import UsageError
@@ -53,7 +53,7 @@ class Wording:
     description: str
     epilog: str
     often: Collection[str] = ()
-    examples: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    examples: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)
 
 
 def spell(flags: Flags, field_name: str) -> str:

@@ -67,8 +67,8 @@ WORDING = Wording(
     },
     usage="python main.py MODE [flags]",
     description="Train, evaluate and export no-reference image-quality models.",
-    epilog="Long flags may be written with hyphens or underscores. Exit codes: 0 done; 1 something\n"
-    "is wrong with data or files; 2 with the command line; 130, 143 and 129: stopped by\n"
+    epilog="Long flags may be written with hyphens or underscores. Exit codes: 0 done; 1 something "
+    "is\nwrong with data or files; 2 with the command line; 130, 143 and 129: stopped by\n"
     "SIGINT, SIGTERM or SIGHUP, state saved.\n",
     often=(
         "data",
@@ -110,9 +110,7 @@ WORDING = Wording(
             "-e --data DATA --resume checkpoints/model_best_efficientnet_b0.pth",
             "-e --data DATA --resume checkpoints/model_best_efficientnet_b0.pth -o report.html",
         ),
-        "test": (
-            "--test DATA1 DATA2 --resume checkpoints/model_best_efficientnet_b0.pth -o t.csv",
-        ),
+        "test": ("--test DATA1 DATA2 --resume checkpoints/model_best_efficientnet_b0.pth",),
         "predict": (
             "--predict photo.jpg folder/ --resume checkpoints/model_best_efficientnet_b0.pth",
             "--predict folder/ --sort --resume checkpoints/model_best_efficientnet_b0.pth -o s.csv",
