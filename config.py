@@ -217,8 +217,8 @@ class Config:
     loss: str = flag("task", "l1", "--loss", choices=("l1", "l2", "huber"), criteria=("regress",),
         help="distance to the MOS")
     monitor: str | None = flag("task", None, "--monitor", metavar="METRIC",
-        help="validation figure that decides what is best (default: pair_accuracy, emd_r2, srcc "
-        "or same_bucket_accuracy); with levels.csv also figures of ladders, such as p_test")
+        help="validation metric that decides what is best (default: pair_accuracy, emd_r2, srcc "
+        "or same_bucket_accuracy); with levels.csv also metrics of ladders, such as p_test")
 
     epochs: int = flag("optim", 65, "--epochs", type=kind.positive, metavar="N",
         help="passes over the training labels")

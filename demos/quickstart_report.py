@@ -139,7 +139,7 @@ def main(argv: list[str] | None = None) -> int:
         )
         write_bytes(args.out / "photographs_by_score.png", by_score)
         write_table(rows, args.out / "photographs_by_score.csv")
-        write_text(args.out / "figures.txt", text)
+        write_text(args.out / "metrics.txt", text)
     except (ValueError, OSError) as error:
         print(f"error: {visible(error)}", file=sys.stderr)
         return 1

@@ -90,7 +90,7 @@ class Found:
             said.append(
                 f"95% intervals and p from {how.samples} resamples of {how.count} {how.drawn}, the "
                 "same ones for all runs; p_holm: corrected for the number of pairs of runs (Holm), "
-                "figure by figure"
+                "metric by metric"
             )
         if self.independent:
             said.append(

@@ -9,8 +9,8 @@ from applications.comparison.result import Found
 from utils.statistics.compare_models import Comparison
 from utils.text import aligned, printable
 
-METRIC_HEADER = ["figure", "run", "value", "95% interval"]
-DIFFERENCE_HEADER = ["figure", "runs", "difference", "95% interval", "p", "p_holm", "better"]
+METRIC_HEADER = ["metric", "run", "value", "95% interval"]
+DIFFERENCE_HEADER = ["metric", "runs", "difference", "95% interval", "p", "p_holm", "better"]
 _LONGEST = 40  # characters of a configuration's value on the screen
 
 
@@ -80,7 +80,7 @@ def _settings(found: Found) -> Iterator[str]:
     yield from aligned([header, *rows], left=len(header))
     other = [printable(one.name) for one in found.settings if not one.matters]
     if other:
-        yield f"[differ too, without effect on figures: {', '.join(other)}]"
+        yield f"[differ too, without effect on metrics: {', '.join(other)}]"
 
 
 def _short(text: str) -> str:
@@ -89,7 +89,7 @@ def _short(text: str) -> str:
 
 
 def metric_rows(found: Found) -> list[list[str]]:
-    """figure, run, value, interval: of every metric, run by run."""
+    """metric, run, value, interval: of every metric, run by run."""
     return [
         [key, letter, number(metric.value), interval(metric.low, metric.high)]
         for key in found.metrics
@@ -99,7 +99,7 @@ def metric_rows(found: Found) -> list[list[str]]:
 
 
 def difference_rows(found: Found) -> list[list[str]]:
-    """figure, runs, difference, interval, p, p_holm, better; and, where they could be made,
+    """metric, runs, difference, interval, p, p_holm, better; and, where they could be made,
     Williams' and Steiger's p_holm: of every two runs, metric by metric.
     """
     letters, rows = found.letters, []

@@ -16,7 +16,7 @@ from applications.comparison.tables import (
     metric_rows,
     p_value,
 )
-from applications.reports.comparison_charts import curve_charts, figure_charts, score_chart
+from applications.reports.comparison_charts import curve_charts, metric_charts, score_chart
 from applications.reports.page import write_page
 from applications.reports.parts import (
     Cell,
@@ -47,7 +47,7 @@ def write_comparison(
     apart = found.most_apart()
     shown = _pictures(found, apart, workers, max_pixels)
     sections = [
-        _runs(found), _figures(found), *_significance(found), _settings(found), _curves(found),
+        _runs(found), _metrics(found), *_significance(found), _settings(found), _curves(found),
         *(_disagreement(found, one, shown) for one in apart),
         _method(found, apart, shown, json_name),
     ]  # fmt: skip
@@ -57,7 +57,7 @@ def write_comparison(
 
 
 def _verdicts(found: Found) -> Iterator[tuple[str, str]]:
-    """One line for every two runs, about the first figure."""
+    """One line for every two runs, about the first metric."""
     rows, letters = found.rows, found.letters
     for row in [row for row in rows if row.metric == rows[0].metric][:_MOST_VERDICTS]:
         first, second, better = letters[row.first], letters[row.second], found.better_of(row)
@@ -88,11 +88,11 @@ def _runs(found: Found) -> Section:
     return Section("", "Runs", "", body)
 
 
-def _figures(found: Found) -> Section:
+def _metrics(found: Found) -> Section:
     if not found.metrics:
-        return Section("", "Figures", "No labels: no figures.", ())
+        return Section("", "Metrics", "No labels: no metrics.", ())
     shown = Table(METRIC_HEADER, metric_rows(found), numeric=2, sortable=True)
-    return Section("", "Figures", "", (*figure_charts(found), shown))
+    return Section("", "Metrics", "", (*metric_charts(found), shown))
 
 
 def _significance(found: Found) -> list[Section]:
@@ -120,7 +120,7 @@ def _settings(found: Found) -> Section:
     if not rows:
         return Section("", title, "None.", ())
     grey = any(not one.matters for one in found.settings)
-    why = "Grey: no figure depends on it." if grey else ""
+    why = "Grey: no metric depends on it." if grey else ""
     return Section("", title, why, (Table(["", *found.letters.values()], rows, numeric=99),))
 
 

@@ -1,4 +1,4 @@
-"""The charts of --compare: training curves, figures with their intervals, scores against scores."""
+"""The charts of --compare: training curves, metrics with their intervals, scores against scores."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _COLOURS = 8
 
 
 def curve_charts(found: Found) -> list[Plot]:
-    """A chart for every curve that some run has: the figure that decided, and losses."""
+    """A chart for every curve that some run has: the metric that decided, and losses."""
     names = dict.fromkeys(name for run in found.runs for name in run.curves)
     return [_curve(found, name) for name in sorted(names, key=lambda name: name.endswith("loss"))]
 
 
 def _curve(found: Found, name: str) -> Plot:
-    split, figure = name.split(" ", 1)
+    split, metric = name.split(" ", 1)
     marks: list[Mark] = []
     for number, run in enumerate(found.runs):
         if name not in run.curves:
@@ -29,18 +29,18 @@ def _curve(found: Found, name: str) -> Plot:
         epochs, values = run.curves[name]
         marks.append(Line(epochs, values, letter, colour, dots=len(epochs) <= _FEW))
         best = run.results.get("best_epoch")
-        if split == "val" and figure == run.monitor and best is not None:
+        if split == "val" and metric == run.monitor and best is not None:
             marks.append(Upright(float(best), f"{letter}: best epoch {best}", colour))
-    title = f"{'training' if split == 'train' else 'validation'}: {figure}"
+    title = f"{'training' if split == 'train' else 'validation'}: {metric}"
     tasks = {run.config["criterion"] for run in found.runs if run.config and name in run.curves}
-    apart = figure == "loss" and len(tasks) > 1
+    apart = metric == "loss" and len(tasks) > 1
     note = "Losses of different tasks have no common scale." if apart else ""
-    chart = Chart(title, "epoch", figure, tuple(marks))
+    chart = Chart(title, "epoch", metric, tuple(marks))
     return Plot(chart, f"curve_{name.replace(' ', '_')}", note)
 
 
-def figure_charts(found: Found) -> list[Plot]:
-    """Figures that share a scale: correlations and shares, and their differences."""
+def metric_charts(found: Found) -> list[Plot]:
+    """Metrics that share a scale: correlations and shares, and their differences."""
     names = [key for key, metric in found.metrics.items() if metric.higher_is_better]
     if not names:
         return []
@@ -50,7 +50,7 @@ def figure_charts(found: Found) -> list[Plot]:
         rows = np.array([[m.value, m.low, m.high] for m in metrics])
         own.append(Ranges(names, *rows.T, name=letter, colour=number % _COLOURS))
     note = "Two of these may overlap although the runs differ: see the differences."
-    plots = [Plot(Chart("Figures, 95% intervals", "", "", tuple(own)), "figures", note)]
+    plots = [Plot(Chart("Metrics, 95% intervals", "", "", tuple(own)), "metrics", note)]
     pairs = dict.fromkeys((row.first, row.second) for row in found.rows)
     differences: list[Mark] = [Upright(0.0)]
     for number, (first, second) in enumerate(pairs):
@@ -86,5 +86,5 @@ def score_chart(found: Found, one: Disagreement) -> Plot:
 def figures_of(found: Found) -> list[tuple[str, Chart]]:
     """Every chart of the page with the name that its files have."""
     apart = (score_chart(found, one) for one in found.most_apart())
-    plots = [*figure_charts(found), *curve_charts(found), *apart]
+    plots = [*metric_charts(found), *curve_charts(found), *apart]
     return [(plot.name, plot.chart) for plot in plots]

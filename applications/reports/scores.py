@@ -11,7 +11,7 @@ from utils.statistics.calibration import calibration, fit_band
 
 _CURVE = 121  # points of a drawn curve
 _BINS = 24  # of a histogram of residuals
-_NAMES = {"4p": "4-parameter fit", "5p": "5-parameter fit"}  # "4p" in the figures' names
+_NAMES = {"4p": "4-parameter fit", "5p": "5-parameter fit"}  # "4p" in the metrics' names
 
 
 def score_sections(r: Report) -> list[Section]:

@@ -36,6 +36,8 @@ def test_best(
 ) -> None:
     """The metrics of a run are those of its best weights, never of its last ones, in float32."""
     folder, at, logger, found = trainer.folder, trainer.position, trainer.logger, None
+    # One further than training went: a continued run drops its records and writes them again.
+    step = at.updates + 1
     distributed.barrier()
     payload = load_best(folder.best, trainer.model)
     logger.info(f"best weights: epoch {at.best_epoch}, {folder.best}")
@@ -48,10 +50,13 @@ def test_best(
             features,
         )  # fmt: skip
         values = found.as_json()
-        for text in (found.table(f"test: {found.file}"), *ladder_tables(found.ladders)):
+        tables = [found.table(f"test: {found.file}"), *ladder_tables(found.ladders)]
+        for text in tables:
             logger.info(text)
-        # One step further than training went: a continued run drops the record and writes it again.
-        logger.metrics({"step": at.updates + 1, "epoch": at.best_epoch, "split": "test", **values})
+        # One value of each is no curve: TensorBoard shows the tables instead.
+        record = {"step": step, "epoch": at.best_epoch, "split": "test", **values}
+        logger.metrics(record, drawn=False)
+        logger.table("test/metrics", "\n\n".join(tables), step)
     else:
         logger.info("no test/ split: nothing to test the best weights on")
     if not runtime.main:
@@ -80,7 +85,7 @@ def test_best(
         )
         maps = map_pictures(scorer, found, config.report_maps)
         report = Report(f"{folder.path.name}, test", found, about, maps)
-        _write_report(report, config.figures, folder, logger, at.updates + 1)
+        _write_report(report, config.figures, folder, logger, step)
 
 
 def _write_report(

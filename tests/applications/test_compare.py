@@ -459,8 +459,8 @@ def test_screen_and_configuration(tmp_path):
     assert ["--lr", "0.1", "0.2"] in table
     assert ["git", "revision", "goodgoodgood", "poorpoorpoor"] in table
     assert not any(row[:1] in (["--ema"], ["--warmup"], ["torch"]) for row in table)
-    assert "[differ too, without effect on figures: --workers]" in shown
-    start = next(i for i, line in enumerate(shown) if line.startswith("figure"))
+    assert "[differ too, without effect on metrics: --workers]" in shown
+    start = next(i for i, line in enumerate(shown) if line.startswith("metric"))
     end = shown.index("", start)
     assert end - start == 1 + 2 * 7 and len({len(line) for line in shown[start:end]}) == 1
     written = compared(tmp_path, "good poor")
@@ -491,7 +491,7 @@ def test_the_page_escapes_every_name_and_counts_images_that_are_gone(tmp_path):
     names = hostile_runs(tmp_path)
     call(tmp_path, f"--compare {shlex.join(names)} --bootstrap 100 -o page.html --figures paper")
     drawn = {file.name for file in (tmp_path / "paper").iterdir()}
-    assert {"figures.pdf", "differences.svg", "scores_A_B.csv"} <= drawn
+    assert {"metrics.pdf", "differences.svg", "scores_A_B.csv"} <= drawn
     text = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert "<script>alert" not in text and "<img src=x" not in text
     page = Reader(text)

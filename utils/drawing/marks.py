@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -40,6 +41,7 @@ _DOTS = ((30, 8.8, 0.8), (300, 7.2, 0.7), (1500, 5.6, 0.5), (math.inf, 4.4, 0.35
 _NAMES = 0.5  # of the width at most for the labels of a forest plot
 
 Entries = list[tuple[str, tuple[Any, ...]]]  # names, each with the artists that stand for it
+Sign = TypeVar("Sign")
 Box = tuple[float, float, float, float]  # left, top, right, bottom
 
 
@@ -67,22 +69,30 @@ def plot(figure: Any, chart: Chart, box: Box) -> Entries:
     return entries
 
 
-def legend_rows(chart: Chart, room: float) -> tuple[int, int]:
-    """How many columns a legend of this width has, and how many rows."""
-    wide = sorted((43 + text_width(name) for name, _ in chart.legend()), reverse=True)
-    columns = max(1, int(np.sum(np.cumsum(wide) <= room + 20)))
-    return columns, math.ceil(len(wide) / columns)
+def legend_rows(entries: Sequence[tuple[str, Sign]], room: float) -> list[list[tuple[str, Sign]]]:
+    """The entries of a legend of this width, as many in a row as fit."""
+    rows: list[list[tuple[str, Sign]]] = []
+    left = 0.0
+    for entry in entries:
+        wide = 43 + text_width(entry[0])
+        if wide > left:
+            rows.append([])
+            left = room + 20  # the last one of a row needs no gap behind it
+        rows[-1].append(entry)
+        left -= wide
+    return rows
 
 
-def legend(figure: Any, chart: Chart, entries: Entries, x: float, y: float, room: float) -> None:
+def legend(figure: Any, entries: Entries, x: float, y: float, room: float) -> None:
     """The names of a chart with their signs in rows below y."""
-    names = [shorten(said, room - 43) for said, _ in entries]
-    made = figure.legend(
-        [signs for _, signs in entries], [" "] * len(names), loc="upper left",
-        ncols=legend_rows(chart, room)[0], bbox_to_anchor=place(figure, x, y),
-    )  # fmt: skip
-    for text, said in zip(made.get_texts(), names, strict=True):
-        name(text, said)
+    for row in legend_rows(entries, room):
+        made = figure.legend(
+            [signs for _, signs in row], [" "] * len(row), loc="upper left", ncols=len(row),
+            bbox_to_anchor=place(figure, x, y),
+        )  # fmt: skip
+        for text, (said, _) in zip(made.get_texts(), row, strict=True):
+            name(text, shorten(said, room - 43))
+        y += ROW
 
 
 def _ticks(axes: Any, chart: Chart, side: str, length: float, room: float) -> tuple[str, float]:

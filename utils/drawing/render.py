@@ -74,7 +74,12 @@ def draw(chart: Chart, width: float, height: float) -> Any:
     room = width - 2 * _EDGE
     title = wrapped(chart.title, room, 1.15 * TITLE, 2)  # bold letters are wider
     remarks = "\n".join(wrapped(note, room, SMALL) for note in chart.notes())
-    above = 8 + line(TITLE) * len(title.splitlines()) + ROW * legend_rows(chart, room)[1] + 12
+    above = (
+        8
+        + line(TITLE) * len(title.splitlines())
+        + ROW * len(legend_rows(chart.legend(), room))
+        + 12
+    )
     below = line(SMALL) * len(remarks.splitlines()) + 4
     forest = sum(isinstance(mark, Ranges) for mark in chart.marks)
     rows = ROW * (len(chart.rows()) + 3) + 9 * len(chart.rows()) * (forest - 1)
@@ -82,7 +87,7 @@ def draw(chart: Chart, width: float, height: float) -> Any:
     figure = blank(width, height)
     y = write(figure, _EDGE, 6, title, "ink", size=TITLE, weight="bold") + 2
     entries = plot(figure, chart, (_EDGE, above, width, height - below))
-    legend(figure, chart, entries, _EDGE, y, room)
+    legend(figure, entries, _EDGE, y, room)
     write(figure, _EDGE, height - below, remarks, size=SMALL)
     return figure
 

@@ -66,7 +66,7 @@ def sheet(
     chart = height + 10 if charts else 0
     each = head + photo + chart + ROW * max(len(lines.splitlines()) for lines in below) + _GAP
     names_at = _MARGIN + 24 * len(title.splitlines()) + ROW * len(note.splitlines()) + 6
-    top = names_at + 8 + (ROW * legend_rows(charts[0], room)[1] if charts else 0)
+    top = names_at + 8 + (ROW * len(legend_rows(charts[0].legend(), room)) if charts else 0)
     with drawing():
         figure = blank(across, top + each * math.ceil(len(shown) / columns) + _MARGIN - _GAP)
         y = write(figure, _MARGIN, _MARGIN - 6, title, "ink", size=TITLE, weight="bold") + 4
@@ -81,7 +81,7 @@ def sheet(
             if panel.chart:
                 entries = plot(figure, panel.chart, (x, y + 10, x + width, y + chart))
                 if panel.chart is charts[0]:
-                    legend(figure, panel.chart, entries, _MARGIN, names_at, room)
+                    legend(figure, entries, _MARGIN, names_at, room)
             write(figure, x, y + chart + 4, below[number])
         return saved(figure, "png")
 

@@ -1,9 +1,10 @@
-"""What a run leaves to read: log.txt, metrics.jsonl and TensorBoard scalars in its folder."""
+"""What a run leaves to read: log.txt, metrics.jsonl and TensorBoard's events in its folder."""
 
 from __future__ import annotations
 
 import io
 import json
+import textwrap
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -95,8 +96,8 @@ class Logger:
         if self._log is not None:
             self._log.add(visible(text))
 
-    def metrics(self, record: dict[str, Any]) -> None:
-        """Append one line to metrics.jsonl and draw every number of it in TensorBoard.
+    def metrics(self, record: dict[str, Any], drawn: bool = True) -> None:
+        """Append one line to metrics.jsonl and, if `drawn`, draw its numbers in TensorBoard.
 
         `record` holds `step` (optimizer steps done). When it holds `split`, the numbers are drawn
         as `split/name`. Numbers that are not finite are null in the file and not drawn.
@@ -110,7 +111,7 @@ class Logger:
         if not isinstance(plain.get("step"), int):
             raise ValueError(f"metrics record without a whole step: {sorted(plain)}")
         self._metrics.add(json.dumps(plain, allow_nan=False))
-        if self._tensorboard:
+        if self._tensorboard and drawn:
             self._draw(plain)
 
     def picture(self, tag: str, picture: bytes, step: int) -> None:
@@ -121,6 +122,12 @@ class Logger:
             pixels = np.asarray(image.convert("RGB"))
         with self._drawing() as board:
             board.add_image(tag, pixels, step, dataformats="HWC")
+
+    def table(self, tag: str, text: str, step: int) -> None:
+        """A text of aligned columns in TensorBoard."""
+        if self._metrics is not None and self._tensorboard:
+            with self._drawing() as board:
+                board.add_text(tag, textwrap.indent(visible(text), "    "), step)
 
     @contextmanager
     def _drawing(self) -> Iterator[Any]:

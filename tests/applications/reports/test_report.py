@@ -420,8 +420,9 @@ def test_histograms(tmp_path):
     assert all(name in title for name, title in zip(names, titles, strict=True))
 
 
-def test_pictures_land_in_tensorboard(made):
+def test_pictures_and_the_table_of_the_test_land_in_tensorboard(made):
     from tensorboard.backend.event_processing.event_accumulator import IMAGES, EventAccumulator
+    from tensorboard.util import tensor_util
 
     (run,) = run_folders(made)
     board = EventAccumulator(str(run), size_guidance={IMAGES: 0})
@@ -429,7 +430,13 @@ def test_pictures_land_in_tensorboard(made):
     tags = set(board.Tags()["images"])
     assert {"visual/fit_1", "visual/residuals_2", "visual/ladders", "visual/first_batch"} <= tags
     assert not any("curves" in tag for tag in tags)  # they are there already
-    assert min(tags) > max(tag for tag in board.Tags()["scalars"])  # curves come first
+    curves = board.Tags()["scalars"]
+    assert min(tags) > max(curves)  # curves come first
+    assert {tag.split("/")[0] for tag in curves} == {"train", "val"}  # one point is no curve
+    (event,) = board.Tensors("test/metrics/text_summary")
+    (text,) = tensor_util.make_ndarray(event.tensor_proto)
+    srcc = json.loads((run / "results.json").read_text())["test"]["srcc"]
+    assert re.search(rf"^    srcc +{srcc:.4f} ", text.decode(), re.MULTILINE)
     (event,) = board.Images("visual/fit_1")
     picture = np.asarray(Image.open(io.BytesIO(event.encoded_image_string)))
     assert picture.shape[1] == 880 and len(np.unique(picture.reshape(-1, 3), axis=0)) > 20

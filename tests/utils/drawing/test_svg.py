@@ -89,6 +89,13 @@ def test_a_forest_plot_has_a_row_for_each_label():
     assert "not drawn" not in seen.markup  # an interval that is not known is no fault
 
 
+def test_names_fill_the_rows_of_a_legend():
+    names = ["95% interval of the 4-parameter fit", "images", "4-parameter fit", "5-parameter fit"]
+    seen = Seen(Chart("t", "x", "y", [Line(X, Y, name, i) for i, name in enumerate(names)]))
+    x, y = np.array([[float(t.get(n)) for t in seen.texts if t.text in names] for n in "xy"])
+    assert y[0] == y[1] < y[2] == y[3] and x[0] == x[2] < x[3] < x[1] < 440
+
+
 def test_a_band_does_not_stretch_the_axes():
     """A fit that knows nothing beyond its images has an interval from -30 to 30 there."""
     x = np.linspace(0, 1, 20)
