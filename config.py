@@ -13,18 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import utils.flag_parser as flag_parser
 import utils.flag_types as kind
 from utils.flag_help import answer_help
-from utils.flag_parser import (
-    from_file,
-    from_values,
-    given_flags,
-    refuse_outside,
-    refuse_unknown,
-)
 from utils.flag_places import check_places, modes_of, spell
 from utils.flag_types import UsageError, flag
-from utils.flag_words import BEGUN, CRITERIONS, JOINT, JUDGE, RANKED, SEEN, USE, WORDING
+from utils.flag_words import BEGUN, CRITERIONS, JOINT, JUDGE, RANKED, SEEN, TABLED, USE, WORDING
 from utils.imaging.view_rule import DEFAULT_MAX_PIXELS
 
 MODES = tuple(mode for mode in WORDING.modes if mode != "info")
@@ -77,13 +71,21 @@ class Config:
         help="root with train/ val/ test/, each with a label file")
     label_name: str = flag("data", "label.txt", "--label_name", metavar="NAME",
         help="label file inside each split's folder")
-    labels: str | None = flag("data", None, "--labels", metavar="FILE",
-        modes="train evaluate check",
-        help="votes of all images in one file, in place of --data's label files: AVA.txt, or JSON "
-        "samples (image_id, label); AVA.txt in --data is found by itself")
+    labels: str | None = flag("data", None, "--labels", metavar="FILE", modes=TABLED,
+        help="scores or votes in one file, in place of --data's label files: a table (csv, tsv, "
+        "txt, xlsx, parquet, json), AVA.txt, or JSON samples (image_id, label)")
     images: str | None = flag("data", None, "--images", metavar="DIR",
         modes=JUDGE + " check make_buckets",
-        help="folder of the images that --labels names (default: images/ in --data)")
+        help="folder of the images that --labels names (default: that of the table; images/ in "
+        "--data, where AVA.txt is found by itself)")
+    sheet: str | None = kind.column("sheet", "of a spreadsheet with several", "--sheet")
+    image_column: str | None = kind.column("image", "names of images")
+    score_column: str | None = kind.column("score", "scores; =-NAME if a high one is a bad image")
+    votes_column: str | None = kind.column("votes", "FIRST..LAST, votes for each of the bins 1..K")
+    rater_column: str | None = kind.column("rater", "who gave the score, where a row is one rating")
+    std_column: str | None = kind.column("std", "deviation of the opinions behind a score")
+    count_column: str | None = kind.column("count", "how many opinions those are")
+    split_column: str | None = kind.column("split", "train, val or test; none: no such column")
     val_size: int = flag("data", 5000, "--val_size", type=kind.count, metavar="N",
         help="votes in one file: its last usable rows, which validate")
     train_size: int | None = flag("data", None, "--train_size", type=kind.positive, metavar="N",
@@ -124,7 +126,7 @@ class Config:
         "fewer above 100,000 pairs)")
     split_seed: int | None = flag("photos", None, "--split_seed", type=kind.count, metavar="SEED",
         modes="train evaluate",
-        help="--distort: which photographs are held out, and their noise (default: --seed)")
+        help="what is held out, and the noise of --distort (default: --seed)")
     tile: int | None = flag("photos", None, "--tile", type=kind.tile_side, metavar="PIXELS",
         modes="generate", instead="--distort takes --crop random --crop_size H W",
         help="cut training photographs into square tiles")
@@ -290,11 +292,15 @@ class Config:
         help="written by --stages into a run's config.json; changes nothing")
 
     repeats: int | None = flag("stages", None, "--repeats", type=kind.positive, metavar="N",
-        help="train N times, all labels of --data split anew into 60 / 20 / 20%% by --split_by")
+        help="train N times, all labels divided anew by --split_by")
     folds: int | None = flag("stages", None, "--folds", type=kind.fold_count, metavar="K",
         help="train K times, each part tested once, the next one validates")
-    split_by: str = flag("stages", "reference", "--split_by", choices=("reference", "image"),
-        help="--repeats, --folds: what is never in two splits; reference needs levels.csv")
+    split_by: str | None = flag("stages", None, "--split_by", type=kind.split_by, metavar="WHAT",
+        help="divide all labels, of which these are never in two splits: auto (groups, and near "
+        "duplicates), image, group (of levels.csv or the table), or a COLUMN of the table")
+    split_shares: str | None = flag("stages", None, "--split_shares", type=kind.shares,
+        metavar="A/B/C", help="train/val/test or train/test of --split_by (default: 70/10/20; "
+        "--repeats: 60/20/20)")
     repeat: int | None = flag("stages", None, "--repeat", type=kind.positive, metavar="I",
         help="only the I-th of --repeats or --folds")
 
@@ -385,7 +391,7 @@ def parse(argv: list[str]) -> Config:
         print(note, file=sys.stderr)
         argv = [word for word in argv if word != "--"]
     answer_help(_flags(), WORDING, argv)
-    passed = given_flags(_flags(), WORDING, argv)
+    passed = flag_parser.given_flags(_flags(), WORDING, argv)
     stored = _repeated(passed) if "config" in passed else {}
     return dataclasses.replace(make_config({**stored, **passed}), passed=frozenset(passed))
 
@@ -406,45 +412,30 @@ def _repeated(given: dict[str, Any]) -> dict[str, Any]:
     if asked and asked != {name for name in MODES if name in stored}:
         # The weights that training started from are not those that another mode should use.
         stored = {k: v for k, v in stored.items() if k not in (*MODES, "resume", "output")}
-    makes_data = {"generate", "prepare"} & {*stored, *given}
-    names = (WRITTEN | {"data"} if makes_data else WRITTEN) - given.keys()
-    # A new run may lie beside the one that is repeated.
-    if (
-        "logdir" in stored
-        and Path(given["config"]).resolve().parents[1] == Path(stored["logdir"]).resolve()
-    ):
-        names -= {"logdir"}
-    check_written(stored, names, given["config"])
+    check_written(stored, flag_parser.written_anew(stored, given, WRITTEN), given["config"])
     return stored
 
 
 def check_written(values: dict[str, Any], names: Iterable[str], file: str | Path) -> None:
     """UsageError where fields `names` of a file's values lead outside the present folder."""
-    refuse_outside(_flags(), values, names, file)
+    flag_parser.refuse_outside(_flags(), values, names, file)
 
 
 def read_config(path: str) -> dict[str, Any]:
     """Fields set by a config.json, their types and choices checked. Raises UsageError."""
-    return from_file(_flags(), WORDING, path)
+    return flag_parser.from_file(_flags(), WORDING, path)
 
 
 def checked_config(values: dict[str, Any]) -> Config:
     """A Config from values by field name, checked as flags are. Raises UsageError."""
-    return make_config(from_values(_flags(), WORDING, values))
+    return make_config(flag_parser.from_values(_flags(), WORDING, values))
 
 
 def make_config(given: dict[str, Any]) -> Config:
     """A Config from field values; the rest take their defaults. Raises UsageError."""
-    refuse_unknown(_flags(), given)
+    flag_parser.refuse_unknown(_flags(), given)
     values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items()}
     for key in ("image_size", "crop_size", "crop_from"):
         if values.get(key):
-            values[key] = _height_width(key, values[key])
+            values[key] = kind.height_width(spell(_flags(), key), values[key])
     return Config(**values, given=frozenset(values))
-
-
-def _height_width(key: str, sizes: tuple[int, ...]) -> tuple[int, int]:
-    if len(sizes) > 2:
-        name = spell(_flags(), key)
-        raise UsageError(f"{name} takes height and width, got {len(sizes)} values")
-    return sizes[0], sizes[-1]

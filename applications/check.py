@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from applications.inputs.data import SPLITS, label_file
+from applications.inputs.data import SPLITS, images_of, label_file
 from applications.inputs.runtime import Runtime
 from applications.inputs.vote_files import refuse_flags, vote_file
-from applications.inputs.voted import NO_FILE, VotedImages
+from applications.inputs.voted import NO_FILE
 from applications.inspection.findings import Findings
 from applications.inspection.images import decode, inspect
 from applications.reports.findings import write_findings
@@ -90,8 +90,9 @@ def _check_votes(config: Config, file: Path) -> Findings:
     """Every row of a vote file and its image, whatever the task; and which split it would be in,
     were those at fault left out.
     """
+    task = TASKS[config.criterion] if "criterion" in config.given else None
     try:
-        votes = VotedImages(config, file)
+        votes = images_of(config, file, task)
     except LabelError as error:
         print(visible(error))
         return Findings(str(file), {}, inspect([], {}), error.faults)
@@ -103,7 +104,7 @@ def _check_votes(config: Config, file: Path) -> Findings:
         splits, notes = votes.splits(), votes.lines(votes.splits())
     except ValueError as error:  # of the flags, not of the data
         splits, notes = {}, [str(error)]
-    print("\n".join(notes))
+    print("\n".join(filter(None, [*votes.notes, *notes])))
     owners: dict[Path, tuple[str, ...]] = {one.path: () for one in (*missing, *facts)}
     chosen = {name: votes.labels(own) for name, own in splits.items()}
     for name, labels in chosen.items():

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from applications.inputs.outputs import OUTPUT_SUFFIXES, check_outputs, folders_apart
-from applications.inputs.vote_files import vote_file
+from applications.inputs.vote_files import is_table, vote_file
 from applications.training.stage_list import LISTS, split_stages
 from config import Config, UsageError, check_passed
 from utils.flag_words import JOINT, WORDING
@@ -82,6 +82,11 @@ def _set(c: Config, *names: str) -> str:
     return next((f"--{name}" for name in names if getattr(c, name)), "")
 
 
+def _set_of(c: Config, *names: str) -> str:
+    """The first of these flags that has another value than its default."""
+    return next((f"--{name}" for name in names if getattr(c, name) != getattr(Config, name)), "")
+
+
 def _small(c: Config) -> str:
     """The crop that --crop_from is too small for."""
     crop = c.crop_size or c.image_size
@@ -108,12 +113,20 @@ def _lacking(c: Config) -> str:
     return ""
 
 
+TABLE_FLAGS = (
+    "sheet image_column score_column votes_column rater_column std_column count_column split_column"
+)
 TO_DISTORT = "--distort SET and --photos DIR"
 # Flags that nobody reads but beside others: which, whether those are there, and how to pass them.
 NEEDS: tuple[tuple[str, Callable[[Config], Any], str], ...] = (
     ("map_way", lambda c: c.maps, "--maps DIR"),
-    ("ladders split_seed", lambda c: c.distort, TO_DISTORT),
-    ("split_by", lambda c: c.repeats or c.folds, "--repeats N or --folds K"),
+    ("ladders", lambda c: c.distort, TO_DISTORT),
+    (
+        "split_seed",
+        lambda c: c.distort or c.labels or c.split_by or c.split_shares,
+        f"{TO_DISTORT}, --labels TABLE or --split_by",
+    ),
+    (TABLE_FLAGS, lambda c: c.labels and is_table(Path(c.labels)), "--labels TABLE"),
     ("decay decay_every", lambda c: c.schedule == "exp", "--schedule exp"),
     ("crop_from", lambda c: c.crop == "random", "--crop random"),
     ("crop_size", lambda c: c.crop == "random" or c.test_crops, "--crop random or --test_crops N"),
@@ -146,7 +159,8 @@ RULES: dict[str, Rule] = {
     "prepared folder": (lambda c: c.prepare is not None and "data" not in c.given,
         "--prepare {c.prepare} needs --data OUT: a folder that is not there yet"),
     "voted images": (
-        lambda c: c.labels and c.images is None and c.data == Config.data and not c.check,
+        lambda c: c.labels and c.images is None and c.data == Config.data and not c.check
+        and not is_table(Path(c.labels)),
         "--labels {c.labels} needs --images DIR: the folder of the images that it names"),
     "labels or photographs": (lambda c: c.distort is not None and _set(c, "labels", "images"),
         "{it} and --distort cannot go together: the images are made from --photos"),
@@ -161,11 +175,24 @@ RULES: dict[str, Rule] = {
     "data or photographs": (
         lambda c: c.distort is not None and _labelled(c) and c.data != Config.data,
         "--data {c.data} and --distort cannot go together: the images are made from --photos"),
-    "runs of label files": (
-        lambda c: c.train and not c.distort and (it := _several(c)) and vote_file(c)
-        and (it, vote_file(c)),
-        "{it[0]}: only with label files: {it[1]} is split by --train_size, --val_size and "
-        "--test_list"),
+    "divided by rows": (
+        lambda c: c.train and not c.distort and (file := vote_file(c)) and not is_table(file)
+        and (it := _several(c) or _set_of(c, "split_by", "split_shares")) and (it, file),
+        "{it[0]}: only with label files or a table: {it[1]} is split by --train_size, --val_size "
+        "and --test_list"),
+    "rows of a table": (
+        lambda c: c.labels and is_table(Path(c.labels))
+        and (it := _set_of(c, "train_size", "val_size", "test_list")) and (it, c.labels),
+        "{it[0]}: only with AVA.txt or JSON samples: {it[1]} is divided by its own column of "
+        "splits, or by --split_by and --split_shares"),
+    "photographs are divided": (
+        lambda c: c.distort and _set_of(c, "split_by", "split_shares"),
+        "{it} and --distort cannot go together: photographs are held out by --val_photos and "
+        "--test_photos"),
+    "column of groups": (
+        lambda c: c.split_by not in (None, "auto", "image", "reference")
+        and not (c.labels and is_table(Path(c.labels))),
+        "--split_by {c.split_by}: only a table (--labels) has columns: pass auto, image or group"),
     "repeats or folds": (lambda c: c.repeats and c.folds, "--repeats and --folds: choose one"),
     "one of the runs": (lambda c: c.repeat is not None and c.repeat > (c.repeats or c.folds or 0),
         "--repeat {c.repeat}: one of the runs of --repeats N or --folds K, from 1 on"),

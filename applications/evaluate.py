@@ -35,7 +35,7 @@ def run(config: Config, runtime: Runtime) -> int:
     loaded = load_model(config, runtime)
     config = loaded.config
     scorer = scorer_of(config, loaded, runtime.device)
-    data = read_judged(config, runtime)
+    data = read_judged(config, runtime, loaded)
     for line in data.photographs.lines() if data.photographs else ():
         runtime.info(line)
     found = judge(config, scorer, data, loaded, runtime)
@@ -55,14 +55,16 @@ def run(config: Config, runtime: Runtime) -> int:
     return 0
 
 
-def read_judged(config: Config, runtime: Runtime) -> Data:
+def read_judged(config: Config, runtime: Runtime, loaded: Loaded) -> Data:
     """The splits that an evaluation reads; an unreadable image that would stop it is named before
     anything is scored.
     """
     # Scoring names all unreadable images; decoding all twice would find no more.
     unchecked = replace(config, no_check=config.no_check or config.bad_images == "stop")
     names = (config.split, "val") if config.fit == "val" else (config.split,)
-    data = read_data(unchecked, TASKS[config.criterion], runtime, names)
+    data = read_data(unchecked, TASKS[config.criterion], runtime, names, loaded.payload.get("held"))
+    if config.split not in data.splits:
+        raise ValueError(f"{config.labels or config.data}: no image is held out for {config.split}")
     check_fit(config.fit, data, config.data)
     if config.bad_images == "stop":
         refuse_broken(data.splits[config.split].targets.paths, config.max_pixels)

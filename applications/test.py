@@ -41,7 +41,7 @@ def run(config: Config, runtime: Runtime) -> int:
     digests: list[dict[str, str]] = []
     for name in config.test:
         own = replace(config, data=name)
-        data = read_judged(own, runtime)
+        data = read_judged(own, runtime, loaded)
         digests.append(data.digests())
         e = found[name] = judge(own, scorer, data, loaded, runtime)
         if runtime.main:

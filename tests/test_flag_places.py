@@ -106,9 +106,11 @@ SHARED = {
     "labels": "--test looks for label files, and for AVA.txt, only",
     "distort": "--test never has it",
 }  # fmt: skip
+COLUMNS = [name for name in FLAGS if name.endswith("_column")]
 # Read where something else asks for it.
 ASKED = {
     "images": "votes", "train_size": "votes", "test_list": "votes", "val_size": "votes",
+    **dict.fromkeys((*COLUMNS, "sheet"), "a table"),
     "photos": "--distort", "split_seed": "--distort", "val_photos": "--distort",
     "test_photos": "--distort", "num_classes": "histograms", "rank": "--nodes 2",
     "data": "AVA.txt",

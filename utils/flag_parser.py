@@ -114,6 +114,18 @@ def refuse_outside(
             )
 
 
+def written_anew(
+    stored: Mapping[str, Any], given: Mapping[str, Any], written: frozenset[str]
+) -> frozenset[str]:
+    """Fields of the stored values of --config that say where the new call writes, beside those that
+    it was given; a new run may lie beside the one that is repeated.
+    """
+    names = written | ({"data"} if {"generate", "prepare"} & {*stored, *given} else set())
+    folder = Path(given["config"]).resolve().parents[1]
+    beside = "logdir" in stored and folder == Path(stored["logdir"]).resolve()
+    return frozenset(names - given.keys() - ({"logdir"} if beside else set()))
+
+
 def is_inside(path: str | Path) -> bool:
     """Whether the path is in the present folder; links are followed."""
     return Path(path).resolve().is_relative_to(Path.cwd())

@@ -9,7 +9,7 @@ import argparse
 import dataclasses
 import difflib
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 MAX_SIDE = 16384
@@ -42,6 +42,16 @@ def flag(
         "idle": idle.split(), "instead": instead, "options": options,
     }  # fmt: skip
     return dataclasses.field(default=default, metadata=metadata)
+
+
+def column(role: str, help: str, name: str = "") -> Any:
+    """The flag that names a column, or the sheet, of the table of --labels; a column also by its
+    number from 1.
+    """
+    return flag(
+        "data", None, name or f"--{role}_column", metavar="NAME", modes="train evaluate check",
+        help=f"--labels: {role}: {help} (default: as found, which is said)",
+    )  # fmt: skip
 
 
 def whole(text: str) -> int:
@@ -115,6 +125,13 @@ resamples = checked(
 )  # fmt: skip
 
 
+def height_width(name: str, sizes: Sequence[int]) -> tuple[int, int]:
+    """One value or two of the flag `name` as (height, width)."""
+    if len(sizes) > 2:
+        raise UsageError(f"{name} takes height and width, got {len(sizes)} values")
+    return sizes[0], sizes[-1]
+
+
 def is_number(text: str) -> bool:
     """Whether the text is a number rather than a name."""
     try:
@@ -129,6 +146,21 @@ def part(text: str) -> str:
     if is_number(text) and not 0 < float(text) <= 1:
         raise argparse.ArgumentTypeError(f"{text}: a share is above 0 and at most 1")
     return text
+
+
+def shares(text: str) -> str:
+    """Two numbers above 0, or three of which the one in the middle may be 0, apart by `/`; the text
+    itself.
+    """
+    values = [number(value) for value in text.split("/")]
+    if len(values) not in (2, 3) or min(values[0], values[-1]) <= 0 or min(values) < 0:
+        raise argparse.ArgumentTypeError(f"{text}: shares such as 70/10/20 or 80/20 are wanted")
+    return text
+
+
+def split_by(text: str) -> str:
+    """What is never in two splits; a group is a reference of levels.csv, too."""
+    return {"group": "reference"}.get(text, text)
 
 
 def weights(text: str) -> str:

@@ -13,6 +13,7 @@ JUDGE = "train evaluate test"
 USE = "train evaluate test predict jit"
 BEGUN = USE + " check generate prepare make_buckets import_keras compare info"  # not --continue
 SEEN = USE + " import_keras"  # a checkpoint says how its images are to be seen
+TABLED = "train evaluate check"  # a file of labels in place of a folder's
 RANKED = ("rank", "emd+rank")
 JOINT = ("emd+rank", "emd+siamese")
 WORDING = Wording(

@@ -15,8 +15,11 @@ import numpy as np
 from applications.inputs.photographs import choose_photographs
 from applications.inputs.run_record import began_with
 from applications.inputs.runtime import Runtime
-from applications.inputs.splits import Data, Split, resplit
-from applications.inputs.vote_files import SPLITS, refuse_flags, vote_file
+from applications.inputs.splits import Data, Split
+from applications.inputs.tables.division import NearDuplicates, divided, to_divide
+from applications.inputs.tables.held import Held, seen
+from applications.inputs.tables.tabled import TabledImages
+from applications.inputs.vote_files import SPLITS, is_table, refuse_flags, vote_file
 from applications.inputs.voted import VotedImages
 from applications.tasks import TASKS, Task
 from config import Config
@@ -32,7 +35,6 @@ from utils.runtime import distributed
 from utils.runtime.progress import CountBar
 from utils.text import printable
 
-HOLD_OUT = {"val": "--val_size N", "test": "--test_list FILE"}  # of rows of a vote file
 REPAIR, SKIP = "repair or remove them", "leave them out with --bad_images skip"
 REMEDY = f"{REPAIR}, or {SKIP}"
 
@@ -72,26 +74,37 @@ def read_splits(
 
 
 def read_data(
-    config: Config, task: Task, runtime: Runtime, names: tuple[str, ...] = SPLITS
+    config: Config,
+    task: Task,
+    runtime: Runtime,
+    names: tuple[str, ...] = SPLITS,
+    held: Held | None = None,
 ) -> Data:
     """Labels and, unless --no_check, a full decoding of every image; the first of `names` must
     exist. With --distort the photographs take the files' place, with AVA.txt or --labels its rows.
+
+    Labels that nobody has divided are divided to train; to judge, `held` says which images the
+    weights have seen.
     """
     if config.distort:
         return _distorted(config, task, runtime, names)
     if votes := vote_file(config):
-        return _voted(config, task, runtime, names, VotedImages(config, votes))
+        return _voted(config, task, runtime, names, images_of(config, votes, task), held)
     if config.train:
         refuse_flags(config)
-    read = read_splits(config, task, names, runtime)
+    whole = held is not None and not os.path.lexists(label_file(config, names[0]))
+    read = read_splits(config, task, SPLITS if whole else names, runtime)
     if config.train:
         for doubt in label_doubts(Path(config.data), config.label_name, read):
             runtime.info(f"warning: {doubt}")
-    bad = _bad_images(config, labelled_images(read), runtime)
+    near = NearDuplicates(config, runtime) if to_divide(config, read) else None
+    bad = _bad_images(config, labelled_images(read), runtime, near=near)
     splits = {
         name: _split(config, task, name, labels, bad, runtime) for name, labels in read.items()
     }
-    return Data(resplit(config, task, splits) if config.repeat else splits, bad)
+    if near is not None:
+        return divided(config, task, splits, runtime, near, bad)
+    return Data(seen(config, task, splits, held, runtime) if whole else splits, bad)
 
 
 def _distorted(config: Config, task: Task, runtime: Runtime, names: tuple[str, ...]) -> Data:
@@ -110,26 +123,43 @@ def _distorted(config: Config, task: Task, runtime: Runtime, names: tuple[str, .
     return Data(splits, bad, chosen)
 
 
+def images_of(config: Config, file: Path, task: Task | None = None) -> VotedImages:
+    """The rows of a vote file with their images, for what a task learns of them."""
+    kind = task and task.label_kind
+    return TabledImages(config, file, kind) if is_table(file) else VotedImages(config, file)
+
+
 def _voted(
-    config: Config, task: Task, runtime: Runtime, names: tuple[str, ...], votes: VotedImages
+    config: Config,
+    task: Task,
+    runtime: Runtime,
+    names: tuple[str, ...],
+    votes: VotedImages,
+    held: Held | None,
 ) -> Data:
     file, bins = votes.rows.file, votes.rows.bins
     histograms = task.label_kind == "distributions"
-    if not histograms and task.label_kind != "scores":
-        kinds = ("distributions", "scores")
+    given = "scores" if bins is None else "votes"
+    if task.label_kind not in ("scores", *(["distributions"] if bins else [])):
+        kinds = ("scores",) if bins is None else ("distributions", "scores")
         learn = " or ".join(name for name, other in TASKS.items() if other.label_kind in kinds)
         raise ValueError(
-            f"--criterion {task.name}: {file} has votes and no {task.label_kind}: use {learn}"
+            f"--criterion {task.name}: {file} has {given} and no {task.label_kind}: use {learn}"
         )
     if histograms and config.num_classes not in (None, bins):
         raise ValueError(f"--num_classes {config.num_classes}: {file} has votes for 1 to {bins}")
+    near = NearDuplicates(config, runtime) if to_divide(config, votes) else None
+    if votes.undivided and near is None:
+        names = ("train",)  # all of them, until it is known which the weights have seen
+    for line in votes.notes:
+        runtime.info(line)
     remedy = f"put them into {votes.folder}"
     bad = stop_or_skip(config, votes.missing(), runtime, "missing", remedy)
     bad = _as_it_began(config, bad, runtime)
-    votes.leave_out(np.arange(len(votes.files)), bad)
-    splits, more = readable_splits(config, votes, names, runtime)
+    votes.leave_out(np.arange(len(votes.usable)), bad)
+    splits, more = readable_splits(config, votes, names, runtime, near)
     if names[0] not in splits:
-        raise ValueError(f"{file}: no rows are held out for {names[0]}: pass {HOLD_OUT[names[0]]}")
+        raise ValueError(f"{file}: no rows are held out for {names[0]}: {votes.to_hold_out(names)}")
     for line in votes.lines(splits):
         runtime.info(line)
     made = {}
@@ -138,34 +168,47 @@ def _voted(
         labels = labels if histograms else labels.as_scores()
         targets = task.targets(config, labels)
         made[name] = Split(name, labels, targets, f"{file} ({name})", votes.digest(rows))
-    return Data(made, (*bad, *more))
+    bad = (*bad, *more)
+    if near is not None:
+        return divided(config, task, made, runtime, near, bad)
+    return Data(seen(config, task, made, held, runtime) if votes.undivided else made, bad)
 
 
 def readable_splits(
-    config: Config, votes: VotedImages, names: tuple[str, ...], runtime: Runtime
+    config: Config,
+    votes: VotedImages,
+    names: tuple[str, ...],
+    runtime: Runtime,
+    near: NearDuplicates | None = None,
 ) -> tuple[dict[str, np.ndarray], tuple[BadImage, ...]]:
     """(rows of the named splits that have some, images left out): every image of them is decoded,
-    unless --no_check. Rows that come in for one left out are looked at in turn.
+    unless --no_check, and shown to `near`. Rows that come in for one left out are looked at in
+    turn.
     """
     bad: tuple[BadImage, ...] = ()
-    read = np.zeros(len(votes.files), dtype=bool)
+    read = np.zeros(len(votes.usable), dtype=bool)
     while True:
         splits = {name: rows for name, rows in votes.splits().items() if name in names}
         rows = np.concatenate([np.empty(0, dtype=np.int64), *splits.values()])
         rows = rows[~read[rows]]
         if config.no_check or not len(rows):
             return splits, bad
-        found = stop_or_skip(config, find_bad_images(config, votes.paths(rows), runtime), runtime)
+        found = find_bad_images(config, votes.paths(rows), runtime, near=near)
+        found = stop_or_skip(config, found, runtime)
         votes.leave_out(rows, found)
         read[rows] = True
         bad += found
 
 
 def _bad_images(
-    config: Config, paths: Iterable[Path], runtime: Runtime, smallest: int = 1
+    config: Config,
+    paths: Iterable[Path],
+    runtime: Runtime,
+    smallest: int = 1,
+    near: NearDuplicates | None = None,
 ) -> tuple[BadImage, ...]:
     """Those to leave out; ValueError names them unless --bad_images skip."""
-    bad = () if config.no_check else find_bad_images(config, paths, runtime, smallest)
+    bad = () if config.no_check else find_bad_images(config, paths, runtime, smallest, near)
     return _as_it_began(config, stop_or_skip(config, bad, runtime), runtime, smallest)
 
 
@@ -217,15 +260,20 @@ def labelled_images(splits: dict[str, Labels]) -> Iterable[Path]:
 
 
 def find_bad_images(
-    config: Config, paths: Iterable[Path], runtime: Runtime, smallest: int = 1
+    config: Config,
+    paths: Iterable[Path],
+    runtime: Runtime,
+    smallest: int = 1,
+    near: NearDuplicates | None = None,
 ) -> tuple[BadImage, ...]:
     """Images that cannot be decoded, or have a side below `smallest` pixels; looked for once, by
-    the main process.
+    the main process, which lets `near` look at the others.
     """
     bad: list[BadImage] = []
     if runtime.main:
         bar = CountBar("checking images")
-        bad = check_images(paths, config.workers, config.max_pixels, bar.update, smallest)
+        look = check_images if near is None else near.check
+        bad = look(paths, config.workers, config.max_pixels, bar.update, smallest)
         bar.finish()
     return tuple(distributed.broadcast_object(bad))
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from applications.inputs.tables.held import Held, is_held
 from applications.inputs.views import view_rule
 from config import checked_config
 from utils.imaging.images import ViewRule
@@ -19,11 +20,16 @@ UNRECORDED = "unrecorded"  # what a head was trained for, where no record says i
 
 
 def network_payload(
-    config: dict[str, Any], model: nn.Module, rule: ViewRule, learned: Sequence[float] | None = None
+    config: dict[str, Any],
+    model: nn.Module,
+    rule: ViewRule,
+    learned: Sequence[float] | None = None,
+    held: Held | None = None,
 ) -> dict[str, Any]:
     """config: the run's stored configuration; num_classes; view: the evaluation's rule;
     trained_for: the criteria that the head was trained with; mean_histogram: `learned`, of the
-    training labels, where they are histograms.
+    training labels, where they are histograms; held: which images it held out, where that was
+    drawn.
     """
     facts = {
         "config": config,
@@ -31,7 +37,8 @@ def network_payload(
         "view": rule.to_dict(),
         "trained_for": list(model.heads["quality"].trained_for),
     }
-    return facts if learned is None else {**facts, "mean_histogram": list(learned)}
+    facts |= {} if learned is None else {"mean_histogram": list(learned)}
+    return facts if held is None else {**facts, "held": dict(held)}
 
 
 def trained_for(payload: dict[str, Any]) -> tuple[str, ...]:
@@ -61,6 +68,7 @@ def check_payload(payload: dict[str, Any], settings: Sequence[str]) -> None:
         "metrics": _is_numbers,
         "trained_for": _is_words,
         "mean_histogram": _is_shares,
+        "held": is_held,
         "config": lambda v: isinstance(v, dict),
     }.items():
         _check(name, payload.get(name), lambda v, ok=is_right: v is None or ok(v))

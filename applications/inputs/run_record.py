@@ -31,6 +31,7 @@ FACTS = {
     "device": str, "processes": int, "labels_sha256": dict,
 }  # fmt: skip
 LEFT_OUT = "left_out.json"  # images by stage
+ALIKE = "near_duplicates.json"  # lists of images that one split has together
 
 
 def environment(seed: int, labels: dict[str, str], runtime: Runtime) -> dict[str, Any]:
@@ -101,7 +102,34 @@ def set_fields(stored: dict[str, Any]) -> dict[str, Any]:
 
 def left_out(runs: Iterable[tuple[Config, Iterable[BadImage]]]) -> dict[str, Any]:
     """LEFT_OUT and its content for a run, and for the stages that are to follow it."""
-    return {LEFT_OUT: {config.stage_of or "": _below(config, skipped) for config, skipped in runs}}
+    return {LEFT_OUT: {c.stage_of or "": _below(c, (b.path for b in bad)) for c, bad in runs}}
+
+
+def alike_record(config: Config, alike: Iterable[Iterable[Path]]) -> dict[str, Any]:
+    """ALIKE and its content."""
+    return {ALIKE: [_below(config, group) for group in alike]}
+
+
+def kept_together(config: Config) -> tuple[tuple[Path, ...], ...] | None:
+    """Near duplicates as they were found when the run, or the runs that it is one of, began; None
+    where nothing has begun, or nothing was looked for.
+    """
+    folder = _beginning(config)
+    if folder is None or not (file := Path(folder) / ALIKE).is_file():
+        return None
+    found = read_json(file)
+    if not isinstance(found, list) or not all(
+        isinstance(group, list) and all(isinstance(path, str) for path in group) for group in found
+    ):
+        raise UnreadableFile(f"{printable(file)}: no lists of images: start a new run")
+    return tuple(tuple(_root(config) / path for path in group) for group in found)
+
+
+def _beginning(config: Config) -> str | None:
+    """The folder of what this run goes on with; one of --repeats begins with what was found before
+    the first of them.
+    """
+    return config.continue_run or (config.logdir if config.repeat else None)
 
 
 def _root(config: Config) -> Path:
@@ -109,8 +137,8 @@ def _root(config: Config) -> Path:
     return Path(os.path.abspath(config.photos or config.images or config.data))
 
 
-def _below(config: Config, skipped: Iterable[BadImage]) -> list[str]:
-    root, paths = _root(config), [bad.path for bad in skipped]
+def _below(config: Config, paths: Iterable[Path]) -> list[str]:
+    root = _root(config)
     return [
         path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
         for path in paths
@@ -121,8 +149,7 @@ def began_with(config: Config) -> frozenset[str] | None:
     """Paths that the run, or the runs that it is one of, left out when they began; None where
     nothing has begun, and for runs of versions that kept no record.
     """
-    # One of --repeats begins with what was left out before the first of them.
-    folder = config.continue_run or (config.logdir if config.repeat else None)
+    folder = _beginning(config)
     if folder is None or not (file := Path(folder) / LEFT_OUT).is_file():
         return None
     found = read_json(file)

@@ -1,4 +1,5 @@
-"""Where the votes of a data set stand, when it is no folder of label files: AVA.txt or --labels.
+"""Where the labels of a data set stand, when it is no folder of label files: AVA.txt, or --labels
+FILE, which is AVA.txt, JSON samples of votes, or any table.
 
 Needs no torch, for applications/combinations.py asks before anything is loaded.
 """
@@ -15,6 +16,10 @@ TABLE = "AVA.txt"
 TABLE_FOLDERS = ("", "AVA_dataset")  # of --data, where TABLE is looked for
 # Where images are looked for below --data; the 7z of AVA unpacks to a folder within a folder.
 IMAGE_FOLDERS = ("images/images", "images", "image/image", "image")
+# Endings of tables, whatever they hold; the reader of each stands in dataloader/tables.
+TABLES = (".csv", ".tsv", ".tab", ".xlsx", ".xlsm", ".parquet", ".pq", ".jsonl", ".ndjson")
+MOST_HEAD = 4096  # bytes by which other files are told apart
+AVA_COLUMNS = 15
 LISTS = "aesthetics_image_lists"
 TEST_LIST = "generic_test.jpgl"
 # What says how such a file is split; label files lie in the folders of their splits.
@@ -30,6 +35,32 @@ def vote_file(config: Config) -> Path | None:
         return None
     found = (_inside(root, f"{folder}/{TABLE}") for folder in TABLE_FOLDERS)
     return next((file for file in found if file and file.exists() and not file.is_dir()), None)
+
+
+def is_table(file: Path) -> bool:
+    """Whether a vote file is a table with a row for each image, rather than AVA.txt or JSON samples
+    (image_id, label): told by its name, and by its beginning where that leaves it open.
+    """
+    suffix = file.suffix.lower()
+    if suffix in TABLES:
+        return True
+    if file.stem.casefold() == Path(TABLE).stem.casefold() or not file.is_file():
+        return False
+    with file.open("rb") as content:
+        head = content.read(MOST_HEAD)
+    if suffix == ".json":
+        return not (b'"label"' in head and b'"image_id"' in head)
+    words = head.split(b"\n", 1)[0].split()
+    return not (len(words) > AVA_COLUMNS - 3 and all(word.isdigit() for word in words))
+
+
+def table_images(config: Config, file: Path) -> Path:
+    """The folder that a table's images are looked for in, and below: --images, --data where it was
+    passed, or that of the table.
+    """
+    if config.images is not None:
+        return Path(config.images)
+    return Path(config.data) if "data" in config.given else file.parent
 
 
 def image_folder(config: Config) -> Path:

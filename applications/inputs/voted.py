@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,13 +18,19 @@ from dataloader.sources import PathTable
 from utils.check_images import BadImage
 
 NO_FILE = "no such image"
+HOLD_OUT = {"val": "--val_size N", "test": "--test_list FILE"}
 
 
 class VotedImages:
     """Rows of a vote file, their images and their splits.
 
+    rows: the labels of all of them. usable (M,): which have an image. notes: what is said of the
+    file before its images are looked at. undivided: whether nobody says which images test.
     ValueError names what is wrong with the file, the folder or the test list.
     """
+
+    undivided = False
+    notes: Sequence[str] = ()
 
     def __init__(self, config: Config, file: Path) -> None:
         self.config = config
@@ -88,6 +94,10 @@ class VotedImages:
         for row in rows:
             if self.files[row] in names or f"{self.rows.sources[row]}.jpg" in names:
                 self.usable[row] = False
+
+    def to_hold_out(self, names: Sequence[str]) -> str:
+        """What to do where no rows are held out for the first of these splits."""
+        return f"pass {HOLD_OUT[names[0]]}"
 
     def splits(self) -> dict[str, np.ndarray]:
         """Rows of each split, of what is usable now. Training needs rows to train, and --check says

@@ -16,8 +16,10 @@ from applications.evaluation.ladders import check_monitor
 from applications.evaluation.scoring import Scorer
 from applications.evaluation.validation import LAST_COUNT, never_known, no_metric
 from applications.inputs.data import Data, read_data
-from applications.inputs.run_record import left_out
+from applications.inputs.run_record import alike_record, left_out
 from applications.inputs.runtime import Runtime
+from applications.inputs.tables.held import held_of
+from applications.inputs.tables.split_file import SPLIT_FILE, split_table
 from applications.inputs.views import view_rule
 from applications.inputs.weights import start_from, with_resumed_variant
 from applications.tasks import TASKS, monitored
@@ -109,7 +111,8 @@ def _parts(config: Config, data: Data, runtime: Runtime, fresh: bool) -> Parts:
         scorer = replace(scorer, model=model)
     val = data.splits["val"].targets if "val" in data.splits else None
     criterion, optimizer = task.criterion(config, labels), optimizer_of(config, model)
-    return Parts(scorer, criterion, optimizer, dataset, val)
+    held = held_of(data.splits) if data.drawn else None
+    return Parts(scorer, criterion, optimizer, dataset, val, held)
 
 
 def _model(
@@ -150,6 +153,8 @@ def _open_folder(
     if not config.continue_run:
         if data.photographs:
             beside = {**beside, "photographs.json": data.photographs.to_dict()}
+        if data.drawn:
+            beside = {**alike_record(config, data.alike), SPLIT_FILE: split_table(data), **beside}
         beside = {**left_out([(config, data.skipped)]), **beside}
         return run_folder.create(config, labels, runtime, beside)
     folder = run_folder.opened(config.continue_run, config)

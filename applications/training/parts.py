@@ -13,6 +13,7 @@ from torch import nn
 from applications.evaluation.scoring import Scorer
 from applications.inputs.data import Data
 from applications.inputs.runtime import Runtime
+from applications.inputs.tables.held import Held
 from applications.inputs.views import network_size, train_transform, view_rule
 from applications.tasks import branches, monitored
 from config import Config
@@ -31,7 +32,8 @@ RATES = {"backbone": "lr_backbone", "heads": "lr_head"}
 @dataclass(frozen=True)
 class Parts:
     """What a trainer works with: a network and how it scores, its loss, what moves it, the steps to
-    learn from, and the targets to validate on, if any.
+    learn from, and the targets to validate on, if any. held: which images are held out, where that
+    was drawn.
     """
 
     scorer: Scorer
@@ -39,6 +41,7 @@ class Parts:
     optimizer: torch.optim.Optimizer
     dataset: StepDataset
     val: Targets | None
+    held: Held | None = None
 
 
 def check_names(config: Config) -> None:

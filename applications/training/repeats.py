@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from applications.inputs.data import read_data
-from applications.inputs.run_record import left_out, stored_results
+from applications.inputs.run_record import alike_record, left_out, stored_results
 from applications.inputs.runtime import Runtime, Stopped
 from applications.inputs.splits import part_of
 from applications.tasks import TASKS
@@ -80,7 +80,7 @@ def _parent(config: Config, runtime: Runtime) -> RunFolder:
         return folder
     check_names(config)
     data = read_data(first, task, runtime)
-    beside = left_out([(first, data.skipped)])
+    beside = {**left_out([(first, data.skipped)]), **alike_record(first, data.alike)}
     return run_folder.create(config, data.digests(), runtime, beside)
 
 

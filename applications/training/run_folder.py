@@ -24,7 +24,7 @@ from applications.inputs.runtime import Runtime
 from config import CONTINUE_FLAGS, Config, check_written, make_config, read_config
 from utils.files.checkpoint import publish
 from utils.files.lock import try_lock, when_abandoned
-from utils.files.writing import check_no_link, sweep, write_json
+from utils.files.writing import check_no_link, sweep, write_json, write_text
 from utils.flag_parser import is_inside
 from utils.runtime import distributed
 from utils.text import printable
@@ -97,7 +97,7 @@ def create(
     config: Config, labels: dict[str, str], runtime: Runtime, beside: Mapping[str, Any]
 ) -> RunFolder:
     """A new folder below --logdir, with config.json, environment.json and the files of `beside`
-    (name -> JSON); its name is the same on all processes.
+    (name -> JSON, or text); its name is the same on all processes.
     """
     path = None
     if runtime.main:
@@ -138,7 +138,7 @@ def _make(root: Path, name: str, files: dict[str, Any]) -> tuple[Path, int | Non
     made, handle = _new_folder(root)
     try:
         for file, content in files.items():
-            write_json(made / file, content)
+            (write_text if isinstance(content, str) else write_json)(made / file, content)
         made.chmod(0o755)
         for number in range(1, 1000):
             target = root / (name if number == 1 else f"{name}-{number}")

@@ -72,7 +72,7 @@ class Trainer:
         self.monitor, self.higher = monitored(config)
         self.base_rates = [group["lr"] for group in self.optimizer.param_groups]
         self.stored_config = read_object(folder.config)
-        self.learned = mean_histogram(self.dataset.targets)
+        self.learned, self.held = mean_histogram(self.dataset.targets), parts.held
         self.remarks = ""  # of the last validation: why metrics do not exist
 
     def _wrap(self, model: nn.Module) -> nn.Module:
@@ -284,7 +284,9 @@ class Trainer:
     def _network(self) -> dict[str, Any]:
         if self.position.updates:
             self.model.heads["quality"].record(self.task.name)
-        return network_payload(self.stored_config, self.model, self.scorer.view, self.learned)
+        return network_payload(
+            self.stored_config, self.model, self.scorer.view, self.learned, self.held
+        )
 
     def _check_state(self) -> None:
         if fault := self.state.fault():

@@ -130,9 +130,9 @@ def test_images_without_references_are_split_by_image():
     assert [len(split.targets.paths) for split in made.values()] == [48, 16, 16]
     assert made["test"].targets.versions is None
     with pytest.raises(ValueError, match="no levels.csv, .* pass --split_by image"):
-        pooled("regress", RATED, None, repeats=1, repeat=1)
+        pooled("regress", RATED, None, repeats=1, repeat=1, split_by="reference")
     few = {"train": rated(images(8))}
-    with pytest.raises(ValueError, match=r"2 reference group\(s\) .* 3 parts"):
+    with pytest.raises(ValueError, match=r"2 group\(s\) .* 3 parts"):
         pooled("regress", few, photo, repeats=1, repeat=1)
 
 
@@ -232,7 +232,8 @@ def test_the_table_of_data_sets():
         ("--train --folds 2", "--folds 2 must be 3 or more"),
         ("--train --repeat 1", "--repeat 1: one of the runs"),
         ("--train --repeats 3 --repeat 4", "--repeat 4: one of the runs"),
-        ("--train --split_by image", "--split_by needs --repeats N or"),
+        ("--train --split_by theme", "only a table \\(--labels\\) has columns"),
+        ("--train --split_shares 80/0", "shares such as 70/10/20"),
         ("--train --repeats 3 --stages rank,regress", "--repeats and --stages"),
         ("--train --folds 3 --distort live --photos p", "--folds and --distort"),
         ("--test a b", "--test needs weights"),

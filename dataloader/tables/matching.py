@@ -1,0 +1,115 @@
+"""From the names in a table to the files of a folder: by path, by name, or by name without its
+suffix, in sub-folders, whatever the case, with folders apart by `/` or by `\\`.
+
+A table's path and a file's path mean one file where one of them ends with the other, so `a/1.jpg`
+is never `b/1.jpg`. Two files that a name could mean are an error, unless one is that very path.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from utils.imaging.image_folders import READABLE_EXTENSIONS, UNREADABLE_EXTENSIONS
+
+_ENDS = READABLE_EXTENSIONS | UNREADABLE_EXTENSIONS
+MOST_NEAR = 20  # missing names that near ones are looked for
+
+
+class ImageIndex:
+    """The images below a folder, hidden ones left out: `files`, paths from it, sorted."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.files = sorted(_images_below(folder))
+        self._exact = {file: place for place, file in enumerate(self.files)}
+        self._by_name: dict[str, list[int]] = {}
+        self._by_stem: dict[str, list[int]] = {}
+        for place, file in enumerate(self.files):
+            name = _fold(file.rpartition("/")[2])
+            self._by_name.setdefault(name, []).append(place)
+            self._by_stem.setdefault(_stem(name), []).append(place)
+
+    def find(self, text: str) -> list[int]:
+        """Places in `files` of what a name could mean: one, none, or several that are in doubt."""
+        name = text.replace("\\", "/")
+        while name.startswith("./"):
+            name = name[2:]
+        if (exact := self._exact.get(name)) is not None:
+            return [exact]
+        parts = _fold(name).split("/")
+        last = parts[-1]
+        for known, key, whole in (
+            (self._by_name, last, True), (self._by_stem, _stem(last), False),
+        ):  # fmt: skip
+            if not key:
+                return []
+            found = [p for p in known.get(key, ()) if _agree(parts, self.files[p])]
+            if len(found) > 1:
+                same = [p for p in found if _same(parts, self.files[p], whole)]
+                found = same if len(same) == 1 else found
+            if found:
+                return found
+        return []
+
+    def matched(self, texts: Sequence[str]) -> int:
+        """How many of the names lead somewhere."""
+        return sum(bool(text) and bool(self.find(text)) for text in texts)
+
+    def near(self, text: str) -> str:
+        """The file whose path is most like a name that leads nowhere; "" where none is."""
+        name = text.replace("\\", "/")
+        found = difflib.get_close_matches(name, self.files, n=1, cutoff=0.75)
+        if not found:
+            last = {file.rpartition("/")[2]: file for file in reversed(self.files)}
+            found = [
+                last[n] for n in difflib.get_close_matches(name.rpartition("/")[2], last, n=1,
+                                                           cutoff=0.8)
+            ]  # fmt: skip
+        return found[0] if found else ""
+
+
+def _images_below(folder: Path) -> Iterator[str]:
+    top = os.fspath(folder)
+    for parent, folders, names in os.walk(top):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        below = os.path.relpath(parent, top).replace(os.sep, "/")
+        for name in names:
+            if not name.startswith(".") and os.path.splitext(name)[1].lower() in _ENDS:
+                yield name if below == "." else f"{below}/{name}"
+
+
+def _agree(parts: Sequence[str], file: str) -> bool:
+    """Whether the folders before a name and a file's, from the right, are the same as far as both
+    have some.
+    """
+    mine, theirs = parts[:-1], _fold(file).split("/")[:-1]
+    common = min(len(mine), len(theirs))
+    return not common or list(mine[-common:]) == theirs[-common:]
+
+
+def _same(parts: Sequence[str], file: str, whole: bool) -> bool:
+    """Whether a file's path is that of the name, but for case (and the suffix)."""
+    theirs = _fold(file).split("/")
+    if not whole:
+        theirs[-1], parts = _stem(theirs[-1]), [*parts[:-1], _stem(parts[-1])]
+    return list(parts) == theirs
+
+
+def _fold(name: str) -> str:
+    return name.lower() if name.isascii() else unicodedata.normalize("NFC", name).casefold()
+
+
+def _stem(name: str) -> str:
+    """A folded name without the suffix of an image, if it has one."""
+    stem, suffix = os.path.splitext(name)
+    return stem if suffix in _ENDS else name
+
+
+def first_of(names: Iterable[str], most: int = 3) -> str:
+    """The first names, and dots where there are more."""
+    names = list(names)
+    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
