@@ -72,7 +72,7 @@ class Scorer:
 
         Raises:
             ValueError: names the images that cannot be used, all of those that cannot be read, and
-            what to do.
+                what to do.
         """
         if table not in TABLES:
             raise ValueError(f"table {table!r}: choose from {', '.join(TABLES)}")

@@ -31,6 +31,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     **{room: {room, "utils"} for room in MIDDLE},
     "utils": {"utils"},
     "demos": {"demos", "utils"},
+    "docs": {"config", "utils"},
 }
 OURS = {*MAY_IMPORT, "tests"}
 # Packages of applications/: each imports those before it, and never one of its own line; the modes
