@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 from collections.abc import Sequence
 from dataclasses import replace
@@ -20,6 +18,7 @@ from dataloader.labels.text import read_labels
 from dataloader.targets.buckets import bucket_of
 from utils.files.writing import write_text
 from utils.flag_types import is_number
+from utils.text import csv_of
 
 
 def run(config: Config, runtime: Runtime) -> int:
@@ -54,9 +53,7 @@ def data_file(names: Sequence[str], buckets: np.ndarray, comma: bool) -> str:
     rows = zip(names, buckets.tolist(), strict=True)
     if not comma:
         return "".join(f"{name} {label}\n" for name, label in (HEADER, *rows))
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows((HEADER, *rows))
-    return text.getvalue()
+    return csv_of((HEADER, *rows))
 
 
 def _names(images: Sequence[Path], folder: Path) -> list[str]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,7 @@ from applications.scorer import result_rows, scorer_of
 from config import Config
 from models.grad_cam import last_feature_map
 from utils.files.writing import check_apart, write_json, write_text
-from utils.text import csv_path, printable
+from utils.text import csv_of, csv_path, printable
 
 
 def run(config: Config, runtime: Runtime) -> int:
@@ -89,10 +88,8 @@ def as_table(rows: list[dict[str, Any]]) -> str:
 
 
 def as_csv(rows: list[dict[str, Any]]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
+    table: list[Iterable[str]] = [rows[0]]
     for row in rows:
-        cells = {k: f"{v:.9g}" for k, v in row.items() if k != "path"}
-        writer.writerow({"path": csv_path(row["path"]), **cells})
-    return text.getvalue()
+        path, *numbers = row.values()
+        table.append([csv_path(path), *(f"{number:.9g}" for number in numbers)])
+    return csv_of(table)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +20,7 @@ from applications.scorer import scorer_of
 from applications.tasks import TASKS
 from config import Config
 from utils.drawing.files import write_figures
-from utils.files.writing import without_nan, write_json, write_text
+from utils.files.writing import without_nan, write_csv, write_json
 from utils.text import aligned, csv_path, visible
 
 SHOWN = (
@@ -91,9 +89,5 @@ def _write(file: Path, split: str, found: Mapping[str, Evaluation]) -> None:
             if metric.low == metric.low:
                 row |= {f"{metric.key}_low": metric.low, f"{metric.key}_high": metric.high}
         rows.append({name: "" if value != value else value for name, value in row.items()})
-    text = io.StringIO()
     columns = list(dict.fromkeys(name for row in rows for name in row))
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_text(file, text.getvalue(), "surrogateescape")
+    write_csv(file, [columns, *([row.get(name) for name in columns] for row in rows)])

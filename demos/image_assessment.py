@@ -8,9 +8,7 @@ python image_assessment.py --model jit_resnet18.pt photo.jpg folder/
 from __future__ import annotations
 
 import argparse
-import csv
 import hashlib
-import io
 import math
 import sys
 import warnings
@@ -25,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # run from anywhere; only utils/ is used
 
 from utils.files.reading import check_regular, parse_json, read_json, utf8  # noqa: E402
-from utils.files.writing import check_apart, check_output, write_text  # noqa: E402
+from utils.files.writing import check_apart, check_output, write_csv  # noqa: E402
 from utils.imaging.image_folders import left_out, list_images  # noqa: E402
 from utils.imaging.images import ViewRule, read_image, view  # noqa: E402
 from utils.imaging.pooling import pool_histograms, pool_scores  # noqa: E402
@@ -185,14 +183,12 @@ def show(rows: list[tuple[Path, float, np.ndarray | None]], output: Path | None)
         for path, score, _ in rows:
             print(f"{score:9.4f}  {printable(path.as_posix())}")
         return
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
     bins = 0 if rows[0][2] is None else len(rows[0][2])
-    writer.writerow(["path", "score", *(f"p{k + 1}" for k in range(bins))])
+    table = [["path", "score", *(f"p{k + 1}" for k in range(bins))]]
     for path, score, histogram in rows:
         probs = () if histogram is None else histogram
-        writer.writerow([csv_path(path.as_posix()), f"{score:.9g}", *(f"{p:.9g}" for p in probs)])
-    write_text(output, text.getvalue(), "surrogateescape")
+        table.append([csv_path(path.as_posix()), f"{score:.9g}", *(f"{p:.9g}" for p in probs)])
+    write_csv(output, table)
 
 
 if __name__ == "__main__":

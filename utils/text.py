@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 _FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")  # the last four: = + - @, twice as wide
 
@@ -21,6 +23,13 @@ def printable(text: object) -> str:
 def visible(text: object) -> str:
     """A message of several lines: as `printable`, but its line ends stay."""
     return "\n".join(map(printable, str(text).split("\n")))
+
+
+def csv_of(rows: Iterable[Iterable[object]]) -> str:
+    """Rows of cells as the text of a csv; a cell of None is empty."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
 
 
 def csv_path(name: str) -> str:

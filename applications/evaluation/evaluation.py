@@ -5,9 +5,7 @@ Needs no torch, so that what only reads an evaluation loads no network.
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
 import os
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,7 +19,7 @@ from dataloader.labels.labels import Versions
 from dataloader.labels.side_tables import LEVELS_COLUMNS
 from dataloader.sources import Source
 from dataloader.targets.pairs import linked
-from utils.files.writing import write_text
+from utils.files.writing import write_csv
 from utils.statistics.bootstrap import cluster_numbers
 from utils.statistics.logistic_fit import LogisticFit
 from utils.statistics.metric import Metric
@@ -191,13 +189,11 @@ class Evaluation:
         versions = [
             [csv_text(v.reference_id), csv_text(v.distortion), v.level] for v in self.versions or ()
         ]
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(["path", "score", *columns, *(LEVELS_COLUMNS[1:] if versions else ())])
+        rows = [["path", "score", *columns, *(LEVELS_COLUMNS[1:] if versions else ())]]
         for i, image in enumerate(self.images):
             numbers = (f"{column[i]:.9g}" for column in (self.scores, *columns.values()))
-            writer.writerow([cell(image), *numbers, *(versions[i] if versions else ())])
-        write_text(path, text.getvalue(), "surrogateescape")
+            rows.append([cell(image), *numbers, *(versions[i] if versions else ())])
+        write_csv(path, rows)
 
 
 def shown(value: Any) -> str:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +13,7 @@ from dataloader.batch import Targets
 from dataloader.sources import open_source
 from utils.drawing.panels import evenly_spread, histogram_chart
 from utils.drawing.sheet import Panel, fit, sheet
-from utils.files.writing import write_bytes, write_text
+from utils.files.writing import write_bytes, write_csv
 from utils.statistics import metrics
 
 _PHOTO = (250, 160)  # pixels of the place of a photograph, and of a chart
@@ -55,11 +54,8 @@ def write_histograms(
     chosen, places = evenly_spread(distances)
     probs, votes = probs[chosen].astype(np.float64), votes[chosen].astype(np.float64)
     paths = [e.images[i] for i in chosen]
-    write_text(
-        stem.with_name(f"{stem.name}.csv"),
-        _table(list(map(cell, paths)), places, probs, votes),
-        "surrogateescape",
-    )
+    rows = _table(list(map(cell, paths)), places, probs, votes)
+    write_csv(stem.with_name(f"{stem.name}.csv"), rows)
     note = f"{len(chosen)} of {len(distances)} images, from the smallest EMD (r = 1) to the largest"
     voted, predicted = _spreads(votes), _spreads(probs)
     panels = (
@@ -80,7 +76,9 @@ def _spreads(histograms: np.ndarray) -> list[str]:
     return [f"{m:.2f} ± {s:.2f}" for m, s in zip(means, deviations, strict=True)]
 
 
-def _table(paths: Sequence[str], places: np.ndarray, probs: np.ndarray, votes: np.ndarray) -> str:
+def _table(
+    paths: Sequence[str], places: np.ndarray, probs: np.ndarray, votes: np.ndarray
+) -> Iterator[list[Any]]:
     columns = {
         "emd_r1": metrics.emd_of_each(probs, votes, 1),
         "emd_r2": metrics.emd_of_each(probs, votes, 2),
@@ -91,10 +89,7 @@ def _table(paths: Sequence[str], places: np.ndarray, probs: np.ndarray, votes: n
         **{f"p{k + 1}": column for k, column in enumerate(probs.T)},
         **{f"t{k + 1}": column for k, column in enumerate(votes.T)},
     }
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["place", "path", *columns])
+    yield ["place", "path", *columns]
     for i, path in enumerate(paths):
         numbers = (f"{column[i]:.9g}" for column in columns.values())
-        writer.writerow([places[i] + 1, path, *numbers])
-    return text.getvalue()
+        yield [places[i] + 1, path, *numbers]

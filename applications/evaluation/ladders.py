@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,7 +21,7 @@ from dataloader.batch import Targets
 from dataloader.labels.side_tables import LEVELS_FILE
 from utils.drawing.panels import MOST_LINES, ladder_charts, spread
 from utils.drawing.sheet import Panel, sheet
-from utils.files.writing import write_bytes, write_text
+from utils.files.writing import write_bytes, write_csv
 from utils.statistics.ladder_metrics import LADDER_METRICS, ladder_metrics
 from utils.statistics.ladders import Ladders, build_ladders
 from utils.statistics.predictions import Predictions
@@ -139,14 +137,12 @@ def write_ladders(stem: Path, title: str, e: Evaluation) -> None:
     """
     if not e.ladders:
         return
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["distortion", "level", *_IN_CSV])
+    rows = [["distortion", "level", *_IN_CSV]]
     for row in e.ladders:
         level = ALL if row.level is None else row.level
         cells = (_cell(row.values.get(name, "")) for name in _IN_CSV)
-        writer.writerow([csv_text(row.distortion), level, *cells])
-    write_text(stem.with_name(f"{stem.name}.csv"), text.getvalue(), "surrogateescape")
+        rows.append([csv_text(row.distortion), level, *cells])
+    write_csv(stem.with_name(f"{stem.name}.csv"), rows)
     accuracy = {
         row.distortion: row.values["ladder_accuracy"] for row in e.ladders[:-1] if row.level is None
     }

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -24,7 +22,7 @@ from utils.imaging.images import ImageError, ViewRule
 from utils.imaging.occlusion import Cells, Occlusion, divided, overlaps
 from utils.imaging.pooling import pool_scores
 from utils.imaging.view_frame import Frame, frame_of
-from utils.text import printable
+from utils.text import csv_of, printable
 
 SIDE = 640  # pixels of the longer side of a map's image
 WAYS = ("occlusion", "gradcam")
@@ -105,14 +103,12 @@ def map_csv(found: QualityMap) -> str:
     """row, column, left, top, right, bottom (pixels of the image as it was read) and fall of each
     cell that a view sees.
     """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("row", "column", "left", "top", "right", "bottom", "fall"))
+    table: list[list[object]] = [["row", "column", "left", "top", "right", "bottom", "fall"]]
     rows, columns = found.cells.rows, found.cells.columns
     for i, j in np.argwhere(~np.isnan(found.grid)).tolist():
         place = columns[j], rows[i], columns[j + 1], rows[i + 1]
-        writer.writerow([i, j, *(f"{v:.9g}" for v in (*place, found.grid[i, j]))])
-    return text.getvalue()
+        table.append([i, j, *(f"{v:.9g}" for v in (*place, found.grid[i, j]))])
+    return csv_of(table)
 
 
 @dataclass(frozen=True)

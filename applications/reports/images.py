@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -23,6 +21,7 @@ from applications.reports.parts import (
 )  # fmt: skip
 from applications.reports.pictures import shown_image, shown_source
 from utils.drawing.panels import spread
+from utils.text import csv_of
 
 MOST = 12  # images of a kind
 
@@ -72,12 +71,11 @@ def _paths(r: Report, images: Iterable[int]) -> list[str]:
 
 def _csv(name: str, /, **columns: Sequence[Any]) -> Download:
     """Columns of texts and of numbers, which have nine digits."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    for row in zip(*columns.values(), strict=True):
-        writer.writerow(cell if isinstance(cell, str) else f"{cell:.9g}" for cell in row)
-    return Download(name, text.getvalue())
+    rows = (
+        [cell if isinstance(cell, str) else f"{cell:.9g}" for cell in row]
+        for row in zip(*columns.values(), strict=True)
+    )
+    return Download(name, csv_of([list(columns), *rows]))
 
 
 def _wrong_pairs(r: Report, better: np.ndarray, worse: np.ndarray) -> list[Section]:

@@ -4,8 +4,6 @@ ordinary run in one folder, and what their test metrics are together.
 
 from __future__ import annotations
 
-import csv
-import io
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +22,7 @@ from applications.training.parts import check_names
 from applications.training.run_folder import RunFolder, hold, newest
 from config import Config
 from utils.files.reading import read_object
-from utils.files.writing import write_json, write_text
+from utils.files.writing import write_csv, write_json
 from utils.runtime import distributed
 from utils.runtime.logger import Logger
 from utils.text import aligned
@@ -99,7 +97,8 @@ def _summarise(parent: Path, runs: list[tuple[Config, RunFolder]]) -> None:
         for i, ((config, folder), result) in enumerate(zip(runs, results, strict=True))
     ]
     write_json(parent / SUMMARY, {"figures": summary, "runs": rows})
-    write_text(parent / "summary.csv", _csv(rows, summary))
+    of_all = ([s, "", "", *(found[s] for found in summary.values())] for s in STATISTICS)
+    write_csv(parent / "summary.csv", [list(rows[0]), *(row.values() for row in rows), *of_all])
     with closing(Logger(parent, tensorboard=False)) as logger:
         logger.info(summary_table(summary, len(runs)))
 
@@ -128,14 +127,3 @@ def summary_table(summary: dict[str, dict[str, Any]], runs: int) -> str:
         cells = ["nan" if found[s] is None else f"{found[s]:.4f}" for s in STATISTICS]
         rows.append((name, *cells, f"{found['n']}/{runs}"))
     return "\n".join(aligned(rows))
-
-
-def _csv(rows: list[dict[str, Any]], summary: dict[str, dict[str, Any]]) -> str:
-    """A row per run, then one per statistic."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    for statistic in STATISTICS:
-        writer.writerow({"run": statistic, **{k: found[statistic] for k, found in summary.items()}})
-    return text.getvalue()

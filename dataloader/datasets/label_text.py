@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Mapping, Sequence
 
 from dataloader.datasets.ladders import pairs
@@ -15,6 +13,7 @@ from dataloader.labels.side_tables import (
     SPREAD_COLUMNS,
     SPREAD_FILE,
 )
+from utils.text import csv_of
 
 Names = Mapping[str, str]
 
@@ -78,6 +77,4 @@ def _levels(records: Iterable[Record], names: Names) -> str:
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """Nothing where there are no rows; a cell of None is empty."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([header, *rows])
-    return text.getvalue() if rows else ""
+    return csv_of([header, *rows]) if rows else ""

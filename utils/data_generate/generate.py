@@ -15,9 +15,7 @@ stay the same.
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -29,7 +27,7 @@ from utils.data_generate.distortions import distortions_of
 from utils.data_generate.opening import MAX_SIDE
 from utils.data_generate.photos import name_photos
 from utils.data_generate.worker import PRISTINE, PhotoJob, Written, distort_photo, finished
-from utils.files.writing import write_json, write_text
+from utils.files.writing import write_csv, write_json, write_text
 from utils.imaging.images import DEFAULT_MAX_PIXELS
 from utils.runtime.child_processes import work
 from utils.runtime.seed import key
@@ -175,11 +173,8 @@ def _run(
 
 def _write_labels(folder: Path, files: list[Written], targets: str | None) -> int:
     """Write a split's label files and return the number of pairs."""
-    table = io.StringIO()
-    rows = csv.writer(table, lineterminator="\n")
-    rows.writerow(["path", "reference_id", "distortion", "level"])
-    rows.writerows([f.path, f.reference_id, f.distortion, f.level] for f in files)
-    write_text(folder / LEVELS_FILE, table.getvalue())
+    rows = ([f.path, f.reference_id, f.distortion, f.level] for f in files)
+    write_csv(folder / LEVELS_FILE, [["path", "reference_id", "distortion", "level"], *rows])
     if targets is not None:
         lines = [f"{f.path},{f.target:.6f}" for f in files]
         write_text(folder / TARGETS_FILE, "\n".join([_SYNTHETIC, *lines]) + "\n")

@@ -4,16 +4,16 @@ the same description; nothing here needs matplotlib.
 
 from __future__ import annotations
 
-import csv
-import io
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, repeat
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from utils.text import csv_of
 
 Floats = NDArray[np.float64]  # a mark takes whatever becomes one, a list too
 Bools = NDArray[np.bool_]
@@ -207,9 +207,7 @@ class Chart:
         """Every number that the chart is made of, drawn or not. A bar reaches from low to high, y
         is its height; a series without a name is called by its kind.
         """
-        written = io.StringIO()
-        writer = csv.writer(written, lineterminator="\n")
-        writer.writerow(CSV_HEADER)
+        rows: list[Iterable[str]] = [CSV_HEADER]
         for mark in self.marks:
             table = mark.table()
             columns = [
@@ -217,9 +215,9 @@ class Chart:
                 for name in CSV_HEADER[1:5]
             ]
             series = repeat(mark.name or type(mark).__name__.lower())
-            writer.writerows(zip(series, *columns, mark.texts() or repeat(""), strict=False))
+            rows += zip(series, *columns, mark.texts() or repeat(""), strict=False)
         # A file name can be any bytes; what UTF-8 cannot hold is written as an escape.
-        return written.getvalue().encode("utf-8", "backslashreplace").decode("utf-8")
+        return csv_of(rows).encode("utf-8", "backslashreplace").decode("utf-8")
 
     def words(self) -> str:
         """The chart in words, for those who cannot see it."""

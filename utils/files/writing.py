@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 from utils.files.disk_full import bytes_of, named_place
 from utils.files.lock import try_lock, when_abandoned
 from utils.files.reading import check_regular
-from utils.text import printable
+from utils.text import csv_of, printable
 
 
 def write_atomic(
@@ -146,6 +146,11 @@ def write_text(path: Path, text: str, errors: str = "strict") -> None:
     UTF-8: "surrogateescape" writes them as they are.
     """
     write_atomic(path, lambda file: file.write(text.encode("utf-8", errors)))
+
+
+def write_csv(path: Path, rows: Iterable[Iterable[object]]) -> None:
+    """write_atomic for rows of cells; names of files keep their bytes."""
+    write_text(path, csv_of(rows), "surrogateescape")
 
 
 def write_json(path: Path, value: Any) -> None:
