@@ -13,7 +13,7 @@ import numpy as np
 
 from applications.evaluation.evaluation import Evaluation, Fitted, Resampling, image_clusters
 from applications.evaluation.histograms import baseline_metrics
-from applications.evaluation.ladders import measured_ladders, overall, resampled_ladder_metrics
+from applications.evaluation.ladders import measured_ladders, overall
 from applications.evaluation.scoring import Scorer, one_place
 from applications.inputs.splits import Data, Split
 from applications.tasks.base import Task
@@ -79,7 +79,7 @@ def evaluate(
     found = replace(scorer, features=features).predict(targets.paths, f"scoring {split.name}")
     clusters, unit = image_clusters(targets.versions, targets.paths, targets.all())
     measured = task.measure(targets.all(), found, clusters)
-    ladders, more = measured_ladders(targets, found)
+    ladders, more, of_ladders = measured_ladders(targets, found)
     values = measured.values() | baseline_metrics(targets, learned) | overall(ladders)
     once = one_place(found, scorer.view)
     for remark in [*([once] if once else []), *measured.reasons, *more]:
@@ -103,7 +103,7 @@ def evaluate(
         fitted = Fitted(of_val.scores, opinions.mos, own)
     if distributed.world().rank > 0:
         return judged
-    judged, remarks = _finished(measured.metrics(), split, judged, how, fitted, unit)
+    judged, remarks = _finished(measured.metrics() | of_ladders, split, judged, how, fitted, unit)
     for remark in remarks:
         say(f"{split.file}: {remark}")
     return judged
@@ -148,7 +148,6 @@ def _finished(
         fit_on=("val" if fitted else split.name) if fits else None,
     )  # fmt: skip
     if how.samples:
-        resampled |= resampled_ladder_metrics(split.targets, judged.predictions)
         finished = _with_intervals(finished, resampled, how, unit, remarks)
     return finished, remarks
 

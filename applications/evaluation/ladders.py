@@ -47,13 +47,13 @@ _IN_CSV = (
 
 def measured_ladders(
     targets: Targets, found: Predictions
-) -> tuple[tuple[LadderRow, ...], list[str]]:
-    """(the rows of ladders.csv, why some metrics are nan); nothing where no level is known. Images
-    of unknown level are left out.
+) -> tuple[tuple[LadderRow, ...], list[str], dict[str, Resampled]]:
+    """(the rows of ladders.csv, why some metrics are nan, those over all distortions, to be
+    resampled by reference); nothing where no level is known. Images of unknown level are left out.
     """
     columns = known_columns(targets.versions, targets.paths, found.scores)
     if not len(columns[0]):
-        return (), []
+        return (), [], {}
     judged = ladder_metrics(*columns)
     rows = []
     for name, own in judged.by_distortion.items():
@@ -62,22 +62,14 @@ def measured_ladders(
         rows.append(LadderRow(name, None, own.values()))
     rows += [LadderRow(ALL, level, own.values()) for level, own in judged.by_level.items()]
     rows.append(LadderRow(ALL, None, judged.overall.values()))
-    return tuple(rows), list(judged.overall.reasons)
+    images, count = known_levels(targets.versions), len(targets.paths)
+    own = {name: Among(m, images, count) for name, m in judged.overall.metrics().items()}
+    return tuple(rows), list(judged.overall.reasons), own
 
 
 def overall(rows: Sequence[LadderRow]) -> dict[str, float]:
     """The metrics of all distortions and all levels together, by name."""
     return dict(rows[-1].values) if rows else {}
-
-
-def resampled_ladder_metrics(targets: Targets, found: Predictions) -> dict[str, Resampled]:
-    """Those over all distortions, to be resampled by reference; nothing where no level is known."""
-    images = known_levels(targets.versions)
-    if not images:
-        return {}
-    columns = known_columns(targets.versions, targets.paths, found.scores)
-    own = ladder_metrics(*columns).overall.metrics()
-    return {name: Among(metric, images, len(targets.paths)) for name, metric in own.items()}
 
 
 def check_monitor(metric: str, val: Split | None) -> None:
@@ -91,7 +83,7 @@ def check_monitor(metric: str, val: Split | None) -> None:
             "another metric"
         )
     perfect = Predictions(-np.maximum(versions.level, 0).astype(np.float64))
-    rows, reasons = measured_ladders(val.targets, perfect)
+    rows, reasons, _ = measured_ladders(val.targets, perfect)
     if not rows:
         raise ValueError(
             f"--monitor {metric}: {val.file}: no image of known level in {LEVELS_FILE}"

@@ -34,7 +34,7 @@ def validate(
     if line := one_place(found, scorer.view):
         once(f"validation: {line}")
     measured = task.measure(val.all(), found)
-    ladders, of_ladders = measured_ladders(val, found)
+    ladders, of_ladders, _ = measured_ladders(val, found)
     loss = task.validation_loss(criterion, val.all(), found)
     every = {"loss": loss, **measured.values(), **overall(ladders)}
     return every, list(measured.reasons), "; ".join((*measured.reasons, *of_ladders))

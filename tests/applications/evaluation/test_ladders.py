@@ -17,7 +17,6 @@ from applications.evaluation.evaluation import Evaluation
 from applications.evaluation.ladders import (
     measured_ladders,
     overall,
-    resampled_ladder_metrics,
 )
 from dataloader.labels.labels import Version, Versions
 from tests.cli import TINY, call, records, run_folders
@@ -216,13 +215,13 @@ def test_images_of_unknown_level_take_no_part_in_the_figures() -> None:
     mixed = SimpleNamespace(versions=Versions([unknown[0], *versions, unknown[1]]), paths=PATHS[:5])
     scores = np.array([5.0, 3.0, 4.0])
     expected = overall(measured_ladders(graded, Predictions(scores))[0])
-    rows, _ = measured_ladders(mixed, Predictions(np.array([9.0, *scores, 8.0])))
+    rows, *_ = measured_ladders(mixed, Predictions(np.array([9.0, *scores, 8.0])))
     found = overall(rows)
     assert found["ladder_accuracy"] == expected["ladder_accuracy"] == pytest.approx(2 / 3)
     assert found["n_ladder_pairs"] == 3
     assert {row.distortion for row in rows} == {"blur", "all"}
     alone = SimpleNamespace(versions=Versions(unknown), paths=PATHS[:2])
-    assert measured_ladders(alone, Predictions(scores[:2])) == ((), [])
+    assert measured_ladders(alone, Predictions(scores[:2])) == ((), [], {})
 
 
 def test_an_image_of_no_reference_is_in_no_ladder_of_another() -> None:
@@ -235,17 +234,17 @@ def test_an_image_of_no_reference_is_in_no_ladder_of_another() -> None:
     assert (found["n_p_test_pairs"], found["p_test"]) == (1, 1)
 
 
-def test_resampled_figures_are_of_the_images_of_known_level() -> None:
+def test_resampled_metrics_are_of_the_images_of_known_level() -> None:
     """Counts are of all images; those of an unknown level do not matter."""
     versions = Versions(Version(f"p{n // 4}", "blur", n % 4 or None) for n in range(32))
     targets = SimpleNamespace(versions=versions, paths=[Path(f"{n}.png") for n in range(32)])
     found = Predictions(np.random.default_rng(0).normal(size=32), None)
-    figures = resampled_ladder_metrics(targets, found)
-    values = overall(measured_ladders(targets, found)[0])
-    assert set(figures) == set(LADDER_METRICS)
+    rows, _, metrics = measured_ladders(targets, found)
+    values = overall(rows)
+    assert set(metrics) == set(LADDER_METRICS)
     counts = np.where(np.arange(32) % 4, 1.0, 7.0)[None]
-    for name, figure in figures.items():
-        assert figure(counts) == pytest.approx([values[name]], nan_ok=True)
+    for name, metric in metrics.items():
+        assert metric(counts) == pytest.approx([values[name]], nan_ok=True)
     twice = np.repeat([[2.0, 0, 1, 0, 0, 0, 0, 1]], 4, axis=1)
     kept = [n for n in range(32) if twice[0, n]]
     again = [n for n in range(32) for _ in range(int(twice[0, n]))]
@@ -255,5 +254,5 @@ def test_resampled_figures_are_of_the_images_of_known_level() -> None:
         for b in kept
         if a // 4 == b // 4 and 0 < a % 4 < b % 4
     ]
-    assert figures["ladder_accuracy"](twice) == pytest.approx([np.mean(won)])
-    assert resampled_ladder_metrics(SimpleNamespace(versions=None, paths=[]), found) == {}
+    assert metrics["ladder_accuracy"](twice) == pytest.approx([np.mean(won)])
+    assert measured_ladders(SimpleNamespace(versions=None, paths=[]), found) == ((), [], {})
