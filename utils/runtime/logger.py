@@ -100,7 +100,8 @@ class Logger:
         """Append one line to metrics.jsonl and, if `drawn`, draw its numbers in TensorBoard.
 
         `record` holds `step` (optimizer steps done). When it holds `split`, the numbers are drawn
-        as `split/name`. Numbers that are not finite are null in the file and not drawn.
+        as `split/name`. Counts, which stand still or tell the step once more, are not drawn;
+        numbers that are not finite are null in the file and not drawn either.
 
         Raises:
             ValueError: no whole `step` in the record.
@@ -150,8 +151,7 @@ class Logger:
         prefix = f"{plain['split']}/" if "split" in plain else ""
         with self._drawing() as board:
             for name, value in plain.items():
-                number = isinstance(value, (int, float)) and not isinstance(value, bool)
-                if number and name != "step":
+                if isinstance(value, float):  # whole numbers are counts, no curves
                     board.add_scalar(prefix + name, value, plain["step"])
 
     def truncate_after(self, step: int) -> None:

@@ -83,12 +83,12 @@ def test_other_ranks_and_no_folder_write_nothing(tmp_path, capsys):
     assert capsys.readouterr().err == "seen\n"
 
 
-def test_tensorboard_shows_finite_figures_under_their_split(tmp_path):
+def test_tensorboard_shows_finite_metrics_under_their_split(tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     logger = Logger(tmp_path)
     for step in (1, 2, 3):
-        logger.metrics({"step": step, "split": "val", "srcc": 0.1 * step, "plcc": math.nan})
+        logger.metrics({"step": step, "split": "val", "srcc": 0.1 * step, "plcc": math.nan, "n": 9})
     logger.metrics({"step": 3, "loss": 2.0})
     logger.close()
     # Event files are read in the order of the second in their names.
