@@ -19,7 +19,7 @@ from utils.flag_help import answer_help
 from utils.flag_places import check_places, modes_of, spell
 from utils.flag_types import UsageError, flag
 from utils.flag_words import BEGUN, CRITERIONS, JOINT, JUDGE, RANKED, SEEN, TABLED, USE, WORDING
-from utils.imaging.view_rule import DEFAULT_MAX_PIXELS
+from utils.imaging.view_rule import DEFAULT_MAX_PIXELS, INTERPOLATIONS
 
 MODES = tuple(mode for mode in WORDING.modes if mode != "info")
 # Where output goes; --data as well, of the modes that write it.
@@ -154,6 +154,9 @@ class Config:
     resize: str = flag("view", "squash", "--resize", choices=("squash", "crop", "pad", "native"),
         help="squash to the size; crop its aspect from the centre; pad to its aspect; or leave "
         "pixels as they are")
+    interpolation: str | None = flag("view", None, "--interpolation", choices=INTERPOLATIONS,
+        help="how pixels are resized (default: as the weights that training began from were "
+        "trained; bilinear where those are random)")
     crop: str = flag("view", "none", "--crop", choices=("none", "random"), modes=SEEN + " info",
         help="train on the whole view, or on random crops of unscaled images")
     crop_size: tuple[int, ...] = flag("view", (), "--crop_size", **_PIXELS, modes=SEEN + " info",
@@ -185,8 +188,15 @@ class Config:
         help="branches of the head (default: 1; emd: the bins of the label file)")
     dropout: float = flag("model", 0.2, "--dropout", type=kind.probability, metavar="P",
         modes="train", help="probability of dropout before the head")
-    pretrained: bool = flag("model", False, "--pretrained", modes="train",
-        help="ImageNet weights, from pretrained/ or the library's source")
+    pretrained: bool | None = flag("model", None, "--pretrained", "--no_pretrained", modes="train",
+        action=kind.YesOrNo, help="begin from ImageNet weights, of pretrained/, an installed "
+        "package, or the library's cache or download; or from random ones (default: from ImageNet "
+        "weights if they can be had)")
+    pretrained_sha256: str | None = flag("model", None, "--pretrained_sha256", modes="train",
+        type=kind.sha256, metavar="HEX", help="ImageNet weights of this SHA-256 and no others; "
+        "written into a run's config.json")
+    offline: bool = flag("model", False, "--offline", modes="train",
+        help="ask no network for weights")
     advprop: bool = flag("model", False, "--advprop",
         help="AdvProp ImageNet weights (EfficientNet)")
     resume: str | None = flag("model", None, "--resume", metavar="FILE",
@@ -196,7 +206,7 @@ class Config:
         type=kind.one_of("criterion", CRITERIONS), modes=JUDGE + " jit check info", idle="predict",
         help="rank: pairs; emd: histograms of scores; regress: mean opinion scores; siamese: "
         "buckets of scores; emd+rank, emd+siamese: histograms, and the order or the buckets of "
-        "their means")
+        "their means (default: of the weights; in training, read off the labels)")
     margin: float = flag("task", 0.5, "--margin", type=kind.margin, metavar="M",
         criteria=RANKED, idle=USE,
         help="by how much the better score must lead; emd+rank: by what share of its lead in the "
@@ -407,11 +417,7 @@ def check_passed(config: Config, criteria: Collection[str]) -> list[str]:
 
 def _repeated(given: dict[str, Any]) -> dict[str, Any]:
     """What --config says; a mode on the command line takes the place of the file's."""
-    stored = read_config(given["config"])
-    asked = {name for name in MODES if name in given}
-    if asked and asked != {name for name in MODES if name in stored}:
-        # The weights that training started from are not those that another mode should use.
-        stored = {k: v for k, v in stored.items() if k not in (*MODES, "resume", "output")}
+    stored = flag_parser.overruled(read_config(given["config"]), given, MODES)
     check_written(stored, flag_parser.written_anew(stored, given, WRITTEN), given["config"])
     return stored
 
@@ -434,8 +440,9 @@ def checked_config(values: dict[str, Any]) -> Config:
 def make_config(given: dict[str, Any]) -> Config:
     """A Config from field values; the rest take their defaults. Raises UsageError."""
     flag_parser.refuse_unknown(_flags(), given)
-    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items()}
+    values = {**flag_parser.view_of(given, Config.criterion), **given}
+    values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
     for key in ("image_size", "crop_size", "crop_from"):
         if values.get(key):
             values[key] = kind.height_width(spell(_flags(), key), values[key])
-    return Config(**values, given=frozenset(values))
+    return Config(**values, given=frozenset(given))

@@ -19,8 +19,10 @@ def main(argv: list[str] | None = None) -> int:
     try:
         config = parse(argv)
         from applications.combinations import check  # here: --help needs none of it
+        from applications.training.left_open import completed
 
-        remarks = check(config)
+        config, remarks = completed(config)
+        remarks += check(config)
     except UsageError as error:
         print(f"error: {visible(error)}", file=sys.stderr)
         return 2

@@ -131,6 +131,7 @@ NEEDS: tuple[tuple[str, Callable[[Config], Any], str], ...] = (
     ("crop_from", lambda c: c.crop == "random", "--crop random"),
     ("crop_size", lambda c: c.crop == "random" or c.test_crops, "--crop random or --test_crops N"),
     ("cache_views", lambda c: c.cache_features, "--cache_features"),
+    ("pretrained_sha256", lambda c: c.pretrained is not False, "--pretrained, or neither"),
     (" ".join([*LISTS, "stage_flags"]), lambda c: c.stages, "--stages LIST"),
 )
 RULES: dict[str, Rule] = {
@@ -207,6 +208,9 @@ RULES: dict[str, Rule] = {
         "--crop_from {it[0]} is smaller than the crop of {it[1]}"),
     "two sources of weights": (lambda c: c.train and c.pretrained and c.resume is not None,
         "--pretrained and --resume both bring weights: choose one"),
+    "AdvProp from nothing": (
+        lambda c: c.train and c.advprop and c.pretrained is False and c.resume is None,
+        "--advprop names ImageNet weights and --no_pretrained wants none: choose one"),
     "rate of what is frozen": (lambda c: c.freeze == "backbone" and c.lr_backbone is not None,
         "--lr_backbone {c.lr_backbone} with --freeze backbone: nothing is left to learn at it"),
     "features of a frozen backbone": (

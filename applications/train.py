@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from applications.inputs.runtime import Runtime
 from applications.training import repeats, run_folder, stages
+from applications.training.beginning import with_beginning
 from applications.training.one_run import train
 from config import Config
 
 
 def run(config: Config, runtime: Runtime) -> int:
     """Trains or continues; 0, or 130/143 when a signal stopped it (its state is saved)."""
+    if config.continue_run is None:
+        config = with_beginning(config, runtime)
     if repeats.wanted(config):
         repeats.train_all(config, runtime)
         return 0

@@ -43,6 +43,7 @@ class Backbone:
     source: URL of the ImageNet weights; None when there are none, and then other_weights says
         what a user can do.
     file_names: what a local copy may be called, without extension.
+    interpolation: how images were resized for the ImageNet weights, by Pillow's names.
     advprop: whether this is the AdvProp variant; None when the backbone has no such variant.
     """
 
@@ -55,8 +56,9 @@ class Backbone:
     adapt: Adapt = unchanged
     source: str | None = None
     file_names: tuple[str, ...] = ()
-    other_weights: str = "leave --pretrained out"
+    other_weights: str = "pass --no_pretrained"
     advprop: bool | None = None
+    interpolation: str = "bilinear"
 
 
 class Library(ABC):

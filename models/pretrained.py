@@ -92,19 +92,20 @@ def find_weights(
     for found in _at_hand(backbone, arch, folder):
         if sha256 in (None, found.sha256):
             return found
-        others.append(found)
-    if others:
-        held = ", ".join(f"{other.title} has {other.sha256}" for other in others)
-        raise ValueError(
-            f"--pretrained_sha256 {sha256}: {held}: put the weights of that SHA-256 into {folder}/"
-        )
-    found = _downloaded(backbone, arch, folder, offline)
-    if sha256 not in (None, found.sha256):
-        raise ValueError(
-            f"--pretrained_sha256 {sha256}: {found.title} has {found.sha256}: put the weights of "
-            f"that SHA-256 into {folder}/"
-        )
-    return found
+        others.append(f"{found.title} has {found.sha256}")
+    if backbone.source is None or cached(backbone.source) is None:
+        try:
+            found = _downloaded(backbone, arch, folder, offline)
+            if sha256 in (None, found.sha256):
+                return found
+            others.append(f"{found.title} has {found.sha256}")
+        except NoWeights:
+            if not others:
+                raise
+    raise ValueError(
+        f"--pretrained_sha256 {sha256}: {', '.join(others)}: put the weights of that SHA-256 into "
+        f"{folder}/, or take any (--pretrained in place of that flag, or beside --config)"
+    )
 
 
 def file_names(backbone: Backbone, arch: str) -> tuple[str, ...]:
@@ -125,7 +126,7 @@ def _at_hand(backbone: Backbone, arch: str, folder: Path) -> Iterator[Found]:
         yield found
     path = cached(backbone.source) if backbone.source else None
     if path is not None:
-        yield _of_cache(path, str(path))
+        yield _of_cache(path, f"{backbone.source}, cached")
 
 
 def _of_cache(path: Path, title: str) -> Found:
@@ -145,25 +146,30 @@ def _downloaded(backbone: Backbone, arch: str, folder: Path, offline: str) -> Fo
     try:
         if offline:
             raise OSError(offline)
-        return _of_cache(download(backbone.source), backbone.source)
+        return _of_cache(download(backbone.source), f"{backbone.source}, downloaded")
     except OSError as error:
         suffix = Path(backbone.source).suffix
         kept = folder / f"{plain(file_names(backbone, arch)[0])}{suffix}"
         raise NoWeights(
-            f"no file for {arch} in {folder}/, and the download failed "
-            f"({first_line(error)}): {install}save {backbone.source} as {kept}"
+            f"no file for {arch} in {folder}/, and no download ({first_line(error)}): {install}"
+            f"save {backbone.source} as {kept}"
         ) from None
 
 
 def load_pretrained(
-    backbone: Backbone, arch: str, folder: Path, sha256: str | None = None
+    backbone: Backbone,
+    arch: str,
+    folder: Path,
+    sha256: str | None = None,
+    offline: str = "",
 ) -> LoadReport:
-    """ImageNet weights from where `find_weights` finds them into the backbone.
+    """ImageNet weights into the backbone, from where `find_weights` (with these arguments) finds
+    them.
 
     Raises ValueError when there are none; without a network it says what file to put where.
     """
     try:
-        found = find_weights(backbone, arch, folder, sha256, why_offline())
+        found = find_weights(backbone, arch, folder, sha256, offline or why_offline())
     except NoWeights as error:
         raise ValueError(f"--pretrained: {error}") from None
     try:

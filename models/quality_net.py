@@ -95,13 +95,17 @@ def build_model(
     pretrained: bool = False,
     pretrained_dir: str | Path = "pretrained",
     advprop: bool = False,
+    sha256: str | None = None,
+    offline: str = "",
 ) -> QualityNet:
     """A network by name (the rule stands in models/registry.py), with random or ImageNet weights.
 
     image_size: (H, W) in pixels.
     pretrained: load `<pretrained_dir>/<arch>.safetensors` or `.pth`, spelled either way, if it is
-        there, else the library's download; the result's `.pretrained_report` says what was loaded.
+        there, else an installed package's, the library's cached or its download; the result's
+        `.pretrained_report` says what was loaded.
     advprop: the EfficientNet of the AdvProp weights, with their normalisation.
+    sha256, offline: as of `models.pretrained.find_weights`.
 
     Raises ValueError for an unknown name, for an image size that the network cannot take (and says
     which ones it can), and for weights that cannot be had or are of another backbone.
@@ -110,7 +114,9 @@ def build_model(
     backbone = build_backbone(arch, size, advprop)
     model = QualityNet(backbone, canonical_name(arch), num_classes, size, dropout)
     if pretrained:
-        model.pretrained_report = load_pretrained(backbone, model.arch, Path(pretrained_dir))
+        model.pretrained_report = load_pretrained(
+            backbone, model.arch, Path(pretrained_dir), sha256, offline
+        )
     return model
 
 

@@ -1,11 +1,16 @@
 """One torch thread per test process: the suite runs several workers on few cores."""
 
 import os
+import tempfile
 
 for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(name, "1")
 # A test that reaches for the network must fail at once, not after a timeout.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+# Nor must weights that a person once downloaded change what a test trains.
+for name in ("HF_HUB_CACHE", "TORCH_HOME"):
+    os.environ[name] = os.path.join(tempfile.gettempdir(), "no-cache-of-weights")
 
 import pytest  # noqa: E402
 import torch  # noqa: E402

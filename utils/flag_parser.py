@@ -14,7 +14,8 @@ from typing import Any, NoReturn
 
 from utils.files.reading import UnreadableFile, read_object
 from utils.flag_places import Flags, Wording, spell
-from utils.flag_types import UsageError, did_you_mean
+from utils.flag_types import UsageError, YesOrNo, did_you_mean
+from utils.flag_words import VIEW, VIEWS
 from utils.text import cut, printable
 
 
@@ -40,7 +41,7 @@ def add_flag(group: argparse._ActionsContainer, field: dataclasses.Field, place:
     options: dict[str, Any] = dict(field.metadata["options"])
     if field.default is False:
         options["action"] = "store_true"
-    elif "type" not in options and "choices" not in options:
+    elif not options.keys() & {"type", "choices", "action"}:
         options["type"] = str
     names = [both for name in field.metadata["names"] for both in _spellings(name)]
     text = f"{place}{field.metadata['help']}"
@@ -93,6 +94,32 @@ def from_file(flags: Flags, wording: Wording, path: str) -> dict[str, Any]:
         raise UsageError(f"{printable(path)}: {error}") from None
 
 
+def overruled(
+    stored: Mapping[str, Any], given: Mapping[str, Any], modes: Iterable[str]
+) -> dict[str, Any]:
+    """Fields of a run's configuration that still hold beside those of the command line: without the
+    mode, the weights and the output of another mode, and without weights of another beginning.
+    """
+    out: set[str] = set()
+    asked = {name for name in modes if name in given}
+    if asked and asked != {name for name in modes if name in stored}:
+        # The weights that training started from are not those that another mode should use.
+        out |= {*modes, "resume", "output"}
+    if given.keys() & {"arch", "advprop", "pretrained", "resume"}:
+        out.add("pretrained_sha256")
+    # Runs of versions without --no_pretrained kept false where --advprop alone brought weights.
+    if "resume" in given or ("advprop" in {**stored, **given} and not stored.get("pretrained")):
+        out.add("pretrained")
+    return {name: value for name, value in stored.items() if name not in out}
+
+
+def view_of(given: Mapping[str, Any], criterion: str) -> dict[str, Any]:
+    """The view of the criterion that is given, or else of `criterion`; nothing of it where any of
+    its flags is given.
+    """
+    return {} if VIEW & given.keys() else VIEWS.get(given.get("criterion", criterion), {})
+
+
 def _possible(text: str) -> bool:
     """Whether text can be a flag's value: no null character, and UTF-8."""
     return "\0" not in text and not any("\ud800" <= c <= "\udfff" for c in text)
@@ -141,6 +168,9 @@ def from_values(flags: Flags, wording: Wording, values: Mapping[str, Any]) -> di
 def _words(flags: Flags, key: str, value: Any) -> list[str]:
     """One key of a file as the flag it stands for; null, false and [] stand for the default."""
     value = list(value) if isinstance(value, tuple) else value
+    field = next(f for f in flags if f.name == key)
+    if value is False and field.metadata["options"].get("action") is YesOrNo:
+        return [field.metadata["names"][-1]]
     if value is None or value is False or value == []:
         return []
     name = spell(flags, key)

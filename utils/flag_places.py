@@ -129,6 +129,8 @@ def check_places(
 
 def _shown(field: dataclasses.Field, value: Any) -> str:
     """A flag with its value, as it may have been passed."""
+    if value is False:
+        return field.metadata["names"][-1]
     if value is True or value == field.metadata["options"].get("const"):
         return _long(field)
     values = value if isinstance(value, (list, tuple)) else [value]

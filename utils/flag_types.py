@@ -9,6 +9,7 @@ import argparse
 import dataclasses
 import difflib
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,25 @@ MAX_SIDE = 16384
 
 class UsageError(ValueError):
     """The command line itself is wrong (exit code 2)."""
+
+
+class YesOrNo(argparse.Action):
+    """`--x` and `--no_x` set one field, to True and to False; both together are refused."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, **options: Any) -> None:
+        super().__init__(option_strings, dest, nargs=0, **options)
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        value = not str(option_string).startswith("--no")
+        if getattr(namespace, self.dest, None) is (not value):
+            parser.error(f"--{self.dest} and --no_{self.dest}: choose one")
+        setattr(namespace, self.dest, value)
 
 
 def flag(
@@ -123,6 +143,13 @@ resamples = checked(
     count, "be 0 for no intervals, or 100 or more: intervals need 100 resamples or more",
     lambda n: n == 0 or n >= 100,
 )  # fmt: skip
+
+
+def sha256(text: str) -> str:
+    """A SHA-256 in hexadecimal digits; in lower case."""
+    if not re.fullmatch("[0-9a-fA-F]{64}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a SHA-256: 64 hexadecimal digits")
+    return text.lower()
 
 
 def height_width(name: str, sizes: Sequence[int]) -> tuple[int, int]:

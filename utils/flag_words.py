@@ -6,6 +6,8 @@ The standard library only: `--help` must not wait for more.
 
 from __future__ import annotations
 
+from typing import Any
+
 from utils.flag_places import EVERY, Group, Wording
 
 # Modes by what they do with a network; the rest are named one by one.
@@ -139,3 +141,7 @@ MONITORED = {
     "rank": "pair_accuracy", "emd": "emd_r2", "regress": "srcc", "siamese": "same_bucket_accuracy",
     "emd+rank": "emd_r2", "emd+siamese": "emd_r2",
 }  # fmt: skip
+# Flags that together say how an image is seen, and for a criterion the values that they take where
+# none of them is given, in place of their own defaults.
+VIEW = {"image_size", "resize", "crop", "crop_size", "crop_from", "test_crops"}
+VIEWS: dict[str, dict[str, Any]] = {}

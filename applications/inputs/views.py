@@ -11,13 +11,14 @@ from dataloader.views.transforms import TrainTransform
 from utils.imaging.images import ViewRule
 
 UNSCALED_TEST_CROPS = 5
-# Flags that ask for another view than that of weights; and those that change its crops.
+# Flags that ask for another view than that of weights; and those that change a part of it.
 OTHER_VIEW = {"image_size", "resize", "crop", "crop_from"}
-OF_CROPS = {
+PARTS = {
     "test_crops": ("crops", "crop_size", "crop_seed"),
     "crop_size": ("crops", "crop_size"),
     "crop_seed": ("crop_seed",),
     "crop_pool": ("crop_pool",),
+    "interpolation": ("interpolation",),
 }
 
 
@@ -37,6 +38,7 @@ def view_rule(config: Config) -> ViewRule:
     return ViewRule(
         image_size=tuple(config.image_size),
         resize="native" if unscaled else config.resize,
+        interpolation=config.interpolation or ViewRule.interpolation,
         crops=crops,
         crop_size=tuple(crop_size) if crops else None,
         crop_pool=config.crop_pool,
@@ -57,9 +59,9 @@ def loaded_view(
         return asked, ""
     own = ViewRule.from_dict(stored)
     if OTHER_VIEW & set(given):
-        view = replace(asked, interpolation=own.interpolation)
+        view = replace(asked, interpolation=config.interpolation or own.interpolation)
     else:
-        fields = {field for name in given for field in OF_CROPS.get(name, ())}
+        fields = {field for name in given for field in PARTS.get(name, ())}
         view = replace(own, **{field: getattr(asked, field) for field in fields})
     before, after = own.to_dict(), view.to_dict()
     changes = (

@@ -89,6 +89,7 @@ def command_section(about: Provenance, origin: str) -> Section:
             [f"labels of {name}: SHA-256", str(digest)]
             for name, digest in facts["labels_sha256"].items()
         ),
+        *([["training began from", str(facts["began_from"])]] if "began_from" in facts else []),
         ["made", str(facts["started"])],
         ["git revision", str(facts["git_revision"] or "not a checkout")],
         ["machine", f"{facts['platform']}, {facts['device']}"],

@@ -24,6 +24,7 @@ from applications.inputs.views import view_rule
 from applications.inputs.weights import start_from, with_resumed_variant
 from applications.tasks import TASKS, monitored
 from applications.training import run_folder
+from applications.training.beginning import began_from
 from applications.training.features import keep_features
 from applications.training.final_test import test_best
 from applications.training.parts import (
@@ -73,7 +74,7 @@ def train(
     check_monitor(monitored(config)[0], data.splits.get("val"))
     check_fit(config.fit, data, config.data)
     parts = _parts(config, data, runtime, fresh=not begun)
-    folder = _open_folder(config, data, runtime, beside or {})
+    folder = _open_folder(config, data, runtime, beside or {}, parts.scorer.model)
     logger = Logger(folder.path, runtime.world.rank)
     try:
         trainer = Trainer(config, runtime, parts, folder, logger)
@@ -121,7 +122,11 @@ def _model(
     seed_step(config.seed, "weights")  # every process starts from the same weights
     # A saved state brings all weights; the files they once came from may be gone.
     imagenet = fresh and (config.pretrained or config.advprop) and not config.resume
-    model = network(config, data, dataset, pretrained=imagenet, advprop=config.advprop)
+    # The main process may be the only one that has them on its disk.
+    pretrained = imagenet and runtime.main
+    model = network(config, data, dataset, pretrained=pretrained, advprop=config.advprop)
+    if imagenet:
+        distributed.broadcast_tensors(model.backbone.state_dict().values())
     for line in model.pretrained_report.lines() if model.pretrained_report else ():
         runtime.info(f"ImageNet weights: {line}")
     if config.resume and fresh:
@@ -147,7 +152,11 @@ def _synchronised(model: QualityNet, runtime: Runtime) -> QualityNet:
 
 
 def _open_folder(
-    config: Config, data: Data, runtime: Runtime, beside: Mapping[str, Any]
+    config: Config,
+    data: Data,
+    runtime: Runtime,
+    beside: Mapping[str, Any],
+    model: QualityNet,
 ) -> RunFolder:
     labels = data.digests()
     if not config.continue_run:
@@ -156,7 +165,7 @@ def _open_folder(
         if data.drawn:
             beside = {**alike_record(config, data.alike), SPLIT_FILE: split_table(data), **beside}
         beside = {**left_out([(config, data.skipped)]), **beside}
-        return run_folder.create(config, labels, runtime, beside)
+        return run_folder.create(config, labels, runtime, beside, began_from(config, model))
     folder = run_folder.opened(config.continue_run, config)
     run_folder.check_labels(folder, labels, "photographs" if data.photographs else "labels")
     run_folder.check_processes(folder, runtime)

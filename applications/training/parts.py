@@ -16,6 +16,7 @@ from applications.inputs.runtime import Runtime
 from applications.inputs.tables.held import Held
 from applications.inputs.views import network_size, train_transform, view_rule
 from applications.tasks import branches, monitored
+from applications.training.beginning import FOLDER, offline
 from config import Config
 from dataloader.batch import Targets
 from dataloader.loader import BatchPlan, StepDataset
@@ -74,8 +75,9 @@ def network(
     """
     classes = branches(config, data.splits["train"].labels.bins)
     model = build_model(
-        config.arch, classes, network_size(config), config.dropout, pretrained, advprop=advprop
-    )
+        config.arch, classes, network_size(config), config.dropout, pretrained, FOLDER,
+        advprop, config.pretrained_sha256, offline(config),
+    )  # fmt: skip
     freeze(model, config.freeze)
     check_training_batch(model, fewest_images(dataset))
     return model

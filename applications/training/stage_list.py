@@ -24,7 +24,7 @@ STAGE_FIELDS = ("stages", *LISTS, "stage_flags", "stage_of")
 # A stage that is a part of the network trains --criterion, and says itself what is frozen.
 PARTS = {"head": "backbone", "all": "none"}
 # Of the first stage only: later ones start from the best weights of the one before.
-WEIGHTS = ("resume", "pretrained")
+WEIGHTS = ("resume", "pretrained", "pretrained_sha256", "offline")
 # For the stages whose backbone is frozen.
 CACHE = {"cache_features", "cache_views"}
 # One network, one set of processes and one place for all stages.

@@ -21,6 +21,7 @@ from applications.inputs.runtime import Runtime
 from applications.inputs.weights import with_resumed_variant
 from applications.tasks import TASKS, monitored
 from applications.training import run_folder
+from applications.training.beginning import with_beginning
 from applications.training.one_run import train
 from applications.training.parts import check_names, network, optimizer_of, training_set
 from applications.training.run_folder import RunFolder, hold, newest, settled
@@ -190,7 +191,8 @@ def _train(plan: Plan, interrupted: Config | None, runtime: Runtime) -> None:
     for number, (config, found) in enumerate(zip(configs, data, strict=True), first):
         runtime.info(f"== {plan.title(number)}")
         if plan.done and not config.continue_run:
-            config = replace(config, resume=plan.folder(number - 1).best.as_posix())
+            before = plan.folder(number - 1).best.as_posix()
+            config = with_beginning(replace(config, resume=before), runtime)
         folder = train(config, runtime, found, {FILE: plan.to_dict(), **skipped})
         plan = plan.after(folder.path)
         if not plan.ended and runtime.stop_requested():

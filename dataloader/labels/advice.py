@@ -75,6 +75,21 @@ def advise(
     return list(_by_cause(kind, faults, texts, header, finder))
 
 
+def usual_kind(texts: Sequence[str], finder: PathFinder) -> str:
+    """The kind of labels that most of the lines are; "" where they are none, or may be two: whole
+    figures after a comma are votes for two bins, or a decimal comma.
+    """
+    header = re.split(r'[",\s]+', texts[0]) if texts else []
+    if {"file_name", "label"} <= set(header):  # by any other comma a table with a header
+        return "" if "," in texts[0] else "buckets"
+    readings = [
+        {_read(kind, text, finder).shape for kind in ("scores", "distributions")} for text in texts
+    ]
+    counts = Counter(shapes.pop() for shapes in readings if len(shapes) == 1)
+    shape, count = max(counts.items(), key=lambda item: item[1], default=("", 0))
+    return shape if shape in TASKS and 2 * count > len(texts) else ""
+
+
 def _of_another_kind(kind: str, usual: Reading, header: Line | None) -> str:
     """What the file is in place of labels of `kind`; "" where it may be those."""
     columns = re.split(r'[",;\s]+', header[1]) if header else []

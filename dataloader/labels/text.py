@@ -24,11 +24,12 @@ import codecs
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from io import BytesIO
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
-from dataloader.labels.advice import advise
+from dataloader.labels.advice import SAMPLE, advise, usual_kind
 from dataloader.labels.bucket_lines import BucketReader
 from dataloader.labels.faults import EXAMPLES, MOST_FAULTS, Fault, LabelError, unreadable
 from dataloader.labels.labels import Labels
@@ -60,6 +61,19 @@ def read_labels(
     if labels is None:
         labels = _read_lines(kind, file, finder, num_classes, content)
     return replace(labels, file=file, notes=_notes(images, labels))
+
+
+def likely_kind(file: Path, root: Path, cwd: Path | None = None) -> str:
+    """The kind (of EXAMPLES) of labels that most of the first lines of a file are; "" where they
+    are none, or there is no such file: `read_labels` says what is wrong with it.
+    """
+    try:
+        images, content = images_root(root), read_bytes(file).removeprefix(codecs.BOM_UTF8)
+    except (OSError, ValueError):
+        return ""
+    finder = PathFinder(file, root, cwd or Path.cwd(), images)
+    lines = islice(_data_lines(content, LineReader("pairs", file, finder, None)), SAMPLE)
+    return usual_kind([text for _, text in lines], finder)
 
 
 def _read_lines(

@@ -50,6 +50,7 @@ class EfficientNetPytorch(Library):
             file_names=(name,),
             other_weights="add --advprop",  # B8 was published with AdvProp only
             advprop=advprop,
+            interpolation="bicubic",
         )
 
 

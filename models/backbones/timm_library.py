@@ -73,6 +73,7 @@ class Timm(Library):
             file_names=(full,) if "." in name else (base, full),
             other_weights=_other_weights(base),
             advprop=full.endswith(".ap_in1k") if has_advprop else None,
+            interpolation=config["interpolation"],
         )
 
 
@@ -92,7 +93,7 @@ def _source(config: dict[str, Any]) -> str | None:
 
 def _other_weights(base: str) -> str:
     others = sorted(name for name in LIBRARY.tagged_names() if name.split(".")[0].endswith(base))
-    return f"use --arch {others[0]}" if others else "leave --pretrained out"
+    return f"use --arch {others[0]}" if others else "pass --no_pretrained"
 
 
 @lru_cache(maxsize=64)

@@ -34,6 +34,7 @@ class Torchvision(Library):
         module = torchvision.models.get_model(name, weights=None, **_options(name, image_size))
         classifier = _drop_classifier(module)
         half = name in INCEPTION
+        weights = torchvision.models.get_model_weights(name).DEFAULT
         return Backbone(
             module=module,
             name=name,
@@ -42,8 +43,9 @@ class Torchvision(Library):
             std=HALF if half else IMAGENET_STD,
             classifier=(*classifier, *AUXILIARY) if half else classifier,
             adapt=_adapt,
-            source=torchvision.models.get_model_weights(name).DEFAULT.url,
+            source=weights.url,
             file_names=(f"torchvision_{name}", name),
+            interpolation=weights.transforms().interpolation.value,
         )
 
 

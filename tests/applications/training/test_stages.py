@@ -271,7 +271,7 @@ def test_what_the_words_of_a_stage_become():
     assert table == [
         ("rank", "none", 1, "x"), ("regress", "backbone", 2, None), ("regress", "none", 4, None)
     ]  # fmt: skip
-    assert [s.config.pretrained for s in found] == [True, False, False]
+    assert [s.config.pretrained for s in found] == [True, None, None]
     assert all(s.config.batch_size == 7 and s.config.mode() == "train" for s in found)
 
 

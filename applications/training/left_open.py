@@ -1,0 +1,61 @@
+"""What a command line leaves open and files say: the weights in a run folder, and the criterion of
+labels. Needs no torch, for it is asked before anything is loaded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from applications.inputs.vote_files import is_table, vote_file
+from applications.training.stage_list import PARTS, split_stages
+from config import Config, make_config
+from dataloader.labels.advice import TASKS
+from dataloader.labels.text import likely_kind
+
+
+def completed(config: Config) -> tuple[Config, list[str]]:
+    """(the configuration with what files say, lines about it for the user). Where they do not say
+    it, the configuration stays as it is, and whoever reads them says why.
+    """
+    if config.resume and len(best := sorted(Path(config.resume).glob("model_best_*.pth"))) == 1:
+        config = replace(config, resume=best[0].as_posix())
+    if not config.train or "criterion" in config.given:
+        return config, []
+    criterion, why = _criterion(config)
+    if not criterion:
+        return config, []
+    given = {name: getattr(config, name) for name in config.given}
+    found = replace(make_config({**given, "criterion": criterion}), passed=config.passed)
+    return found, [f"--criterion {criterion}, as {why}; pass another one where that is not meant"]
+
+
+def _criterion(config: Config) -> tuple[str, str]:
+    """(the criterion that learns from the labels, why it is that); ("", "") where it is not known,
+    or where --stages names the criteria.
+    """
+    if config.stages is not None:
+        parts = [stage.config for stage in split_stages(config) if stage.name in PARTS]
+        if not parts:
+            return "", ""
+        config = parts[0]
+    if config.distort:
+        return "rank", f"--distort {config.distort} makes an order"
+    if votes := vote_file(config):
+        scores = is_table(votes) and not _has_votes(config, votes)
+        return ("regress", f"{votes} has scores") if scores else ("emd", f"{votes} has votes")
+    file = Path(config.data) / "train" / config.label_name
+    words, criterion = TASKS.get(likely_kind(file, Path(config.data)), ("", ""))
+    return criterion, f"{file} has {words}"
+
+
+def _has_votes(config: Config, table: Path) -> bool:
+    """Whether a table has a histogram for each image. What is wrong with it is said by those who
+    read it for the training.
+    """
+    from applications.inputs.tables.tabled import TabledImages  # here: it loads torch
+
+    try:
+        return TabledImages(config, table).rows.bins is not None
+    except (OSError, ValueError):
+        return False
