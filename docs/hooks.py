@@ -16,7 +16,11 @@ from utils.flag_places import modes_of  # noqa: E402
 from utils.flag_words import WORDING  # noqa: E402
 
 PAGE = "reference/flags.md"
-HEAD = """# Flags
+HEAD = """---
+hide: [toc]
+---
+
+# Flags
 
 Made of the declarations in `config.py`; `python main.py --help all` prints the same. A flag outside
 its modes or criteria is refused rather than ignored. Every long flag may be written with hyphens as
@@ -39,7 +43,7 @@ def flag_pages() -> str:
     for key, group in WORDING.groups.items():
         own = [f for f in flags if f.metadata["group"] == key]
         parts.append(f"## {group.title.split(' (')[0].capitalize()}\n")
-        parts.append("| flag | value | default | modes | what |\n|---|---|---|---|---|")
+        parts.append("| flag | default | modes | what |\n|---|---|---|---|")
         parts += [_row(field) for field in own]
         parts.append("")
     parts.append("## Examples\n\n```shell")
@@ -49,23 +53,18 @@ def flag_pages() -> str:
 
 def _row(field: dataclasses.Field) -> str:
     options, names = field.metadata["options"], field.metadata["names"]
-    switch = isinstance(field.default, bool) or "action" in options
-    value = " ".join(options.get("choices", ())) or options.get("metavar") or field.name.upper()
-    default = default_text(field.default)
-    modes = [WORDING.modes[mode] or "summary" for mode in modes_of(field, WORDING)]
-    everywhere = len(modes) == len(WORDING.modes)
-    criteria = [f"`{name}`" for name in field.metadata["criteria"]]
-    where = "all" if everywhere or field.name in WORDING.modes else ", ".join(modes)
+    switch = field.default is False or "action" in options
+    choices = "\\|".join(options.get("choices", ()))
+    value = "" if switch else " " + (choices or options.get("metavar") or field.name.upper())
+    default, modes = default_text(field.default), modes_of(field, WORDING)
+    named = [WORDING.modes[mode] or "summary" for mode in modes]
+    where = "" if field.name in WORDING.modes else ", ".join(named)
+    criteria = ", ".join(f"`{name}`" for name in field.metadata["criteria"])
+    text = html.escape(field.metadata["help"].replace("%%", "%"), quote=False)
     cells = [
-        " ".join(f"`{name}`" for name in names),
-        "" if switch else f"`{value}`",
+        "<br>".join(f"`{name}{value}`" for name in names),
         f"`{default}`" if default else "",
-        where if field.name not in WORDING.modes else "",
-        (f"with {', '.join(criteria)}: " if criteria else "")
-        + html.escape(_help(field), quote=False),
+        "all" if len(modes) == len(WORDING.modes) else where,
+        (f"with {criteria}: " if criteria else "") + text,
     ]
-    return f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |"
-
-
-def _help(field: dataclasses.Field) -> str:
-    return field.metadata["help"].replace("%%", "%")
+    return f"| {' | '.join(cells)} |"
