@@ -10,7 +10,7 @@ shift 2
 SEEDS=("$@")
 [ $# -gt 0 ] || SEEDS=(0 1 2)
 # One seed draws the photographs held out, whatever the seed of the training. Muon is in timm from 1.0.21 on.
-COMMON=(--criterion rank --photos "$PHOTOS" --val_photos 4 --test_photos 20 --split_seed 0 --arch resnet10t --dropout 0
+COMMON=(--criterion rank --photos "$PHOTOS" --val_photos 4 --test_photos 20 --split_seed 0 --arch resnet10t --no_pretrained --dropout 0
   --crop random --crop_size 128 -b 60 --hard_pairs 0.5 --opt muon --lr 1e-3 --schedule cosine --warmup 1 --ema 0.995
   --test_crops 16 --eval_every 12 --amp bf16 --threads 1 -j 1 --no_check)
 

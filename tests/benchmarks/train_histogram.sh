@@ -11,7 +11,7 @@ COMMON=(--arch resnet18 --crop random --lr 1e-3 --schedule cosine --warmup 1 --a
   --logdir "$OUT/runs")
 
 "$PYTHON" "$ROOT/main.py" --train --criterion rank --photos "$PHOTOS" --distort live --val_photos 4 --test_photos 20 \
-  --split_seed 0 --seed 1 "${COMMON[@]}" --dropout 0 --crop_size 160 -b 120 --epochs 12 --eval_every 4 --across 1 \
+  --split_seed 0 --seed 1 "${COMMON[@]}" --no_pretrained --dropout 0 --crop_size 160 -b 120 --epochs 12 --eval_every 4 --across 1 \
   --checkpoints "$OUT/rank"
 # The last weights, not those that order pairs best: what transfers is what more training has learned.
 "$PYTHON" "$ROOT/main.py" --train --criterion emd --data "$HISTOGRAM" "${COMMON[@]}" --freeze backbone --dropout 0.5 \

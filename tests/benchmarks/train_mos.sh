@@ -25,10 +25,10 @@ regress() {
 }
 
 for SEED in "${SEEDS[@]}"; do
-  regress scratch 25
-  regress short 9
+  regress scratch 25 --no_pretrained
+  regress short 9 --no_pretrained
   "$PYTHON" "$ROOT/main.py" --train "${COMMON[@]}" --seed "$SEED" --criterion rank --photos "$MOS/train" --distort live \
-    --ladders 2 --val_photos 6 --test_photos 6 --crop_size 128 -b 60 --hard_pairs 0.5 --warmup 0 --epochs 2 \
+    --no_pretrained --ladders 2 --val_photos 6 --test_photos 6 --crop_size 128 -b 60 --hard_pairs 0.5 --warmup 0 --epochs 2 \
     --logdir "$OUT/rank" --checkpoints "$OUT/latest/rank"
   regress rank_then_regress 9 --resume "$OUT/latest/rank/model_best_resnet10t.pth"
 done
