@@ -17,12 +17,18 @@ from PIL import Image
 
 from utils.imaging.png_file import MAGIC, PngFile
 
-FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF", "JPEG2000", "PPM")
+FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF", "JPEG2000", "PPM", "AVIF")
+HEIF = "HEIF"  # photographs of phones (.heic), which Pillow reads with a package beside it
+_HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
 _PPM_HEADER = 1 << 16  # bytes
 _PPM_COMMENTS = 10_000
 _JPEG_HEADER = 8 << 20  # bytes
 # Markers of a JPEG that no length follows, padding among them.
 _BARE = {bytes([b]) for b in (0x00, 0xC8, *range(0xD0, 0xDA), *range(0xF0, 0xFE), 0xFF)}
+
+
+class PackageMissing(ValueError):
+    """A file that a package beside Pillow could read: which one, and how to install it."""
 
 
 @contextmanager
@@ -35,9 +41,22 @@ def open_image(path: str | os.PathLike[str]) -> Iterator[Image.Image]:
             _check_ppm(file)
         if head[:2] == b"\xff\xd8" and os.fstat(file.fileno()).st_size > _JPEG_HEADER:
             _check_jpeg(file)
+        formats = FORMATS
+        if head[4:8] == b"ftyp" and file.read(4) in _HEIF_BRANDS:
+            _register_heif()
+            formats = (*FORMATS, HEIF)
         source = PngFile(file) if head == MAGIC else path
-        with quiet_pillow, Image.open(source, formats=FORMATS) as image:
+        with quiet_pillow, Image.open(source, formats=formats) as image:
             yield image
+
+
+def _register_heif() -> None:
+    """Here rather than above: few read such files, and nobody else should wait for the package."""
+    try:
+        from pillow_heif import register_heif_opener
+    except ImportError:
+        raise PackageMissing("reading .heic needs pillow-heif: pip install pillow-heif") from None
+    register_heif_opener()
 
 
 def _check_ppm(file: BinaryIO) -> None:

@@ -1,7 +1,8 @@
 """Which files of a folder are images: those that are read, and those that are left out and said.
 
-A folder's images are the files with one of READABLE_EXTENSIONS, whatever they hold. A file with one
-of UNREADABLE_EXTENSIONS is an image of a kind that is not read. All others, such as label.txt,
+A folder's images are the files with one of READABLE_EXTENSIONS, whatever they hold; .heic is one of
+them where pillow-heif is installed. A file with one of UNREADABLE_EXTENSIONS is an image of a kind
+that is not read. All others, such as label.txt,
 .csv, .json, .md, .xmp or .DS_Store, and hidden names are no images.
 """
 
@@ -9,18 +10,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
 
 from utils.text import printable, to_stderr
 
-READABLE_EXTENSIONS = frozenset(
+HEIC_EXTENSIONS = frozenset(".heic .heics .heif .heifs .hif".split())
+_HEIC = HEIC_EXTENSIONS if find_spec("pillow_heif") else frozenset()
+READABLE_EXTENSIONS = _HEIC | frozenset(
     ".jpg .jpeg .jpe .jfif .mpo .png .apng .bmp .dib .tif .tiff .webp .gif .jp2 .j2k .j2c .jpx"
-    " .ppm .pgm .pbm .pnm".split()
+    " .ppm .pgm .pbm .pnm .avif .avifs".split()
 )
 # Photographs and drawings in kinds that are not read: counted, so that nobody misses them.
-UNREADABLE_EXTENSIONS = frozenset(
-    ".heic .heics .heif .heifs .hif .avif .avifs .jxl .jxr .wdp .hdp .bpg .qoi .flif .svg .svgz"
+UNREADABLE_EXTENSIONS = (HEIC_EXTENSIONS - _HEIC) | frozenset(
+    ".jxl .jxr .wdp .hdp .bpg .qoi .flif .svg .svgz"
     " .eps .ai .psd .psb .xcf .kra .exr .hdr .pic .pfm .tga .icb .vda .vst .dds .ktx .ico .icns"
     " .cur .pcx .sgi .rgb .rgba .ras .xbm .xpm .pam .fit .fits .dcm .dicom .wmf .emf .pct .pict"
     " .jpm .jph .jhc .jls .raw .arw .srf .sr2 .cr2 .cr3 .crw .nef .nrw .orf .pef .raf .rw2 .rwl"
@@ -56,7 +60,9 @@ def _left_out(by_kind: dict[str, list[Path]]) -> str:
     total = -sum(count for count, _ in counts)
     named = ", ".join(f"{-count} {kind}" for count, kind in sorted(counts))
     files = f"{total} file{'s' * (total > 1)} left out: {named}"
-    return f"{files} (convert them to JPEG or PNG)" if counts else ""
+    heic = HEIC_EXTENSIONS & {kind for _, kind in counts}
+    more = "; .heic: pip install pillow-heif" if heic else ""
+    return f"{files} (convert them to JPEG or PNG{more})" if counts else ""
 
 
 def _files(folder: PathLike) -> dict[str, list[Path]]:

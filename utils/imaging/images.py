@@ -8,6 +8,7 @@ Reading rules (`read_image`), the same for training, evaluation, prediction, exp
   by 4095 in place of 65535. Of 16-bit colour the high byte is kept.
 - Transparency, in any mode, is composited over white.
 - CMYK, YCbCr and LAB are converted by Pillow's fixed rules; embedded colour profiles are ignored.
+- HEIC is read where pillow-heif is installed.
 - Refused: 32-bit integer and floating-point grey, because the file does not say what white is; a
   PNG that is cut or fails its own checksums; headers without end (utils/imaging/image_files.py).
 """
@@ -21,7 +22,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from utils.imaging.crop_places import crop_places
-from utils.imaging.image_files import FORMATS, open_image, quiet_pillow
+from utils.imaging.image_files import FORMATS, PackageMissing, open_image, quiet_pillow
 from utils.imaging.png_file import PngFile
 from utils.imaging.view_rule import DEFAULT_MAX_PIXELS, ViewRule
 from utils.text import printable
@@ -121,6 +122,8 @@ def _faults_named(path: PathLike) -> Iterator[None]:
         yield
     except (ImageError, MemoryError):
         raise
+    except PackageMissing as error:
+        raise ImageError(path, str(error)) from None
     except UnidentifiedImageError:
         what = "not an image of a known format"
         raise ImageError(path, f"{what}: convert it to one of {', '.join(FORMATS)}") from None

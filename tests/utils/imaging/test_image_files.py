@@ -16,6 +16,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from tests.png_files import chunk, png
 from utils.duplicates.image_facts import file_facts, inspect_image
+from utils.imaging.image_folders import READABLE_EXTENSIONS
 from utils.imaging.images import ImageError, read_image
 
 CURE = ": replace the file, or take it out"
@@ -43,6 +44,20 @@ def refused(path: Path) -> str:
         read_image(path)
     assert str(caught.value).startswith(f"{path}: ") and "\n" not in str(caught.value)
     return caught.value.reason
+
+
+@pytest.mark.parametrize("extension", ["avif", "heic"])
+def test_photographs_of_phones(tmp_path, extension, monkeypatch):
+    if extension == "heic":
+        pytest.importorskip("pillow_heif").register_heif_opener()
+    smooth = np.kron(np.arange(12, dtype=np.uint8).reshape(3, 4) * 20, np.ones((16, 16), np.uint8))
+    Image.fromarray(np.stack([smooth] * 3, axis=2)).save(file := tmp_path / f"a.{extension}")
+    found = np.asarray(read_image(file)).astype(int)
+    assert found.shape == (48, 64, 3) and np.abs(found[..., 0] - smooth).max() <= 6
+    assert Path(f"x.{extension}").suffix in READABLE_EXTENSIONS
+    if extension == "heic":
+        monkeypatch.setitem(sys.modules, "pillow_heif", None)
+        assert refused(file) == "reading .heic needs pillow-heif: pip install pillow-heif"
 
 
 METADATA = {

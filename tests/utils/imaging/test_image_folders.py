@@ -18,14 +18,14 @@ from utils.imaging.image_folders import (
     list_images,
 )
 
-SAID = "3 files left out: 2 .heic, 1 .avif (convert them to JPEG or PNG)"
-NO_IMAGES = "label.txt levels.csv x.json README.md IMG.xmp Thumbs.db none .hidden.heic .git/a.heic"
+SAID = "3 files left out: 2 .jxl, 1 .psd (convert them to JPEG or PNG)"
+NO_IMAGES = "label.txt levels.csv x.json README.md IMG.xmp Thumbs.db none .hidden.jxl .git/a.jxl"
 
 
 @pytest.fixture
 def folder(tmp_path):
     photos = tmp_path / "photos"
-    for name in ("a.heic", "sub/B.HEIC", "c.avif", *NO_IMAGES.split()):
+    for name in ("a.jxl", "sub/B.JXL", "c.psd", *NO_IMAGES.split()):
         (photos / name).parent.mkdir(parents=True, exist_ok=True)
         (photos / name).write_bytes(b"no pixels")
     noise = np.random.default_rng(0).integers(0, 256, (64, 80, 3), np.uint8)
@@ -39,10 +39,10 @@ def test_what_is_left_out_is_said(folder, capsys):
     assert said == [f"{folder}: {SAID}"]
     assert find_photos(folder) == find_sources(folder) == [folder / "d.jpg"]
     assert capsys.readouterr().err == 2 * f"{folder}: {SAID}\n"
-    for name in ("a.heic", "sub/B.HEIC"):
+    for name in ("a.jxl", "sub/B.JXL"):
         (folder / name).unlink()
-    assert left_out(folder) == "1 file left out: 1 .avif (convert them to JPEG or PNG)"
-    (folder / "c.avif").unlink()
+    assert left_out(folder) == "1 file left out: 1 .psd (convert them to JPEG or PNG)"
+    (folder / "c.psd").unlink()
     assert list_images(folder) and left_out(folder) == capsys.readouterr().err == ""
 
 
