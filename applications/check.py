@@ -27,6 +27,7 @@ from dataloader.labels.paths import images_root
 from dataloader.labels.ranges import image_scores, label_figures, spread_figures
 from dataloader.labels.side_tables import LEVELS_FILE, SPREAD_FILE, read_versions, spread_rows
 from dataloader.labels.text import check_splits, read_labels
+from dataloader.tables.matching import without_label
 from utils.data_generate.distortions import SMALLEST_SIDE
 from utils.data_generate.photos import find_photos
 from utils.duplicates.image_facts import ImageFacts
@@ -139,6 +140,10 @@ def _check_data(config: Config) -> Findings:
     doubts = label_doubts(Path(config.data), config.label_name, splits)
     for doubt in doubts:
         print(f"warning: {visible(doubt)}")
+    named = (path for labels in splits.values() for path in labels.sources)
+    more = without_label(Path(config.data), named)
+    if more:
+        print(visible(f"{config.data}: {more}"))
     unread = tuple(name for name in names if name not in splits)
     if unread:
         print(f"images not looked at before the label file is mended: {', '.join(unread)}")
@@ -151,7 +156,9 @@ def _check_data(config: Config) -> Findings:
         config.mirrored,
     )  # fmt: skip
     scores = image_scores(splits)
-    return Findings(config.data, summaries, seen, faults, scores, unread, label_doubts=doubts)
+    return Findings(
+        config.data, summaries, seen, faults, scores, unread, label_doubts=doubts, unlabelled=more
+    )
 
 
 def _read(config: Config, kind: str, names: list[str]) -> tuple[dict[str, Labels], list[Fault]]:

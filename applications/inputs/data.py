@@ -29,6 +29,7 @@ from dataloader.labels.labels import Labels
 from dataloader.labels.paths import images_root
 from dataloader.labels.side_tables import LEVELS_FILE, read_versions
 from dataloader.labels.text import check_splits, read_labels
+from dataloader.tables.matching import without_label
 from utils.check_images import BadImage, check_images
 from utils.data_generate.distortions import SMALLEST_SIDE
 from utils.runtime import distributed
@@ -97,6 +98,8 @@ def read_data(
     if config.train:
         for doubt in label_doubts(Path(config.data), config.label_name, read):
             runtime.info(f"warning: {doubt}")
+        if more := without_label(Path(config.data), labelled_images(read)):
+            runtime.info(f"{config.data}: {more}")
     near = NearDuplicates(config, runtime) if to_divide(config, read) else None
     bad = _bad_images(config, labelled_images(read), runtime, near=near)
     splits = {

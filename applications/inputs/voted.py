@@ -15,6 +15,7 @@ from config import Config
 from dataloader.labels.labels import Labels
 from dataloader.labels.votes import find_files, listed_rows, read_ids, read_votes, split_rows
 from dataloader.sources import PathTable
+from dataloader.tables.matching import without_label
 from utils.check_images import BadImage
 
 NO_FILE = "no such image"
@@ -39,6 +40,9 @@ class VotedImages:
         self.files = find_files(self.folder, self.rows.sources)
         self._refuse_two_names()
         self.usable = np.array([bool(name) for name in self.files])
+        have = (self.folder / name for name in self.files if name)
+        more = without_label(self.folder, have)
+        self.notes = [f"{self.folder}: {more}"] if more else []
         self.held_out = np.zeros(len(self.files), dtype=bool)
         self.listed: Path | None = find_test_list(config, file)
         self.ids = 0

@@ -19,7 +19,8 @@ from utils.text import printable
 class Findings:
     """title: what was checked; splits: a summary of each, built-in types; scores: of each image
     that has one; unread: splits that were not looked at because of their label file; labelled: not
-    so for photographs; label_doubts: what is hardly ever meant, one line each.
+    so for photographs; label_doubts: what is hardly ever meant, one line each; unlabelled: how many
+    images no label names, and the first of them.
     """
 
     title: str
@@ -30,6 +31,7 @@ class Findings:
     unread: tuple[str, ...] = ()
     labelled: bool = True
     label_doubts: Sequence[str] = ()
+    unlabelled: str = ""
 
     @property
     def leaks(self) -> list[Copies]:
@@ -78,6 +80,7 @@ class Findings:
                 {**dataclasses.asdict(f), "file": printable(f.file)} for f in self.label_faults
             ],
             "label_doubts": list(self.label_doubts),
+            "unlabelled_images": self.unlabelled,
             "unreadable_images": [
                 {**self._image(b.path), "reason": b.reason, "truncated": b.truncated}
                 for b in self.seen.bad

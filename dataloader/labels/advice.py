@@ -102,8 +102,8 @@ def _of_another_kind(kind: str, usual: Reading, header: Line | None) -> str:
     if usual.shape == "table" and kind != "buckets" and (header or kind != "distributions"):
         names = f" ({cut(header[1].strip())})" if header else ""
         return (
-            f"a table of {len(usual.fields)} columns{names}: keep what makes lines such as "
-            f"{EXAMPLES[kind]!r}, or see whether --prepare knows the data set"
+            f"a table of {len(usual.fields)} columns{names}: pass it with --labels FILE, or see "
+            "whether --prepare knows the data set"
         )
     if usual.shape in TASKS and usual.shape != kind:
         words, criterion = TASKS[usual.shape]
@@ -134,7 +134,10 @@ def _by_cause(
     for fault in faults:
         if header and fault.line == header[0]:
             key: object = "header"
-            message = f"looks like a header: take it out, or begin it with #: {quoted(header[1])}"
+            message = (
+                "looks like a header: take it out, or begin it with #, or pass the table with "
+                f"--labels FILE: {quoted(header[1])}"
+            )
         elif fault.line in cured:
             found = cured[fault.line]
             key = tuple(found.cures)

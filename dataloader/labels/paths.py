@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from dataloader.tables.matching import MOST_NEAR, ImageIndex
 from utils.files.reading import read_text
 from utils.imaging.image_folders import READABLE_EXTENSIONS
 from utils.text import cut, printable, quoted
@@ -96,6 +97,7 @@ class PathFinder:
         self._names: dict[str, tuple[str, ...]] = {}
         self._folded: dict[str, dict[str, str]] = {}
         self._folders: dict[str, tuple[frozenset[str], str, str] | None] = {}
+        self._sought = 0
 
     def find(self, text: str) -> Found | Missing:
         """The image that the text names, or the reason why there is none."""
@@ -168,7 +170,9 @@ class PathFinder:
         inside = [place for place in places if place.startswith(self._inside)]
         if not inside or any(os.path.isfile(place) for place in places):
             roots = " and ".join(self._roots)
-            return Missing(f"path leaves the data root {roots}: {quoted(text)}")
+            return Missing(
+                f"path leaves the data root {roots}: {quoted(text)}{self._let_in(places)}"
+            )
         if any(os.path.isdir(place) for place in inside):
             return Missing(f"not an image but a folder: {quoted(text)}")
         if any(os.path.exists(place) for place in inside):
@@ -177,7 +181,36 @@ class PathFinder:
             return Missing(f"a link to nothing in place of an image: {quoted(text)}")
         looked = " and ".join(cut(printable(place), 200) for place in places)
         near = next(filter(None, (self._near(text, place) for place in inside)), "")
+        near = near or self._elsewhere(text)
         return Missing(f"image not found (looked for {looked}): {quoted(text)}{near}")
+
+    def _let_in(self, places: Sequence[str]) -> str:
+        """What lets images of another folder in; "" where none of the places is an image."""
+        outside = next((place for place in places if os.path.isfile(place)), None)
+        if outside is None:
+            return ""
+        file = os.path.join(self._roots[0], IMAGES_ROOT_FILE)
+        return (
+            f": if images may lie there, write {os.path.dirname(outside)} into {file}, as its line"
+        )
+
+    def _elsewhere(self, text: str) -> str:
+        """The image below the data root that is meant, or whose name is most like this one; looked
+        for only for the first names that lead nowhere.
+        """
+        self._sought += 1
+        if self._sought > MOST_NEAR:
+            return ""
+        found = self._index.find(text)
+        like = self._index.files[found[0]] if len(found) == 1 else self._index.near(text)
+        if not like:
+            return ""
+        place = os.path.relpath(os.path.join(self._roots[0], like), self._bases[0])
+        return f": did you mean {quoted(place.replace(os.sep, '/'))}?"
+
+    @cached_property
+    def _index(self) -> ImageIndex:
+        return ImageIndex(Path(self._roots[0]))
 
     def _near(self, text: str, place: str) -> str:
         """What else is there in place of an image, in words; "" for nothing."""

@@ -11,9 +11,11 @@ import difflib
 import os
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 from utils.imaging.image_folders import READABLE_EXTENSIONS, UNREADABLE_EXTENSIONS
+from utils.text import printable
 
 _ENDS = READABLE_EXTENSIONS | UNREADABLE_EXTENSIONS
 MOST_NEAR = 20  # missing names that near ones are looked for
@@ -109,7 +111,23 @@ def _stem(name: str) -> str:
     return stem if suffix in _ENDS else name
 
 
-def first_of(names: Iterable[str], most: int = 3) -> str:
+def without_label(folder: Path, labelled: Iterable[Path]) -> str:
+    """How many of the images below a folder nothing is said of, and the first three; "" for none.
+
+    labelled: absolute paths.
+    """
+    known, top = set(map(os.fspath, labelled)), os.path.join(os.path.abspath(folder), "")
+    return said_of(sorted(file for file in _images_below(folder) if top + file not in known))
+
+
+def said_of(unlabelled: Sequence[str]) -> str:
+    """A line about files that no label names; "" for none."""
+    if not unlabelled:
+        return ""
+    return f"{len(unlabelled):,} images without a label, first three: {first_of(unlabelled)}"
+
+
+def first_of(names: Sequence[str], most: int = 3) -> str:
     """The first names, and dots where there are more."""
-    names = list(names)
-    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
+    shown = ", ".join(map(printable, islice(names, most)))
+    return shown + (", ..." if len(names) > most else "")

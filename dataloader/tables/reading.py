@@ -171,8 +171,10 @@ def _is_header(rows: Sequence[Sequence[str]]) -> bool:
 
 
 def _sheet(file: Path, sheet: str | None) -> Table:
-    import openpyxl
-
+    try:
+        import openpyxl
+    except ImportError:
+        raise ValueError(f"{file}: reading .xlsx needs openpyxl: pip install openpyxl") from None
     check_regular(file)
     try:
         with warnings.catch_warnings():

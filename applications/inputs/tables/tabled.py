@@ -21,7 +21,7 @@ from dataloader.labels.labels import Labels
 from dataloader.sources import PathTable
 from dataloader.tables.columns import NONE, find_columns
 from dataloader.tables.labels import read_rows
-from dataloader.tables.matching import MOST_NEAR, ImageIndex, first_of
+from dataloader.tables.matching import MOST_NEAR, ImageIndex, first_of, said_of
 from dataloader.tables.reading import read_table
 from dataloader.tables.table import Table
 from utils.check_images import BadImage
@@ -53,18 +53,15 @@ class TabledImages(VotedImages):
         self.usable = np.array([source not in missing for source in self.rows.sources])
         self._why = missing
         have = sum(key not in missing for key in keys)
-        unlabelled = set(index.files) - set(keys)
-        self.unlabelled = sorted(unlabelled)
-        row, unused = "rows", columns.unused(table)
+        unlabelled, unused = sorted(set(index.files) - set(keys)), columns.unused(table)
         self.notes = [
             f"{printable(file)}: {len(table):,} rows, {table.how}"
             + ("" if table.header else ", no header")
             + f"; image: column {columns.image}; {'; '.join(found.notes)}"
             + (f"; not read: {first_of(unused, 6)}" if unused else ""),
-            f"{have:,} of {len(table):,} {row} have an image in {printable(self.folder)}"
+            f"{have:,} of {len(table):,} rows have an image in {printable(self.folder)}"
             + (f"; {self.rows.repeated} repeat an earlier row" if self.rows.repeated else "")
-            + (f"; {len(unlabelled):,} files without a row, first three: "
-               f"{first_of(map(printable, self.unlabelled))}" if unlabelled else ""),
+            + (f"; {said}" if (said := said_of(unlabelled)) else ""),
         ]  # fmt: skip
 
     def missing(self) -> tuple[BadImage, ...]:
