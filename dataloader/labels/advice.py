@@ -13,7 +13,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import NamedTuple
 
-from dataloader.labels.faults import EXAMPLES, Fault, histogram_fault, is_number
+from dataloader.labels.faults import Fault, histogram_fault, is_number
 from dataloader.labels.paths import LONGEST, PathFinder
 from utils.imaging.image_folders import READABLE_EXTENSIONS
 from utils.text import cut, quoted

@@ -122,8 +122,15 @@ class Labels:
         return self.values @ np.arange(1, self.values.shape[1] + 1)
 
     def as_scores(self) -> Labels:
-        """The same lines with the mean of each histogram in its place."""
-        return replace(self, kind="scores", values=self.means(), votes=None)
+        """The same lines with the mean of each histogram in its place, and the deviation of its
+        votes, of the people asked as an estimate for all, where they are counted.
+        """
+        means, std = self.means(), self.std
+        if self.bins and self.votes is not None and (self.votes > 1).all():
+            squares = self.values @ np.arange(1, self.bins + 1) ** 2
+            spread = np.maximum(squares - means**2, 0)
+            std = np.sqrt(spread * self.votes / (self.votes - 1))
+        return replace(self, kind="scores", values=means, std=std)
 
     def of_sources(self, column: np.ndarray) -> np.ndarray:
         """(M, ...): what a column (L, ...) of lines about one image each says of every image."""

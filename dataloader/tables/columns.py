@@ -186,7 +186,8 @@ class _Guess:
         if "image" in self.named:
             return self.named["image"]
         rest = [n for n in self.table.names if n not in self.taken]
-        rest = [n for n in rest if n not in self.called("group")] or rest
+        others = frozenset().union(LOWER, *(own for role, own in NAMES.items() if role != "image"))
+        rest = [n for n in rest if simple(n) not in others] or rest
         ends = [n for n in rest if _most(map(is_image_name, self.sample(n)))]
         leads = [n for n in rest if 2 * self.names_images(self.sample(n)) > len(self.sample(n))]
         called = self.called("image")

@@ -18,6 +18,7 @@ from utils.imaging.image_folders import READABLE_EXTENSIONS, UNREADABLE_EXTENSIO
 from utils.text import printable
 
 _ENDS = READABLE_EXTENSIONS | UNREADABLE_EXTENSIONS
+NEAR = 0.66  # of difflib's ratio: one letter of three
 MOST_NEAR = 20  # missing names that near ones are looked for
 
 
@@ -64,14 +65,15 @@ class ImageIndex:
     def near(self, text: str) -> str:
         """The file whose path is most like a name that leads nowhere; "" where none is."""
         name = text.replace("\\", "/")
-        found = difflib.get_close_matches(name, self.files, n=1, cutoff=0.75)
-        if not found:
-            last = {file.rpartition("/")[2]: file for file in reversed(self.files)}
-            found = [
-                last[n] for n in difflib.get_close_matches(name.rpartition("/")[2], last, n=1,
-                                                           cutoff=0.8)
-            ]  # fmt: skip
-        return found[0] if found else ""
+        last = _fold(name.rpartition("/")[2])
+        for known, sought in (
+            ({file: place for place, file in enumerate(self.files)}, name),
+            ({n: places[0] for n, places in self._by_name.items()}, last),
+            ({n: places[0] for n, places in self._by_stem.items()}, _stem(last)),
+        ):
+            if near := difflib.get_close_matches(sought, known, n=1, cutoff=NEAR):
+                return self.files[known[near[0]]]
+        return ""
 
 
 def _images_below(folder: Path) -> Iterator[str]:

@@ -1,0 +1,80 @@
+"""What is read off a table's names and cells, and what is refused by name rather than guessed."""
+
+from __future__ import annotations
+
+import pytest
+
+from dataloader.tables.columns import Columns, find_columns
+from dataloader.tables.reading import read_table
+
+FILES = {"a.jpg", "b.jpg", "1.jpg", "2.jpg", "r.jpg"}
+
+
+def found(tmp_path, text: str, wants: bool | None = None, **asked) -> Columns:
+    (tmp_path / "t.csv").write_text(text)
+
+    def leads(cells):
+        return sum(cell in FILES or f"{cell}.jpg" in FILES for cell in cells)
+
+    return find_columns(read_table(tmp_path / "t.csv"), asked, leads, wants)
+
+
+KONIQ = "image_name,c1,c2,c3,c4,c5,c_total,MOS,SD,MOS_zscore\na.jpg,0,1,2,3,4,10,4,.9,71\n"
+
+
+def test_published_tables(tmp_path):
+    columns = found(tmp_path, KONIQ, wants=False)
+    assert (columns.image, columns.score, columns.std, columns.count) == (
+        "image_name", "MOS", "SD", "c_total",
+    )  # fmt: skip
+    assert not columns.votes
+    assert found(tmp_path, KONIQ, wants=True).votes == ("c1", "c2", "c3", "c4", "c5")
+    assert found(tmp_path, KONIQ).votes and not found(tmp_path, KONIQ, score="MOS").votes
+    columns = found(tmp_path, "dist_img,ref_img,score,var\na.jpg,r.jpg,4,1\nb.jpg,r.jpg,3,1\n")
+    assert (columns.image, columns.group, columns.score) == ("dist_img", "ref_img", "score")
+    columns = found(tmp_path, "id,rater,rating\n1,x,4\n1,y,3\n2,x,1\n")
+    assert (columns.image, columns.rater, columns.score) == ("id", "rater", "rating")
+    columns = found(tmp_path, "foto,wert,set\na.jpg,4,train\nb.jpg,3,Test\n")
+    assert (columns.image, columns.score, columns.split) == ("foto", "wert", "set")
+    assert found(tmp_path, "foto,wert,set\na.jpg,4,1\nb.jpg,3,2\n", score="wert").split is None
+    assert found(tmp_path, "image,1,2,3\na.jpg,4,0,1\n").votes == ("1", "2", "3")
+
+
+def test_without_a_header(tmp_path):
+    columns = found(tmp_path, "a.jpg,7.5\nb.jpg,3\n")
+    assert (columns.image, columns.score) == ("column 1", "column 2")
+    columns = found(tmp_path, "a.jpg,7.5,9\nb.jpg,3,8\n", score="3", image="1")
+    assert (columns.image, columns.score) == ("column 1", "column 3")
+
+
+@pytest.mark.parametrize(
+    ("text", "asked", "said"),
+    [
+        ("image,s1,s2x\na.jpg,1,2\n", {}, "s1, s2x could each be the score: pass --score_c"),
+        ("left,right,mos\na.jpg,b.jpg,1\n", {}, "left, right could each be the image: pass"),
+        ("image,dmos\na.jpg,1\n", {}, "dmos: is a high value a good image\\? pass --score_c"),
+        ("image,theme\na.jpg,x\n", {}, "no column of numbers that could be scores beside image"),
+        ("name,mos\nq,1\n", {"score": "moss"}, "--score_column moss: .*did you mean mos"),
+        ("x,mos\nq,1\n", {}, "no column looks like names of images: pass --image_column NAME"),
+        (
+            "image,c1,c2,c3,v1,v2,v3\na.jpg,1,1,1,2,2,2\n", {},
+            "c1..c3 and v1..v3 could each be the votes: pass --votes_column FIRST..LAST",
+        ),
+        ("image,mos\na.jpg,1\n", {"votes": "mos"}, "pass the first and the last of the bins'"),
+        ("image,std,sd,mos\na.jpg,1,1,1\n", {}, "std, sd could each be the std: pass --std_"),
+    ],
+)  # fmt: skip
+def test_doubts_are_refused_with_the_flag(tmp_path, text, asked, said):
+    with pytest.raises(ValueError, match=said):
+        found(tmp_path, text, **asked)
+
+
+def test_flags_settle_a_doubt(tmp_path):
+    text = "image,dmos,s2,c1,c2,c3\na.jpg,1,2,3,4,5\n"
+    columns = found(tmp_path, text, wants=False, score="-dmos")
+    assert columns.score == "dmos" and columns.reversed
+    columns = found(tmp_path, text, wants=False, score="S2", std="none")
+    assert columns.score == "s2" and not columns.reversed
+    assert found(tmp_path, text, votes="c2..c3").votes == ("c2", "c3")
+    text = "image,mos,split\na.jpg,1,train\n"
+    assert found(tmp_path, text).split and not found(tmp_path, text, split="none").split

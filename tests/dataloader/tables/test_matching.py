@@ -1,0 +1,60 @@
+"""Names in a table against files in folders."""
+
+from __future__ import annotations
+
+import pytest
+
+from dataloader.tables.matching import ImageIndex, without_label
+
+
+@pytest.fixture
+def index(tmp_path):
+    for name in (
+        "a/IMG_01.JPG", "b/img_02.jpg", "b/IMG_03.png", "c/IMG_03.PNG", "top.jpeg", "x.jpg",
+        "x.png", "c/Gr\u00fcn.jpg", "notes.txt", ".hidden/h.jpg",
+    ):  # fmt: skip
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    return ImageIndex(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "files"),
+    [
+        ("a/IMG_01.JPG", ["a/IMG_01.JPG"]),
+        ("./a/IMG_01.JPG", ["a/IMG_01.JPG"]),
+        ("IMG_01.jpg", ["a/IMG_01.JPG"]),
+        ("IMG_01", ["a/IMG_01.JPG"]),
+        ("img_01.bmp", ["a/IMG_01.JPG"]),
+        ("A\\img_01.jpg", ["a/IMG_01.JPG"]),
+        ("D:\\photos\\b\\IMG_02.JPG", ["b/img_02.jpg"]),
+        ("photos/top.jpeg", ["top.jpeg"]),
+        ("top", ["top.jpeg"]),
+        ("b/IMG_03.png", ["b/IMG_03.png"]),
+        ("c/img_03", ["c/IMG_03.PNG"]),
+        ("IMG_03.png", ["b/IMG_03.png", "c/IMG_03.PNG"]),
+        ("x", ["x.jpg", "x.png"]),
+        ("x.jpg", ["x.jpg"]),
+        ("gru\u0308n.JPG", ["c/Gr\u00fcn.jpg"]),
+        ("b/IMG_01.JPG", []),
+        ("h.jpg", []),
+        ("notes.txt", []),
+        ("", []),
+        ("/", []),
+    ],
+)
+def test_names(index, name, files):
+    assert [index.files[place] for place in index.find(name)] == files
+
+
+def test_near_names(index):
+    assert index.near("a/IMG_0l.JPG") == "a/IMG_01.JPG"
+    assert index.near("IMG-01.JPG") == index.near("IMGE_01") == "a/IMG_01.JPG"
+    assert index.near("nothing like it at all") == ""
+
+
+def test_images_without_a_label(index):
+    named = [index.folder / name for name in index.files[:4]]
+    said = without_label(index.folder, named)
+    assert said.startswith(f"{len(index.files) - 4} images without a label, first three: ")
+    assert without_label(index.folder, [index.folder / name for name in index.files]) == ""
