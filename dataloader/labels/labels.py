@@ -125,11 +125,10 @@ class Labels:
         """The same lines with the mean of each histogram in its place, and the deviation of its
         votes, of the people asked as an estimate for all, where they are counted.
         """
-        means, std = self.means(), self.std
-        if self.bins and self.votes is not None and (self.votes > 1).all():
+        means, std, votes = self.means(), self.std, self.votes
+        if self.values is not None and self.bins and votes is not None and (votes > 1).all():
             squares = self.values @ np.arange(1, self.bins + 1) ** 2
-            spread = np.maximum(squares - means**2, 0)
-            std = np.sqrt(spread * self.votes / (self.votes - 1))
+            std = np.sqrt(np.maximum(squares - means**2, 0) * votes / (votes - 1))
         return replace(self, kind="scores", values=means, std=std)
 
     def of_sources(self, column: np.ndarray) -> np.ndarray:
