@@ -61,6 +61,9 @@ class Config:
     compare: tuple[str, ...] = flag("mode", (), "--compare", nargs="+", metavar="RUN",
         help="differences of two or more runs tested on the same images: run folders, or "
         "predictions of -e -o FILE.csv")
+    list_archs: str | None = flag("mode", None, "--list_archs", nargs="?", const="*",
+        metavar="PATTERN", help="list backbones whose names match, e.g. '*lite*': parameters, size "
+        "of input, and whether ImageNet weights are at hand")
     continue_run: str | None = flag("mode", None, "--continue", metavar="RUN_DIR",
         help="go on with an interrupted run, bit for bit")
     config: str | None = flag("mode", None, "--config", metavar="FILE", modes=BEGUN,
@@ -189,9 +192,8 @@ class Config:
     dropout: float = flag("model", 0.2, "--dropout", type=kind.probability, metavar="P",
         modes="train", help="probability of dropout before the head")
     pretrained: bool | None = flag("model", None, "--pretrained", "--no_pretrained", modes="train",
-        action=kind.YesOrNo, help="begin from ImageNet weights, of pretrained/, an installed "
-        "package, or the library's cache or download; or from random ones (default: from ImageNet "
-        "weights if they can be had)")
+        action=kind.YesOrNo, help="begin from ImageNet weights of pretrained/, of a package, or of "
+        "the library, or from random ones (default: from ImageNet weights if they can be had)")
     pretrained_sha256: str | None = flag("model", None, "--pretrained_sha256", modes="train",
         type=kind.sha256, metavar="HEX", help="ImageNet weights of this SHA-256 and no others; "
         "written into a run's config.json")

@@ -9,6 +9,7 @@ from typing import Any
 # Flag -> where `run(config, runtime) -> exit code` stands.
 MODES = {
     "info": "applications.info",
+    "list_archs": "applications.info",
     "train": "applications.train",
     "continue_run": "applications.train",
     "evaluate": "applications.evaluate",

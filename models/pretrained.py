@@ -59,6 +59,9 @@ class LoadReport:
         return lines
 
 
+WEIGHTS_FOLDER = "pretrained"  # of weight files, in the present folder
+
+
 class NoWeights(ValueError):
     """No ImageNet weights of a backbone can be had; the text says what to put where."""
 
@@ -114,25 +117,32 @@ def file_names(backbone: Backbone, arch: str) -> tuple[str, ...]:
     return backbone.file_names if backbone.advprop else (arch, *backbone.file_names)
 
 
-def _at_hand(backbone: Backbone, arch: str, folder: Path) -> Iterator[Found]:
+def whereabouts(backbone: Backbone, arch: str, folder: Path) -> str:
+    """Where a backbone's ImageNet weights would come from, in words; no file is opened."""
+    held = next((title for _, title, _ in _files(backbone, arch, folder)), None)
+    return held or ("to be downloaded" if backbone.source else "none published")
+
+
+def _files(backbone: Backbone, arch: str, folder: Path) -> Iterator[tuple[Path, str, Adapt]]:
+    """Path, title and names of each file on this machine, in the order in which they are taken."""
     file = find_local(folder, file_names(backbone, arch))
     if file is not None:
-        yield Found(file, str(file), sha256_of(file))
+        yield file, str(file), unchanged
     package = None if backbone.advprop else package_for(*resolve(arch))
     path = package.weights() if package else None
     if package and path:
-        found = Found(path, f"{package.name} {package.version()}", sha256_of(path), package.rename)
-        check_named_hash(path, found.sha256)
-        yield found
+        yield path, f"{package.name} {package.version()}", package.rename
     path = cached(backbone.source) if backbone.source else None
     if path is not None:
-        yield _of_cache(path, f"{backbone.source}, cached")
+        yield path, f"{backbone.source}, cached", unchanged
 
 
-def _of_cache(path: Path, title: str) -> Found:
-    found = Found(path, title, sha256_of(path))
-    check_named_hash(path, found.sha256)
-    return found
+def _at_hand(backbone: Backbone, arch: str, folder: Path) -> Iterator[Found]:
+    for path, title, rename in _files(backbone, arch, folder):
+        sha256 = sha256_of(path)
+        if path.parent != folder:  # a person may call files of their own what they like
+            check_named_hash(path, sha256)
+        yield Found(path, title, sha256, rename)
 
 
 def _downloaded(backbone: Backbone, arch: str, folder: Path, offline: str) -> Found:
@@ -146,7 +156,8 @@ def _downloaded(backbone: Backbone, arch: str, folder: Path, offline: str) -> Fo
     try:
         if offline:
             raise OSError(offline)
-        return _of_cache(download(backbone.source), f"{backbone.source}, downloaded")
+        path = download(backbone.source)
+        return Found(path, f"{backbone.source}, downloaded", sha256_of(path))
     except OSError as error:
         suffix = Path(backbone.source).suffix
         kept = folder / f"{plain(file_names(backbone, arch)[0])}{suffix}"

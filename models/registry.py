@@ -13,6 +13,7 @@ from __future__ import annotations
 import difflib
 import fnmatch
 import importlib
+import re
 from typing import Any
 
 LIBRARIES = {
@@ -22,10 +23,8 @@ LIBRARIES = {
     "keras": "models.backbones.keras_networks",
 }
 BARE = ("timm", "torchvision", "keras")  # the order in which a bare name is looked for
-HOW_TO_LIST = (
-    'python -c "from models.registry import list_archs; '
-    "print(*list_archs('*net*'), sep='\\n')\" lists them"
-)
+HOW_TO_LIST = "python main.py --list_archs '*net*' lists them"
+LOOK_ALIKE = ({"o", "0"}, {"l", "1"}, {"i", "1"})
 
 
 def canonical_name(arch: str) -> str:
@@ -60,10 +59,31 @@ def _nearest(name: str, libraries: tuple[str, ...]) -> list[str]:
     base, _, tag = name.partition(".")
     if tag and base in known:  # the model exists, the set of weights does not
         return sorted(n for n in adapter("timm").tagged_names() if n.startswith(f"{base}."))
-    # What people type differs from the names mostly in separators: resnet_18, efficientnetb0.
+    # What people type differs from the names in separators (resnet_18, efficientnetb0), and by few
+    # letters; the rest is difflib's guess.
     plain = {entry.replace("_", ""): entry for entry in sorted(known)}
-    near = difflib.get_close_matches(name.replace("_", ""), plain, n=5)
-    return [plain[match] for match in near]
+    typed = name.replace("_", "")
+    likely = difflib.get_close_matches(typed, plain, n=50, cutoff=0.5)
+    few = 1 + len(typed) // 4
+    near = sorted(likely, key=lambda match: min(edits(typed, match), few))
+    return [plain[match] for match in near[:5]]
+
+
+def edits(typed: str, known: str) -> float:
+    """How many letters have to be put in, left out, replaced or exchanged with their neighbour to
+    make one word of the other; letters that look alike (o and 0) count a quarter.
+    """
+    before: list[float] = []
+    row = [float(j) for j in range(len(known) + 1)]
+    for i, x in enumerate(typed, start=1):
+        two_before, before, row = before, row, [float(i)]
+        for j, y in enumerate(known, start=1):
+            change = 0 if x == y else 0.25 if {x, y} in LOOK_ALIKE else 1
+            costs = [before[j] + 1, row[j - 1] + 1, before[j - 1] + change]
+            if i > 1 < j and typed[i - 2] == y and x == known[j - 2]:
+                costs.append(two_before[j - 2] + 1)
+            row.append(min(costs))
+    return row[-1]
 
 
 def list_archs(pattern: str = "*") -> list[str]:
@@ -73,4 +93,8 @@ def list_archs(pattern: str = "*") -> list[str]:
         for name in adapter(library).names():
             bare = library in BARE and name not in found
             found.add(name if bare else f"{library}:{name}")
-    return sorted(fnmatch.filter(found, canonical_name(pattern)))
+    # A - between brackets is a range.
+    wanted = re.sub(
+        r"\[[^]]*\]|-", lambda part: part[0] if part[0] != "-" else "_", pattern.lower()
+    )
+    return sorted(fnmatch.filter(found, wanted.strip()))

@@ -46,6 +46,7 @@ WORDING = Wording(
         "make_buckets": "--make_buckets",
         "import_keras": "--import_keras",
         "compare": "--compare",
+        "list_archs": "--list_archs",
         "info": "",
     },
     # Where there is more to say than where a flag belongs.
@@ -125,6 +126,7 @@ WORDING = Wording(
         "make_buckets": ("--make_buckets VOTES/train/label.txt -o VOTES/train/buckets.txt",),
         "import_keras": ("--import_keras nima.h5 --arch mobilenetv1_100",),
         "compare": ("--compare runs/RUN1 runs/RUN2 -o compare.html",),
+        "list_archs": ("--list_archs '*resnet*'",),
         "info": ("--arch resnet50 --image_size 384 512",),
     },
 )

@@ -12,7 +12,7 @@ from applications.inputs.runtime import Runtime
 from applications.inputs.views import network_size
 from applications.inputs.weights import open_weights
 from config import Config
-from models.pretrained import NoWeights, find_weights
+from models.pretrained import WEIGHTS_FOLDER, NoWeights, find_weights
 from models.quality_net import QualityNet
 from models.registry import canonical_name
 from models.sizes import build_backbone
@@ -21,7 +21,7 @@ from models.weight_packages import PACKAGES
 from utils.imaging.view_rule import ViewRule
 from utils.runtime import distributed
 
-FOLDER = Path("pretrained")  # of weight files, in the present folder
+FOLDER = Path(WEIGHTS_FOLDER)
 COST = (
     "with ImageNet weights in a frozen network SRCC is about .73 on LIVE Challenge, from random "
     "weights about .5"

@@ -7,7 +7,7 @@ import pytest
 import timm
 import torchvision
 
-from models.registry import canonical_name, list_archs, resolve
+from models.registry import canonical_name, edits, list_archs, resolve
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,10 @@ def test_resolve(arch, expected):
 @pytest.mark.parametrize(
     ("arch", "near"),
     [
-        ("resnet81", "resnet18"),
+        ("resnet81", "did you mean resnet18,"),
+        ("efficientnet_bO", "did you mean efficientnet_b0,"),
+        ("resnetl8", "did you mean resnet18,"),
+        ("mobilenet3_large_100", "did you mean mobilenetv3_large_100,"),
         ("efficientnetb0", "efficientnet_b0"),
         ("squeezenet", "squeezenet1_"),
         ("torchvision:vgg99", "vgg19"),
@@ -60,8 +63,20 @@ def test_unknown_names_are_answered_with_the_nearest(arch, near):
         resolve(arch)
 
 
+@pytest.mark.parametrize(
+    ("typed", "known", "expected"),
+    [
+        ("abc", "abc", 0), ("abc", "abd", 1), ("abc", "abcd", 1), ("abc", "ac", 1),
+        ("abc", "acb", 1), ("", "abc", 3), ("kitten", "sitting", 3), ("bo", "b0", 0.25),
+        ("l8", "18", 0.25), ("ab", "ba", 1), ("resnet81", "resnet152", 3),
+    ],
+)  # fmt: skip
+def test_edits(typed, known, expected):
+    assert edits(typed, known) == edits(known, typed) == expected
+
+
 def test_a_name_like_no_other_still_gets_an_answer():
-    with pytest.raises(ValueError, match=r"unknown backbone: python -c .*list_archs"):
+    with pytest.raises(ValueError, match=r"unknown backbone: python main.py --list_archs"):
         resolve("zzzzzzzzzzzz")
 
 
@@ -89,6 +104,8 @@ def test_every_classification_model_of_torchvision_and_timm_is_listed_and_resolv
 
 
 def test_list_archs_takes_wildcards():
+    lite = [f"tf_efficientnet_lite{number}" for number in range(3)]
+    assert list_archs("TF-EfficientNet_lite[0-2]") == lite
     assert list_archs("MobileNet-V3-*")
     assert all(name.startswith("mobilenet_v3_") for name in list_archs("MobileNet-V3-*"))
     assert list_archs("no_such_*") == []

@@ -151,6 +151,17 @@ def test_a_network_that_does_not_answer_is_not_waited_for(tmp_path, monkeypatch)
     assert "RANDOM WEIGHTS: " in err and "no download (no answer within 0.05 seconds)" in err
 
 
+def test_backbones_are_listed_with_what_is_at_hand(begun):
+    out = call(begun[0], "--list_archs 'ResNet10T'").out.splitlines()
+    assert out[0].split() == ["backbone", "parameters", "input", "ImageNet", "weights"]
+    # timm says 5.44 M parameters, of which 0.51 M are the classifier's.
+    assert out[1].split() == ["resnet10t", "4.9", "M", "176", "x", "176", FILE] and len(out) == 2
+    out = call(begun[0], "--list_archs keras:mobilenetv1_100").out
+    assert "none published" in out and "224 x 224" in out
+    assert "no backbone has such a name" in call(begun[0], "--list_archs x?y", code=1).err
+    refused(begun[0], "--list_archs --train", "--train and --list_archs cannot go together")
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
