@@ -208,7 +208,7 @@ class Config:
         type=kind.one_of("criterion", CRITERIONS), modes=JUDGE + " jit check info", idle="predict",
         help="rank: pairs; emd: histograms of scores; regress: mean opinion scores; siamese: "
         "buckets of scores; emd+rank, emd+siamese: histograms, and the order or the buckets of "
-        "their means (default: of the weights; in training, read off the labels)")
+        "their means (default: of the weights; to train and to --check, read off the labels)")
     margin: float = flag("task", 0.5, "--margin", type=kind.margin, metavar="M",
         criteria=RANKED, idle=USE,
         help="by how much the better score must lead; emd+rank: by what share of its lead in the "

@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from applications.inputs.vote_files import is_table, vote_file
+from applications.inputs.vote_files import SPLITS, is_table, vote_file
 from applications.training.stage_list import PARTS, split_stages
 from config import Config, make_config
 from dataloader.labels.advice import TASKS
@@ -20,7 +20,7 @@ def completed(config: Config) -> tuple[Config, list[str]]:
     """
     if config.resume and len(best := sorted(Path(config.resume).glob("model_best_*.pth"))) == 1:
         config = replace(config, resume=best[0].as_posix())
-    if not config.train or "criterion" in config.given:
+    if not (config.train or config.check is not None) or "criterion" in config.given:
         return config, []
     criterion, why = _criterion(config)
     if not criterion:
@@ -41,11 +41,17 @@ def _criterion(config: Config) -> tuple[str, str]:
         config = parts[0]
     if config.distort:
         return "rank", f"--distort {config.distort} makes an order"
+    if config.check is not None and (
+        config.photos or vote_file(replace(config, data=config.check or config.data))
+    ):
+        return "", ""  # no task is needed
     if votes := vote_file(config):
         scores = is_table(votes) and not _has_votes(config, votes)
         return ("regress", f"{votes} has scores") if scores else ("emd", f"{votes} has votes")
-    file = Path(config.data) / "train" / config.label_name
-    words, criterion = TASKS.get(likely_kind(file, Path(config.data)), ("", ""))
+    root = Path(config.check or config.data)
+    files = [root / split / config.label_name for split in SPLITS]
+    file = next((file for file in files if file.exists()), files[0])
+    words, criterion = TASKS.get(likely_kind(file, root), ("", ""))
     return criterion, f"{file} has {words}"
 
 

@@ -78,6 +78,11 @@ def test_where_it_cannot_be_told_nothing_is_said(data, text):
         ("--train --stages head --stage_data other", "rank", []),
         ("--train --stages rank,emd", "rank", []),
         ("-e --resume w", "rank", []),
+        ("--check data", "regress", ["data/train/label.txt has scores"]),
+        ("--check --data data", "regress", ["data/train/label.txt has scores"]),
+        ("--check data --criterion rank", "rank", []),
+        ("--check --photos data", "rank", []),
+        ("--check other", "rank", []),
         ("", "rank", []),
     ],
 )
