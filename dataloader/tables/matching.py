@@ -19,7 +19,8 @@ from utils.text import printable
 
 _ENDS = READABLE_EXTENSIONS | UNREADABLE_EXTENSIONS
 NEAR = 0.66  # of difflib's ratio: one letter of three
-MOST_NEAR = 20  # missing names that near ones are looked for
+MOST_NEAR = 5  # missing names that near ones are looked for
+MOST_FILES = 50_000  # among which they are looked for: each takes 10 microseconds
 
 
 class ImageIndex:
@@ -63,7 +64,11 @@ class ImageIndex:
         return sum(bool(text) and bool(self.find(text)) for text in texts)
 
     def near(self, text: str) -> str:
-        """The file whose path is most like a name that leads nowhere; "" where none is."""
+        """The file whose path is most like a name that leads nowhere; "" where none is, or where
+        there are too many.
+        """
+        if len(self.files) > MOST_FILES:
+            return ""
         name = text.replace("\\", "/")
         last = _fold(name.rpartition("/")[2])
         for known, sought in (

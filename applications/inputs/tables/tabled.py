@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from applications.inputs.splits import kept_by
-from applications.inputs.vote_files import SPLITS, is_table, table_images, vote_file
+from applications.inputs.vote_files import SPLITS, table_images
 from applications.inputs.voted import NO_FILE, VotedImages
 from config import Config
 from dataloader.labels.faults import MOST_FAULTS, LabelError
@@ -144,14 +144,3 @@ def _files(table: Table, name: str, index: ImageIndex) -> tuple[list[str], dict[
     if faults:
         raise LabelError(faults)
     return [known[text] for text in table.column(name)], missing
-
-
-def kind_of(config: Config) -> str | None:
-    """What --labels, or the AVA.txt of --data, says of images: the kind of labels of a table, and of
-    votes "distributions"; None for a folder of label files. For a training that names no criterion:
-    "scores" are learned by regress, "distributions" by emd.
-    """
-    file = vote_file(config)
-    if file is None:
-        return None
-    return TabledImages(config, file).rows.kind if is_table(file) else "distributions"
