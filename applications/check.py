@@ -112,7 +112,8 @@ def _check_votes(config: Config, file: Path) -> Findings:
         owners |= dict.fromkeys(labels.sources, (name,))
     seen = inspect([*missing, *facts], owners, mirrored=config.mirrored)
     scores = image_scores({"all": votes.labels(rows)})
-    return Findings(str(file), _summaries(chosen, {}), seen, [], scores)
+    summaries = _summaries(chosen, {})
+    return Findings(str(file), summaries, seen, scores=scores, unlabelled=votes.unlabelled)
 
 
 def _check_data(config: Config) -> Findings:

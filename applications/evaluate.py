@@ -17,6 +17,7 @@ from applications.inputs.provenance import labels_of_splits, provenance, run_of
 from applications.inputs.run_record import environment
 from applications.inputs.runtime import Runtime
 from applications.inputs.splits import Data
+from applications.inputs.tables.held import trained_before
 from applications.inputs.weights import Loaded, load_model
 from applications.reports.parts import Report
 from applications.reports.report import figures_of, sections_of, write_report
@@ -62,7 +63,11 @@ def read_judged(config: Config, runtime: Runtime, loaded: Loaded) -> Data:
     # Scoring names all unreadable images; decoding all twice would find no more.
     unchecked = replace(config, no_check=config.no_check or config.bad_images == "stop")
     names = (config.split, "val") if config.fit == "val" else (config.split,)
-    data = read_data(unchecked, TASKS[config.criterion], runtime, names, loaded.payload.get("held"))
+    held = loaded.payload.get("held")
+    data = read_data(unchecked, TASKS[config.criterion], runtime, names, held)
+    test = None if data.photographs or config.split != "test" else data.splits.get("test")
+    if said := trained_before(held, test):
+        runtime.info(said)
     if config.split not in data.splits:
         raise ValueError(f"{config.labels or config.data}: no image is held out for {config.split}")
     check_fit(config.fit, data, config.data)

@@ -29,8 +29,9 @@ SHOWN = (
 
 
 def run(config: Config, runtime: Runtime) -> int:
-    """Prints the metrics of --resume weights on --split of each data set, and a table of all; -o
-    FILE.csv, FILE.json or FILE.html keeps them, with FILE.html beside the first two.
+    """Prints the metrics of --resume weights on --split of each data set, which may be a table, and
+    a table of all; -o FILE.csv, FILE.json or FILE.html keeps them, with FILE.html beside the first
+    two.
     """
     loaded = load_model(config, runtime)
     config = loaded.config
@@ -38,7 +39,8 @@ def run(config: Config, runtime: Runtime) -> int:
     found: dict[str, Evaluation] = {}
     digests: list[dict[str, str]] = []
     for name in config.test:
-        own = replace(config, data=name)
+        table = Path(name).is_file()
+        own = replace(config, labels=name) if table else replace(config, data=name)
         data = read_judged(own, runtime, loaded)
         digests.append(data.digests())
         e = found[name] = judge(own, scorer, data, loaded, runtime)

@@ -26,7 +26,8 @@ class VotedImages:
     """Rows of a vote file, their images and their splits.
 
     rows: the labels of all of them. usable (M,): which have an image. notes: what is said of the
-    file before its images are looked at. undivided: whether nobody says which images test.
+    file before its images are looked at. unlabelled: of images
+    without a row. undivided: whether nobody says which images test.
     ValueError names what is wrong with the file, the folder or the test list.
     """
 
@@ -41,8 +42,8 @@ class VotedImages:
         self._refuse_two_names()
         self.usable = np.array([bool(name) for name in self.files])
         have = (self.folder / name for name in self.files if name)
-        more = without_label(self.folder, have)
-        self.notes = [f"{self.folder}: {more}"] if more else []
+        self.unlabelled = without_label(self.folder, have)
+        self.notes = [f"{self.folder}: {self.unlabelled}"] if self.unlabelled else []
         self.held_out = np.zeros(len(self.files), dtype=bool)
         self.listed: Path | None = find_test_list(config, file)
         self.ids = 0

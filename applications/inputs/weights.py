@@ -133,13 +133,14 @@ def with_resumed_variant(config: Config) -> Config:
     return dataclasses.replace(config, advprop=advprop, num_classes=classes)
 
 
-def start_from(config: Config, model: QualityNet, runtime: Runtime) -> None:
+def start_from(config: Config, model: QualityNet, runtime: Runtime) -> dict[str, Any]:
     """--resume in training: the backbone carries over, a head of another shape starts anew, and
-    what happened is said.
+    what happened is said; returns all that the file holds.
     """
     file, payload = open_weights(config.resume)
     _check_padding(config, payload, file)
     _load(model, payload, file, runtime.info)
+    return payload
 
 
 def load_best(best: Path, model: QualityNet) -> dict[str, Any]:

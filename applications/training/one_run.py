@@ -18,7 +18,7 @@ from applications.evaluation.validation import LAST_COUNT, never_known, no_metri
 from applications.inputs.data import Data, read_data
 from applications.inputs.run_record import alike_record, left_out
 from applications.inputs.runtime import Runtime
-from applications.inputs.tables.held import held_of
+from applications.inputs.tables.held import held_of, trained_before
 from applications.inputs.tables.split_file import SPLIT_FILE, split_table
 from applications.inputs.views import view_rule
 from applications.inputs.weights import start_from, with_resumed_variant
@@ -130,7 +130,10 @@ def _model(
     for line in model.pretrained_report.lines() if model.pretrained_report else ():
         runtime.info(f"ImageNet weights: {line}")
     if config.resume and fresh:
-        start_from(config, model, runtime)
+        held = start_from(config, model, runtime).get("held")
+        test = None if data.photographs else data.splits.get("test")
+        if said := trained_before(held, test):
+            runtime.info(said)
     layout = torch.channels_last if channels_last_helps(runtime.device) else torch.preserve_format
     return model.to(runtime.device).to(memory_format=layout)
 

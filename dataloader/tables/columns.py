@@ -28,12 +28,13 @@ NAMES: dict[str, frozenset[str]] = {
         "label note bewertung".split()
     ),
     "std": frozenset(
-        "std sd stdev stddev stddeviation standarddeviation mosstd mossd stdmos sigma scorestd"
+        "std sd stdev stddev stddeviation standarddeviation mosstd mossd stdmos sigma scorestd "
+        "standardabweichung streuung"
         .split()
     ),
     "count": frozenset(
         "count n votes numvotes nvotes ratings numratings nratings numberofratings ctotal total "
-        "numberofvotes".split()
+        "numberofvotes anzahl stimmen".split()
     ),
     "rater": frozenset(
         "rater raterid subject subjectid observer observerid worker workerid participant "
@@ -41,7 +42,7 @@ NAMES: dict[str, frozenset[str]] = {
     ),
     "group": frozenset(
         "group groupid reference referenceid ref refimg refimage refname referenceimage scene "
-        "sceneid content contentid".split()
+        "sceneid content contentid gruppe referenz szene".split()
     ),
     "split": frozenset("split set subset partition fold".split()),
 }  # fmt: skip

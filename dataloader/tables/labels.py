@@ -87,7 +87,7 @@ def _of_images(
         std, _ = table.numbers(columns.std, empty=True)
         _refuse(table, columns.std, std < 0, "a deviation below 0")
         notes.append(f"std: column {columns.std}")
-    if columns.count is not None and votes is None:
+    if columns.count is not None and (votes is None or not votes.any()):
         counts, _ = table.numbers(columns.count, empty=True)
         counts = np.nan_to_num(counts)
         wrong = (counts < 0) | (counts != np.floor(counts)) | (counts >= MOST_VOTES)

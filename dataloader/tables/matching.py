@@ -24,11 +24,13 @@ MOST_FILES = 50_000  # among which they are looked for: each takes 10 microsecon
 
 
 class ImageIndex:
-    """The images below a folder, hidden ones left out: `files`, paths from it, sorted."""
+    """The images below a folder, hidden ones and those below `apart` left out: `files`, paths from
+    it, sorted.
+    """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, apart: Path | None = None) -> None:
         self.folder = folder
-        self.files = sorted(_images_below(folder))
+        self.files = sorted(_images_below(folder, apart))
         self._exact = {file: place for place, file in enumerate(self.files)}
         self._by_name: dict[str, list[int]] = {}
         self._by_stem: dict[str, list[int]] = {}
@@ -81,10 +83,13 @@ class ImageIndex:
         return ""
 
 
-def _images_below(folder: Path) -> Iterator[str]:
-    top = os.fspath(folder)
+def _images_below(folder: Path, apart: Path | None = None) -> Iterator[str]:
+    top, out = os.fspath(folder), apart and os.path.abspath(apart)
     for parent, folders, names in os.walk(top):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+        folders[:] = [
+            name for name in folders
+            if not name.startswith(".") and os.path.abspath(os.path.join(parent, name)) != out
+        ]  # fmt: skip
         below = os.path.relpath(parent, top).replace(os.sep, "/")
         for name in names:
             if not name.startswith(".") and os.path.splitext(name)[1].lower() in _ENDS:
@@ -131,7 +136,7 @@ def said_of(unlabelled: Sequence[str]) -> str:
     """A line about files that no label names; "" for none."""
     if not unlabelled:
         return ""
-    return f"{len(unlabelled):,} images without a label, first three: {first_of(unlabelled)}"
+    return f"{len(unlabelled):,} image(s) without a label, first three: {first_of(unlabelled)}"
 
 
 def first_of(names: Sequence[str], most: int = 3) -> str:

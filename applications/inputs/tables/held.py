@@ -76,6 +76,18 @@ def seen(
     return parts(task, config, splits, labels, names, title, ())
 
 
+def trained_before(held: Held | None, split: Split | None) -> str:
+    """A warning where weights have trained on images of a split that is to test them; "" else."""
+    paths = [] if split is None or held is None else split.labels.sources
+    count = int((_known(paths, held) == "train").sum())
+    if split is None or not count:
+        return ""
+    return (
+        f"warning: the weights have trained on {count} of the {len(paths)} images of {split.file}: "
+        "what they say of those speaks in their favour; name their own split.csv with --labels"
+    )
+
+
 def _known(sources: Sequence[Path], held: Held | None) -> np.ndarray:
     """The split of each image in the record, "" for one that is not there."""
     found = np.full(len(sources), "", dtype="<U5")

@@ -41,7 +41,7 @@ class TabledImages(VotedImages):
         group = None if kept_by(config) in ("auto", "image", "reference") else kept_by(config)
         self.folder = Path(os.path.abspath(table_images(config, file)))
         table = read_table(file, config.sheet)
-        index = ImageIndex(self.folder)
+        index = ImageIndex(self.folder, Path(config.logdir))  # pictures of runs are not its images
         if not index.files:
             raise ValueError(f"{self.folder}: no images there: name their folder with --images")
         wants = None if kind is None else kind == "distributions"
@@ -53,7 +53,8 @@ class TabledImages(VotedImages):
         self.usable = np.array([source not in missing for source in self.rows.sources])
         self._why = missing
         have = sum(key not in missing for key in keys)
-        unlabelled, unused = sorted(set(index.files) - set(keys)), columns.unused(table)
+        self.unlabelled = said_of(sorted(set(index.files) - set(keys)))
+        unused = columns.unused(table)
         self.notes = [
             f"{printable(file)}: {len(table):,} rows, {table.how}"
             + ("" if table.header else ", no header")
@@ -61,7 +62,7 @@ class TabledImages(VotedImages):
             + (f"; not read: {first_of(unused, 6)}" if unused else ""),
             f"{have:,} of {len(table):,} rows have an image in {printable(self.folder)}"
             + (f"; {self.rows.repeated} repeat an earlier row" if self.rows.repeated else "")
-            + (f"; {said}" if (said := said_of(unlabelled)) else ""),
+            + (f"; {self.unlabelled}" if self.unlabelled else ""),
         ]  # fmt: skip
 
     def missing(self) -> tuple[BadImage, ...]:

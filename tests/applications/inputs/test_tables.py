@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from tests.cli import TINY, call, refused, run_folders
+from tests.outcomes import killed_in
 from tests.tiny_data import picture
 
 SHORT = f"{TINY} --epochs 1 --bootstrap 0 --no_report"
@@ -114,6 +115,44 @@ def test_a_table_that_changed_and_another_one(trained, tmp_path):
     assert "were not trained on any of these 1 images: all of them test" in done.err
 
 
+def test_another_split_of_what_was_trained_on_is_said(trained):
+    folder, _ = trained
+    rows = [{**row, "split": "test"} for row in read_rows(run_folders(folder)[0] / "split.csv")]
+    write_table(folder / "all.csv", [list(rows[0]), *(list(row.values()) for row in rows)])
+    done = call(folder, f"-e {WEIGHTS} --labels all.csv --images photos")
+    assert "warning: the weights have trained on 21 of the 30 images of all.csv (test)" in done.err
+    again = f"--labels noten.csv --images photos --resume {WEIGHTS.split()[1]} --split_seed 1"
+    done = call(
+        folder, f"--train --criterion regress {SHORT} --logdir again --checkpoints c {again}"
+    )
+    assert "of the 6 images of noten.csv, test: what they say" in done.err
+
+
+def test_a_table_among_several_data_sets(trained):
+    folder, _ = trained
+    shutil.copy(folder / "noten.csv", folder / "photos/own.csv")
+    done = call(folder, f"--test photos/own.csv {WEIGHTS} -o all.json --no_report")
+    assert json.loads((folder / "all.json").read_text())["data"]["photos/own.csv"]["images"] == 6
+    assert "30 of 30 rows have an image" in done.err
+
+
+def test_a_run_goes_on_with_its_split(trained, tmp_path):
+    folder, _ = trained
+    shutil.copytree(folder / "photos", tmp_path / "photos")
+    shutil.copy(folder / "noten.csv", tmp_path)
+    words = f"--train --criterion regress {SHORT} --epochs 2 --labels noten.csv --images photos"
+    with killed_in(4):
+        call(tmp_path, words, 130)
+    (run,) = run_folders(tmp_path)
+    split = (run / "split.csv").read_text()
+    call(tmp_path, f"--continue {run}")
+    assert (run / "split.csv").read_text() == split
+    tested = {Path(row["path"]).stem for row in read_rows(run / "predictions_test.csv")}
+    assert tested == {
+        Path(r["image"]).stem for r in read_rows(run / "split.csv") if r["split"] == "test"
+    }
+
+
 def test_repeats_keep_near_duplicates_together(trained):
     folder, _ = trained
     words = f"--train --criterion regress {SHORT} --labels noten.csv --images photos"
@@ -156,7 +195,7 @@ def test_a_folder_of_train_alone(trained, tmp_path):
     lines = [f"{n.relative_to(tmp_path / 'data/train')},{score_of(n.name)}" for n in names[:-1]]
     (tmp_path / "data/train/label.txt").write_text("\n".join(lines))
     done = call(tmp_path, f"--train --criterion regress {SHORT} --split_by auto")
-    assert "data/: 1 images without a label, first three: train/photos/odd/p" in done.err
+    assert "data/: 1 image(s) without a label, first three: train/photos/odd/p" in done.err
     assert "divided into train 20, val 3, test 6 images" in done.err
     tested = {row["path"] for row in read_rows(run_folders(tmp_path)[0] / "predictions_test.csv")}
     call(tmp_path, f"-e {WEIGHTS} -o e.csv --no_report")
@@ -176,7 +215,7 @@ def test_rows_without_an_image_stop(trained, tmp_path):
     words = f"--train --criterion regress {SHORT} --labels t.csv --images photos"
     done = call(tmp_path, words, 1)
     assert "4 of 5 rows have an image" in done.err
-    assert "26 images without a label, first three: even/p04.JPG, " in done.err
+    assert "26 image(s) without a label, first three: even/p04.JPG, " in done.err
     assert (
         "1 missing image(s):" in done.err and "photos/p0l: no such image: did you mean " in done.err
     )

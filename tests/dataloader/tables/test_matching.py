@@ -56,5 +56,5 @@ def test_near_names(index):
 def test_images_without_a_label(index):
     named = [index.folder / name for name in index.files[:4]]
     said = without_label(index.folder, named)
-    assert said.startswith(f"{len(index.files) - 4} images without a label, first three: ")
+    assert said.startswith(f"{len(index.files) - 4} image(s) without a label, first three: ")
     assert without_label(index.folder, [index.folder / name for name in index.files]) == ""
