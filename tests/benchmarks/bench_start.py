@@ -19,7 +19,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from tests.cli import ROOT, TINY
 from tests.tiny_data import write_data
 
-TRAIN = f"--train --criterion regress {TINY} --epochs 1 --no_report --bootstrap 0 --no_check"
+TRAIN = (
+    f"--train --criterion regress {TINY} --no_pretrained --epochs 1 --no_report --bootstrap 0 "
+    "--no_check"
+)
 CALLS = {
     "--help": "--help",
     "--train": TRAIN,

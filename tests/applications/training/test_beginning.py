@@ -99,9 +99,13 @@ def test_continuing_never_reads_them(copy):
 
 def test_training_from_weights_keeps_their_interpolation(copy):
     (run,) = run_folders(copy)
-    call(copy, f"{TRAIN} --resume {run}/model_best_resnet10t.pth --no_pretrained")
-    config = stored(run_folders(copy)[-1])
+    words = TRAIN.replace("--no_report", "")
+    call(copy, f"{words} --resume {run}/model_best_resnet10t.pth --no_pretrained")
+    after = run_folders(copy)[-1]
+    config = stored(after)
     assert config["interpolation"] == "bicubic" and config["pretrained"] is False
+    page = (after / "report.html").read_text(encoding="utf-8")
+    assert "training began from" in page and f"{run.name}/model_best_resnet10t.pth" in page
     out = call(copy, f"--predict data/test --resume {run} -j 0 -g 0 --interpolation box")
     assert "interpolation box in place of bicubic" in out.err
 
