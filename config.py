@@ -403,7 +403,7 @@ def parse(argv: list[str]) -> Config:
         print(note, file=sys.stderr)
         argv = [word for word in argv if word != "--"]
     answer_help(_flags(), WORDING, argv)
-    passed = flag_parser.given_flags(_flags(), WORDING, argv)
+    passed = flag_parser.given_flags(_flags(), argv)
     stored = _repeated(passed) if "config" in passed else {}
     return dataclasses.replace(make_config({**stored, **passed}), passed=frozenset(passed))
 
@@ -431,12 +431,12 @@ def check_written(values: dict[str, Any], names: Iterable[str], file: str | Path
 
 def read_config(path: str) -> dict[str, Any]:
     """Fields set by a config.json, their types and choices checked. Raises UsageError."""
-    return flag_parser.from_file(_flags(), WORDING, path)
+    return flag_parser.from_file(_flags(), path)
 
 
 def checked_config(values: dict[str, Any]) -> Config:
     """A Config from values by field name, checked as flags are. Raises UsageError."""
-    return make_config(flag_parser.from_values(_flags(), WORDING, values))
+    return make_config(flag_parser.from_values(_flags(), values))
 
 
 def make_config(given: dict[str, Any]) -> Config:

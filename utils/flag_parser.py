@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from utils.files.reading import UnreadableFile, read_object
-from utils.flag_places import Flags, Wording, spell
+from utils.flag_places import Flags, spell
 from utils.flag_types import UsageError, YesOrNo, did_you_mean
 from utils.flag_words import VIEW, VIEWS
 from utils.text import cut, printable
@@ -54,7 +54,7 @@ def _spellings(name: str) -> list[str]:
     return list(dict.fromkeys([name, name[:2] + name[2:].replace("_", "-")]))
 
 
-def given_flags(flags: Flags, wording: Wording, argv: Sequence[str]) -> dict[str, Any]:
+def given_flags(flags: Flags, argv: Sequence[str]) -> dict[str, Any]:
     """Only the fields whose flags stand in argv, with their values; UsageError with near names."""
     parser = build_parser(flags)
     blank = argparse.Namespace(**{f.name: argparse.SUPPRESS for f in flags})
@@ -75,7 +75,7 @@ def _unknown(word: str, flags: Flags) -> str:
     return f"unknown flag {word}{hint or '; python main.py --help all lists all flags'}"
 
 
-def from_file(flags: Flags, wording: Wording, path: str) -> dict[str, Any]:
+def from_file(flags: Flags, path: str) -> dict[str, Any]:
     """Fields set by a configuration file (JSON); the parser checks their types and choices."""
     try:
         loaded = read_object(path)
@@ -89,7 +89,7 @@ def from_file(flags: Flags, wording: Wording, path: str) -> dict[str, Any]:
                 if isinstance(text, str) and not _possible(text):
                     said = "no flag has a null character or half a surrogate pair"
                     raise UsageError(f"{cut(printable(key))}: {cut(printable(text))}: {said}")
-        return from_values(flags, wording, loaded)
+        return from_values(flags, loaded)
     except UsageError as error:
         raise UsageError(f"{printable(path)}: {error}") from None
 
@@ -158,11 +158,11 @@ def is_inside(path: str | Path) -> bool:
     return Path(path).resolve().is_relative_to(Path.cwd())
 
 
-def from_values(flags: Flags, wording: Wording, values: Mapping[str, Any]) -> dict[str, Any]:
+def from_values(flags: Flags, values: Mapping[str, Any]) -> dict[str, Any]:
     """Fields set by values of Python or JSON; the parser checks their types and choices."""
     refuse_unknown(flags, values)
     words = [word for key, value in values.items() for word in _words(flags, key, value)]
-    return given_flags(flags, wording, words)
+    return given_flags(flags, words)
 
 
 def _words(flags: Flags, key: str, value: Any) -> list[str]:
