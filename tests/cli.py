@@ -9,7 +9,6 @@ import multiprocessing
 import os
 import shlex
 import socket
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,10 +17,19 @@ from pathlib import Path
 import main
 
 ROOT = Path(__file__).resolve().parents[1]
-# A network that trains in a second; a test adds what it is about.
-TINY = (
-    "--arch resnet10t --image_size 40 56 --warmup 0 -b 4 -j 0 -g 0 --threads 1 --amp off "
+# A network that trains in half a second, and what it leaves; a test adds what it is about.
+WITH_REPORT = (
+    "--arch test_resnet --image_size 40 56 --warmup 0 -b 4 -j 0 -g 0 --threads 1 --amp off "
     "--epochs 2 --report_maps 0"
+)
+TINY = f"{WITH_REPORT} --no_report"
+BEST, LAST = "model_best_test_resnet.pth", "checkpoint_test_resnet.pth"
+# What a training imports, much of it late: two to five seconds that each process is spared.
+PRELOADED = (
+    "tests.cli applications.train applications.combinations models.backbones.timm_library timm "
+    "torch.utils.tensorboard scipy.stats scipy.ndimage utils.drawing.render matplotlib.figure "
+    "matplotlib.style matplotlib.ticker matplotlib.backends.backend_agg "
+    "matplotlib.backends.backend_svg jinja2"
 )
 
 
@@ -60,17 +68,6 @@ def refused(folder: Path, words: str, said: str) -> None:
     assert sorted(folder.rglob("*")) == before
 
 
-def start(folder: Path, words: str) -> subprocess.Popen:
-    """Runs the words in a process of their own, warnings as errors, output on pipes."""
-    environment = {
-        **os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "PYTHONHASHSEED": "random",
-    }  # fmt: skip
-    return subprocess.Popen(
-        [sys.executable, "-W", "error::UserWarning", str(ROOT / "main.py"), *shlex.split(words)],
-        cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-
-
 def as_started_by_hand() -> None:
     """A child of a fork server would start its own processes with another such server, which
     outlives it when it is killed; `python main.py` forks them.
@@ -87,16 +84,16 @@ def _child(folder: Path, words: str, environment: dict[str, str]) -> None:
 
 
 def fork(function: Callable, *arguments: object) -> multiprocessing.process.BaseProcess:
-    """The function in a process of its own, forked from a server that has imported torch."""
+    """The function in a process of its own, forked from a server that has imported PRELOADED."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.cli", "applications.train", "timm"])
+    context.set_forkserver_preload(PRELOADED.split())
     process = context.Process(target=function, args=arguments)
     process.start()
     return process
 
 
 def start_quickly(folder: Path, words: str) -> multiprocessing.process.BaseProcess:
-    """Like `start`, but forked; stderr to child.txt."""
+    """Begins the words in a process of its own; stderr to child.txt."""
     return fork(_child, folder, words, {})
 
 
@@ -114,11 +111,6 @@ def places(size: int) -> list[dict[str, str]]:
 def start_group(folder: Path, words: str, size: int) -> list[multiprocessing.process.BaseProcess]:
     """`size` processes of one run, without a launcher above them."""
     return [fork(_child, folder, words, place) for place in places(size)]
-
-
-def finish(process: subprocess.Popen, timeout: float = 180) -> Result:
-    out, err = process.communicate(timeout=timeout)
-    return Result(process.returncode, out, err)
 
 
 def run_folders(folder: Path) -> list[Path]:

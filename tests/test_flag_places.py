@@ -127,7 +127,7 @@ def place(tmp_path_factory):
     write_data(folder / "data", "regress", train=2, held_out=2)
     write_photos(folder / "photos")
     tid(folder / "tid")
-    model = build_model("resnet10t", 1, (40, 40))
+    model = build_model("test_resnet", 1, (40, 40))
     torch.save(model.state_dict(), folder / "w.pth")
     images = sorted((folder / "data/test/images").glob("*.png"))
     for name, sign in (("a.csv", 1), ("b.csv", -1)):
@@ -138,7 +138,7 @@ def place(tmp_path_factory):
 
 # Crops, so that what places them is read as well.
 VIEW = "--image_size 64 --crop random --crop_from 48 --crop_size 40 --test_crops 2"
-WEIGHTS = f"--resume w.pth -a resnet10t {VIEW} -j 0 -g 0"
+WEIGHTS = f"--resume w.pth -a test_resnet {VIEW} -j 0 -g 0"
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ WEIGHTS = f"--resume w.pth -a resnet10t {VIEW} -j 0 -g 0"
         "--generate basic --photos photos --data G -j 0 --tile 64",
         "--prepare tid2013 --source tid --data P",
         "--make_buckets data/train/label.txt -o b.txt",
-        "--arch resnet10t --crop random --crop_size 40; --arch resnet10t --image_size 64",
+        "--arch test_resnet --crop random --crop_size 40; --arch test_resnet --image_size 64",
     ],
 )
 def test_a_mode_reads_what_belongs_to_it(place, words, monkeypatch):

@@ -16,13 +16,12 @@ import torch
 from applications.inputs.runtime import Runtime
 from models.quality_net import build_model
 from tests.ava_tree import IDS, TEST_IDS, votes_of, write_ava, write_samples
-from tests.cli import TINY, call, run_folders
+from tests.cli import BEST, LAST, TINY, call, run_folders
 from tests.outcomes import tensors
 
-LAST = "checkpoint_resnet10t.pth"
 MISSING, TRUNCATED = 953349, 953980
 EMD = f"--train --criterion emd {TINY} --data AVA --bad_images skip --val_size 3"
-WEIGHTS = "--resume checkpoints/model_best_resnet10t.pth -j 0 -g 0 --threads 1"
+WEIGHTS = f"--resume checkpoints/{BEST} -j 0 -g 0 --threads 1"
 REST = [i for i in IDS if i not in (MISSING, TRUNCATED, *TEST_IDS)]
 
 
@@ -104,9 +103,8 @@ def test_config_json_repeats_the_run(trained):
     call(folder, f"--config {first}/config.json --logdir again --checkpoints again")
     (again,) = (folder / "again").glob("2*")
     assert digests(again) == digests(first) and digests(first).keys() == {"train", "val", "test"}
-    assert all(
-        torch.equal(a, tensors(again / LAST)[name]) for name, a in tensors(first / LAST).items()
-    )
+    ours, theirs = tensors(again / LAST), tensors(first / LAST)
+    assert all(torch.equal(value, ours[name]) for name, value in theirs.items())
 
 
 def test_an_interrupted_run_goes_on_with_its_split(trained, tmp_path, monkeypatch):

@@ -15,7 +15,7 @@ def refused(folder, words: str, code: int = 1) -> str:
 
 
 def test_no_mode_prints_the_summary_and_reads_nothing(tmp_path):
-    done = call(tmp_path, "--arch resnet10t --num_classes 6 --image_size 40 56")
+    done = call(tmp_path, "--arch test_resnet --num_classes 6 --image_size 40 56")
     assert "40" in done.out and "56" in done.out and not done.err.startswith("error")
     assert not list(tmp_path.iterdir())
 

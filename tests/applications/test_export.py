@@ -20,7 +20,7 @@ from tests.tiny_data import write_data
 from utils.files import checkpoint
 from utils.imaging.images import ViewRule
 
-BEST = "checkpoints/model_best_resnet10t.pth"
+BEST = "checkpoints/model_best_test_resnet.pth"
 CASES = {
     "rank": "",
     "emd": "",
@@ -64,7 +64,7 @@ def test_the_demo_scores_what_predict_scores(exported):
     images = folder / "data" / "test"
     call(folder, f"--predict {images} --resume {BEST} -j 0 -g 0 -o predict.csv")
     code = demo().main(
-        [str(images), "--model", str(folder / "checkpoints/jit_resnet10t.pt"),
+        [str(images), "--model", str(folder / "checkpoints/jit_test_resnet.pt"),
          "-o", str(folder / "demo.csv")]
     )  # fmt: skip
     assert code == 0
@@ -78,8 +78,8 @@ def test_any_batch_size(exported):
     task, folder, said = exported
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        network = torch.jit.load(str(folder / "checkpoints/jit_resnet10t.pt"))
-    facts = json.loads((folder / "checkpoints/jit_resnet10t.json").read_text())
+        network = torch.jit.load(str(folder / "checkpoints/jit_test_resnet.pt"))
+    facts = json.loads((folder / "checkpoints/jit_test_resnet.json").read_text())
     pixels = torch.rand(5, 3, *facts["input_size"])
     whole = convert._outputs(network(pixels))
     assert whole[0].shape == (5,) and len(whole) == len(facts["outputs"])
@@ -93,7 +93,7 @@ def test_any_batch_size(exported):
 
 def test_the_sidecar(exported):
     task, folder, _ = exported
-    artefact = folder / "checkpoints/jit_resnet10t.pt"
+    artefact = folder / "checkpoints/jit_test_resnet.pt"
     facts = json.loads(artefact.with_suffix(".json").read_text())
     assert facts["file_sha256"] == hashlib.sha256(artefact.read_bytes()).hexdigest()
     weights = checkpoint.load(folder / BEST)["model"]
@@ -109,7 +109,7 @@ def test_the_sidecar(exported):
 
 def test_a_file_that_computes_something_else_is_not_kept(exported, monkeypatch):
     _, folder, _ = exported
-    target = folder / "checkpoints/jit_resnet10t.pt"
+    target = folder / "checkpoints/jit_test_resnet.pt"
     before = target.read_bytes()
     monkeypatch.setattr(convert, "compare", lambda *_: 1e-3)
     done = call(folder, f"--jit --resume {BEST} -g 0", 1)
@@ -143,7 +143,7 @@ def test_every_difference_is_seen_and_nan_is_never_equal(ours, theirs, worst):
 
 def test_the_demo_refuses_a_damaged_file(exported, tmp_path, capsys):
     _, folder, _ = exported
-    model = tmp_path / "jit_resnet10t.pt"
+    model = tmp_path / "jit_test_resnet.pt"
     data = bytearray((folder / "checkpoints" / model.name).read_bytes())
     data[len(data) // 2] ^= 1
     model.write_bytes(data)
@@ -191,7 +191,7 @@ def test_a_call_killed_between_the_two_files_leaves_a_model_that_works(tmp_path,
 
 def test_the_file_holds_what_lies_beside_it(exported):
     _, folder, _ = exported
-    artefact = folder / "checkpoints/jit_resnet10t.pt"
+    artefact = folder / "checkpoints/jit_test_resnet.pt"
     held = {"about.json": ""}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli import call, finish, run_folders, start, start_group, start_quickly
+from tests.cli import call, run_folders, start_group, start_quickly
+from tests.faults.trial import Command
 from tests.outcomes import outcome, updates
 from tests.tiny_data import write_data
 
@@ -89,13 +90,12 @@ def test_killed_at_ten_random_moments(folder, uninterrupted):
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_asked_to_stop(folder, uninterrupted, number, code):
     """The step is finished, the state saved, the code documented, and going on ends equal."""
-    process = start(folder, f"{WORDS} -j 1".replace("--save_every 1", ""))
-    wait_for(lambda: updates(folder) >= 0, lambda: process.poll() is None)
+    run = Command(folder, f"{WORDS} -j 1".replace("--save_every 1", "").split())
+    wait_for(lambda: updates(folder) >= 0, run.process.is_alive)
     time.sleep(0.1)
-    process.send_signal(number)
-    done = finish(process)
-    assert done.code == code, done
-    assert "--continue" in done.err and "Traceback" not in done.err
+    run.signal(number)
+    done = run.finish()
+    assert done.wrong(code) is None and "--continue" in done.err
     done = call(folder, f"--continue {run_folders(folder)[0]}")
     assert "continuing" in done.err
     found = state(folder)

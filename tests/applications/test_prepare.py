@@ -122,7 +122,7 @@ def test_tid2013_from_download_to_figures(tmp_path: Path) -> None:
     with_levels = rows(next(run.glob("*predictions*.csv")))
     assert len(with_levels) == 4
     assert {row["level"] for row in with_levels if row["distortion"].startswith("17")} == {""}
-    weights = "--resume checkpoints/model_best_resnet10t.pth -j 0 -g 0 --threads 1"
+    weights = "--resume checkpoints/model_best_test_resnet.pth -j 0 -g 0 --threads 1"
     assert "ladder_accuracy" in call(tmp_path, f"-e --data OUT {weights}").out
     call(tmp_path, f"--train --data OUT --criterion rank --label_name label_rank.txt {short}")
     ranked = call(tmp_path, f"-e --data OUT --label_name label_rank.txt {weights}").out
@@ -140,7 +140,7 @@ def test_ava_by_links_from_download_to_figures(tmp_path: Path) -> None:
     emd = "--data OUT --criterion emd --label_name label_emd.txt"
     assert "no faults found" in call(tmp_path, f"--check {emd} -j 0").out
     call(tmp_path, f"--train {emd} {TINY.replace('--epochs 2', '--epochs 1')}")
-    weights = "--resume checkpoints/model_best_resnet10t.pth -j 0 -g 0 --threads 1"
+    weights = "--resume checkpoints/model_best_test_resnet.pth -j 0 -g 0 --threads 1"
     assert "emd_r1" in call(tmp_path, f"-e --data OUT --label_name label_emd.txt {weights}").out
 
 

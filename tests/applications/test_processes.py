@@ -17,7 +17,8 @@ from applications.evaluation import scoring
 from applications.training import one_run, trainer
 from applications.training.trainer import Trainer
 from models.heads import ScoreHead
-from tests.cli import call, finish, fork, inside, places, run_folders, start
+from tests.cli import call, fork, inside, places, run_folders
+from tests.faults.trial import attempt
 from tests.tiny_data import write_data
 
 WORDS = (
@@ -107,16 +108,16 @@ def test_two_processes_train_and_evaluate(tmp_path):
     write_data(tmp_path / "data", "regress")
     labels = tmp_path / "data/test/label.txt"
     labels.write_text("".join(labels.read_text().splitlines(keepends=True)[:5]))
-    done = finish(start(tmp_path, f"{WORDS} --criterion regress -b 3 -g 2"))
-    assert done.code == 0, done
+    done = attempt(tmp_path, f"{WORDS} --criterion regress -b 3 -g 2".split())
+    assert done.wrong(0) is None
     assert "2 process(es)" in done.err and done.err.count("run folder:") == 1
     (run,) = run_folders(tmp_path)
     best = run / "model_best_test_vit.pth"
     call(tmp_path, f"-e --resume {best} -j 0 -g 0 -o one.csv")
     mine, theirs = table(tmp_path / "one.csv"), table(run / "predictions_test.csv")
     assert len(theirs) == 5 and theirs == pytest.approx(mine, abs=1e-6)
-    done = finish(start(tmp_path, f"-e --resume {best} -j 0 --device cpu -g 2 -o two.csv"))
-    assert done.code == 0, done
+    done = attempt(tmp_path, f"-e --resume {best} -j 0 --device cpu -g 2 -o two.csv".split())
+    assert done.wrong(0) is None
     assert table(tmp_path / "two.csv") == pytest.approx(mine, abs=1e-6)
     assert dict(line.split()[:2] for line in done.out.splitlines()[1:])["n"] == "5"
 

@@ -19,7 +19,7 @@ from tests.tiny_data import write_data
 from utils.files import checkpoint
 from utils.imaging.images import ViewRule
 
-BEST = "checkpoints/model_best_resnet10t.pth"
+BEST = "checkpoints/model_best_test_resnet.pth"
 ODD = "photo0_1.png"
 # A batch needs one size, so "native" trains on crops; its evaluation sees whole images.
 RULES = {
@@ -54,7 +54,7 @@ def test_every_way_to_a_score_has_the_runs_rule(rule, data, tmp_path):
     call(tmp_path, f"-e --data {data} {weights} -o e.csv")
     call(tmp_path, f"--predict {image} {weights} -o p.csv")
     call(tmp_path, f"--jit --data {data} {weights}")
-    export = tmp_path / "checkpoints/jit_resnet10t.pt"
+    export = tmp_path / "checkpoints/jit_test_resnet.pt"
     assert demo().main([str(image), "--model", str(export), "-o", str(tmp_path / "d.csv")]) == 0
     found = {name: score(tmp_path / f"{name}.csv") for name in ("e", "p", "d")}
     (row,) = load_scorer(tmp_path / BEST, "cpu").score([image], table="rows")

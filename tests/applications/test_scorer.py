@@ -24,7 +24,7 @@ from utils.files.checkpoint import load
 from utils.imaging.images import read_image
 from utils.runtime import distributed
 
-BEST = "model_best_resnet10t.pth"
+BEST = "model_best_test_resnet.pth"
 
 
 class Trained(NamedTuple):
@@ -155,7 +155,7 @@ def test_flags_are_those_of_predict(emd, tmp_path):
     assert abs(padded[0]["mean"] - emd.expected[1]["score"]) > 1e-4
     plain = tmp_path / "plain.pth"
     torch.save(load(emd.weights)["model"], plain)
-    says = {"arch": "resnet10t", "num_classes": 5, "image_size": (40, 56)}
+    says = {"arch": "test_resnet", "num_classes": 5, "image_size": (40, 56)}
     rows = load_scorer(plain, "cpu", **says).score(image, table="rows")
     assert means(rows) == pytest.approx([emd.expected[1]["score"]], abs=1e-6)
 

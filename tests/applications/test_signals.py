@@ -17,14 +17,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli import TINY, call, fork, places, run_folders
+from tests.cli import WITH_REPORT, call, fork, places, run_folders
 from tests.faults.trial import children_of
 from tests.tiny_data import write_data
 from utils.files import checkpoint
 from utils.runtime import stopping
 
 LINUX = sys.platform == "linux"
-WORDS = f"--train --criterion regress {TINY} --epochs 3 --no_check"
+WORDS = f"--train --criterion regress {WITH_REPORT} --epochs 3 --no_check"
 SKIPPED = 77
 
 
@@ -93,7 +93,7 @@ def signal_before(monkeypatch, place: str, number: int = signal.SIGTERM) -> None
 def test_in_calibration_test_and_validation(folder, trained, monkeypatch, place, number, said):
     words = f"{WORDS} --epochs 1 --no_report"
     if "_sample" in place:
-        words += f" --resume {run_folders(trained)[0]}/model_best_resnet10t.pth"
+        words += f" --resume {run_folders(trained)[0]}/model_best_test_resnet.pth"
     with monkeypatch.context() as patch:
         signal_before(patch, place, number)
         done = call(folder, words, 128 + number)
@@ -145,7 +145,7 @@ def test_in_the_report_and_where_it_fails(folder, monkeypatch):
     ],
 )
 def test_other_modes_leave_no_process(folder, trained, monkeypatch, words, part):
-    weights = run_folders(trained)[0] / "model_best_resnet10t.pth"
+    weights = run_folders(trained)[0] / "model_best_test_resnet.pth"
     before = multiprocessing.active_children()
     signal_before(monkeypatch, f"utils.runtime.progress:{part}")
     done = call(folder, words.format(weights=weights), 143)
@@ -242,7 +242,7 @@ def _with_small_memory(folder: Path, words: list[str]) -> None:
 @pytest.mark.skipif(not LINUX, reason="makes a small /dev/shm")
 def test_a_small_shared_memory(folder, trained):
     """In training, scoring and cached features, where the workers were waited for for ever."""
-    weights = run_folders(trained)[0] / "model_best_resnet10t.pth"
+    weights = run_folders(trained)[0] / "model_best_test_resnet.pth"
     words = [
         f"{WORDS} -j 1 --image_size 120 160",
         f"-e --resume {weights} -g 0 -j 1 -b 8 --image_size 120 160",

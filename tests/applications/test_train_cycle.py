@@ -33,7 +33,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.cli import TINY, call, records, run_folders
+from tests.cli import BEST, LAST, TINY, WITH_REPORT, call, records, run_folders
 from tests.outcomes import tensors
 from tests.tiny_data import write_data
 from utils.files import checkpoint
@@ -61,14 +61,14 @@ class Trained:
 
     @property
     def weights(self) -> str:
-        return "--resume checkpoints/model_best_resnet10t.pth -j 0 -g 0"
+        return f"--resume checkpoints/{BEST} -j 0 -g 0"
 
 
 @pytest.fixture(scope="module", params=["rank", "emd", "regress"])
 def trained(request, tmp_path_factory) -> Trained:
     folder = tmp_path_factory.mktemp(request.param)
     write_data(folder / "data", request.param)
-    done = call(folder, f"--train --criterion {request.param} {TINY}")
+    done = call(folder, f"--train --criterion {request.param} {WITH_REPORT}")
     return Trained(request.param, folder, run_folders(folder)[-1], done.err)
 
 
@@ -93,14 +93,13 @@ def test_files_of_a_run(trained):
     names = {p.name for p in trained.run.iterdir() if not p.name.startswith("events.out.tfevents")}
     assert names == {
         "config.json", "environment.json", "left_out.json", "log.txt", "metrics.jsonl",
-        "results.json", "run.lock", "checkpoint_resnet10t.pth",
-        "previous_checkpoint_resnet10t.pth", "model_best_resnet10t.pth",
+        "results.json", "run.lock", LAST, f"previous_{LAST}", BEST,
         "first_batch.png", "predictions_test.csv", "report.html",
         *PICTURES.get(trained.criterion, ()),
     }  # fmt: skip
     latest = {p.name for p in (trained.folder / "checkpoints").iterdir()}
-    assert latest == {"checkpoint_resnet10t.pth", "model_best_resnet10t.pth"}
-    for name in ("checkpoint_resnet10t.pth", "model_best_resnet10t.pth"):
+    assert latest == {BEST, LAST}
+    for name in (BEST, LAST):
         data = (trained.run / name).read_bytes()
         assert data == (trained.folder / "checkpoints" / name).read_bytes()
     log = (trained.run / "log.txt").read_text(encoding="utf-8")
@@ -193,7 +192,7 @@ def test_prediction_sorted_best_first(trained):
 
 def test_the_best_weights_are_tested(trained):
     """The test figures of results.json are those of model_best, and the checkpoint is the last."""
-    best, last = trained.run / "model_best_resnet10t.pth", trained.run / "checkpoint_resnet10t.pth"
+    best, last = trained.run / BEST, trained.run / LAST
     results = json.loads((trained.run / "results.json").read_text())
     assert checkpoint.load(best)["epoch"] == results["best_epoch"]
     assert checkpoint.load(last)["position"]["epoch"] == 2
@@ -205,12 +204,12 @@ def test_the_best_weights_are_tested(trained):
 
 def test_a_configuration_repeats_its_run(trained, tmp_path):
     shutil.copytree(trained.folder / "data", tmp_path / "data")
-    call(tmp_path, f"--config {trained.run}/config.json")
+    call(tmp_path, f"--config {trained.run}/config.json --no_report")
     again = run_folders(tmp_path)[-1]
-    for name in ("checkpoint", "model_best"):
-        a, b = (tensors(run / f"{name}_resnet10t.pth") for run in (trained.run, again))
+    for name in (BEST, LAST):
+        a, b = (tensors(run / name) for run in (trained.run, again))
         assert all(torch.equal(a[key], b[key]) for key in a)
-    call(tmp_path, f"--config {trained.run}/config.json --epochs 1 --seed 5")
+    call(tmp_path, f"--config {trained.run}/config.json --epochs 1 --seed 5 --no_report")
     other = run_folders(tmp_path)[-1]
     stored = json.loads((other / "config.json").read_text())
     assert stored["epochs"] == 1 and stored["seed"] == 5 and other != again
@@ -224,9 +223,9 @@ def test_stages_carry_the_backbone_over(tmp_path):
     """rank -> regress -> emd; what was taken, left and new is said tensor by tensor count."""
     for criterion in ("rank", "regress", "emd"):
         write_data(tmp_path / criterion, criterion)
-    short = TINY.replace("--epochs 2", "--epochs 1")
+    short = f"{TINY} --epochs 1"
     call(tmp_path, f"--train --data rank --criterion rank {short}")
-    best = "checkpoints/model_best_resnet10t.pth"
+    best = f"checkpoints/{BEST}"
     shutil.copy(tmp_path / best, tmp_path / "rank.pth")
     start = tensors(tmp_path / "rank.pth")
     total = len(start)
@@ -266,17 +265,17 @@ def test_stages_carry_the_backbone_over(tmp_path):
     ],
 )
 def test_ways_to_train(regress, flags):
-    short = TINY.replace("--epochs 2", "--epochs 1")
+    short = f"{TINY} --epochs 1"
     if "num_classes 5" in flags:  # a histogram's mean says 1 to 5
         for split in ("train", "val", "test"):
             file = regress / "data" / split / "label.txt"
             file.write_text(file.read_text().replace(",1.5", ",2"))
     call(regress, f"--train --criterion regress {short} {flags}")
     run = run_folders(regress)[-1]
-    state = checkpoint.load(run / "checkpoint_resnet10t.pth")
+    state = checkpoint.load(run / LAST)
     assert bool(state["ema"]) == ("--ema" in flags)
     assert state["position"]["updates"] == (3 if "--accumulate 2" in flags else 5)
-    call(regress, "-e --resume checkpoints/model_best_resnet10t.pth -j 0 -o a.csv -g 0")
+    call(regress, f"-e --resume checkpoints/{BEST} -j 0 -o a.csv -g 0")
     assert scores((regress / "a.csv").read_text()) == pytest.approx(
         scores((run / "predictions_test.csv").read_text()), abs=1e-5
     )
@@ -285,8 +284,8 @@ def test_ways_to_train(regress, flags):
 def test_ema_is_what_is_evaluated(regress):
     call(regress, f"--train --criterion regress {TINY} --ema 0.5")
     run = run_folders(regress)[-1]
-    state = checkpoint.load(run / "checkpoint_resnet10t.pth")
-    best = tensors(run / "model_best_resnet10t.pth")
+    state = checkpoint.load(run / LAST)
+    best = tensors(run / BEST)
     assert state["position"]["best_epoch"] in (1, 2)
     average = state["ema"]["module"]
     name = "heads.quality.fc.weight"
@@ -294,19 +293,19 @@ def test_ema_is_what_is_evaluated(regress):
     if state["position"]["best_epoch"] == 2:
         assert torch.equal(best[name], average[name])
     # A checkpoint with an average is evaluated by its average.
-    call(regress, f"-e --resume {run}/checkpoint_resnet10t.pth -j 0 -g 0 -o mean.csv")
+    call(regress, f"-e --resume {run}/{LAST} -j 0 -g 0 -o mean.csv")
     torch.save({k: v.clone() for k, v in average.items()}, regress / "plain.pth")
-    same = "--arch resnet10t --criterion regress --image_size 40 56"
+    same = "--arch test_resnet --criterion regress --image_size 40 56"
     call(regress, f"-e --resume plain.pth {same} -j 0 -g 0 -o plain.csv")
     assert (regress / "mean.csv").read_text() == (regress / "plain.csv").read_text()
 
 
 def test_two_accumulated_batches_are_one_batch_of_twice_the_size(regress):
     """Without batch norm, dropout and momentum the weights after an epoch agree to rounding."""
-    common = (
-        "--train --criterion regress --arch test_vit --image_size 32 --epochs 1 --warmup 0 -j 0 "
-        "-g 0 --opt sgd --momentum 0 --lr 0.05 --dropout 0 --amp off --threads 1 --no_check"
+    words = (
+        "--arch test_vit --image_size 32 --epochs 1 --opt sgd --momentum 0 --lr 0.05 --dropout 0"
     )
+    common = f"--train --criterion regress {TINY} {words} --no_check"
     call(regress, f"{common} -b 4")
     call(regress, f"{common} -b 2 --accumulate 2")
     call(regress, f"{common} -b 2")
@@ -317,8 +316,8 @@ def test_two_accumulated_batches_are_one_batch_of_twice_the_size(regress):
 
 def test_the_rate_follows_the_epochs(regress):
     """A schedule in epochs, whatever the number of steps: recipes' table at each epoch's end."""
-    words = "--arch test_vit --image_size 32 --epochs 6 --warmup 2 -b 9 -j 0 -g 0 --lr 1e-2"
-    call(regress, f"--train --criterion regress {words} --threads 1 --no_check")
+    words = f"{TINY} --epochs 6 --warmup 2 -b 9 --lr 1e-2 --no_check"
+    call(regress, f"--train --criterion regress {words}")
     rates = [r["lr"] for r in records(run_folders(regress)[-1]) if r["split"] == "train"]
     # e = 1: 0.1 until 2; 1 until 2 + int(1.5); 0.1 until 2 + int(2.5); 0.01 until 2 + int(3.5)
     assert rates == pytest.approx([1e-3, 1e-3, 1e-2, 1e-3, 1e-4, 1e-5])
@@ -326,8 +325,8 @@ def test_the_rate_follows_the_epochs(regress):
 
 @pytest.mark.parametrize(("monitor", "choose"), [("rmse", min), ("srcc", max), ("loss", min)])
 def test_best_follows_the_direction(regress, monitor, choose):
-    words = "--arch test_vit --image_size 32 --epochs 4 --warmup 0 -b 6 -j 0 -g 0 --lr 3e-2"
-    call(regress, f"--train --criterion regress {words} --monitor {monitor} --threads 1")
+    words = f"{TINY} --epochs 4 -b 6 --lr 3e-2"
+    call(regress, f"--train --criterion regress {words} --monitor {monitor}")
     run = run_folders(regress)[-1]
     values = [r[monitor] for r in records(run) if r["split"] == "val"]
     results = json.loads((run / "results.json").read_text())
@@ -336,8 +335,8 @@ def test_best_follows_the_direction(regress, monitor, choose):
 
 
 def test_validation_every_second_epoch_and_after_the_last(regress):
-    words = "--arch test_vit --image_size 32 --epochs 3 --warmup 0 -b 9 -j 0 -g 0 --eval_every 2"
-    call(regress, f"--train --criterion regress {words} --threads 1 --no_check")
+    words = f"{TINY} --epochs 3 -b 9 --eval_every 2 --no_check"
+    call(regress, f"--train --criterion regress {words}")
     run = run_folders(regress)[-1]
     assert [r["epoch"] for r in records(run) if r["split"] == "val"] == [2, 3]
     assert [r["epoch"] for r in records(run) if r["split"] == "train"] == [1, 2, 3]
@@ -347,7 +346,7 @@ def test_validation_every_second_epoch_and_after_the_last(regress):
 def test_names_that_lead_nowhere_are_answered_before_data_is_read(tmp_path):
     """There is no data at all: each is told what is wrong with it all the same."""
     asked = {
-        "--arch resnet_10t": "did you mean resnet10t",
+        "--arch test_resnt": "did you mean test_resnet",
         "--opt adamm": "did you mean",
         "--monitor emd_r1": "rank has pair_accuracy, loss",
         "--resume nothing.pth": "nothing.pth: no such file",
@@ -376,7 +375,7 @@ def test_without_val_and_test_the_last_weights_are_the_best(tmp_path):
     done = call(tmp_path, f"--train {TINY}")
     assert "no val/ split" in done.err and "no test/ split" in done.err
     run = run_folders(tmp_path)[-1]
-    a, b = tensors(run / "checkpoint_resnet10t.pth"), tensors(run / "model_best_resnet10t.pth")
+    a, b = tensors(run / LAST), tensors(run / BEST)
     assert all(torch.equal(a[n], b[n]) for n in a)
 
 
@@ -390,7 +389,7 @@ def test_one_resize_everywhere(trained):
     from config import parse
     from utils.runtime import distributed
 
-    config = parse(f"-e --resume {trained.run}/model_best_resnet10t.pth".split())
+    config = parse(f"-e --resume {trained.run}/{BEST}".split())
     runtime = Runtime(torch.device("cpu"), "off", distributed.world())
     _, model, rule, payload = load_model(config, runtime)
     assert rule == ViewRule.from_dict(payload["view"])
@@ -432,7 +431,7 @@ def test_unreadable_images_are_left_out_counted_and_listed(regress):
 def test_unreadable_images_stop_evaluation_with_their_name(trained, tmp_path, workers):
     shutil.copytree(trained.folder / "data", tmp_path / "data")
     bad = spoil(tmp_path / "data/test/images/photo1_2.png")
-    best = trained.run / "model_best_resnet10t.pth"
+    best = trained.run / BEST
     for words in (f"-e --resume {best}", f"--predict data/test --resume {best}"):
         done = call(tmp_path, f"{words} -j {workers} -g 0", 1)
         assert bad.name in done.err and done.err.count("error:") == 1
@@ -452,8 +451,8 @@ def test_scores_have_one_dimension(trained):
     from models.quality_net import build_model
 
     classes = 5 if trained.criterion == "emd" else 1
-    model = build_model("resnet10t", classes, (40, 56)).eval()
-    model.load_state_dict(tensors(trained.run / "model_best_resnet10t.pth"))
+    model = build_model("test_resnet", classes, (40, 56)).eval()
+    model.load_state_dict(tensors(trained.run / BEST))
     prediction = model(torch.rand(3, 3, 40, 56))
     assert prediction.scores.shape == (3,) and prediction.logits.shape == (3, classes)
 
@@ -495,5 +494,5 @@ def test_intervals_and_fits_of_a_run(trained):
 def test_a_fit_on_val_needs_one(regress):
     call(regress, f"--train --criterion regress {TINY} --epochs 1 --bootstrap 0")
     shutil.rmtree(regress / "data" / "val")
-    done = call(regress, "-e --resume checkpoints/model_best_resnet10t.pth -j 0 -g 0 --fit val", 1)
+    done = call(regress, f"-e --resume checkpoints/{BEST} -j 0 -g 0 --fit val", 1)
     assert "no val/ split" in done.err

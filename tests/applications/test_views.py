@@ -16,7 +16,7 @@ from tests.cli import TINY, call, run_folders
 from tests.tiny_data import write_data
 from utils.files import checkpoint
 
-BEST = "checkpoints/model_best_resnet10t.pth"
+BEST = "checkpoints/model_best_test_resnet.pth"
 SHORT = f"{TINY} --epochs 1 --no_report --bootstrap 0"
 NO_ROOM = "no room for 3 different crops of 56x40 pixels: each of them is scored once"
 

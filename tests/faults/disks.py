@@ -16,13 +16,13 @@ from tests.faults.trial import Outcome, Trial, attempt, fingerprint, leftovers
 from tests.small_photos import write_photos
 from tests.tiny_data import write_data
 
-TINY = "-a resnet10t --image_size 64 -j 0 --threads 1 -g 0".split()  # of every mode with weights
+TINY = "-a test_resnet --image_size 64 -j 0 --threads 1 -g 0".split()  # of every mode with weights
 SHORT = [*TINY, *"--warmup 0 -b 8 --amp off --epochs 1 --report_maps 0".split()]  # of training
-WEIGHTS = "checkpoints/model_best_resnet10t.pth"
+WEIGHTS = "checkpoints/model_best_test_resnet.pth"
 # What writes, and the largest file in bytes that it may write: each too small for something.
 COMMANDS: dict[str, tuple[Sequence[str], Sequence[int]]] = {
     "train": (["--train", "--criterion", "regress", *SHORT],
-              (8_000, 300_000, 18_000_000)),
+              (8_000, 300_000, 1_700_000)),
     "features": (["--train", "--criterion", "regress", *SHORT, "--freeze", "backbone",
                   "--cache_features"], (20_000,)),
     "evaluate": (["-e", "--resume", WEIGHTS, *TINY, "-o", "found.csv"], (4_096, 9_000)),
@@ -98,7 +98,7 @@ def _full(place: Place, words: Sequence[str], size: int) -> str | None:
     script = (
         f"mkdir small && mount -t tmpfs -o size={size}k tmpfs small && cd small && "
         "ln -s ../data ../photos ../a.csv ../b.csv . && mkdir checkpoints && "
-        "ln -s ../../checkpoints/model_best_resnet10t.pth checkpoints/ && "
+        "ln -s ../../checkpoints/model_best_test_resnet.pth checkpoints/ && "
         '"$@"; code=$?; find . -name ".*.tmp" -o -name ".new-*" >../left; exit $code'
     )
     command = [sys.executable, os.fspath(ROOT / "main.py"), *words]

@@ -18,7 +18,7 @@ from tests.cli import TINY, call
 from tests.tiny_data import write_data
 from utils.check_images import check_images, clearly_broken
 
-WEIGHTS = "--resume checkpoints/model_best_resnet10t.pth -j 0 -g 0 --threads 1"
+WEIGHTS = "--resume checkpoints/model_best_test_resnet.pth -j 0 -g 0 --threads 1"
 BEST = f"{WEIGHTS} -b 2"
 
 
@@ -100,7 +100,7 @@ def test_nothing_but_broken_images_is_an_error_with_skip_too(folder):
 
 
 def test_the_scorer_names_all_or_leaves_them_out(folder):
-    weights, new = folder / "checkpoints/model_best_resnet10t.pth", folder / "new"
+    weights, new = folder / "checkpoints/model_best_test_resnet.pth", folder / "new"
     with pytest.raises(ValueError, match="3 unreadable") as caught:
         load_scorer(weights, device="cpu").score([new])
     assert all(f"{n}.png: " in str(caught.value) for n in (1, 2, 4))
@@ -118,7 +118,7 @@ def test_jit_compares_on_images_that_can_be_read(folder):
     assert "4 unreadable image(s)" in done.err and "--bad_images skip" in done.err
     done = call(folder, f"{words} --bad_images skip -o e.pt")
     assert "4 unreadable image(s)" in done.err and "on 2 images of new" in done.err
-    assert json.loads((folder / "e.json").read_text())["arch"] == "resnet10t"
+    assert json.loads((folder / "e.json").read_text())["arch"] == "test_resnet"
 
 
 def test_evaluation_names_all_at_once(folder):

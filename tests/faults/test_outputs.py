@@ -13,7 +13,7 @@ import pytest
 from applications.combinations import check
 from applications.inputs.outputs import cell_of
 from config import Config, parse
-from tests.cli import TINY, call, inside, refused, run_folders
+from tests.cli import WITH_REPORT, call, inside, refused, run_folders
 from tests.tiny_data import write_data
 from utils.files.writing import check_apart, check_output, write_text
 
@@ -199,7 +199,7 @@ def test_paths_stand_in_a_csv_as_the_call_names_its_folder(tmp_path, monkeypatch
 def test_what_is_made_for_others_says_nothing_of_this_machine(tmp_path):
     """Predictions and, in the page, the csv of errors: of data that a relative path names."""
     write_data(tmp_path / "data", "regress", 1, 1)
-    call(tmp_path, f"--train --criterion regress {TINY} --epochs 1 --no_check --bootstrap 0")
+    call(tmp_path, f"--train --criterion regress {WITH_REPORT} --epochs 1 --no_check --bootstrap 0")
     (run,) = run_folders(tmp_path)
     page = (run / "report.html").read_text(encoding="utf-8")
     tables = re.findall(r"data:text/csv;base64,([\w+/=]+)", page)

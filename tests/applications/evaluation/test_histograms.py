@@ -18,7 +18,7 @@ from tests.tiny_data import write_data
 from utils.files import checkpoint
 
 BINS = np.arange(1, 6)
-BEST = "model_best_resnet10t.pth"
+BEST = "model_best_test_resnet.pth"
 
 
 class Trained(NamedTuple):

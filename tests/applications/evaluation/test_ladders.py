@@ -26,7 +26,7 @@ from utils.statistics.predictions import Predictions
 
 COUNTS = {"n_ladders", "n_ladder_pairs", "n_p_test_pairs"}
 SHORT = TINY.replace("--epochs 2", "--epochs 1")
-AGAIN = "-e --resume checkpoints/model_best_resnet10t.pth -j 0 -g 0 --threads 1"
+AGAIN = "-e --resume checkpoints/model_best_test_resnet.pth -j 0 -g 0 --threads 1"
 
 
 @dataclass(frozen=True)

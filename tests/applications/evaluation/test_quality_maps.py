@@ -26,7 +26,7 @@ from utils.imaging.images import ImageError, ViewRule, view
 
 CPU = torch.device("cpu")
 WHOLE = ViewRule((40, 40))
-BEST = "--resume checkpoints/model_best_resnet10t.pth -j 0 -g 0 --threads 1"
+BEST = "--resume checkpoints/model_best_test_resnet.pth -j 0 -g 0 --threads 1"
 
 
 def noise(width: int, height: int) -> GivenImage:
@@ -285,10 +285,10 @@ def test_what_another_call_or_program_made_is_not_overwritten(trained, tmp_path,
     if change == "image":
         picture(np.random.default_rng(2), 30.0).save(image)
     if change == "weights":
-        stored = torch.load(trained / "checkpoints/model_best_resnet10t.pth", weights_only=True)
+        stored = torch.load(trained / "checkpoints/model_best_test_resnet.pth", weights_only=True)
         state = {name: tensor * 1.5 for name, tensor in stored["model"].items()}
         torch.save(state, tmp_path / "other.pth")
-        flags = "--arch resnet10t --image_size 40 56 -j 0 -g 0 --threads 1"
+        flags = "--arch test_resnet --image_size 40 56 -j 0 -g 0 --threads 1"
         words = words.replace(BEST, f"--resume {tmp_path}/other.pth {flags}")
     words = words.replace("gradcam", "occlusion") if change == "way" else words
     words += " --image_size 32" if change == "view" else ""

@@ -19,7 +19,7 @@ from PIL import Image
 from scipy import special, stats
 
 from applications.reports.run import card_section
-from tests.cli import TINY, call, refused, run_folders
+from tests.cli import WITH_REPORT, call, refused, run_folders
 from tests.report_reader import ReportReader
 from tests.tiny_data import picture, write_data
 
@@ -50,11 +50,9 @@ def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("report")
     for seed, (split, references) in enumerate((("train", 4), ("val", 5), ("test", REFERENCES))):
         rated(folder / "data", split, seed, references)
-    call(
-        folder,
-        f"--train --criterion regress {TINY} --bootstrap 400 --report_maps 4 --figures paper",
-    )
-    call(folder, "-e --resume checkpoints/model_best_resnet10t.pth -o out/e.html --bootstrap 400")
+    words = f"{WITH_REPORT} --bootstrap 400 --report_maps 4 --figures paper"
+    call(folder, f"--train --criterion regress {words}")
+    call(folder, "-e --resume checkpoints/model_best_test_resnet.pth -o out/e.html --bootstrap 400")
     return folder
 
 
@@ -98,7 +96,7 @@ def of_photographs(folder: Path) -> Case:
     root = os.environ.get("IQA_MOS")
     if not root:
         pytest.skip("IQA_MOS names no folder of rated photographs (train/ val/ test/)")
-    call(folder, f"--train --criterion regress {TINY} --report_maps 4 --data {root}")
+    call(folder, f"--train --criterion regress {WITH_REPORT} --report_maps 4 --data {root}")
     (run,) = run_folders(folder)
     found = predictions(run / "predictions_test.csv")
     return Case(ReportReader(run / "report.html"), found, Path(root))
@@ -291,14 +289,14 @@ def test_what_a_report_says_of_itself(case):
 
 def test_flags_that_were_passed_and_settings_of_the_weights_stand_apart(made):
     """Nobody passed --arch or --criterion to the evaluation: they came with the weights."""
-    weights = "checkpoints/model_best_resnet10t.pth"
+    weights = "checkpoints/model_best_test_resnet.pth"
     evaluation, (run,) = ReportReader(made / "out/e.html"), run_folders(made)
     _, flags, settings = evaluation.tables["command"]
     assert {row["flag"]: row["value"] for row in flags} == {
         "evaluate": "True", "resume": weights, "output": "out/e.html", "bootstrap": "400",
     }  # fmt: skip
     brought = {row["setting"]: row["value"] for row in settings}
-    assert brought["arch"] == "resnet10t" and brought["criterion"] == "regress"
+    assert brought["arch"] == "test_resnet" and brought["criterion"] == "regress"
     assert brought["image_size"] == "(40, 56)" and "bootstrap" not in brought
     _, flags = ReportReader(run / "report.html").tables["command"]  # nothing was adopted
     names = {row["flag"] for row in flags}
@@ -307,7 +305,7 @@ def test_flags_that_were_passed_and_settings_of_the_weights_stand_apart(made):
 
 def test_without_a_report(made, tmp_path):
     before = sorted(p.name for p in (made / "out").iterdir())
-    weights = made / "checkpoints/model_best_resnet10t.pth"
+    weights = made / "checkpoints/model_best_test_resnet.pth"
     call(made, f"-e --resume {weights} -o {tmp_path}/n.csv --no_report --bootstrap 0")
     assert not (tmp_path / "n.html").exists() and (tmp_path / "n.csv").exists()
     assert sorted(p.name for p in (made / "out").iterdir()) == before
@@ -316,7 +314,7 @@ def test_without_a_report(made, tmp_path):
 @pytest.fixture(scope="module")
 def several(made):
     rated(made / "other", "test", 7, 6)
-    weights = "checkpoints/model_best_resnet10t.pth"
+    weights = "checkpoints/model_best_test_resnet.pth"
     call(
         made, f"--test data other --resume {weights} --bootstrap 400 -o several/all.csv --figures f"
     )
@@ -334,7 +332,7 @@ def test_several_data_sets_on_one_page(several, made):
         assert said(shown_row, "srcc") == pytest.approx(wanted[:1], abs=1e-4)
         assert said(point, "x", "low", "high") == pytest.approx(wanted)
     assert len(page.csv("fit_2.csv", "images")) == 6 * 2 * LEVELS
-    weights = "checkpoints/model_best_resnet10t.pth"
+    weights = "checkpoints/model_best_test_resnet.pth"
     call(made, f"--test data other --resume {weights} --bootstrap 0 -o several/more.html")
     stored = json.loads((several / "more.json").read_text())["data"]
     assert stored.keys() == {"data", "other"} and (several / "more.html").exists()
@@ -343,7 +341,7 @@ def test_several_data_sets_on_one_page(several, made):
 def test_charts_for_a_paper(made, several):
     """Of each chart of a page a PDF, an SVG and the csv that the page holds too."""
     (run,) = run_folders(made)
-    call(made, "-e --resume checkpoints/model_best_resnet10t.pth --bootstrap 0 --figures of_e")
+    call(made, "-e --resume checkpoints/model_best_test_resnet.pth --bootstrap 0 --figures of_e")
     pages = {f"paper/{run.name}": run / "report.html", "f": several / "all.html"}
     for folder, page in pages.items():
         report = ReportReader(page)
@@ -366,7 +364,7 @@ def test_charts_for_a_paper(made, several):
 def test_a_part_of_many_images(made, monkeypatch):
     for part in ("applications.reports.parts", "applications.reports.images"):
         monkeypatch.setattr(importlib.import_module(part), "MOST_DRAWN", 20)
-    call(made, "-e --resume checkpoints/model_best_resnet10t.pth -o many/e.csv --report_maps 0")
+    call(made, "-e --resume checkpoints/model_best_test_resnet.pth -o many/e.csv --report_maps 0")
     report, found = ReportReader(made / "many/e.html"), predictions(made / "many/e.csv")
     assert len(report.csv("fit_1.csv", f"20 of {len(found['mos'])} images")) == 20
     rest = np.sort(mapped(report, found) - found["mos"])[::-1]
@@ -376,7 +374,9 @@ def test_a_part_of_many_images(made, monkeypatch):
 
 def test_wrong_pairs_of_a_ranking(tmp_path):
     write_data(tmp_path / "data", "rank")
-    call(tmp_path, f"--train --criterion rank {TINY} --bootstrap 0 --epochs 1 --report_maps 2")
+    call(
+        tmp_path, f"--train --criterion rank {WITH_REPORT} --bootstrap 0 --epochs 1 --report_maps 2"
+    )
     (run,) = run_folders(tmp_path)
     rows = csv.DictReader((run / "predictions_test.csv").read_text().splitlines())
     scores = {Path(row["path"]).name: float(row["score"]) for row in rows}
@@ -403,7 +403,7 @@ def test_wrong_pairs_of_a_ranking(tmp_path):
 
 def test_histograms(tmp_path):
     write_data(tmp_path / "data", "emd")
-    call(tmp_path, f"--train --criterion emd {TINY} --bootstrap 0 --epochs 1")
+    call(tmp_path, f"--train --criterion emd {WITH_REPORT} --bootstrap 0 --epochs 1")
     (run,) = run_folders(tmp_path)
     rows = list(csv.DictReader((run / "predictions_test.csv").read_text().splitlines()))
     table = {k: np.array([[float(r[f"{k}{n}"]) for n in range(1, 6)] for r in rows]) for k in "pt"}
@@ -448,7 +448,7 @@ def test_a_fault_in_another_split_costs_a_line_and_a_data_card_is_shown(made):
     (folder / "data/train/label.txt").write_text("nothing\n")
     card = {"title": "A set", "files": {"test/label.txt": {"sha256": "ab12"}}, "notes": ["odd"]}
     (folder / "data/card.json").write_text(json.dumps(card))
-    weights = made / "checkpoints/model_best_resnet10t.pth"
+    weights = made / "checkpoints/model_best_test_resnet.pth"
     call(folder, f"-e --resume {weights} -o e.html --bootstrap 0 --report_maps 0")
     report = ReportReader(folder / "e.html")
     rows = {row["split"]: row for row in report.tables["splits"][0]}
@@ -481,7 +481,7 @@ def test_splits_that_say_little(made, tmp_path, scores):
         picture(np.random.default_rng(n), 10 * n).save(file)
     lines = "".join(f"{n}.png,{score}\n" for n, score in enumerate(scores))
     (tmp_path / "data/test/label.txt").write_text(lines)
-    weights = made / "checkpoints/model_best_resnet10t.pth"
+    weights = made / "checkpoints/model_best_test_resnet.pth"
     call(tmp_path, f"-e --resume {weights} -o e.html --report_maps 1")
     report = ReportReader(tmp_path / "e.html")
     assert "4p: failed:" in (tmp_path / "e.html").read_text()
@@ -498,7 +498,7 @@ def test_images_of_one_name_are_told_apart_by_their_folders(made, tmp_path):
         f"{f}/same.png,{n}\n" for n, f in enumerate(("blurred/1", "blurred/2", "sharp/1"))
     )
     (tmp_path / "data/test/label.txt").write_text(text)
-    weights = made / "checkpoints/model_best_resnet10t.pth"
+    weights = made / "checkpoints/model_best_test_resnet.pth"
     call(tmp_path, f"-e --resume {weights} -o e.html --report_maps 0 --bootstrap 0")
     names = {lines[0] for lines in ReportReader(tmp_path / "e.html").captions["order"]}
     assert names == {"blurred/1/same.png", "blurred/2/same.png", "sharp/1/same.png"}

@@ -196,7 +196,7 @@ def test_runs_their_summary_and_what_is_left_of_them(tmp_path):
     assert json.loads((parent / "summary.json").read_text())["figures"] == summary["figures"]
 
     shutil.copytree(tmp_path / "data", tmp_path / "other")
-    best = "--resume checkpoints/model_best_resnet10t.pth -j 0 -g 0"
+    best = "--resume checkpoints/model_best_test_resnet.pth -j 0 -g 0"
     done = call(tmp_path, f"--test data other --split train {best} --bootstrap 100 -o all.csv")
     rows = rows_of(tmp_path / "all.csv")
     assert [row["data"] for row in rows] == ["data", "other"]

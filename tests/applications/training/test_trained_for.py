@@ -15,7 +15,7 @@ from tests.cli import TINY, call, run_folders
 from tests.tiny_data import write_data
 from utils.files import checkpoint
 
-BEST, LAST = "model_best_resnet10t.pth", "checkpoint_resnet10t.pth"
+BEST, LAST = "model_best_test_resnet.pth", "checkpoint_test_resnet.pth"
 ONE = TINY.replace("-b 4", "-b 32").replace("--epochs 2", "--epochs 1")
 MOS = np.linspace(20.0, 80.0, 40, dtype=np.float32)
 ORDER = (MOS - 50) / 30  # scores with an order, in units of their own
@@ -34,7 +34,7 @@ def trained(tmp_path_factory):
 
 def fitted(task: str, bins: int, before: tuple[str, ...], scores=ORDER, scale=(0.0, 1.0)):
     """(offset, scale or bias, remark) of a head with this past after `fit_head` on MOS."""
-    model = build_model("resnet10t", bins, (40, 56))
+    model = build_model("test_resnet", bins, (40, 56))
     head = model.heads["quality"]
     head.trained_for = before
     targets = {"mos": MOS, "probs": np.tile(np.float32([0.1, 0.2, 0.7]), (4, 1))}

@@ -185,7 +185,7 @@ def test_weights_of_other_origin_are_taken(tmp_path, weights, form):
 def test_weights_of_another_network_are_refused(tmp_path, weights):
     torch.save(weights, tmp_path / "w.pth")
     (tmp_path / "a.png").write_bytes(b"")
-    words = "--predict a.png --arch resnet10t --image_size 32 -j 0 -g 0 --resume w.pth"
+    words = "--predict a.png --arch test_resnet --image_size 32 -j 0 -g 0 --resume w.pth"
     done = call(tmp_path, words, 1)
     assert done.err.count("\n") <= 2 and "w.pth" in done.err
     torch.save({"notes": "none"}, tmp_path / "n.pth")

@@ -136,7 +136,7 @@ def trained(tmp_path_factory) -> Path:
 def test_every_command_names_what_it_could_not_write(trained, words, room, file):
     if "photos" in words:
         write_photos(trained / "photos", NAMES[:1])
-    best = "checkpoints/model_best_resnet10t.pth"
+    best = "checkpoints/model_best_test_resnet.pth"
     before = (trained / best).read_bytes()
     with largest_file(room):
         said = call(trained, words.replace("B", best), code=1).err.splitlines()[-1]

@@ -6,24 +6,19 @@ import socket
 import subprocess
 import sys
 import textwrap
+import time
+import warnings
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import torch
 
+from tests.cli import ROOT, fork
 from tests.faults.trial import all_ended
 from utils.runtime import child_processes, distributed, launcher
 
-ROOT = Path(__file__).resolve().parents[3]
 TIMEOUT = 60  # seconds; for a machine that is busy with other tests
-
-LAUNCH = """
-import sys
-from utils.runtime.launcher import launch
-script, mode, gpus, nodes, rank, init = sys.argv[1:]
-sys.exit(launch(script, [mode], int(gpus), int(nodes), int(rank), init or None))
-"""
 
 WORKER = """
 import os, signal, subprocess, sys, time
@@ -116,31 +111,47 @@ def environment() -> dict[str, str]:
     return {**clean, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"}
 
 
-def start(*command: object) -> subprocess.Popen:
-    return subprocess.Popen(
-        [sys.executable, *map(str, command)],
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+class Launcher:
+    """`launch(worker, [mode], *place)` in a process of its own, which has torch already."""
+
+    def __init__(self, worker: Path, mode: str, *place: int | str) -> None:
+        self.files = [worker.with_name(f"{name}{'_'.join(map(str, place[1:3]))}") for name in "oe"]
+        self.process = fork(_launch, self.files, str(worker), [mode], *(place or (2,)))
+
+    def said(self) -> list[str]:
+        """What came on stdout and on stderr until now."""
+        return [file.read_text() if file.exists() else "" for file in self.files]
+
+    def end(self) -> tuple[int | None, str, str]:
+        self.process.join(TIMEOUT)
+        return self.process.exitcode, *self.said()
 
 
-def start_launcher(worker, mode, gpus=2, nodes=1, rank=0, init="") -> subprocess.Popen:
-    return start("-c", LAUNCH, worker, mode, gpus, nodes, rank, init)
+def _launch(files: list[Path], *arguments: object) -> None:
+    for number, file in enumerate(files, 1):
+        os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
+    sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115
+    os.environ.pop("OMP_NUM_THREADS", None)
+    os.environ.update(environment())
+    warnings.simplefilter("error")
+    sys.exit(launcher.launch(*arguments))
 
 
 @contextmanager
 def running_loop(worker):
     """A launcher whose two processes are inside their loop, and the ids of the two."""
-    process = start_launcher(worker, "loop")
+    started = Launcher(worker, "loop")
     try:
-        lines = [process.stdout.readline().split() for _ in range(2)]
+        deadline = time.monotonic() + TIMEOUT
+        while started.said()[0].count("\n") < 2:
+            assert time.monotonic() < deadline and started.process.is_alive(), started.said()
+            time.sleep(0.02)
+        lines = [line.split() for line in started.said()[0].splitlines()]
         assert [line[0] for line in lines] == ["ready", "ready"]
-        yield process, [int(line[1]) for line in lines]
+        yield started, [int(line[1]) for line in lines]
     finally:
-        process.kill()
-        process.communicate()
+        started.process.kill()
+        started.process.join()
 
 
 def free_port() -> int:
@@ -151,18 +162,20 @@ def free_port() -> int:
 
 def test_collectives_under_torchrun(worker):
     options = ["--standalone", "--nproc-per-node", 2]
-    process = start("-W", "default", "-m", "torch.distributed.run", *options, worker, "collectives")
-    _, err = process.communicate(timeout=TIMEOUT)
-    assert process.returncode == 0, err
+    words = ["-W", "default", "-m", "torch.distributed.run", *options, worker, "collectives"]
+    done = subprocess.run(
+        [sys.executable, *map(str, words)],
+        env=environment(), capture_output=True, text=True, timeout=TIMEOUT,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
 
 
 def test_two_machines_meet_at_the_init_method(worker):
     address = f"tcp://127.0.0.1:{free_port()}"
-    both = [start_launcher(worker, "collectives", 1, 2, rank, address) for rank in range(2)]
-    ends = [process.communicate(timeout=TIMEOUT) for process in both]
-    assert [process.returncode for process in both] == [0, 0], ends
-    for out, err in ends:
-        assert out == "" and _without_late_store(err) == "", ends
+    both = [Launcher(worker, "collectives", 1, 2, rank, address) for rank in range(2)]
+    ends = [started.end() for started in both]
+    for code, out, err in ends:
+        assert code == 0 and out == "" and _without_late_store(err) == "", ends
 
 
 def _without_late_store(err: str) -> str:
@@ -174,9 +187,8 @@ def _without_late_store(err: str) -> str:
 
 
 def test_an_ordinary_failure_is_exit_1_without_a_traceback(worker):
-    process = start_launcher(worker, "fail")
-    out, err = process.communicate(timeout=TIMEOUT)
-    assert process.returncode == 1
+    code, _, err = Launcher(worker, "fail").end()
+    assert code == 1
     assert "error: label.txt:3: bad" in err
     # The other process may be stopped by the agent before it notices; if not, it has one line too.
     lost = "lost: process 0 of 2: another process ended: see its own message"
@@ -184,27 +196,26 @@ def test_an_ordinary_failure_is_exit_1_without_a_traceback(worker):
 
 
 def test_a_killed_process_is_named(worker):
-    process = start_launcher(worker, "die")
-    _, err = process.communicate(timeout=TIMEOUT)
-    assert process.returncode == 137
+    code, _, err = Launcher(worker, "die").end()
+    assert code == 137
     assert err == "error: a process was killed (SIGKILL): is there enough memory?\n"
 
 
 @pytest.mark.parametrize("number, code", [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_lets_the_processes_save_and_sets_the_exit_code(worker, number, code):
-    with running_loop(worker) as (process, _):
-        process.send_signal(number)
-        out, err = process.communicate(timeout=TIMEOUT)
-    assert process.returncode == code
+    with running_loop(worker) as (started, _):
+        os.kill(started.process.pid, number)
+        found, out, err = started.end()
+    assert found == code
     threads = max(1, child_processes.usable_cores() // 2)
-    assert out.splitlines() == [f"saved alive {threads}"] * 2
+    assert out.splitlines()[2:] == [f"saved alive {threads}"] * 2
     assert err == ""
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
 def test_no_process_outlives_a_killed_launcher(worker):
-    with running_loop(worker) as (process, pids):
-        process.kill()
+    with running_loop(worker) as (started, pids):
+        started.process.kill()
         assert all_ended(pids, 15)
 
 
