@@ -16,7 +16,7 @@ import torch
 from applications.inputs.runtime import Runtime
 from models.quality_net import build_model
 from tests.ava_tree import IDS, TEST_IDS, votes_of, write_ava, write_samples
-from tests.cli import BEST, LAST, TINY, call, run_folders
+from tests.cli import BEST, LAST, TINY, WITH_REPORT, call, run_folders
 from tests.outcomes import tensors
 
 MISSING, TRUNCATED = 953349, 953980
@@ -30,7 +30,8 @@ def trained(tmp_path_factory) -> tuple[Path, np.ndarray, str]:
     """(folder, votes, what the run said) of a training with the official test list."""
     folder = tmp_path_factory.mktemp("ava")
     votes = write_ava(folder / "AVA", (MISSING,), (TRUNCATED,))
-    done = call(folder, f"{EMD} --test_list generic_test.jpgl")
+    words = EMD.replace(TINY, WITH_REPORT)
+    done = call(folder, f"{words} --test_list generic_test.jpgl")
     return folder, votes, done.err
 
 
@@ -100,7 +101,7 @@ def test_evaluation_stops_at_a_missing_image(trained):
 def test_config_json_repeats_the_run(trained):
     folder = trained[0]
     first = run_folders(folder)[0]
-    call(folder, f"--config {first}/config.json --logdir again --checkpoints again")
+    call(folder, f"--config {first}/config.json --no_report --logdir again --checkpoints again")
     (again,) = (folder / "again").glob("2*")
     assert digests(again) == digests(first) and digests(first).keys() == {"train", "val", "test"}
     ours, theirs = tensors(again / LAST), tensors(first / LAST)

@@ -576,16 +576,5 @@ def test_it_loads_no_torch_where_no_labels_are_read(tmp_path):
     code = (
         "import sys, main; code = main.main(sys.argv[1:]); sys.exit(code or 'torch' in sys.modules)"
     )
-    words = [
-        sys.executable,
-        "-c",
-        code,
-        "--compare",
-        "a",
-        "b",
-        "-o",
-        "c.html",
-        "--bootstrap",
-        "100",
-    ]
+    words = [sys.executable, "-c", code, *"--compare a b -o c.html --bootstrap 100".split()]
     subprocess.run(words, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True)

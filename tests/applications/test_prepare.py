@@ -17,7 +17,7 @@ from dataloader.labels.paths import images_root
 from dataloader.labels.side_tables import read_versions
 from dataloader.labels.text import check_splits, read_labels
 from tests import data_set_trees as trees
-from tests.cli import TINY, call, run_folders
+from tests.cli import TINY, WITH_REPORT, call, run_folders
 
 BUILDERS: dict[str, Callable[[Path], Path]] = {
     "tid2013": trees.tid,
@@ -113,7 +113,7 @@ def noise_of(name: str) -> tuple[int, float]:
 def test_tid2013_from_download_to_figures(tmp_path: Path) -> None:
     trees.fill(trees.tid(tmp_path / "source", (1, 17), 2), noise_of)
     make(tmp_path, "tid2013")
-    short = TINY.replace("--epochs 2", "--epochs 1")
+    short = f"{WITH_REPORT} --epochs 1"
     checked = call(tmp_path, "--check OUT --criterion regress -j 0")
     assert "no faults found" in checked.out
     assert f"images outside the data root: {tmp_path / 'source'}" in checked.out
@@ -139,7 +139,7 @@ def test_ava_by_links_from_download_to_figures(tmp_path: Path) -> None:
     assert link.is_symlink() and link.resolve() == tmp_path / "source/images/images/953621.jpg"
     emd = "--data OUT --criterion emd --label_name label_emd.txt"
     assert "no faults found" in call(tmp_path, f"--check {emd} -j 0").out
-    call(tmp_path, f"--train {emd} {TINY.replace('--epochs 2', '--epochs 1')}")
+    call(tmp_path, f"--train {emd} {TINY} --epochs 1")
     weights = "--resume checkpoints/model_best_test_resnet.pth -j 0 -g 0 --threads 1"
     assert "emd_r1" in call(tmp_path, f"-e --data OUT --label_name label_emd.txt {weights}").out
 

@@ -1,4 +1,6 @@
-"""One small member of every family is built, run forward and backward, at two sizes."""
+"""One small member of every family is built, run forward and backward, wide or tall, and both where
+a network has positions or windows, or a library is first met.
+"""
 
 import pytest
 import torch
@@ -9,55 +11,56 @@ from models.quality_net import build_model
 from models.registry import adapter
 from models.sizes import build_without_data
 
-SMALL = ((64, 96), (96, 64))
+WIDE, TALL = ((64, 96),), ((96, 64),)
+BOTH = WIDE + TALL
 INCEPTION = ((96, 128), (128, 96))
 TORCHVISION = {
-    "alexnet": SMALL,
-    "convnext_tiny": SMALL,
-    "densenet121": SMALL,
-    "efficientnet_b0": SMALL,
-    "efficientnet_v2_s": SMALL,
-    "googlenet": SMALL,
+    "alexnet": WIDE,
+    "convnext_tiny": TALL,
+    "densenet121": WIDE,
+    "efficientnet_b0": BOTH,
+    "efficientnet_v2_s": TALL,
+    "googlenet": WIDE,
     "inception_v3": INCEPTION,
     "maxvit_t": ((224, 224),),  # squares of multiples of 224 only; the next one takes seconds
-    "mnasnet0_5": SMALL,
-    "mobilenet_v2": SMALL,
-    "mobilenet_v3_small": SMALL,
-    "regnet_x_400mf": SMALL,
-    "regnet_y_400mf": SMALL,
-    "resnet18": SMALL,
-    "resnext50_32x4d": SMALL,
-    "shufflenet_v2_x0_5": SMALL,
-    "squeezenet1_1": SMALL,
-    "swin_t": SMALL,
-    "swin_v2_t": SMALL,
-    "vgg11": SMALL,
+    "mnasnet0_5": TALL,
+    "mobilenet_v2": WIDE,
+    "mobilenet_v3_small": TALL,
+    "regnet_x_400mf": WIDE,
+    "regnet_y_400mf": TALL,
+    "resnet18": BOTH,
+    "resnext50_32x4d": WIDE,
+    "shufflenet_v2_x0_5": TALL,
+    "squeezenet1_1": WIDE,
+    "swin_t": BOTH,
+    "swin_v2_t": BOTH,
+    "vgg11": TALL,
     "vit_b_16": ((32, 32), (64, 64)),
-    "wide_resnet50_2": SMALL,
+    "wide_resnet50_2": WIDE,
 }
 TIMM = {
-    "convnext_atto": SMALL,
-    "densenet121": SMALL,
-    "efficientnet_b0": SMALL,
+    "convnext_atto": TALL,
+    "densenet121": WIDE,
+    "efficientnet_b0": BOTH,
     "inception_resnet_v2": INCEPTION,
     "maxvit_rmlp_pico_rw_256": ((128, 192), (192, 128)),
-    "mixnet_s": SMALL,
-    "mobilenetv1_100": SMALL,
-    "mobilenetv3_small_050": SMALL,
-    "regnetx_002": SMALL,
-    "resnest14d": SMALL,
-    "resnet18": SMALL,
-    "swin_tiny_patch4_window7_224": SMALL,
-    "tf_efficientnet_b0": SMALL,
-    "vit_tiny_patch16_224": SMALL,
+    "mixnet_s": TALL,
+    "mobilenetv1_100": BOTH,
+    "mobilenetv3_small_050": WIDE,
+    "regnetx_002": TALL,
+    "resnest14d": BOTH,
+    "resnet18": BOTH,
+    "swin_tiny_patch4_window7_224": BOTH,
+    "tf_efficientnet_b0": BOTH,
+    "vit_tiny_patch16_224": BOTH,
 }
 CASES = [
     *[(f"torchvision:{name}", size) for name, sizes in TORCHVISION.items() for size in sizes],
     *[(f"timm:{name}", size) for name, sizes in TIMM.items() for size in sizes],
-    *[("efficientnet_pytorch:efficientnet_b0", size) for size in SMALL],
-    *[("keras:mobilenetv1_100", size) for size in SMALL],
-    ("keras:nasnet_mobile", SMALL[0]),
-    ("keras:nasnet_mobile_same", SMALL[1]),
+    *[("efficientnet_pytorch:efficientnet_b0", size) for size in BOTH],
+    *[("keras:mobilenetv1_100", size) for size in BOTH],
+    ("keras:nasnet_mobile", WIDE[0]),
+    ("keras:nasnet_mobile_same", TALL[0]),
 ]
 
 

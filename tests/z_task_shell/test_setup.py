@@ -12,10 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.fixture
-def checkout(tmp_path: Path) -> Path:
-    """The scripts alone, with requirement files that need no download, in a folder with a space."""
-    folder = tmp_path / "a checkout"
+def write_checkout(folder: Path) -> Path:
     (folder / "z_task_shell").mkdir(parents=True)
     shutil.copy(ROOT / "z_task_shell/setup.sh", folder / "z_task_shell")
     for name in ("requirements.txt", "requirements-test.txt"):
@@ -23,8 +20,28 @@ def checkout(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """The scripts alone, with requirement files that need no download, in a folder with a space."""
+    return write_checkout(tmp_path / "a checkout")
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A checkout with the environment that setup.sh has made, and what it said."""
+    folder = write_checkout(tmp_path_factory.mktemp("first") / "a checkout")
+    return folder, setup(folder)
+
+
+@pytest.fixture
+def made(first: tuple[Path, str], tmp_path: Path) -> Path:
+    """A copy of that checkout."""
+    return shutil.copytree(first[0], tmp_path / "a copy", symlinks=True)
+
+
 def setup(checkout: Path, *files: str, code: int = 0, **environment: str) -> str:
-    plain = {k: v for k, v in os.environ.items() if not k.startswith("IQA_")}
+    plain = {k: v for k, v in os.environ.items() if not k.startswith(("IQA_", "PIP_"))}
+    plain["PIP_CONFIG_FILE"] = os.devnull  # an index of this machine's would bring the whole torch
     done = subprocess.run(
         ["bash", str(checkout / "z_task_shell/setup.sh"), *files],
         cwd="/",
@@ -37,9 +54,11 @@ def setup(checkout: Path, *files: str, code: int = 0, **environment: str) -> str
     return done.stderr
 
 
-def test_a_second_run_installs_nothing_until_a_file_changes(checkout: Path) -> None:
-    first = setup(checkout)
-    assert "making an environment" in first and "installing requirements.txt" in first
+def test_a_second_run_installs_nothing_until_a_file_changes(
+    first: tuple[Path, str], made: Path
+) -> None:
+    checkout, said = made, first[1]
+    assert "making an environment" in said and "installing requirements.txt" in said
     python = checkout / ".venv/bin/python"
     assert subprocess.run([python, "-c", "import pip"], check=True).returncode == 0
     assert setup(checkout).count("\n") == 1 and "nothing to install" in setup(checkout)
@@ -59,13 +78,13 @@ def test_an_environment_of_a_killed_run_is_made_again(checkout: Path) -> None:
     assert not (checkout / ".venv").exists()
 
 
-def test_a_failed_installation_is_tried_again(checkout: Path) -> None:
-    (checkout / "requirements-test.txt").write_text("./not-there\n")
-    setup(checkout, "requirements-test.txt", code=1)
-    (checkout / "requirements-test.txt").write_text("# nothing\n")
-    assert "installing requirements.txt requirements-test.txt" in setup(
-        checkout, "requirements-test.txt"
-    )
+def test_a_failed_installation_is_tried_again(made: Path) -> None:
+    shutil.rmtree(made / ".venv/.stamps")  # nothing is installed yet
+    (made / "requirements-test.txt").write_text("./not-there\n")
+    setup(made, "requirements-test.txt", code=1)
+    (made / "requirements-test.txt").write_text("# nothing\n")
+    said = setup(made, "requirements-test.txt")
+    assert "installing requirements.txt requirements-test.txt" in said
 
 
 def test_an_interpreter_that_will_not_do_is_named(checkout: Path, tmp_path: Path) -> None:
@@ -98,17 +117,18 @@ def write_wheel(index: Path, name: str) -> None:
         wheel.writestr(f"{info}/RECORD", "")
 
 
-def test_torch_and_nothing_else_comes_from_its_own_index(checkout: Path, tmp_path: Path) -> None:
+def test_torch_and_nothing_else_comes_from_its_own_index(made: Path, tmp_path: Path) -> None:
+    shutil.rmtree(made / ".venv/.stamps")
     for name in ("torch", "torchvision"):
         write_wheel(tmp_path / "index of wheels", name)
-    (checkout / "requirements.txt").write_text("# torch\ntorch>=2.11,!=2.13.0\ntorchvision>=0.26\n")
+    (made / "requirements.txt").write_text("# torch\ntorch>=2.11,!=2.13.0\ntorchvision>=0.26\n")
     index = (tmp_path / "index of wheels").as_uri()
-    said = setup(checkout, IQA_TORCH_INDEX=index)
+    said = setup(made, IQA_TORCH_INDEX=index)
     assert "torch and torchvision come from IQA_TORCH_INDEX" in said
-    assert "delete it first" in setup(checkout, IQA_TORCH_INDEX=index)
-    (checkout / "requirements-test.txt").write_text("timm\n")  # would be in another index
+    assert "delete it first" in setup(made, IQA_TORCH_INDEX=index)
+    (made / "requirements-test.txt").write_text("timm\n")  # would be in another index
     other = {"PIP_NO_INDEX": "1", "IQA_TORCH_INDEX": index}
-    assert "for timm" in setup(checkout, "requirements-test.txt", code=1, **other)
+    assert "for timm" in setup(made, "requirements-test.txt", code=1, **other)
 
 
 def test_every_recipe_has_a_help_of_its_own() -> None:

@@ -19,13 +19,13 @@ from applications.evaluation.ladders import (
     overall,
 )
 from dataloader.labels.labels import Version, Versions
-from tests.cli import TINY, call, records, run_folders
+from tests.cli import WITH_REPORT, call, records, run_folders
 from tests.tiny_data import LEVELS, write_data
 from utils.statistics.ladder_metrics import LADDER_METRICS
 from utils.statistics.predictions import Predictions
 
 COUNTS = {"n_ladders", "n_ladder_pairs", "n_p_test_pairs"}
-SHORT = TINY.replace("--epochs 2", "--epochs 1")
+SHORT = f"{WITH_REPORT} --epochs 1"
 AGAIN = "-e --resume checkpoints/model_best_test_resnet.pth -j 0 -g 0 --threads 1"
 
 
