@@ -16,7 +16,7 @@ from tests.outcomes import killed_in
 from tests.tiny_data import picture
 
 SHORT = f"{TINY} --epochs 1 --bootstrap 0 --no_report"
-WEIGHTS = "--resume checkpoints/model_best_resnet10t.pth -j 0 -g 0 --threads 1 --bootstrap 0"
+WEIGHTS = "--resume checkpoints/model_best_test_resnet.pth -j 0 -g 0 --threads 1 --bootstrap 0"
 COUNT = 30
 
 

@@ -18,7 +18,8 @@ from models.weight_packages import PACKAGES
 from tests.cli import TINY, call, refused, run_folders, start_group
 from tests.tiny_data import write_data
 
-TRAIN = f"--train {TINY} --epochs 1 --criterion regress --no_report --bootstrap 0"
+# A network whose weights were made with another interpolation than ours.
+TRAIN = f"--train {TINY} --arch resnet10t --epochs 1 --criterion regress --bootstrap 0"
 NOWHERE = f"{TRAIN} --data nowhere"  # ends after the weights were looked for
 FILE = "pretrained/resnet10t.safetensors"
 

@@ -136,7 +136,7 @@ def test_one_line_trains_scores_and_judges(tmp_path):
     name = f"runs/{run.name}"
     words = "-j 0 -g 0 --bootstrap 0 --no_report"
     out = call(tmp_path, f"-e --resume {name} {words}").out
-    assert f"{name}/model_best_resnet10t.pth on data/test/label.txt" in out
+    assert f"{name}/model_best_test_resnet.pth on data/test/label.txt" in out
     scored = call(tmp_path, f"--predict data/test --resume {name}/ -j 0 -g 0").out
     assert scored.count(".png") == 6
     # A folder without weights, or with several, is answered as before.
