@@ -14,7 +14,6 @@ import numpy as np
 from applications.inputs.data import SPLITS, images_of, label_file
 from applications.inputs.runtime import Runtime
 from applications.inputs.vote_files import refuse_flags, vote_file
-from applications.inputs.voted import NO_FILE
 from applications.inspection.findings import Findings
 from applications.inspection.images import decode, inspect
 from applications.reports.findings import write_findings
@@ -99,7 +98,7 @@ def _check_votes(config: Config, file: Path) -> Findings:
         return Findings(str(file), {}, inspect([], {}), error.faults)
     rows = np.flatnonzero(votes.usable)
     facts = decode(votes.paths(rows), config.workers, config.max_pixels)
-    missing = [ImageFacts(bad.path, reason=NO_FILE) for bad in votes.missing()]
+    missing = [ImageFacts(bad.path, reason=bad.reason) for bad in votes.missing()]
     votes.leave_out(rows, [one for one in facts if one.reason is not None])
     try:
         splits, notes = votes.splits(), votes.lines(votes.splits())

@@ -7,6 +7,7 @@ Needs no torch, for applications/combinations.py asks before anything is loaded.
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from config import Config
@@ -42,14 +43,14 @@ def is_table(file: Path) -> bool:
     (image_id, label): told by its name, and by its beginning where that leaves it open.
     """
     suffix = file.suffix.lower()
-    if suffix in TABLES:
+    if suffix in TABLES or file.is_dir():
         return True
     if file.stem.casefold() == Path(TABLE).stem.casefold() or not file.is_file():
         return False
     with file.open("rb") as content:
         head = content.read(MOST_HEAD)
     if suffix == ".json":
-        return not (b'"label"' in head and b'"image_id"' in head)
+        return not (b'"image_id"' in head and re.search(rb'"label"\s*:\s*\[', head))
     words = head.split(b"\n", 1)[0].split()
     return not (len(words) > AVA_COLUMNS - 3 and all(word.isdigit() for word in words))
 

@@ -51,7 +51,7 @@ SPLITS = {
     "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val",
     "dev": "val", "test": "test", "testing": "test", "eval": "test",
 }  # fmt: skip
-_VOTES = re.compile(r"(?:c|v|votes?|n|p|bin|hist|count|s|r|)[ _.-]?(\d+)")
+_VOTES = re.compile(r"(?:c|v|votes?|n|p|bin|hist|count|)[ _.-]?(\d+)")
 
 
 @dataclass(frozen=True)
@@ -82,16 +82,20 @@ def find_columns(
     asked: dict[str, str | None],
     names_images: Callable[[Sequence[str]], int],
     wants_votes: bool | None,
+    divides: bool = True,
 ) -> Columns:
     """The columns of the table. asked: what the flags name by role, a column's name or number or
     "none"; names_images: how many of some cells lead to an image. wants_votes: which is to be
     learned where a table has both votes and a score; None: the votes, unless a score was named.
+    divides: whether it matters which of several columns are the groups; else none of them is.
 
     ValueError names what is not there, and the flag for what could be meant in two ways.
     """
     named = {role: _named(table, role, text) for role, text in asked.items() if text is not None}
     guess = _Guess(table, named, names_images)
     columns = Columns(image=guess.image())
+    if not divides and len(guess.called("group")) > 1:
+        named.setdefault("group", NONE)
     columns = replace(
         columns,
         **{role: guess.by_name(role) for role in ("rater", "std", "count", "group", "split")},
@@ -115,7 +119,8 @@ def simple(name: str) -> str:
 
 
 def flag_of(role: str) -> str:
-    return f"--{role}_column"
+    """The flag that names a column; groups are what --split_by keeps together."""
+    return "--split_by" if role == "group" else f"--{role}_column"
 
 
 def _named(table: Table, role: str, text: str) -> str:
@@ -138,7 +143,8 @@ def _named(table: Table, role: str, text: str) -> str:
 
 
 def _are_splits(table: Table, name: str) -> bool:
-    return all(cell.casefold() in SPLITS for cell in set(table.column(name)))
+    """Whether any cell names a split; then all of them have to."""
+    return any(cell.casefold() in SPLITS for cell in set(table.column(name)))
 
 
 class _Guess:

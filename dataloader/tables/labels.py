@@ -55,12 +55,12 @@ def read_rows(table: Table, columns: Columns, keys: Sequence[str], histograms: b
         groups = _one_text(table, columns.group, images, first)
         versions = Versions((g, "", None) for g in groups)
         labels = replace(labels, versions=versions)
-        notes.append(f"group: column {columns.group}, {len(set(groups))} groups")
+        notes.append(f"group: {table.called(columns.group)}, {len(set(groups))} groups")
     splits = None
     if columns.split is not None:
         splits = _splits(table, columns.split, images, first)
         counts = [f"{np.count_nonzero(splits == s)} {s}" for s in dict.fromkeys(SPLITS.values())]
-        notes.append(f"split: column {columns.split}, {', '.join(counts)}")
+        notes.append(f"split: {table.called(columns.split)}, {', '.join(counts)}")
     return TableLabels(replace(labels, file=table.file), splits, tuple(notes))
 
 
@@ -86,14 +86,14 @@ def _of_images(
     if columns.std is not None:
         std, _ = table.numbers(columns.std, empty=True)
         _refuse(table, columns.std, std < 0, "a deviation below 0")
-        notes.append(f"std: column {columns.std}")
+        notes.append(f"std: {table.called(columns.std)}")
     if columns.count is not None and (votes is None or not votes.any()):
         counts, _ = table.numbers(columns.count, empty=True)
         counts = np.nan_to_num(counts)
         wrong = (counts < 0) | (counts != np.floor(counts)) | (counts >= MOST_VOTES)
         _refuse(table, columns.count, wrong, "no number of opinions")
         votes = counts.astype(np.int64)
-        notes.append(f"count: column {columns.count}")
+        notes.append(f"count: {table.called(columns.count)}")
     differ = (values != values[first[images]]).reshape(len(images), -1).any(axis=1)
     if differ.any():
         raise LabelError(_contradictions(table, columns, images, first, differ))
@@ -131,7 +131,9 @@ def _values(
     if columns.reversed:
         values = values.min() + values.max() - values
         how += ", turned round: its high values are bad images"
-    notes.append(f"score: column {columns.score}, {values.min():.6g} to {values.max():.6g}{how}")
+    notes.append(
+        f"score: {table.called(columns.score)}, {values.min():.6g} to {values.max():.6g}{how}"
+    )
     return values, None, None
 
 
@@ -165,8 +167,8 @@ def _of_ratings(
     counts = np.bincount(images)
     raters = len(set(table.column(columns.rater or "")))
     notes.append(
-        f"ratings: {len(values)} by {raters} people (column {columns.rater}), {counts.min()} to "
-        f"{counts.max()} of each image"
+        f"ratings: {len(values)} by {raters} people ({table.called(columns.rater)}), "
+        f"{counts.min()} to {counts.max()} of each image"
     )
     lines = np.asarray(table.lines)[first]
     if not histograms:

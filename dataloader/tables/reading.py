@@ -83,11 +83,15 @@ def _text(file: Path, sheet: str | None) -> Table:
 
 
 def _decoded(file: Path) -> str:
-    """The text with line ends of Unix; UTF-16 is known by its byte order mark."""
+    """The text with line ends of Unix; UTF-16 is known by its byte order mark, or by every other
+    byte of its first letters being 0.
+    """
     content = read_bytes(file)
-    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+    wide = "utf-16" if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else ""
+    wide = wide or {b"\0": "utf-16-le"}.get(content[1:2]) or {b"\0": "utf-16-be"}.get(content[:1])
+    if wide:
         try:
-            text = content.decode("utf-16")
+            text = content.decode(wide)
         except UnicodeDecodeError as error:
             raise UnreadableFile(
                 f"{file}: damaged UTF-16 text at byte {error.start}: save the file as UTF-8"
@@ -124,7 +128,8 @@ def _of_rows(
     """
     if not rows:
         return Table(file, [], [], [], how)
-    first, header = rows[0][1], _is_header([cells for _, cells in rows[:2]])
+    title, first = rows[0]
+    header = _is_header([cells for _, cells in rows[:2]])
     while (
         first
         and not first[-1]
@@ -133,6 +138,10 @@ def _of_rows(
         first = first[:-1]  # a separator too many at the end of every line
     names = [(name if header else "") or f"column {number}" for number, name in enumerate(first, 1)]
     rows = rows[1:] if header else rows
+    usual = Counter(len(cells) for _, cells in rows).most_common(1)
+    if header and usual and usual[0][0] > 1 and sum(map(bool, first)) == 1:
+        said = f"{quoted(' '.join(first))} names no {usual[0][0]} columns: take such a title out"
+        raise LabelError([Fault(file, title, 0, said)])
     width, faults = len(names), []
     for line, cells in rows:
         if len(cells) != width and (len(cells) < width or any(cells[width:])):

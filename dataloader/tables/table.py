@@ -42,6 +42,10 @@ class Table:
         """The cells (R,) of a column."""
         return self.columns[self.names.index(name)]
 
+    def called(self, name: str) -> str:
+        """ "column mos", of a table without a header "column 2"."""
+        return f"column {name}" if self.header else name
+
     def fault(self, row: int, name: str | None, message: str) -> Fault:
         """A mistake in a cell, or in a whole row, with the place that an editor would show."""
         message = message if name is None else f"{name}: {message}"

@@ -45,7 +45,8 @@ class TabledImages(VotedImages):
         if not index.files:
             raise ValueError(f"{self.folder}: no images there: name their folder with --images")
         wants = None if kind is None else kind == "distributions"
-        columns = find_columns(table, {**_asked(config), "group": group}, index.matched, wants)
+        divides, asked = config.train or bool(config.repeat), {**_asked(config), "group": group}
+        columns = find_columns(table, asked, index.matched, wants, divides)
         keys, missing = _files(table, columns.image, index)
         found = read_rows(table, columns, keys, bool(wants))
         self.rows, self.split_of = found.labels, found.splits
@@ -58,7 +59,7 @@ class TabledImages(VotedImages):
         self.notes = [
             f"{printable(file)}: {len(table):,} rows, {table.how}"
             + ("" if table.header else ", no header")
-            + f"; image: column {columns.image}; {'; '.join(found.notes)}"
+            + f"; image: {table.called(columns.image)}; {'; '.join(found.notes)}"
             + (f"; not read: {first_of(unused, 6)}" if unused else ""),
             f"{have:,} of {len(table):,} rows have an image in {printable(self.folder)}"
             + (f"; {self.rows.repeated} repeat an earlier row" if self.rows.repeated else "")

@@ -37,6 +37,7 @@ def test_published_tables(tmp_path):
     columns = found(tmp_path, "foto,wert,set\na.jpg,4,train\nb.jpg,3,Test\n")
     assert (columns.image, columns.score, columns.split) == ("foto", "wert", "set")
     assert found(tmp_path, "foto,wert,set\na.jpg,4,1\nb.jpg,3,2\n", score="wert").split is None
+    assert found(tmp_path, "image,mos,set\na.jpg,4,train\nb.jpg,3,held\n").split == "set"
     assert found(tmp_path, "image,1,2,3\na.jpg,4,0,1\n").votes == ("1", "2", "3")
 
 
@@ -50,7 +51,7 @@ def test_without_a_header(tmp_path):
 @pytest.mark.parametrize(
     ("text", "asked", "said"),
     [
-        ("image,s1,s2x\na.jpg,1,2\n", {}, "s1, s2x could each be the score: pass --score_c"),
+        ("image,s1,s2,s3\na.jpg,1,2,3\n", {}, "s1, s2, s3 could each be the score: pass --score_c"),
         ("left,right,mos\na.jpg,b.jpg,1\n", {}, "left, right could each be the image: pass"),
         ("image,dmos\na.jpg,1\n", {}, "dmos: is a high value a good image\\? pass --score_c"),
         ("image,theme\na.jpg,x\n", {}, "no column of numbers that could be scores beside image"),
@@ -67,6 +68,21 @@ def test_without_a_header(tmp_path):
 def test_doubts_are_refused_with_the_flag(tmp_path, text, asked, said):
     with pytest.raises(ValueError, match=said):
         found(tmp_path, text, **asked)
+
+
+def test_groups(tmp_path):
+    text = "image,ref,scene,mos\na.jpg,x,y,1\n"
+    with pytest.raises(
+        ValueError, match="ref, scene could each be the group: pass --split_by NAME"
+    ):
+        found(tmp_path, text)
+    assert found(tmp_path, text, group="scene").group == "scene"
+    columns = find_columns(read_table(tmp_path / "t.csv"), {}, len, None, divides=False)
+    assert columns.group is None and columns.unused(read_table(tmp_path / "t.csv")) == [
+        "ref", "scene",
+    ]  # fmt: skip
+    with pytest.raises(ValueError, match="--split_by theme: .* has no such column"):
+        found(tmp_path, text, group="theme")
 
 
 def test_flags_settle_a_doubt(tmp_path):

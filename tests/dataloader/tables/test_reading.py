@@ -30,7 +30,7 @@ def as_rows(file: Path) -> list[list[str]]:
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le"])
 def test_text(tmp_path, separator, encoding):
     file = write_text(tmp_path / "t.csv", separator, encoding)
     assert as_rows(file) == ROWS
@@ -115,6 +115,10 @@ def test_json_of_every_shape(tmp_path):
     [
         ("image,mos\na.jpg,7,6\n", "t.csv:2: 3 cells where the header has 2: a decimal comma?"),
         ("image;mos\na.jpg\nb.jpg;1\n" + "c.jpg;1\n" * 30, "t.csv:2: 1 cells where the header"),
+        (
+            "My scores\n\nimage,mos\na.jpg,1\nb.jpg,2\n",
+            "t.csv:1: 'My scores' names no 2 columns: take",
+        ),
         ("image,image\na.jpg,1\n", "t.csv:1: two columns are called 'image'"),
         ("", "t.csv: no rows in this table"),
         ("image,mos\n", "t.csv: no rows in this table"),
