@@ -141,7 +141,7 @@ def _check_data(config: Config) -> Findings:
     for doubt in doubts:
         print(f"warning: {visible(doubt)}")
     named = (path for labels in splits.values() for path in labels.sources)
-    more = without_label(Path(config.data), named)
+    more = "" if faults else without_label(Path(config.data), named)
     if more:
         print(visible(f"{config.data}: {more}"))
     unread = tuple(name for name in names if name not in splits)

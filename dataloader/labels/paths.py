@@ -185,14 +185,13 @@ class PathFinder:
         return Missing(f"image not found (looked for {looked}): {quoted(text)}{near}")
 
     def _let_in(self, places: Sequence[str]) -> str:
-        """What lets images of another folder in; "" where none of the places is an image."""
-        outside = next((place for place in places if os.path.isfile(place)), None)
-        if outside is None:
+        """What lets images of another folder in."""
+        outside = [place for place in places if not place.startswith(self._inside)]
+        found = next(filter(os.path.isfile, outside), outside[0] if outside else "")
+        if not found:
             return ""
-        file = os.path.join(self._roots[0], IMAGES_ROOT_FILE)
-        return (
-            f": if images may lie there, write {os.path.dirname(outside)} into {file}, as its line"
-        )
+        file, folder = os.path.join(self._roots[0], IMAGES_ROOT_FILE), os.path.dirname(found)
+        return f": if images may lie there, write {printable(folder)} into {file}, as its only line"
 
     def _elsewhere(self, text: str) -> str:
         """The image below the data root that is meant, or whose name is most like this one; looked

@@ -76,3 +76,21 @@ def test_a_folder_that_cannot_be_meant_is_one_fault(root: Path, text: str, said:
         read(root, "a.png,1\n")
     (fault,) = caught.value.faults
     assert "images_root.txt:1: " in fault.message and said in fault.message
+
+
+def test_the_refusal_says_what_to_write_where(root: Path) -> None:
+    other, file = root.parent / "other", root / "images_root.txt"
+    with pytest.raises(LabelError) as caught:
+        read(root, "../../other/c.png,1\n")
+    said = f"if images may lie there, write {other} into {file}, as its only line"
+    assert str(caught.value).endswith(said)
+    file.write_text(f"{other}\n")  # as it says
+    assert read(root, "../../other/c.png,1\n").sources[0] == other / "c.png"
+
+
+def test_an_image_that_is_probably_meant_is_named(root: Path) -> None:
+    (root / "train" / "more").mkdir()
+    (root / "train" / "more" / "IMG_01.JPG").touch()
+    for name in ("IMG_01", "other/IMG_01.jpg", "more/IMG_O1.JPG"):
+        with pytest.raises(LabelError, match=r": did you mean 'more/IMG_01.JPG'\?$"):
+            read(root, f"{name},1\n")
