@@ -58,7 +58,7 @@ def main() -> None:
         folder = Path(place)
         write_data(folder / "data", "regress", 2, 1)
         started(ROOT, TRAIN, folder).communicate()
-        (folder / "checkpoints/model_best_resnet10t.pth").rename(folder / "w.pth")
+        (folder / "checkpoints/model_best_test_resnet.pth").rename(folder / "w.pth")
         for name, words in CALLS.items():
             pairs = [[seconds(tree, words, folder) for tree in (other, ROOT)] for _ in range(runs)]
             old, new = (statistics.median(column) for column in zip(*pairs, strict=True))
