@@ -18,6 +18,9 @@ from dataloader.labels.faults import EXAMPLES
 from dataloader.labels.side_tables import read_spread, read_versions
 from dataloader.labels.text import read_labels
 from dataloader.labels.votes import read_votes
+from dataloader.tables.columns import find_columns
+from dataloader.tables.labels import read_rows
+from dataloader.tables.reading import read_table
 from tests.faults.trial import Trial
 from tests.tiny_data import picture
 
@@ -65,8 +68,16 @@ def readers(root: Path) -> dict[str, Callable[[Path], object]]:
         "std.csv": lambda file: read_spread([file], images[:1], None),
         "votes (text)": read_votes,
         "votes (JSON)": read_votes,
+        "a table (text)": _table,
+        "a table (JSON)": _table,
         "a list": lambda file: find_images((str(file),)),
     }
+
+
+def _table(file: Path) -> object:
+    table = read_table(file)
+    columns = find_columns(table, {}, lambda cells: sum(".png" in cell for cell in cells), None)
+    return read_rows(table, columns, table.column(columns.image), False)
 
 
 def _labels(kind: str, root: Path, file: Path) -> object:

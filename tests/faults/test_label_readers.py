@@ -124,7 +124,12 @@ def test_the_command_line_refuses_them(tmp_path):
     assert out.count("is a pipe (FIFO)") == 2 and "data/val/label.txt: no label file here" in out
     os.mkfifo(tmp_path / "votes.json")
     words = "--train --criterion emd --labels votes.json --images data/train"
-    assert call(tmp_path, words, 1).err.startswith("error: votes.json: is a pipe (FIFO)")
+    assert "error: votes.json: is a pipe (FIFO)" in call(tmp_path, words, 1).err
+    os.mkfifo(tmp_path / "scores.csv")
+    for suffix in ("csv", "xlsx", "parquet", "json"):
+        os.replace(next(tmp_path.glob("scores.*")), tmp_path / f"scores.{suffix}")
+        found = call(tmp_path, f"--check --labels scores.{suffix} --images data -j 0", 1)
+        assert f"scores.{suffix}: is a pipe (FIFO)" in found.out
 
 
 # ---- encodings
