@@ -10,7 +10,9 @@ from applications.evaluation.histograms import write_histograms
 from applications.evaluation.judging import Judging, check_fit, evaluate, split_to_fit_on
 from applications.evaluation.ladders import ladder_tables, write_ladders
 from applications.evaluation.quality_maps import map_pictures
+from applications.evaluation.rules import Learned
 from applications.evaluation.scoring import Scorer, refuse_broken
+from applications.evaluation.verdict import Verdict, verdict_of
 from applications.inputs.data import read_data
 from applications.inputs.outputs import cell_of
 from applications.inputs.provenance import labels_of_splits, provenance, run_of
@@ -41,13 +43,18 @@ def run(config: Config, runtime: Runtime) -> int:
         runtime.info(line)
     found = judge(config, scorer, data, loaded, runtime)
     if runtime.main:
-        tables = [found.table(f"{config.resume} on {found.file}"), *ladder_tables(found.ladders)]
+        verdict = judged(config, found, loaded)
+        tables = [
+            verdict.lines(),
+            found.table(f"{config.resume} on {found.file}"),
+            *ladder_tables(found.ladders),
+        ]
         print(visible("\n\n".join(tables)))
         output = config.output and Path(config.output).with_suffix(".csv")
         if output:
             _write_tables(output, config, found)
         if config.figures or (output and not config.no_report):
-            report = _report(config, scorer, data, found, runtime)
+            report = _report(config, scorer, data, found, verdict, runtime)
             sections = sections_of(report)
             if config.figures:
                 runtime.info(write_figures(Path(config.figures), figures_of(sections)))
@@ -86,6 +93,11 @@ def judge(
     return evaluate(scorer, task, data.splits[config.split], how, runtime.info, val, learned)
 
 
+def judged(config: Config, found: Evaluation, loaded: Loaded) -> Verdict:
+    """The verdict on an evaluation of --resume weights."""
+    return verdict_of(found, Learned.of(loaded.payload), config.bootstrap, config.seed)
+
+
 def _write_tables(file: Path, config: Config, found: Evaluation) -> None:
     """Predictions, and ladders and histograms with their pictures beside them."""
     cell = cell_of(config)
@@ -100,11 +112,16 @@ def _write_tables(file: Path, config: Config, found: Evaluation) -> None:
 
 
 def _report(
-    config: Config, scorer: Scorer, data: Data, found: Evaluation, runtime: Runtime
+    config: Config,
+    scorer: Scorer,
+    data: Data,
+    found: Evaluation,
+    verdict: Verdict,
+    runtime: Runtime,
 ) -> Report:
     task, weights = TASKS[config.criterion], Path(config.resume or "")
     facts = environment(config.seed, data.digests(), runtime)
     labels = labels_of_splits(config, task, data.splits)
     about = provenance(config, task, facts, labels, weights, run_of(weights))
     maps = map_pictures(scorer, found, config.report_maps)
-    return Report(f"{found.origin}: {weights.name}", found, about, maps)
+    return Report(f"{found.origin}: {weights.name}", found, verdict, about, maps)

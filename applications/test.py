@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from applications.evaluate import judge, read_judged
+from applications.evaluate import judge, judged, read_judged
 from applications.evaluation.evaluation import Evaluation, shown
+from applications.evaluation.verdict import Verdict
 from applications.inputs.provenance import provenance, run_of
 from applications.inputs.run_record import environment
 from applications.inputs.runtime import Runtime
@@ -37,6 +38,7 @@ def run(config: Config, runtime: Runtime) -> int:
     config = loaded.config
     scorer = scorer_of(config, loaded, runtime.device)
     found: dict[str, Evaluation] = {}
+    verdicts: dict[str, Verdict] = {}
     digests: list[dict[str, str]] = []
     for name in config.test:
         table = Path(name).is_file()
@@ -45,11 +47,14 @@ def run(config: Config, runtime: Runtime) -> int:
         digests.append(data.digests())
         e = found[name] = judge(own, scorer, data, loaded, runtime)
         if runtime.main:
+            verdicts[name] = judged(own, e, loaded)
             print(visible(e.table(f"{config.resume} on {e.file}")) + "\n")
     if runtime.main:
         print(visible(cross_table(found)))
+        for name, verdict in verdicts.items():
+            print(visible(f"{name}: {verdict.text}"))
         if config.output:
-            _write(Path(config.output), config.split, found)
+            _write(Path(config.output), config.split, found, verdicts)
         if config.figures or (config.output and not config.no_report):
             weights, facts = (
                 Path(config.resume or ""),
@@ -62,7 +67,9 @@ def run(config: Config, runtime: Runtime) -> int:
                 runtime.info(write_figures(Path(config.figures), figures_of(sections)))
             if config.output and not config.no_report:
                 page = Path(config.output).with_suffix(".html")
-                write_page(page, f"{weights.name} on {len(found)} data sets", sections)
+                title = f"{weights.name} on {len(found)} data sets"
+                first = [(f"{name}: {v.text}", v.kind) for name, v in verdicts.items()]
+                write_page(page, title, sections, verdicts=first)
     return 0
 
 
@@ -77,9 +84,14 @@ def cross_table(found: Mapping[str, Evaluation]) -> str:
     return "\n".join(aligned(rows))
 
 
-def _write(file: Path, split: str, found: Mapping[str, Evaluation]) -> None:
+def _write(
+    file: Path, split: str, found: Mapping[str, Evaluation], verdicts: Mapping[str, Verdict]
+) -> None:
     if file.suffix != ".csv":
-        by_data = {data: {"images": len(e.images), **e.as_json()} for data, e in found.items()}
+        by_data = {
+            data: {"verdict": verdicts[data].as_json(), "images": len(e.images), **e.as_json()}
+            for data, e in found.items()
+        }
         write_json(file.with_suffix(".json"), without_nan({"split": split, "data": by_data}))
         return
     rows = []

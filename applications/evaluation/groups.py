@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,7 +32,12 @@ class GroupRow:
     metric: Metric
 
 
-def group_rows(e: Evaluation, samples: int, rng: np.random.Generator) -> list[GroupRow]:
+def group_rows(
+    e: Evaluation,
+    samples: int,
+    rng: np.random.Generator,
+    kinds: Sequence[str] = ("distortion", "reference"),
+) -> list[GroupRow]:
     """A row for every distortion, then one for every reference of levels.csv, in the order of their
     first image; nothing where that file is not known. A group of fewer than FEWEST images is a row
     without a metric.
@@ -44,7 +50,7 @@ def group_rows(e: Evaluation, samples: int, rng: np.random.Generator) -> list[Gr
     if e.versions is None:
         return []
     judge, rows = _judge(e), []
-    for kind in ("distortion", "reference"):
+    for kind in kinds:
         names, code = _groups(kind, e.versions)
         of_line = _of_lines(code[judge.first], code[judge.second], kind)
         for name, lines in zip(names, _positions(of_line, len(names)), strict=True):

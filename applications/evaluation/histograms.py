@@ -19,12 +19,17 @@ from utils.statistics import metrics
 _PHOTO = (250, 160)  # pixels of the place of a photograph, and of a chart
 
 
-def mean_histogram(targets: Targets) -> list[float] | None:
-    """The mean histogram (K,) of a split's images: what weights say of the labels they learned
-    from. None where labels are no histograms.
+def mean_labels(targets: Targets) -> dict[str, Any]:
+    """What weights say of the labels they learned from: the mean histogram (K,) of a split's
+    images, or their mean score; nothing where nobody was asked.
     """
-    votes = targets.all().get("probs")
-    return None if votes is None else votes.mean(axis=0, dtype=np.float64).tolist()
+    labels = targets.all()
+    named = {"mean_histogram": labels.get("probs"), "mean_score": labels.get("mos")}
+    return {
+        name: values.mean(axis=0, dtype=np.float64).tolist()
+        for name, values in named.items()
+        if values is not None
+    }
 
 
 def baseline_metrics(targets: Targets, learned: Sequence[float] | None) -> dict[str, float]:

@@ -9,14 +9,20 @@ from collections.abc import Callable
 import numpy as np
 from torch import nn
 
+from applications.evaluation.evaluation import image_clusters
 from applications.evaluation.ladders import measured_ladders, overall
+from applications.evaluation.rules import main_name
 from applications.evaluation.scoring import Scorer, one_place
 from applications.tasks.base import Task
 from dataloader.batch import Targets
+from utils.imaging.images import ImageError
 from utils.runtime import distributed
+from utils.runtime.seed import numpy_generator
+from utils.statistics.bootstrap import bootstrap, heard
 from utils.statistics.metrics import distribution_mean
 from utils.statistics.predictions import Predictions
 
+SAMPLES = 1000  # resamples behind the interval of a network before its first step
 LAST_COUNT = "the last weights count as the best"
 
 
@@ -52,6 +58,27 @@ def never_known(task: Task, metric: str, val: Targets) -> str | None:
     measured = task.measure(said, Predictions(np.asarray(scores, np.float64), probs))
     value = measured.values().get(metric, 0.0)
     return "; ".join(measured.reasons) if value != value else None
+
+
+def untrained(scorer: Scorer, task: Task, some: Targets, seed: int) -> dict[str, list[float]]:
+    """What the main metric is before the first step: name -> [value, low, high]; nothing where it
+    or its interval does not exist, or where an image cannot be read, which the test says. All
+    processes call this.
+    """
+    try:
+        found = scorer.predict(some.paths)
+    except ImageError:
+        return {}
+    if not np.isfinite(found.scores).all():
+        return {}
+    clusters, _ = image_clusters(some.versions, some.paths, some.all())
+    name = main_name(some.all())
+    metric = task.measure(some.all(), found, clusters).metrics()[name]
+    with heard([]):
+        rng = numpy_generator(seed, "untrained")
+        interval = bootstrap({name: metric}, clusters, SAMPLES, rng)[name]
+    row = [interval.value, interval.low, interval.high]
+    return {name: row} if np.isfinite(row).all() else {}
 
 
 def no_metric(metric: str, what: str, reasons: str) -> str:

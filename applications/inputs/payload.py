@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from torch import Tensor, nn
@@ -16,6 +16,7 @@ from utils.text import cut, printable
 
 MOST_BINS = 100_000  # branches of a head; classifiers have 21,000
 MOST_LETTERS = 10_000
+LEARNED = ("mean_histogram", "mean_score", "untrained")
 UNRECORDED = "unrecorded"  # what a head was trained for, where no record says it
 
 
@@ -23,13 +24,14 @@ def network_payload(
     config: dict[str, Any],
     model: nn.Module,
     rule: ViewRule,
-    learned: Sequence[float] | None = None,
+    learned: Mapping[str, Any] | None = None,
     held: Held | None = None,
 ) -> dict[str, Any]:
     """config: the run's stored configuration; num_classes; view: the evaluation's rule;
-    trained_for: the criteria that the head was trained with; mean_histogram: `learned`, of the
-    training labels, where they are histograms; held: which images it held out, where that was
-    drawn.
+    trained_for: the criteria that the head was trained with; of LEARNED, what is known:
+    mean_histogram or mean_score of the training labels, and untrained, metrics of the network
+    before the first step, [value, low, high] by name; held: which images it held out, where that
+    was drawn.
     """
     facts = {
         "config": config,
@@ -37,7 +39,7 @@ def network_payload(
         "view": rule.to_dict(),
         "trained_for": list(model.heads["quality"].trained_for),
     }
-    facts |= {} if learned is None else {"mean_histogram": list(learned)}
+    facts |= learned or {}
     return facts if held is None else {**facts, "held": dict(held)}
 
 
@@ -68,6 +70,8 @@ def check_payload(payload: dict[str, Any], settings: Sequence[str]) -> None:
         "metrics": _is_numbers,
         "trained_for": _is_words,
         "mean_histogram": _is_shares,
+        "mean_score": lambda v: _is_number(v) and math.isfinite(v),
+        "untrained": _are_intervals,
         "held": is_held,
         "config": lambda v: isinstance(v, dict),
     }.items():
@@ -121,6 +125,11 @@ def _is_numbers(value: Any) -> bool:
 def _is_shares(value: Any) -> bool:
     numbers = isinstance(value, list) and all(map(_is_number, value))
     return numbers and 0 < len(value) <= MOST_BINS and all(map(math.isfinite, value))
+
+
+def _are_intervals(value: Any) -> bool:
+    rows = _mapping(value)
+    return value == rows and all(_is_shares(row) and len(row) == 3 for row in rows.values())
 
 
 def _is_words(value: Any) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from applications.evaluation.evaluation import Evaluation, shown
+from applications.evaluation.verdict import Verdict
 from applications.inputs.provenance import Provenance
 from utils.drawing.chart import Chart
 from utils.drawing.panels import spread
@@ -23,12 +24,13 @@ MOST_DRAWN = 20_000  # images: a page of some megabytes
 
 @dataclass(frozen=True)
 class Report:
-    """An evaluation, where it comes from, and quality maps of some of its images
+    """An evaluation, the verdict on it, where it comes from, and quality maps of some of its images
     (`MapPicture` of applications/evaluation/quality_maps.py).
     """
 
     title: str
     evaluation: Evaluation
+    verdict: Verdict
     about: Provenance
     maps: Sequence[Any] = ()
 

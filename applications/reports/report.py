@@ -12,14 +12,16 @@ from applications.reports.page import write_page
 from applications.reports.parts import Cell, Plot, Report, Section, Table, number
 from applications.reports.run import curve_section, facts_sections
 from applications.reports.scores import score_sections
+from applications.reports.verdict import verdict_section
 from utils.drawing.chart import Chart
 
 
 def sections_of(report: Report) -> list[Section]:
     """All sections that the evaluation has something for, in the order of the page."""
     parts = (
-        metric_section, score_sections, worst_sections, group_sections, ladder_section,
-        histogram_section, curve_section, split_section, map_section, facts_sections,
+        verdict_section, metric_section, score_sections, worst_sections, group_sections,
+        ladder_section, histogram_section, curve_section, split_section, map_section,
+        facts_sections,
     )  # fmt: skip
     return [section for part in parts for section in part(report)]
 
@@ -27,7 +29,8 @@ def sections_of(report: Report) -> list[Section]:
 def write_report(file: Path, r: Report, sections: Iterable[Section]) -> None:
     """The page, whole or not at all."""
     about = f"{len(r.evaluation.images):,} images of {r.evaluation.origin}, "
-    write_page(file, r.title, list(sections), f"{about}scored by {r.about.weights}")
+    read_first = [(r.verdict.text, r.verdict.kind)]
+    write_page(file, r.title, list(sections), f"{about}scored by {r.about.weights}", read_first)
 
 
 def metric_section(r: Report) -> list[Section]:

@@ -9,6 +9,8 @@ from applications.evaluation.histograms import write_histograms
 from applications.evaluation.judging import Judging, evaluate, split_to_fit_on
 from applications.evaluation.ladders import ladder_tables, write_ladders
 from applications.evaluation.quality_maps import map_pictures
+from applications.evaluation.rules import Learned
+from applications.evaluation.verdict import verdict_of
 from applications.inputs.outputs import cell_of
 from applications.inputs.provenance import labels_of_splits, provenance
 from applications.inputs.run_record import stored_facts
@@ -35,7 +37,8 @@ def test_best(
     config: Config, runtime: Runtime, trainer: Trainer, data: Data, features: Rows | None
 ) -> None:
     """The metrics of a run are those of its best weights, never of its last ones, in float32."""
-    folder, at, logger, found = trainer.folder, trainer.position, trainer.logger, None
+    folder, at, logger = trainer.folder, trainer.position, trainer.logger
+    found = verdict = None
     # One further than training went: a continued run drops its records and writes them again.
     step = at.updates + 1
     distributed.barrier()
@@ -46,12 +49,14 @@ def test_best(
         how = Judging(config.bootstrap, config.seed, config.fit, trained=True)
         val = split_to_fit_on(how, trainer.task, data.splits)
         found = evaluate(
-            scorer, trainer.task, data.splits["test"], how, logger.info, val, trainer.learned,
-            features,
+            scorer, trainer.task, data.splits["test"], how, logger.info, val,
+            trainer.learned.get("mean_histogram"), features,
         )  # fmt: skip
         values = found.as_json()
+        learned = Learned.of(trainer.learned)
+        verdict = runtime.main and verdict_of(found, learned, config.bootstrap, config.seed)
         tables = [found.table(f"test: {found.file}"), *ladder_tables(found.ladders)]
-        for text in tables:
+        for text in ([verdict.lines()] if verdict else []) + tables:
             logger.info(text)
         # One value of each is no curve: TensorBoard shows the tables instead.
         record = {"step": step, "epoch": at.best_epoch, "split": "test", **values}
@@ -62,6 +67,7 @@ def test_best(
     if not runtime.main:
         return
     results = {
+        **({"verdict": verdict.as_json()} if verdict else {}),
         "best_epoch": at.best_epoch,
         trainer.monitor: at.best,
         "weights": folder.best.name,
@@ -77,14 +83,14 @@ def test_best(
     folder.publish()
     # Before the report, which may fail: --continue finds by itself that one is missing.
     write_json(folder.results, without_nan(results))
-    if found is not None and not config.no_report:
+    if found is not None and verdict and not config.no_report:
         labels = labels_of_splits(config, trainer.task, data.splits)
         facts = stored_facts(folder.path)
         about = provenance(
             config, trainer.task, facts, labels, folder.best, folder.path, at.best_epoch
         )
         maps = map_pictures(scorer, found, config.report_maps)
-        report = Report(f"{folder.path.name}, test", found, about, maps)
+        report = Report(f"{folder.path.name}, test", found, verdict, about, maps)
         _write_report(report, config.figures, folder, logger, step)
 
 

@@ -13,8 +13,9 @@ from torch import nn
 
 from applications.evaluation.judging import check_fit
 from applications.evaluation.ladders import check_monitor
+from applications.evaluation.rules import SAMPLE
 from applications.evaluation.scoring import Scorer
-from applications.evaluation.validation import LAST_COUNT, never_known, no_metric
+from applications.evaluation.validation import LAST_COUNT, never_known, no_metric, untrained
 from applications.inputs.data import Data, read_data
 from applications.inputs.run_record import alike_record, left_out
 from applications.inputs.runtime import Runtime
@@ -82,7 +83,7 @@ def train(
         if begun:
             trainer.restore()
         else:
-            _begin(trainer, data)
+            _begin(config, trainer, data)
         stopping.advise(f"go on with --continue {folder.path}")
         with stopping.deferred():
             kept = keep_features(config, trainer, data) if trainer.cached else {}
@@ -177,10 +178,16 @@ def _open_folder(
     return folder
 
 
-def _begin(trainer: Trainer, data: Data) -> None:
+def _begin(config: Config, trainer: Trainer, data: Data) -> None:
     """Saves a state from before the first step: continuing never needs the files that the weights
-    came from.
+    came from. It knows how good the network was before, for the verdict.
     """
+    if "test" in data.splits:
+        labels = data.splits["test"].labels
+        lines = np.linspace(0, len(labels) - 1, min(SAMPLE, len(labels))).astype(np.int64)
+        some = trainer.task.targets(config, labels.select(lines))
+        if before := untrained(trainer.scorer, trainer.task, some, config.seed):
+            trainer.learned["untrained"] = before
     trainer.save()
     if data.skipped and trainer.runtime.main:
         listed = "".join(f"{bad.path}: {bad.reason}\n" for bad in data.skipped)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from applications.inputs.payload import LEARNED
 from applications.inputs.runtime import Runtime
 from applications.training.run_folder import RunFolder
 from applications.training.training_state import Position
@@ -169,7 +170,7 @@ def _is_copy(file: Path, state: Mapping[str, Any], at: Position, monitor: str) -
 
 def _best_of(folder: RunFolder, state: Mapping[str, Any], at: Position) -> dict[str, Any]:
     """What the trainer would have saved as the best weights when it saved this state."""
-    network = ("config", "num_classes", "view", "trained_for", "mean_histogram", "held")
+    network = ("config", "num_classes", "view", "trained_for", *LEARNED, "held")
     val = [
         {k: float("nan") if v is None else v for k, v in record.items()}
         for record in read_metrics(folder.path / "metrics.jsonl")

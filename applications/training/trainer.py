@@ -13,10 +13,10 @@ import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from applications.evaluation.histograms import mean_histogram
+from applications.evaluation.histograms import mean_labels
 from applications.evaluation.scoring import to_input
 from applications.evaluation.validation import no_metric, validate
-from applications.inputs.payload import network_payload, trained_for
+from applications.inputs.payload import LEARNED, network_payload, trained_for
 from applications.inputs.runtime import Runtime
 from applications.tasks import TASKS, is_better, monitored
 from applications.training.parts import Parts, rates_of
@@ -72,7 +72,7 @@ class Trainer:
         self.monitor, self.higher = monitored(config)
         self.base_rates = [group["lr"] for group in self.optimizer.param_groups]
         self.stored_config = read_object(folder.config)
-        self.learned, self.held = mean_histogram(self.dataset.targets), parts.held
+        self.learned, self.held = mean_labels(self.dataset.targets), parts.held
         self.remarks = ""  # of the last validation: why metrics do not exist
 
     def _wrap(self, model: nn.Module) -> nn.Module:
@@ -323,6 +323,7 @@ class Trainer:
         """
         file, payload, damage = last_state(self.folder)
         at = self.position = self.state.restore(payload, file, self.runtime.world.rank)
+        self.learned |= {name: payload[name] for name in LEARNED if name in payload}
         self.model.heads["quality"].trained_for = trained_for(payload)
         settle(self.folder, payload, at, self.monitor, self.runtime, self.logger, damage)
         if fault := self.state.fault():

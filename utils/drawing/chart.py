@@ -192,7 +192,8 @@ class Level(Mark):
 class Chart:
     """marks: drawn areas first, then bars, points, lines. y_range: (low, high) that the axis holds
     at least, so that several charts have one scale. diagonal: a thin y = x. remarks: sentences
-    under the chart, before those on values that are not drawn.
+    under the chart, before those on values that are not drawn. inset: short lines in the upper left
+    corner of the axes.
     """
 
     title: str
@@ -202,6 +203,7 @@ class Chart:
     y_range: tuple[float, float] | None = None
     diagonal: bool = False
     remarks: Sequence[str] = ()
+    inset: Sequence[str] = ()
 
     def csv(self) -> str:
         """Every number that the chart is made of, drawn or not. A bar reaches from low to high, y
@@ -223,7 +225,7 @@ class Chart:
         """The chart in words, for those who cannot see it."""
         names = dict.fromkeys(mark.name for mark in self.marks if mark.name)
         axes = " over ".join(filter(None, (self.y_label, self.x_label)))
-        return "; ".join(filter(None, (self.title, axes, ", ".join(names))))
+        return "; ".join(filter(None, (self.title, axes, ", ".join(names), ", ".join(self.inset))))
 
     def labels(self) -> list[str]:
         """The rows of a forest plot, in their order; none of any other chart."""

@@ -24,7 +24,7 @@ from utils.drawing.chart import COLOURS
 from utils.text import printable
 
 # What the names of colours stand for on a light page; those of pages stand in their style.
-SHADES = {"ink": "#1f2328", "soft": "#59636e", "line": "#d1d9e0"}
+SHADES = {"ink": "#1f2328", "soft": "#59636e", "line": "#d1d9e0", "paper": "#ffffff"}
 SHADES.update({f"c{number}": shade for number, shade in enumerate(COLOURS)})
 TITLE, TEXT, SMALL = 16.0, 13.5, 12.5  # sizes of letters
 ROW = 19  # a line of text

@@ -62,6 +62,9 @@ def plot(figure: Any, chart: Chart, box: Box) -> Entries:
     axes.set_position((*corner, far[0] - corner[0], far[1] - corner[1]))
     if chart.empty():
         write(figure, (start + end) / 2, (top + bottom) / 2, "no values", ha="center")
+    if chart.inset:
+        ground = {"fc": SHADES["paper"], "ec": "none", "alpha": 0.8, "pad": 3}
+        write(figure, start + 8, top + 7, "\n".join(chart.inset), "ink", bbox=ground, zorder=9)
     label = shorten(x_label, end - start)
     write(figure, (start + end) / 2, bottom + ROW + 4, label, "ink", ha="center")
     label = shorten(y_label, bottom - top)

@@ -28,11 +28,11 @@ HIGHER_IS_BETTER = {
 
 @dataclass(frozen=True)
 class Group:
-    """Some of the images of a split: those of one distortion, of one reference or of one level,
-    which is written as text ("3").
+    """Some of the images of a split: those of one distortion, of one reference, of one level,
+    which is written as text ("3"), or of a third of the scores ("lowest").
     """
 
-    kind: Literal["distortion", "reference", "level"]
+    kind: Literal["distortion", "reference", "level", "scores"]
     name: str
 
 

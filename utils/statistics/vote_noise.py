@@ -19,7 +19,17 @@ import scipy
 from numpy.typing import ArrayLike
 
 from utils.statistics.metrics import Measured
-from utils.statistics.resampled import Among, Bools, Floats, Ints, Resampled, Undefined, sums_of
+from utils.statistics.resampled import (
+    Among,
+    Bools,
+    Floats,
+    Ints,
+    Resampled,
+    Undefined,
+    divided,
+    floats,
+    sums_of,
+)
 from utils.statistics.resampled_pairs import (
     FirstOrderShare,
     PairMean,
@@ -40,6 +50,31 @@ def outliers(error: ArrayLike, std: ArrayLike, votes: ArrayLike | None = None) -
     if votes is not None:
         limit = limit / np.sqrt(np.asarray(votes, dtype=np.float64))
     return np.abs(np.asarray(error, dtype=np.float64)) > limit
+
+
+class Ceiling(Resampled):
+    """The correlation with the MOS of a model that says the true score: sqrt(R), where
+    R = 1 - mean(std^2 / votes) / var(mos) is the reliability of the MOS; 0 where that is below 0.
+
+    mos, std and votes: (N,). A single vote has no spread of its own: its variance is then the mean
+    of the others'.
+    """
+
+    scale = "correlation"
+
+    def __init__(self, mos: ArrayLike, std: ArrayLike, votes: ArrayLike) -> None:
+        self._mos, spread = floats(mos), floats(std) ** 2
+        self.images, count = len(self._mos), floats(votes)
+        several = spread > 0
+        pooled = float(spread[several].mean()) if several.any() else 0.0
+        self._noise = np.where((count > 1) | several, spread, pooled) / count
+
+    def __call__(self, counts: Floats) -> Floats:
+        n = counts.sum(axis=1)
+        mean = divided(counts @ self._mos, n)
+        squares = divided(counts @ self._mos**2, n) - mean**2
+        spread = squares * divided(n, n - 1)
+        return np.sqrt(np.maximum(1 - divided(divided(counts @ self._noise, n), spread), 0))
 
 
 @dataclass(frozen=True)
