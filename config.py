@@ -263,6 +263,8 @@ class Config:
     cache_views: int | None = flag("optim", None, "--cache_views", type=kind.positive, metavar="N",
         help="--cache_features with --crop random or --jitter: random views kept of each training "
         "image, those of the first N epochs, used in turn (default: 8)")
+    learning_curve: bool = flag("optim", False, "--learning_curve",
+        help="--cache_features: report.html also says whether more training images would help")
     opt: str = flag("optim", "adamw", "--opt", metavar="NAME",
         help="sgd (Nesterov), adam, adamw, radam, or any of timm's")
     momentum: float = flag("optim", 0.9, "--momentum", type=kind.probability,

@@ -116,6 +116,10 @@ def _lacking(c: Config) -> str:
 TABLE_FLAGS = (
     "sheet image_column score_column votes_column rater_column std_column count_column split_column"
 )
+CACHED = (
+    "--cache_features: it trains many heads on features that are kept: pass --freeze backbone "
+    "--cache_features, or --stages head,all --cache_features"
+)
 TO_DISTORT = "--distort SET and --photos DIR"
 # Flags that nobody reads but beside others: which, whether those are there, and how to pass them.
 NEEDS: tuple[tuple[str, Callable[[Config], Any], str], ...] = (
@@ -132,6 +136,7 @@ NEEDS: tuple[tuple[str, Callable[[Config], Any], str], ...] = (
     ("crop_size", lambda c: c.crop == "random" or c.test_crops, "--crop random or --test_crops N"),
     ("cache_views", lambda c: c.cache_features, "--cache_features"),
     ("pretrained_sha256", lambda c: c.pretrained is not False, "--pretrained, or neither"),
+    ("learning_curve", lambda c: c.cache_features, CACHED),
     (" ".join([*LISTS, "stage_flags"]), lambda c: c.stages, "--stages LIST"),
 )
 RULES: dict[str, Rule] = {

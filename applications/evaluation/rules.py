@@ -33,7 +33,7 @@ from applications.evaluation.evaluation import Evaluation
 from applications.evaluation.weakest import of_distortions, of_levels, of_thirds, thirds
 from utils.statistics.metric import Metric
 from utils.statistics.metrics import emd_of_each
-from utils.statistics.resampled import Mean, OrderShare, Resampled, RootMean, Saved
+from utils.statistics.resampled import Floats, Mean, OrderShare, Resampled, RootMean, divided
 from utils.statistics.ties import constant, tied
 from utils.statistics.vote_noise import Ceiling
 
@@ -100,6 +100,18 @@ class Case:
     @cached_property
     def distortions(self) -> list[Metric]:
         return of_distortions(self.e, self.samples, self.seed)
+
+
+class Saved(Resampled):
+    """By what share one error is smaller than another: 1 - own / other."""
+
+    scale = "difference"
+
+    def __init__(self, own: Resampled, other: Resampled) -> None:
+        self._own, self._other, self.images = own, other, own.images
+
+    def __call__(self, counts: Floats) -> Floats:
+        return 1 - divided(self._own(counts), self._other(counts))
 
 
 def asked_of(e: Evaluation, learned: Learned) -> dict[str, Resampled]:

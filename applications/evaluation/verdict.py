@@ -35,10 +35,10 @@ _OPENINGS = {
 # Where the order is right, and what else there is is not.
 _BUT = {
     "each distortion": "Weak: better than a coin, but not for every distortion.",
-    "mean": "Weak: its order is of use, its numbers are not: they are hardly better than saying the "
-    "same of every image, or worse.",
-    "histogram": "Weak: its order is of use, its histograms are hardly better than one and the same "
-    "for every image, or worse.",
+    "mean": "Weak: its order is of use, its numbers are not: they are hardly better than saying "
+    "the same of every image, or worse.",
+    "histogram": "Weak: its order is of use, its histograms are hardly better than one "
+    "and the same for every image, or worse.",
 }
 
 
@@ -124,6 +124,8 @@ def _headline(outcome: str, c: Case, found: Sequence[Finding]) -> str:
         own, base = c.n["rmse"].value, c.n["constant_rmse"].value
         said.append(f"It is typically {own:.3g} off; always saying the mean is {base:.3g} off.")
     said += [f.text for f in found if f.rule == "each distortion" and f.kind != "good"]
+    if c.main.name == "srcc" and c.main.high < 0:
+        said.append("Its order is upside down: is a lower score the better one in these labels?")
     if outcome in (USELESS, CHANCE):
         said.append(f"That is as far as these {len(c.e.images):,} images can tell.")
     else:

@@ -33,6 +33,7 @@ class Report:
     verdict: Verdict
     about: Provenance
     maps: Sequence[Any] = ()
+    learning_curve: Section | None = None
 
 
 def drawn_images(e: Evaluation) -> np.ndarray:

@@ -19,6 +19,7 @@ from applications.inputs.splits import Data
 from applications.inputs.weights import load_best
 from applications.reports.parts import Report
 from applications.reports.report import charts_of, figures_of, sections_of, write_report
+from applications.training.learning_curve import Curve
 from applications.training.run_folder import RunFolder
 from applications.training.trainer import Trainer
 from config import Config
@@ -34,7 +35,12 @@ _CARDS = 2  # charts of a section that are shown there
 
 
 def test_best(
-    config: Config, runtime: Runtime, trainer: Trainer, data: Data, features: Rows | None
+    config: Config,
+    runtime: Runtime,
+    trainer: Trainer,
+    data: Data,
+    features: Rows | None,
+    curve: Curve | None = None,
 ) -> None:
     """The metrics of a run are those of its best weights, never of its last ones, in float32."""
     folder, at, logger = trainer.folder, trainer.position, trainer.logger
@@ -80,6 +86,7 @@ def test_best(
         title = f"{name}, test: predicted and voted histograms"
         write_histograms(folder.path / "histograms", title, found, cell, config.max_pixels)
         results["test"] = values
+        results |= {"learning_curve": curve.as_json()} if curve else {}
     folder.publish()
     # Before the report, which may fail: --continue finds by itself that one is missing.
     write_json(folder.results, without_nan(results))
@@ -90,7 +97,8 @@ def test_best(
             config, trainer.task, facts, labels, folder.best, folder.path, at.best_epoch
         )
         maps = map_pictures(scorer, found, config.report_maps)
-        report = Report(f"{folder.path.name}, test", found, verdict, about, maps)
+        section = curve and curve.section()
+        report = Report(f"{folder.path.name}, test", found, verdict, about, maps, section)
         _write_report(report, config.figures, folder, logger, step)
 
 

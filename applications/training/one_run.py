@@ -28,6 +28,7 @@ from applications.training import run_folder
 from applications.training.beginning import began_from
 from applications.training.features import keep_features
 from applications.training.final_test import test_best
+from applications.training.learning_curve import learning_curve
 from applications.training.parts import (
     Parts,
     check_names,
@@ -88,7 +89,8 @@ def train(
         with stopping.deferred():
             kept = keep_features(config, trainer, data) if trainer.cached else {}
             trainer.fit()
-        test_best(config, runtime, trainer, data, kept.get("test"))
+            curve = learning_curve(config, trainer, data, kept) if config.learning_curve else None
+        test_best(config, runtime, trainer, data, kept.get("test"), curve)
     finally:
         logger.close()
     return folder

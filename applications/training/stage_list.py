@@ -26,7 +26,7 @@ PARTS = {"head": "backbone", "all": "none"}
 # Of the first stage only: later ones start from the best weights of the one before.
 WEIGHTS = ("resume", "pretrained", "pretrained_sha256", "offline")
 # For the stages whose backbone is frozen.
-CACHE = {"cache_features", "cache_views"}
+CACHE = {"cache_features", "cache_views", "learning_curve"}
 # One network, one set of processes and one place for all stages.
 SHARED = {
     *MODES, *STAGE_FIELDS, *WEIGHTS, "config", "criterion", "arch", "advprop", "device", "gpus",

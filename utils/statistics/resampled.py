@@ -120,18 +120,6 @@ class RootMean(Mean):
         return np.sqrt(super().__call__(counts))
 
 
-class Saved(Resampled):
-    """By what share one error is smaller than another: 1 - own / other."""
-
-    scale = "difference"
-
-    def __init__(self, own: Resampled, other: Resampled) -> None:
-        self._own, self._other, self.images = own, other, own.images
-
-    def __call__(self, counts: Floats) -> Floats:
-        return 1 - divided(self._own(counts), self._other(counts))
-
-
 class Ratio(Resampled):
     """Sum of `above` (N,) over sum of `below` (N,), both by image; nan where `below` sums to 0."""
 
