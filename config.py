@@ -102,8 +102,7 @@ class Config:
         help="the data set as it was downloaded and unpacked; only read")
     image_paths: str = flag("data", "source", "--image_paths",
         choices=("source", "absolute", "links"), modes="prepare",
-        help="how labels name images: relative to --source, absolutely, or by symbolic "
-        "links in --data")
+        help="how labels name images: relative to --source, absolutely, or by links in --data")
     random_split: bool = flag("data", False, "--random_split", modes="prepare",
         help="draw the split (--seed) although the data set has an official one")
     bad_images: str = flag("data", "stop", "--bad_images", choices=("stop", "skip"), modes=USE,
@@ -141,8 +140,7 @@ class Config:
         help="whole photographs kept for test (--distort, --generate)")
 
     bootstrap: int = flag("judge", 1000, "--bootstrap", type=kind.resamples, metavar="N",
-        modes=JUDGE + " compare", help="resamples behind each 95%% interval; 0: "
-        "none")
+        modes=JUDGE + " compare", help="resamples behind each 95%% interval; 0: none")
     no_report: bool = flag("judge", False, "--no_report", modes=JUDGE + " continue_run",
         help="no report.html")
     report_maps: int = flag("judge", 4, "--report_maps", type=kind.count, metavar="N",

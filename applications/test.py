@@ -48,11 +48,10 @@ def run(config: Config, runtime: Runtime) -> int:
         e = found[name] = judge(own, scorer, data, loaded, runtime)
         if runtime.main:
             verdicts[name] = judged(own, e, loaded)
-            print(visible(e.table(f"{config.resume} on {e.file}")) + "\n")
+            table = e.table(f"{config.resume} on {e.file}")
+            print(visible(f"Verdict: {verdicts[name].text}\n\n{table}\n"))
     if runtime.main:
         print(visible(cross_table(found)))
-        for name, verdict in verdicts.items():
-            print(visible(f"{name}: {verdict.text}"))
         if config.output:
             _write(Path(config.output), config.split, found, verdicts)
         if config.figures or (config.output and not config.no_report):

@@ -60,6 +60,13 @@ def call(folder: Path, words: str, code: int | None = 0) -> Result:
     return result
 
 
+def tables(out: str) -> str:
+    """What -e prints below its verdict."""
+    verdict, _, rest = out.partition("\n\n")
+    assert verdict.startswith("Verdict: "), out
+    return rest
+
+
 def refused(folder: Path, words: str, said: str) -> None:
     """The command line itself is wrong: one line says so, and nothing is written."""
     before = sorted(folder.rglob("*"))

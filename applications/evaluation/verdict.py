@@ -89,14 +89,17 @@ def verdict_of(e: Evaluation, learned: Learned, samples: int, seed: int) -> Verd
 
 
 def _main(e: Evaluation) -> Metric | None:
-    """With an interval also where every pair is right, so that all resamples are the same: if none
-    of G independent references has a fault, up to 3 / G of all may have one (the rule of three:
-    Hanley and Lippman-Hand, JAMA 249, 1983).
+    """With an interval also where every pair is right, or wrong, so that all resamples are the
+    same: if none of G independent images or references has a fault, up to 3 / G of all may have one
+    (the rule of three: Hanley and Lippman-Hand, JAMA 249, 1983).
     """
     main, count = e.by_key.get(main_name(e.labels)), int(e.clusters.max(initial=-1)) + 1
-    if main is None or main.value < 1 or math.isfinite(main.low) or count < FEWEST:
+    if main is None or math.isfinite(main.low) or count < FEWEST:
         return main
-    return replace(main, low=max(0.0, 1 - 3 / count), high=1.0)
+    if main.value == 1:
+        return replace(main, low=1 - 3 / count, high=1.0)
+    worst = 0.0 if main.name == "pair_accuracy" else -1.0
+    return replace(main, low=worst, high=worst + 3 / count) if main.value == worst else main
 
 
 # ---- the outcome, and the words for it

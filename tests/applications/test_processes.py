@@ -17,7 +17,7 @@ from applications.evaluation import scoring
 from applications.training import one_run, trainer
 from applications.training.trainer import Trainer
 from models.heads import ScoreHead
-from tests.cli import call, fork, inside, places, run_folders
+from tests.cli import call, fork, inside, places, run_folders, tables
 from tests.faults.trial import attempt
 from tests.tiny_data import write_data
 
@@ -119,7 +119,7 @@ def test_two_processes_train_and_evaluate(tmp_path):
     done = attempt(tmp_path, f"-e --resume {best} -j 0 --device cpu -g 2 -o two.csv".split())
     assert done.wrong(0) is None
     assert table(tmp_path / "two.csv") == pytest.approx(mine, abs=1e-6)
-    assert dict(line.split()[:2] for line in done.out.splitlines()[1:])["n"] == "5"
+    assert dict(line.split()[:2] for line in tables(done.out).splitlines()[1:])["n"] == "5"
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.cli import BEST, LAST, TINY, WITH_REPORT, call, records, run_folders
+from tests.cli import BEST, LAST, TINY, WITH_REPORT, call, records, run_folders, tables
 from tests.outcomes import tensors
 from tests.tiny_data import write_data
 from utils.files import checkpoint
@@ -123,7 +123,8 @@ def test_evaluation_repeats_the_runs_own_test(trained):
     done = call(trained.folder, f"-e {trained.weights} -o again.csv --fit val")
     results = json.loads((trained.run / "results.json").read_text())["test"]
     figures = {k: v for k, v in results.items() if not isinstance(v, (dict, str))}
-    lines = [line.split() for line in done.out.splitlines()[1:] if not line.startswith("[")]
+    shown = tables(done.out).splitlines()[1:]
+    lines = [line.split() for line in shown if not line.startswith("[")]
     printed = {line[0]: line[1] for line in lines}
     wanted = FIGURES[trained.criterion] | BASELINE.get(trained.criterion, set())
     assert wanted <= printed.keys() == figures.keys()

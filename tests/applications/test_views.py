@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from applications.scorer import load_scorer
-from tests.cli import TINY, call, run_folders
+from tests.cli import TINY, call, run_folders, tables
 from tests.tiny_data import write_data
 from utils.files import checkpoint
 
@@ -83,7 +83,7 @@ def test_all_metrics_of_a_table_are_of_the_pooled_score(folder):
     bins = np.arange(1, 6)
     score, mos = rows[:, 1], rows[:, 7:12] @ bins
     assert rows[:, 2:7] @ bins == pytest.approx(score, abs=1e-5)
-    values = table(done.out)
+    values = table(tables(done.out))
     assert values["plcc"] == pytest.approx(np.corrcoef(score, mos)[0, 1], abs=1e-4)
     assert values["rmse"] == pytest.approx(np.sqrt(((score - mos) ** 2).mean()), abs=1e-4)
 

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from scipy import stats
 
-from tests.cli import WITH_REPORT, call, records, run_folders
+from tests.cli import WITH_REPORT, call, records, run_folders, tables
 from tests.tiny_data import write_data
 from utils.files import checkpoint
 
@@ -103,7 +103,7 @@ def test_the_baseline_is_the_mean_histogram_of_training(trained, tmp_path):
 
     shutil.copytree(trained.folder / "data/test", tmp_path / "data/test")
     done = call(tmp_path, f"-e --resume {trained.run / BEST} -j 0 -g 0")
-    printed = dict(line.split()[:2] for line in done.out.splitlines()[1:] if line[0] != "[")
+    printed = dict(line.split()[:2] for line in tables(done.out).splitlines()[1:] if line[0] != "[")
     single = {k for k, v in trained.results.items() if not isinstance(v, (dict, str))}
     assert printed.keys() == single
     assert float(printed["baseline_emd_r1"]) == pytest.approx(expected, abs=1e-4)
@@ -152,6 +152,6 @@ def test_votes_on_one_side_of_the_cut_are_said(trained, tmp_path):
     names = [line.split(",")[0] for line in labels.read_text().splitlines()]
     labels.write_text("".join(f"{name},0,0,0,{i},3\n" for i, name in enumerate(names)))
     done = call(tmp_path, f"-e --resume {trained.run / BEST} -j 0 -g 0")
-    printed = dict(line.split()[:2] for line in done.out.splitlines()[1:] if line[0] != "[")
+    printed = dict(line.split()[:2] for line in tables(done.out).splitlines()[1:] if line[0] != "[")
     assert printed["two_class_accuracy"] == printed["baseline_two_class_accuracy"] == "nan"
     assert "all means of the votes are above 3" in done.err

@@ -19,7 +19,7 @@ from applications.evaluation.ladders import (
     overall,
 )
 from dataloader.labels.labels import Version, Versions
-from tests.cli import WITH_REPORT, call, records, run_folders
+from tests.cli import WITH_REPORT, call, records, run_folders, tables
 from tests.tiny_data import LEVELS, write_data
 from utils.statistics.ladder_metrics import LADDER_METRICS
 from utils.statistics.predictions import Predictions
@@ -138,12 +138,12 @@ def test_ladders_are_a_table_a_csv_and_a_picture(trained) -> None:
 def test_evaluation_prints_and_writes_the_same(trained) -> None:
     done = call(trained.folder, f"{AGAIN} -o again.v1.csv")
     test = json.loads((trained.run / "results.json").read_text())["test"]
-    printed = table(done.out)
+    printed = table(tables(done.out))
     assert printed.keys() == {name for name, v in test.items() if not isinstance(v, (dict, str))}
     for name in {*LADDER_METRICS, *COUNTS}:
         wanted = math.nan if test[name] is None else test[name]
         assert float(printed[name]) == pytest.approx(wanted, abs=1e-4, nan_ok=True), name
-    blocks = [block.splitlines() for block in done.out.rstrip().split("\n\n")]
+    blocks = [block.splitlines() for block in tables(done.out).rstrip().split("\n\n")]
     assert [block[0].split()[0] for block in blocks[1:]] == ["distortion", "level"]
     assert [line.split()[0] for line in blocks[1][1:]] == ["white_noise", "all"]
     assert [line.split()[0] for line in blocks[2][1:]] == ["0", "1", "2"]
@@ -158,7 +158,8 @@ def test_splits_without_levels_are_judged_as_before(tmp_path: Path) -> None:
     write_levels(tmp_path / "data" / "train", 6)
     call(tmp_path, f"--train --criterion rank {SHORT}")
     done = call(tmp_path, f"{AGAIN} -o out.csv")
-    assert table(done.out).keys() == {"pair_accuracy", "n_pairs"} and "\n\n" not in done.out
+    said = tables(done.out)
+    assert table(said).keys() == {"pair_accuracy", "n_pairs"} and "\n\n" not in said
     assert list(rows(tmp_path / "out.csv")[0]) == ["path", "score"]
     run = run_folders(tmp_path)[-1]
     assert not list(tmp_path.rglob("*ladders*"))

@@ -278,7 +278,17 @@ def test_what_a_report_says_of_itself(case):
     text = " ".join(row["what"] for row in report.tables["command"][0])
     assert "torch" in text and "weights" in text
     assert report.sources and all(s.startswith("data:image/") for s in report.sources)
-    always = {"metrics", "fit", "calibration", "residuals", "worst", "order", "curves", "splits"}
+    always = {
+        "verdict",
+        "metrics",
+        "fit",
+        "calibration",
+        "residuals",
+        "worst",
+        "order",
+        "curves",
+        "splits",
+    }
     some = {"groups", "ladders"} if "level" in case.made else set()
     assert always | some | {"maps", "command"} == set(report.titles)
     assert len([name for name in report.files if name.startswith("map_")]) == 4
