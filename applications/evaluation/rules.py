@@ -184,7 +184,7 @@ def _order(c: Case) -> list[Finding]:
     if c.main.name != "srcc":
         return []
     text = f"Its order agrees with people's by {_shown(c.main)} (SRCC: 0 is a random order, 1 the "
-    text += f"same order; sure to be above {SORTS:g} is usable)."
+    text += f"very same; usable from {SORTS:g} on, at the lower end)."
     return [Finding("order", _graded(c.main.low, SORTS, 0), text, c.main)]
 
 
@@ -193,7 +193,7 @@ def _pairs(c: Case) -> list[Finding]:
         return []
     enough = LADDERS if c.e.ladders else PAIRS
     text = f"It puts the better image first in {_shown(c.main, 100)} of 100 pairs (a coin: 50; "
-    text += f"sure to be above {100 * enough:.0f} is usable)."
+    text += f"usable from {100 * enough:.0f} on, at the lower end)."
     found = [Finding("pairs", _graded(c.main.low, enough, 0.5), text, c.main)]
     rows = c.distortions
     if not rows:
@@ -285,5 +285,7 @@ def _shown(metric: Metric, factor: float = 1) -> str:
 
 def _less(gain: Metric) -> str:
     """How much less an error is, from the share that is saved."""
+    if abs(gain.value) < 0.005:
+        return "much the same"
     chance = "" if gain.low > 0 or gain.high < 0 else ", which may be chance"
     return f"{abs(100 * gain.value):.0f}% {'less' if gain.value > 0 else 'more'}{chance}"

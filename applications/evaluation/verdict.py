@@ -123,9 +123,10 @@ def _headline(outcome: str, c: Case, found: Sequence[Finding]) -> str:
         said.append(
             f"Of two images it puts {rated} first {_of_100(times)} times in 100 (a coin: 50)."
         )
-    if "mean" in kinds:
-        own, base = c.n["rmse"].value, c.n["constant_rmse"].value
-        said.append(f"It is typically {own:.3g} off; always saying the mean is {base:.3g} off.")
+    if "mean" in kinds and c.e.opinions is not None:
+        own, base, mos = c.n["rmse"].value, c.n["constant_rmse"].value, c.e.opinions.mos
+        said.append(f"It is typically {own:.3g} off; always saying the mean is {base:.3g} off "
+                    f"(people's scores go from {mos.min():.3g} to {mos.max():.3g}).")  # fmt: skip
     said += [f.text for f in found if f.rule == "each distortion" and f.kind != "good"]
     if c.main.name == "srcc" and c.main.high < 0:
         said.append("Its order is upside down: is a lower score the better one in these labels?")

@@ -94,7 +94,7 @@ def verdict_section(r: Report) -> list[Section]:
             Details("The numbers", _numbers(r)),
         ]
         body.append(Beside(held))
-    why = "How the verdict comes about; every number has its 95% interval in brackets or below."
+    why = "What the verdict rests on. In brackets: 95% intervals; all of them are in The numbers."
     return [Section("verdict", "Why", why, tuple(body))] if body else []
 
 
@@ -116,7 +116,7 @@ def picture(e: Evaluation) -> list[Chart]:
         titles = tuple(e.names[i] for i in drawn)
         points = Points(e.scores[drawn].astype(np.float64), e.opinions.mos[drawn], "images", titles)
         return [Chart(
-            "What the model says, and what people said", "prediction", "MOS (people's mean score)",
+            "What the model says, and people", "the model's score", "people's score (MOS)",
             (points,), diagonal=True, inset=(*numbers, f"n {len(e.scores):,}"),
         )]  # fmt: skip
     if "better" not in e.labels or not len(e.labels["better"]):

@@ -180,6 +180,8 @@ PARTS: dict[str, list[Any]] = {
     "metrics": ["srcc", {"srcc": "high"}, {3: 1.0}, [0.5]],
     "trained_for": ["rank", [1], {"rank": 1}, ["a\x1b[31m"]],
     "mean_histogram": [[], ["a"], [float("nan")], 3, {"a": 1}],
+    "mean_score": ["a", float("nan"), [], True],
+    "untrained": [3, [1, 2, 3], {"srcc": 1}, {"srcc": [1, 2]}, {"srcc": ["a", 1, 2]}],
     "view": [[], "squash", {}, {"image_size": [0, 3]}, {"image_size": [32, 32], "crops": 10**9,
              "crop_size": [32, 32]}, {"image_size": "large"}, {"image_size": [32, 32], "other": 1}],
     "config": [[1], "arch", 3],

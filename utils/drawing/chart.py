@@ -193,7 +193,7 @@ class Chart:
     """marks: drawn areas first, then bars, points, lines. y_range: (low, high) that the axis holds
     at least, so that several charts have one scale. diagonal: a thin y = x. remarks: sentences
     under the chart, before those on values that are not drawn. inset: short lines in the upper left
-    corner of the axes.
+    corner of the axes, or in the lower right one where fewer points lie there.
     """
 
     title: str

@@ -64,12 +64,27 @@ def plot(figure: Any, chart: Chart, box: Box) -> Entries:
         write(figure, (start + end) / 2, (top + bottom) / 2, "no values", ha="center")
     if chart.inset:
         ground = {"fc": SHADES["paper"], "ec": "none", "alpha": 0.8, "pad": 3}
-        write(figure, start + 8, top + 7, "\n".join(chart.inset), "ink", bbox=ground, zorder=9)
+        corner, sides = (start + 8, top + 7), {"ha": "left", "va": "top"}
+        if _crowded(axes, chart):
+            corner, sides = (end - 8, bottom - 8), {"ha": "right", "va": "bottom"}
+        look: dict[str, Any] = {"bbox": ground, "zorder": 9, **sides}
+        write(figure, *corner, "\n".join(chart.inset), "ink", **look)
     label = shorten(x_label, end - start)
     write(figure, (start + end) / 2, bottom + ROW + 4, label, "ink", ha="center")
     label = shorten(y_label, bottom - top)
     write(figure, left, (top + bottom) / 2, label, "ink", va="center", rotation=90)
     return entries
+
+
+def _crowded(axes: Any, chart: Chart) -> bool:
+    """Whether more points lie in the upper left corner than in the lower right one."""
+    (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
+    count = 0
+    for mark in chart.marks:
+        if isinstance(mark, Points):
+            x, y = (mark.x - left) / (right - left), (mark.y - low) / (high - low)
+            count += int(((x < 0.35) & (y > 0.6)).sum() - ((x > 0.65) & (y < 0.4)).sum())
+    return count > 0
 
 
 def legend_rows(entries: Sequence[tuple[str, Sign]], room: float) -> list[list[tuple[str, Sign]]]:

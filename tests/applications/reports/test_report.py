@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import importlib
 import io
 import json
@@ -160,6 +161,33 @@ def test_intervals_are_those_of_the_results(made):
             assert said(found[name], "low", "high") == pytest.approx(ends, abs=1e-4), name
     page = (made / "out/e.html").read_text()
     assert "400 resamples of 12 references" in page and "on the judged images themselves" in page
+
+
+def test_the_verdict_comes_first(case):
+    page, made = case.report, case.made
+    assert next(iter(page.titles)) == "verdict"
+    (rules, values) = page.tables["verdict"]
+    assert [row["passed"] in ("yes", "partly", "no", "note") for row in rules]
+    own = {row["metric"]: row for row in values}
+    rmse = np.sqrt(np.mean((made["score"] - made["mos"]) ** 2))
+    assert said(own["rmse, model"], "value") == pytest.approx([rmse], abs=2e-4)
+    labels = (case.root / "train/label.txt").read_text().splitlines()
+    mean = np.mean([float(line.rsplit(",", 1)[1]) for line in labels])
+    base = np.sqrt(np.mean((mean - made["mos"]) ** 2))
+    assert said(own["constant_rmse, against"], "value") == pytest.approx([base], abs=2e-4)
+    points = page.csv("verdict_1.csv", "images")
+    assert np.allclose([float(p["y"]) for p in points], made["mos"], rtol=1e-6)
+
+
+def test_the_verdict_stands_in_the_results_and_on_the_screen(made):
+    (run,) = run_folders(made)
+    results = json.loads((run / "results.json").read_text())
+    verdict = results["verdict"]
+    assert next(iter(results)) == "verdict" and verdict["rules"][0]["rule"] == "mean"
+    assert "untrained" in [rule["rule"] for rule in verdict["rules"]]
+    assert f"Verdict: {verdict['text']}" in (run / "log.txt").read_text()
+    read_first = (run / "report.html").read_text().partition("<nav")[0]
+    assert re.sub("<[^>]+>", "", read_first).endswith(f"{html.escape(verdict['text'])}\n")
 
 
 def test_points_and_curves(case):
