@@ -42,6 +42,7 @@ SAMPLE = 128  # label lines that the untrained network is judged on: its SRCC to
 SORTS = 0.5  # SRCC: two of three pairs in the right order, of normally distributed scores
 PAIRS = 2 / 3  # pair accuracy where people said which image is better: the same
 LADDERS = 0.8  # pair accuracy where the better image is known, and no rater errs
+SAME = 0.005  # of the error of a constant: who saves less is no better than it
 SAVES = 0.05  # of the error of a constant: an SRCC of .5 saves .13 of the RMSE, .32 saves so much
 
 
@@ -160,6 +161,10 @@ def _graded(low: float, enough: float, chance: float) -> str:
     return "good" if low >= enough else "warn" if low > chance else "bad"
 
 
+def _saves(gain: Metric) -> str:
+    return "good" if gain.low >= SAVES else "bad" if gain.value < SAME else "warn"
+
+
 def _against_mean(c: Case) -> list[Finding]:
     if "rmse_saved" not in c.n or "rmse" not in c.n:
         return []
@@ -167,7 +172,7 @@ def _against_mean(c: Case) -> list[Finding]:
     own, base, gain = c.n["rmse"], c.n["constant_rmse"], c.n["rmse_saved"]
     text = f"Always saying {mean:.3g} ({whose}) is typically {base.value:.3g} off; this model is "
     text += f"{own.value:.3g} off, {_less(gain)} (RMSE)."
-    return [Finding("mean", _graded(gain.low, SAVES, 0), text, own, base, gain)]
+    return [Finding("mean", _saves(gain), text, own, base, gain)]
 
 
 def _against_histogram(c: Case) -> list[Finding]:
@@ -177,7 +182,7 @@ def _against_histogram(c: Case) -> list[Finding]:
     whose = _histogram(c.e, c.learned)[1]
     text = f"Always predicting one histogram ({whose}) is {base.value:.3f} away from the votes; "
     text += f"this model is {own.value:.3f} away, {_less(gain)} (EMD, r = 1)."
-    return [Finding("histogram", _graded(gain.low, SAVES, 0), text, own, base, gain)]
+    return [Finding("histogram", _saves(gain), text, own, base, gain)]
 
 
 def _order(c: Case) -> list[Finding]:
@@ -285,7 +290,7 @@ def _shown(metric: Metric, factor: float = 1) -> str:
 
 def _less(gain: Metric) -> str:
     """How much less an error is, from the share that is saved."""
-    if abs(gain.value) < 0.005:
+    if abs(gain.value) < SAME:
         return "much the same"
     chance = "" if gain.low > 0 or gain.high < 0 else ", which may be chance"
     return f"{abs(100 * gain.value):.0f}% {'less' if gain.value > 0 else 'more'}{chance}"

@@ -3,9 +3,9 @@ use". Needs no torch: it reads an Evaluation and what is known of the training.
 
 usable: the order is surely right (SORTS, PAIRS or LADDERS of rules.py, which says what every rule
 is), every distortion is told better than by a coin, and mean and histogram are beaten, whatever of
-this there is. No better: the order may be random, or neither is the mean beaten nor the order
-surely right. Weak: all else. Without intervals (below FEWEST independent images or references, or
-without resamples) nothing is certain, and nothing is said but that.
+this there is. No better: the order may be random, or it is not surely right and the error is that
+of the mean, or above it. Weak: all else. Without intervals (below FEWEST independent images or
+references, or without resamples) nothing is certain, and nothing is said but that.
 """
 
 from __future__ import annotations
@@ -32,6 +32,9 @@ _OPENINGS = {
     USELESS: "No better than the mean: do not use.",
     CHANCE: "No better than chance: do not use.",
 }
+_HARDLY = (
+    "Weak: hardly better than always saying the mean, and not to be relied on for a single image."
+)
 # Where the order is right, and what else there is is not.
 _BUT = {
     "each distortion": "Weak: better than a coin, but not for every distortion.",
@@ -116,6 +119,8 @@ def _headline(outcome: str, c: Case, found: Sequence[Finding]) -> str:
     kinds = {f.rule: f.kind for f in found}
     than = "always saying the mean" if "mean" in kinds else "a coin"
     said = [_OPENINGS[outcome].format(than=than)]
+    if outcome == WEAK and "mean" in kinds and not c.n["rmse_saved"].low > 0:
+        said = [_HARDLY]
     if outcome == WEAK and "good" in (kinds.get("order"), kinds.get("pairs")):
         said = [next(text for rule, text in _BUT.items() if kinds.get(rule, "good") != "good")]
     rated = "the one that people rated higher" if "order" in c.n else "the better one"

@@ -114,10 +114,12 @@ def picture(e: Evaluation) -> list[Chart]:
         drawn = drawn_images(e)
         numbers = [f"{m.name.upper()} {shown(m.value)}" for m in map(e.by_key.get, _NUMBERS) if m]
         titles = tuple(e.names[i] for i in drawn)
-        points = Points(e.scores[drawn].astype(np.float64), e.opinions.mos[drawn], "images", titles)
+        x, y = e.scores[drawn].astype(np.float64), e.opinions.mos[drawn].astype(np.float64)
+        both = float(min(x.min(), y.min())), float(max(x.max(), y.max()))  # one scale for both
         return [Chart(
-            "What the model says, and people", "the model's score", "people's score (MOS)",
-            (points,), diagonal=True, inset=(*numbers, f"n {len(e.scores):,}"),
+            "The model's scores, and people's", "the model's score", "people's score (MOS)",
+            (Points(x, y, "images", titles),), both, both, diagonal=True,
+            inset=(*numbers, f"n {len(e.scores):,}"),
         )]  # fmt: skip
     if "better" not in e.labels or not len(e.labels["better"]):
         return []

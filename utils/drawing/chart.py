@@ -190,10 +190,11 @@ class Level(Mark):
 
 @dataclass(frozen=True, eq=False)
 class Chart:
-    """marks: drawn areas first, then bars, points, lines. y_range: (low, high) that the axis holds
-    at least, so that several charts have one scale. diagonal: a thin y = x. remarks: sentences
-    under the chart, before those on values that are not drawn. inset: short lines in the upper left
-    corner of the axes, or in the lower right one where fewer points lie there.
+    """marks: drawn areas first, then bars, points, lines. y_range, x_range: (low, high) that an axis
+    holds at least, so that several charts, or both axes of one, have one scale. diagonal: a thin
+    y = x. remarks: sentences under the chart, before those on values that are not drawn. inset:
+    short lines in the upper left corner of the axes, or in the lower right one where fewer points
+    lie there.
     """
 
     title: str
@@ -201,6 +202,7 @@ class Chart:
     y_label: str
     marks: Sequence[Mark]
     y_range: tuple[float, float] | None = None
+    x_range: tuple[float, float] | None = None
     diagonal: bool = False
     remarks: Sequence[str] = ()
     inset: Sequence[str] = ()

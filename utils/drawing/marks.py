@@ -171,7 +171,10 @@ def _marks(axes: Any, chart: Chart) -> Entries:
     if chart.y_range:
         low, high = min(low, *chart.y_range), max(high, *chart.y_range)
     axes.set_ylim(*((len(rows) - 0.5, -0.5) if rows else (low, high)))  # the first row is on top
-    axes.set_xlim(*axes.get_xlim())
+    left, right = axes.get_xlim()
+    if chart.x_range:
+        left, right = min(left, *chart.x_range), max(right, *chart.x_range)
+    axes.set_xlim(left, right)
     if chart.diagonal and not chart.empty():
         low, high = max(low, axes.get_xlim()[0]), min(high, axes.get_xlim()[1])
         ends = [low, high] if low < high else []
