@@ -190,11 +190,11 @@ class Level(Mark):
 
 @dataclass(frozen=True, eq=False)
 class Chart:
-    """marks: drawn areas first, then bars, points, lines. y_range, x_range: (low, high) that an axis
-    holds at least, so that several charts, or both axes of one, have one scale. diagonal: a thin
-    y = x. remarks: sentences under the chart, before those on values that are not drawn. inset:
-    short lines in the upper left corner of the axes, or in the lower right one where fewer points
-    lie there.
+    """marks: drawn areas first, then bars, points, lines. y_range, x_range: (low, high) that an
+    axis holds at least, so that several charts, or both axes of one, have one scale. diagonal: a
+    thin y = x. remarks: sentences under the chart, before those on values that are not drawn.
+    inset: short lines in the upper left corner of the axes, or in the lower right one where fewer
+    points lie there.
     """
 
     title: str
