@@ -11,19 +11,19 @@ import pytest
 from applications.combinations import check
 from applications.training.learning_curve import _Doubling, _words
 from config import UsageError, parse
-from tests.cli import TINY, call, run_folders
+from tests.cli import WITH_REPORT, call, run_folders
 from tests.report_reader import ReportReader
 from tests.tiny_data import write_data
 from utils.statistics.resampled import Mean
 
-CURVE = f"--train {TINY} --freeze backbone --cache_features kept --learning_curve --bootstrap 100"
+CACHED = "--freeze backbone --cache_features kept --learning_curve --bootstrap 100"
 
 
 @pytest.fixture(scope="module", params=["regress", "rank"])
 def run(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp(request.param)
     write_data(folder / "data", request.param, train=8, held_out=6)
-    call(folder, f"{CURVE} --criterion {request.param}")
+    call(folder, f"--train --criterion {request.param} {WITH_REPORT} {CACHED}")
     return run_folders(folder)[0]
 
 
