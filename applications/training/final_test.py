@@ -16,6 +16,7 @@ from applications.inputs.provenance import labels_of_splits, provenance
 from applications.inputs.run_record import stored_facts
 from applications.inputs.runtime import Runtime
 from applications.inputs.splits import Data
+from applications.inputs.vote_files import vote_file
 from applications.inputs.weights import load_best
 from applications.reports.parts import Report
 from applications.reports.report import charts_of, figures_of, sections_of, write_report
@@ -69,7 +70,9 @@ def test_best(
         logger.metrics(record, drawn=False)
         logger.table("test/metrics", "\n\n".join(tables), step)
     else:
-        logger.info("no test/ split: nothing to test the best weights on")
+        files = not data.photographs and vote_file(config) is None
+        cure = " (--split_by auto holds some images out)" if files else ""
+        logger.info(f"no test/ split: nothing to test the best weights on{cure}")
     if not runtime.main:
         return
     results = {

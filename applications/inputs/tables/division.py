@@ -89,10 +89,12 @@ def divided(
     made = resplit(config, task, splits, alike)
     if not config.repeat:
         counts = ", ".join(f"{name} {len(s.targets.paths)}" for name, s in made.items())
+        scored = next(iter(made.values())).labels.values is not None
+        again = ", and --labels reads it again" if scored else ""
         runtime.info(
             f"divided into {counts} images (--split_by {kept_by(config)}, seed "
             f"{divided_by(config)}): {_how(config, alike, made)}; split.csv of the run folder "
-            "keeps it, and --labels reads it again"
+            f"keeps it{again}"
         )
     return Data(made, tuple(bad), alike=alike, drawn=True)
 
