@@ -27,7 +27,8 @@ from config import Config
 from models.quality_net import QualityNet
 from utils.check_images import BadImage, why_unreadable
 from utils.data_generate.photos import find_photos
-from utils.files.checkpoint import digest, find_spelling
+from utils.files.checkpoint import digest
+from utils.files.weight_names import files_of
 from utils.files.writing import check_apart, check_output, write_atomic, write_json
 from utils.imaging.image_folders import list_images
 from utils.imaging.images import ImageError, ViewRule, read_image, view
@@ -65,7 +66,7 @@ def run(config: Config, runtime: Runtime) -> int:
     config, model, rule, payload = load_model(config, runtime)
     target = Path(config.output or Path(config.checkpoints) / f"jit_{file_arch(config.arch)}.pt")
     for written in (target, target.with_suffix(".json")):
-        check_apart(written, [find_spelling(Path(config.resume or ""))])
+        check_apart(written, files_of(Path(config.resume or "")))
         check_output(written)
     images, origin = sample_images(config, rule, runtime)
     network = Deployed(model).eval()

@@ -37,6 +37,8 @@ def run(config: Config, runtime: Runtime) -> int:
     maps = plan_maps(config.maps, config.predict, paths)
     loaded = load_model(config, runtime)
     config = loaded.config
+    if about := loaded.payload.get("about"):
+        runtime.info(f"scores: {about}")
     if config.maps is not None and config.map_way == "gradcam":
         last_feature_map(loaded.model, network_size(config))  # ValueError where it has none
     scorer = scorer_of(config, loaded, runtime.device)

@@ -16,11 +16,14 @@ from applications.combinations import check
 from applications.evaluation import scoring
 from applications.inputs.data import describe_bad
 from applications.inputs.named_images import expand
-from applications.inputs.weights import ADOPTED, Loaded, load_network
+from applications.inputs.run_record import stored_results
+from applications.inputs.weights import ADOPTED, Loaded, load_network, open_weights, weights_of
 from config import Config, checked_config
 from dataloader.sources import GivenImage, Source
 from models.quality_net import QualityNet
 from utils.check_images import BadImage
+from utils.files.model_folder import write_folder
+from utils.files.weight_names import is_model_folder
 from utils.flag_types import did_you_mean
 from utils.imaging.images import ImageError, check_array
 from utils.runtime.device import choose_device, prepared
@@ -108,7 +111,7 @@ def load_scorer(
         if name not in SETTINGS:
             hint = did_you_mean(name, SETTINGS)
             raise ValueError(f"load_scorer: {name}: not one of {', '.join(SETTINGS)}{hint}")
-    asked = {"resume": os.fspath(best_weights(weights)), "device": device, "workers": workers}
+    asked = {"resume": os.fspath(weights), "device": device, "workers": workers}
     config = checked_config({"predict": ["."], **flags, **asked})
     check(config)
     place, _ = choose_device(config.device, config.gpus)
@@ -122,25 +125,62 @@ def load_scorer(
     return Scorer(network, loaded.config.bad_images == "skip")
 
 
+def save_pretrained(
+    weights: str | os.PathLike[str], folder: str | os.PathLike[str], half: bool = False,
+    about: str = "",
+) -> None:  # fmt: skip
+    """The network of a weights file, or of a run folder, as a folder that can be given away:
+    model.safetensors, config.json and README.md, a model card. `load_scorer` and --resume read it.
+
+    half: store its numbers in 16 bits, half the size. about: what a score means, in a line. Without
+    paths of this machine, and without what only a training needs. ValueError where the folder holds
+    another model, and WriteError where it cannot be written.
+    """
+    file, payload = open_weights(os.fspath(weights))
+    if "config" not in payload:
+        raise ValueError(f"{file}: plain weights: train with them first, or evaluate them with -e")
+    target = Path(folder)
+    if is_model_folder(target):
+        raise ValueError(f"{target}: holds a model already: name another folder")
+    known = ("num_classes", "view", "trained_for", "mean_histogram", "metrics", "epoch")
+    facts = {name: payload[name] for name in known if name in payload}
+    stored = payload["config"]
+    settings = {n: stored[n] for n in ADOPTED if n in stored and n != "test_list"}
+    facts |= {"about": about} if about else {}
+    card, held = _card(facts, settings, file), payload.get("held") or {}
+    write_folder(target, weights_of(payload), held, {"config": settings, **facts}, card, half)
+
+
+def _card(facts: dict[str, Any], settings: dict[str, Any], file: Path) -> str:
+    """What the folder holds, in Markdown; with the test's metrics where the run has them."""
+    has_run = (file.parent / "results.json").is_file()
+    test = stored_results(file.parent).get("test", {}) if has_run else {}
+    seen = ", ".join(f"{k} {v}" for k, v in facts["view"].items() if v)
+    between = {
+        name: "[{:.4f}, {:.4f}]".format(*at) for name, at in test.get("intervals", {}).items()
+    }
+    rows = [
+        f"| {name} | {value:.4f} | {between.get(name, '')} |"
+        for name, value in test.items()
+        if isinstance(value, float)
+    ]
+    heading = ["| metric | value | 95% interval |", "|---|---|---|"]
+    lines = [
+        f"# {settings['arch']}, {settings['criterion']}", "",
+        facts.get("about") or "A no-reference image quality model.", "",
+        f"View: {seen}. Trained for: {', '.join(facts['trained_for'])}.", "",
+        *(["Test of the training:", "", *heading, *rows, ""] if rows else []),
+        "Use it with `python main.py --predict photo.jpg --resume THIS_FOLDER`.",
+    ]  # fmt: skip
+    return "\n".join(lines) + "\n"
+
+
 def scorer_of(config: Config, loaded: Loaded, device: torch.device) -> scoring.Scorer:
     """The network of --resume as the flags ask for it to be used."""
     return scoring.Scorer(
         loaded.model, device, loaded.view, config.batch_size, config.workers,
         config.max_pixels, config.amp or "off",
     )  # fmt: skip
-
-
-def best_weights(path: str | os.PathLike[str]) -> Path:
-    """The file itself, or the one model_best_*.pth of a folder; ValueError names what is there."""
-    path = Path(path)
-    if not path.is_dir():
-        return path
-    found = sorted(file.name for file in path.glob("model_best_*.pth"))
-    if not found:
-        raise ValueError(f"{path}: no model_best_*.pth in this folder: name a weights file")
-    if len(found) > 1:
-        raise ValueError(f"{path}: holds {', '.join(found)}: name one of these files")
-    return path / found[0]
 
 
 def find_sources(images: Given | Iterable[Given]) -> list[Source]:

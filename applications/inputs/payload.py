@@ -73,6 +73,7 @@ def check_payload(payload: dict[str, Any], settings: Sequence[str]) -> None:
         "mean_score": lambda v: _is_number(v) and math.isfinite(v),
         "untrained": _are_intervals,
         "held": is_held,
+        "about": lambda v: isinstance(v, str) and _is_setting(v),
         "config": lambda v: isinstance(v, dict),
     }.items():
         _check(name, payload.get(name), lambda v, ok=is_right: v is None or ok(v))

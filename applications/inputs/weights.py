@@ -21,8 +21,10 @@ from models.registry import canonical_name, resolve
 from models.sizes import check_native
 from models.trained_weights import load_weights
 from models.weight_files import named_tensors
-from utils.files.checkpoint import find_spelling, is_checkpoint, verified
+from utils.files.checkpoint import is_checkpoint, verified
+from utils.files.model_folder import read_folder
 from utils.files.tensor_files import CheckpointError, load_tensors
+from utils.files.weight_names import find_weights, is_model_folder
 from utils.imaging.view_rule import ViewRule
 
 # What a network needs to be used as it was trained; a flag that was given wins.
@@ -36,17 +38,22 @@ ADOPTED = (
 
 
 def open_weights(path: str) -> tuple[Path, dict[str, Any]]:
-    """(file, payload) of --resume; a plain state dict of other origin becomes {"model": ...}."""
-    file = find_spelling(Path(path))
-    content = load_tensors(file)
-    if is_checkpoint(content):
+    """(file or model folder, payload) of --resume; a plain state dict of other origin becomes
+    {"model": ...}.
+    """
+    file = find_weights(path)
+    if is_model_folder(file):
+        payload = read_folder(file)
+    else:
+        content = load_tensors(file)
+        if not is_checkpoint(content):
+            return file, {"model": named_tensors(content, file)}
         payload = verified(content, file)
-        try:
-            check_payload(payload, ADOPTED)
-        except ValueError as error:
-            raise CheckpointError(f"{file}: {error}") from None
-        return file, payload
-    return file, {"model": named_tensors(content, file)}
+    try:
+        check_payload(payload, ADOPTED)
+    except ValueError as error:
+        raise CheckpointError(f"{file}: {error}") from None
+    return file, payload
 
 
 def weights_of(payload: dict[str, Any]) -> dict[str, torch.Tensor]:

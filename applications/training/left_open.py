@@ -4,6 +4,7 @@ labels. Needs no torch, for it is asked before anything is loaded.
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,22 +13,40 @@ from applications.training.stage_list import PARTS, split_stages
 from config import Config, make_config
 from dataloader.labels.advice import TASKS
 from dataloader.labels.text import likely_kind
+from utils.files.weight_names import SHIPPED, find_weights
 
 
 def completed(config: Config) -> tuple[Config, list[str]]:
     """(the configuration with what files say, lines about it for the user). Where they do not say
     it, the configuration stays as it is, and whoever reads them says why.
     """
-    if config.resume and len(best := sorted(Path(config.resume).glob("model_best_*.pth"))) == 1:
-        config = replace(config, resume=best[0].as_posix())
+    remarks = []
+    if config.predict and not config.resume:
+        config = replace(config, resume=SHIPPED)
+        remarks = [f"--resume {SHIPPED}: the quality model that comes with this toolkit"]
+    if config.resume:
+        config = replace(config, resume=_found(config.resume))
     if not (config.train or config.check is not None) or "criterion" in config.given:
-        return config, []
+        return config, remarks
     criterion, why = _criterion(config)
     if not criterion:
-        return config, []
+        return config, remarks
     given = {name: getattr(config, name) for name in config.given}
     found = replace(make_config({**given, "criterion": criterion}), passed=config.passed)
-    return found, [f"--criterion {criterion}, as {why}; pass another one where that is not meant"]
+    return found, [
+        *remarks,
+        f"--criterion {criterion}, as {why}; pass another one where that is not meant",
+    ]
+
+
+def _found(weights: str) -> str:
+    """The path of --resume; a name that stands for none is left to those who open it."""
+    try:
+        file = find_weights(weights)
+    except ValueError:
+        return weights
+    inside = file.is_relative_to(Path.cwd())
+    return Path(os.path.relpath(file) if inside else file).as_posix()
 
 
 def _criterion(config: Config) -> tuple[str, str]:

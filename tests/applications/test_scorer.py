@@ -17,7 +17,7 @@ import pytest
 import torch
 from PIL import Image
 
-from applications.scorer import COLUMNS, Scorer, load_scorer
+from applications.scorer import COLUMNS, Scorer, load_scorer, save_pretrained
 from tests.cli import ROOT, TINY, call, inside, run_folders
 from tests.tiny_data import write_data
 from utils.files.checkpoint import load
@@ -132,17 +132,29 @@ def test_batches_change_nothing(emd, batch_size):
     assert means(rows) == pytest.approx([row["score"] for row in emd.expected], abs=1e-6)
 
 
-def test_a_run_folder_means_its_best_weights(emd, tmp_path):
+def test_a_run_folder_means_its_best_weights(emd):
     run = run_folders(emd.folder)[-1]
     image = emd.folder / "data/test/images/photo0_0.png"
     best = load_scorer(run / BEST, "cpu").score(image, table="rows")
     assert load_scorer(str(run), "cpu").score(image, table="rows") == best
-    with pytest.raises(ValueError, match=r"no model_best_\*.pth in this folder"):
-        load_scorer(tmp_path, "cpu")
-    for name in ("model_best_a.pth", "model_best_b.pth"):
-        shutil.copy(emd.weights, tmp_path / name)
-    with pytest.raises(ValueError, match="holds model_best_a.pth, model_best_b.pth: name one"):
-        load_scorer(tmp_path, "cpu")
+
+
+def test_a_model_is_given_away_as_a_folder(emd, tmp_path):
+    run, image = run_folders(emd.folder)[-1], emd.folder / "data/test/images/photo0_0.png"
+    best = load_scorer(run, "cpu").score(image, table="rows")
+    save_pretrained(run, tmp_path / "full")
+    assert load_scorer(tmp_path / "full", "cpu").score(image, table="rows") == best
+    save_pretrained(run, tmp_path / "half", half=True, about="from 1 (bad) to 5 (good)")
+    (row,) = load_scorer(tmp_path / "half", "cpu").score(image, table="rows")
+    assert 0 < abs(row["mean"] - best[0]["mean"]) < 5e-3
+    done = call(tmp_path, f"--predict {image} --resume half -j 0 -g 0")
+    assert "scores: from 1 (bad) to 5 (good)" in done.out + done.err
+    card = (tmp_path / "full/README.md").read_text()
+    assert "resnet10t, emd" in card and "| srcc | " in card
+    stored = (tmp_path / "full/config.json").read_text()
+    assert str(emd.folder) not in stored + card
+    with pytest.raises(ValueError, match="holds a model already"):
+        save_pretrained(run, tmp_path / "full")
 
 
 def test_flags_are_those_of_predict(emd, tmp_path):

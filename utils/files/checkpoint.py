@@ -125,16 +125,3 @@ def publish(source: Path, target: Path) -> None:
     """Puts a finished file at a second place, atomically; the source stays."""
     data = Path(source).read_bytes()
     write_atomic(target, lambda file: file.write(data))
-
-
-def find_spelling(path: Path) -> Path:
-    """The file itself, or the one whose name differs only in case and in '-' for '_' (newest
-    first).
-    """
-    path = Path(path)
-    if path.exists() or not path.parent.is_dir():
-        return path
-    wanted = path.name.lower().replace("-", "_")
-    alike = [p for p in path.parent.iterdir() if p.name.lower().replace("-", "_") == wanted]
-    alike = [p for p in alike if p.exists()]  # a link may lead nowhere, or to itself
-    return max(alike, key=lambda p: p.stat().st_mtime) if alike else path

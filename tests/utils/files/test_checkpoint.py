@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,7 @@ import torch
 
 from tests.cli import call
 from tests.faults.hostile_weights import plain
-from utils.files.checkpoint import CheckpointError, digest, find_spelling, load, publish, save
+from utils.files.checkpoint import CheckpointError, digest, load, publish, save
 
 PAYLOAD = {
     "model": {"w": torch.arange(12.0).reshape(3, 4), "n": torch.tensor(3)},
@@ -134,19 +133,6 @@ def test_digest_tells_structure_types_and_shapes_apart():
     ]  # fmt: skip
     assert len({digest(v) for v in values}) == len(values)
     assert digest({"a": 1, "digest": "x"}) == digest({"a": 1})
-
-
-def test_other_spellings_of_a_file_are_found(tmp_path):
-    stored = tmp_path / "model_best_efficientnet-b0.pth"
-    stored.touch()
-    assert find_spelling(tmp_path / "model_best_efficientnet_b0.pth") == stored
-    assert find_spelling(tmp_path / "Model_Best_EfficientNet_B0.pth") == stored
-    newer = tmp_path / "Model_best_efficientnet-B0.pth"
-    newer.touch()
-    os.utime(newer, (2e9, 2e9))
-    assert find_spelling(tmp_path / "model_best_efficientnet_b0.pth") == newer
-    missing = tmp_path / "other.pth"
-    assert find_spelling(missing) == missing
 
 
 # ---- weights of other origin
