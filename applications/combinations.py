@@ -142,7 +142,8 @@ NEEDS: tuple[tuple[str, Callable[[Config], Any], str], ...] = (
 RULES: dict[str, Rule] = {
     "needs": (_lacking, "{it}"),
     "weights": (lambda c: c.mode() in NEED_WEIGHTS and not c.resume,
-        "{mode} needs weights: pass --resume FILE, e.g. {c.checkpoints}/model_best_{c.arch}.pth"),
+        "{mode} needs weights: pass --resume FILE, e.g. {c.checkpoints}/model_best_{c.arch}.pth, "
+        "or --resume quality, the model that comes with this toolkit"),
     "suffix": (_wrong_suffix, "--output {c.output}: must end in {it}"),
     "figures": (lambda c: c.figures is not None and c.no_report,
         "--figures {c.figures}: its charts are those of the report: leave out --no_report"),

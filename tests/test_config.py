@@ -156,7 +156,6 @@ def test_help_is_quick_and_imports_neither_torch_nor_what_only_a_run_needs():
         ("--train --jit", "--train and --jit cannot go together"),
         ("-e", "-e needs weights: pass --resume FILE"),
         ("--jit", "--jit needs weights"),
-        ("--predict a.png", "--predict needs weights"),
         ("--margin 0", "a constant output is optimal"),
         ("--margin=-1", "must be above 0"),
         ("--train --num_classes 5 --margin 4", "--margin 4 cannot be reached"),

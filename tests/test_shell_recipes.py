@@ -18,7 +18,10 @@ from tests.small_photos import NAMES, small_photo
 from tests.tiny_data import write_data
 
 SHELL = ROOT / "z_task_shell"
-REQUIREMENTS = ("requirements.txt", "requirements-quickstart.txt", "requirements-test.txt")
+REQUIREMENTS = (
+    "requirements.txt", "requirements-quickstart.txt", "requirements-test.txt",
+    "requirements-weights.txt",
+)  # fmt: skip
 SMALL = (
     "--arch test_resnet --image_size 64 -b 8 -j 0 --epochs 1 --threads 1 --report_maps 0".split()
 )
@@ -75,7 +78,8 @@ def test_every_recipe_is_run_here() -> None:
     """
     run = set(
         "info generate check train_rank train_rank_photos train_emd train_regress nima_ava "
-        "nima_paper rank_then_regress evaluate export predict siamese_nima faults".split()
+        "nima_paper rank_then_regress evaluate export predict siamese_nima faults "
+        "quality_model".split()
     )
     assert {p.stem for p in SHELL.glob("*.sh")} == run | {"setup", "test", "quickstart"}
     for script in SHELL.glob("*.sh"):
@@ -108,6 +112,21 @@ def test_from_photographs_to_scores(tmp_path: Path, environment: dict[str, str])
     assert len(list(tmp_path.glob("runs/*/photographs.json"))) == 1
     as_it_stands = {**environment, "WORDS": ""}
     assert "resnet18" in recipe("info.sh", ["--arch", "resnet18"], tmp_path, as_it_stands).out
+
+
+def test_the_quality_model_is_trained_anew(tmp_path: Path, environment: dict[str, str]) -> None:
+    (tmp_path / "photos").mkdir()
+    rows = ["image,mos"]
+    for i in range(10):
+        small_photo(NAMES[i % 3]).crop((i, i, i + 72, i + 60)).save(tmp_path / f"photos/{i}.png")
+        rows.append(f"{i}.png,{10 * i}")
+    (tmp_path / "scores.csv").write_text("\n".join(rows))
+    words = "out --labels scores.csv --images photos --crop_size 32 --test_crops 2 -b 4 -j 0"
+    as_it_stands = {**environment, "WORDS": ""}
+    quick = "--epochs 1 --no_check --no_report"
+    recipe("quality_model.sh", f"{words} {quick}".split(), tmp_path, as_it_stands)
+    done = call(tmp_path, "--predict photos/3.png --resume out/model -j 0")
+    assert "about 0 (bad) to 100" in done.err and "3.png" in done.out
 
 
 def test_histograms_and_a_fault(tmp_path: Path, environment: dict[str, str]) -> None:

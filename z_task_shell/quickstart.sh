@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # The whole job on real photographs, a few minutes on two CPU cores: distort photographs that ship inside
-# installed packages, learn to rank them, go on to regress a full-reference score, test on photographs that
-# training never saw, export, score a folder with the export, and leave pictures and a table.
+# installed packages, score some with the quality model that comes with this toolkit, learn to rank them, go on to
+# regress a full-reference score, test on photographs that training never saw, export, score a folder with the
+# export, and leave pictures and a table.
 #
 #   bash z_task_shell/quickstart.sh                        results in quickstart/ of this repository
 #   bash z_task_shell/quickstart.sh --photos DIR --out OUT --seed 1
@@ -36,31 +37,34 @@ COMMON=(--data "$DATA" --arch "$ARCH" --seed "$SEED" -j 1 --threads 1 --no_check
 # handful of photographs would teach that a dark or flat scene is a distorted one.
 VIEW=(--crop random --test_crops 9 --jitter 0.5)
 
-step "1/7 distort photographs: 4 kinds x 5 levels; whole photographs are kept for val and test"
+step "1/8 distort photographs: 4 kinds x 5 levels; whole photographs are kept for val and test"
 iqa --generate basic ${PHOTOS[@]+"${PHOTOS[@]}"} --data "$DATA" --seed "$SEED" --tile 192 \
   --val_photos 1 --test_photos 2 -j 2
 
-step "2/7 rank: which of two versions of a photograph is better"
-iqa --train --criterion rank "${COMMON[@]}" "${VIEW[@]}" --checkpoints "$RANK" \
+step "2/8 what the quality model that comes with this toolkit says of two photographs and their worst versions"
+iqa --predict "$DATA"/test/refimgs "$DATA"/test/*/*5 --sort -j 0 --threads 1
+
+step "3/8 rank: which of two versions of a photograph is better"
+iqa --train --criterion rank --no_pretrained "${COMMON[@]}" "${VIEW[@]}" --checkpoints "$RANK" \
   --crop_size 96 -b 120 --lr 3e-3 --schedule cosine --warmup 1 --epochs 18 --eval_every 18 \
   --margin 0.5 --margin_by_level --across 1
 
-step "3/7 regress, from the rank weights, a synthetic target: SSIM with the undistorted photograph"
+step "4/8 regress, from the rank weights, a synthetic target: SSIM with the undistorted photograph"
 iqa --train --criterion regress "${COMMON[@]}" "${VIEW[@]}" --label_name label_mos.txt --checkpoints "$REGRESS" \
   --resume "$RANK/model_best_$ARCH.pth" --crop_size 128 -b 32 --lr 1e-3 --schedule cosine --warmup 1 \
   --epochs 14 --eval_every 14 --ema 0.98 --wd 0.05 --jitter 0.3
 
-step "4/7 evaluate both on photographs that training never saw"
+step "5/8 evaluate both on photographs that training never saw"
 iqa -e "${COMMON[@]}" --resume "$RANK/model_best_$ARCH.pth"
 iqa -e "${COMMON[@]}" --label_name label_mos.txt --resume "$REGRESS/model_best_$ARCH.pth"
 
-step "5/7 export"
+step "6/8 export"
 iqa --jit --data "$DATA" --threads 1 --checkpoints "$REGRESS" --resume "$REGRESS/model_best_$ARCH.pth"
 
-step "6/7 score the folder of unseen photographs with the export alone"
+step "7/8 score the folder of unseen photographs with the export alone"
 "$PYTHON" "$ROOT/demos/image_assessment.py" --model "$REGRESS/jit_$ARCH.pt" -o "$OUT/scores.csv" "$DATA/test"
 
-step "7/7 pictures and table"
+step "8/8 pictures and table"
 "$PYTHON" "$ROOT/demos/quickstart_report.py" --scores "$OUT/scores.csv" --split "$DATA/test" --out "$OUT"
 
 step "done"
