@@ -15,12 +15,14 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from applications.scorer import COLUMNS, Scorer, load_scorer, save_pretrained
 from tests.cli import ROOT, TINY, call, inside, run_folders
+from tests.small_photos import NAMES, small_photo
 from tests.tiny_data import write_data
 from utils.files.checkpoint import load
+from utils.files.weight_names import PUBLISHED
 from utils.imaging.images import read_image
 from utils.runtime import distributed
 
@@ -150,11 +152,19 @@ def test_a_model_is_given_away_as_a_folder(emd, tmp_path):
     done = call(tmp_path, f"--predict {image} --resume half -j 0 -g 0")
     assert "scores: from 1 (bad) to 5 (good)" in done.out + done.err
     card = (tmp_path / "full/README.md").read_text()
-    assert "resnet10t, emd" in card and "| srcc | " in card
+    assert "test_resnet, emd" in card and "| srcc | " in card
     stored = (tmp_path / "full/config.json").read_text()
     assert str(emd.folder) not in stored + card
     with pytest.raises(ValueError, match="holds a model already"):
         save_pretrained(run, tmp_path / "full")
+    text = (ROOT / "docs/score.md").read_text()
+    (lines,) = [b for b in re.findall(r"```python\n(.*?)```", text, re.S) if "save_pretrained" in b]
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs/RUN").symlink_to(run)
+    known: dict = {}
+    with inside(tmp_path):
+        exec(compile(lines, "docs/score.md", "exec"), known)
+    assert means(known["scorer"].score(image, table="rows")) == means([row])
 
 
 def test_flags_are_those_of_predict(emd, tmp_path):
@@ -298,6 +308,24 @@ def test_without_pandas_rows_or_a_remedy(scorer, monkeypatch):
         scorer.score(ONE, table="pandas")
     with pytest.raises(ValueError, match="choose from auto, pandas, rows"):
         scorer.score(ONE, table="polars")
+
+
+# ---- the model that comes with the toolkit
+
+
+def test_predict_without_weights_is_of_the_quality_model(tmp_path):
+    photo = small_photo(NAMES[0]).convert("RGB").resize((400, 300))
+    photo.save(tmp_path / "sharp.png")
+    photo.filter(ImageFilter.GaussianBlur(5)).save(tmp_path / "blurred.png")
+    photo.resize((24, 18)).resize((400, 300), 0).save(tmp_path / "blocks.png")
+    names = "sharp.png blurred.png blocks.png"
+    done = call(tmp_path, f"--predict {names} -o s.json -j 0 -g 0 --threads 1")
+    assert "--resume quality" in done.err and "technical quality" in done.err
+    sharp, *worse = (row["score"] for row in json.loads((tmp_path / "s.json").read_text()))
+    assert all(score < sharp - 5 for score in worse)
+    (row,) = load_scorer("quality", "cpu").score(tmp_path / "sharp.png", table="rows")
+    assert row["mean"] == pytest.approx(sharp, abs=1e-4)
+    assert sum(file.stat().st_size for file in PUBLISHED["quality"].iterdir()) < 8e6
 
 
 # ---- what the README shows
