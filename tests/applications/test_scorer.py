@@ -314,10 +314,10 @@ def test_without_pandas_rows_or_a_remedy(scorer, monkeypatch):
 
 
 def test_predict_without_weights_is_of_the_quality_model(tmp_path):
-    photo = small_photo(NAMES[0]).convert("RGB").resize((400, 300))
+    photo = small_photo(NAMES[0], 400)
     photo.save(tmp_path / "sharp.png")
     photo.filter(ImageFilter.GaussianBlur(5)).save(tmp_path / "blurred.png")
-    photo.resize((24, 18)).resize((400, 300), 0).save(tmp_path / "blocks.png")
+    photo.resize((24, 24)).resize(photo.size, 0).save(tmp_path / "blocks.png")
     names = "sharp.png blurred.png blocks.png"
     done = call(tmp_path, f"--predict {names} -o s.json -j 0 -g 0 --threads 1")
     assert "--resume quality" in done.err and "technical quality" in done.err
