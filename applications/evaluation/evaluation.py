@@ -117,10 +117,13 @@ class Evaluation:
         return None if fit is None or fit.failed else fit
 
     def in_mos_units(self) -> tuple[np.ndarray, str]:
-        """(predictions (M,) that can be compared with the MOS, how they were made)."""
+        """(predictions (M,) that can be compared with the MOS, how they were made): as they are
+        where there is no fit, or an odd one, which would turn round or level what the model says.
+        """
         fit = self.usable_fit("4p")
-        if fit is None:
-            return self.scores.astype(np.float64), "as they are: there is no 4-parameter fit"
+        if fit is None or fit.remark:
+            why = f"the 4-parameter fit {fit.remark}" if fit else "there is no 4-parameter fit"
+            return self.scores.astype(np.float64), f"as they are: {why}"
         where = "these images" if self.fitted is None else "the images of val/"
         return fit(self.scores), f"after the 4-parameter fit on {where}"
 

@@ -147,7 +147,7 @@ def _too_little(e: Evaluation, samples: int) -> str:
     why = "--bootstrap 0 leaves out the intervals that it needs"
     if samples and count < FEWEST:
         why = f"{count} independent images or references, and at least {FEWEST} are needed; 50 and "
-        why += "more say much"
+        why += "more say much: hold out more (--test_photos N of photographs, --split_shares)"
     elif samples:
         why = "what the images were called does not differ, or its metric has no interval"
     value = f" What there is: {main.name} {shown(main.value)}." if main else ""

@@ -128,14 +128,17 @@ def load_network(config: Config, device: torch.device, say: Callable[[str], None
 
 
 def with_resumed_variant(config: Config) -> Config:
-    """The configuration with the AdvProp variant of the backbone where --resume is of it, and with
-    its bins where the task has none in its labels.
+    """The configuration with the backbone of --resume where no flag names one, with its AdvProp
+    variant, and with its bins where the task has none in its labels.
     """
-    unknown_bins = config.num_classes is None and TASKS[config.criterion].bins is not None
-    if not config.resume or config.continue_run or (config.advprop and not unknown_bins):
+    if not config.resume or config.continue_run:
         return config
+    unknown_bins = config.num_classes is None and TASKS[config.criterion].bins is not None
     _, payload = open_weights(config.resume)
-    advprop = config.advprop or bool((payload.get("config") or {}).get("advprop"))
+    stored = payload.get("config") or {}
+    advprop = config.advprop or bool(stored.get("advprop"))
+    if "arch" not in config.given and stored.get("arch"):
+        config = dataclasses.replace(config, arch=stored["arch"], given=config.given | {"arch"})
     bins = payload.get("num_classes") or 1
     classes = bins if unknown_bins and bins > 1 else config.num_classes
     return dataclasses.replace(config, advprop=advprop, num_classes=classes)

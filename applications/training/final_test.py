@@ -91,6 +91,11 @@ def test_best(
         results["test"] = values
         results |= {"learning_curve": curve.as_json()} if curve else {}
     folder.publish()
+    if folder.best.exists():
+        logger.info(
+            f"{folder.latest / folder.best.name}: from now on the weights of this run, the latest "
+            f"one of {config.arch}; --resume {folder.path} names them whatever comes later"
+        )
     # Before the report, which may fail: --continue finds by itself that one is missing.
     write_json(folder.results, without_nan(results))
     if found is not None and verdict and not config.no_report:

@@ -243,7 +243,8 @@ def _words(name: str, counts: Sequence[int], gain: tuple[float, float, float]) -
     if not np.isfinite(gain).all():
         return "Learning curve: too few images for an interval: it does not say whether more help."
     said = f"Learning curve: from {counts[-2]:,} to {counts[-1]:,} training images {name} changed "
-    said += f"by {value:+.3f} [{low:+.3f}, {high:+.3f}]: "
+    said += f"by {value:+.3f} [{low:+.3f}, {high:+.3f}] (heads of its own, all trained alike: the "
+    said += "last point need not be the result of the run): "
     if low > 0:
         return said + "more images would help; expect less from the next doubling than this."
     if high < SMALL:

@@ -188,7 +188,8 @@ def _begin(config: Config, trainer: Trainer, data: Data) -> None:
         labels = data.splits["test"].labels
         lines = np.linspace(0, len(labels) - 1, min(SAMPLE, len(labels))).astype(np.int64)
         some = trainer.task.targets(config, labels.select(lines))
-        if before := untrained(trainer.scorer, trainer.task, some, config.seed):
+        exact = replace(trainer.scorer, amp="off")  # as the test is
+        if before := untrained(exact, trainer.task, some, config.seed):
             trainer.learned["untrained"] = before
     trainer.save()
     if data.skipped and trainer.runtime.main:

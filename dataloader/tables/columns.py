@@ -5,7 +5,7 @@ clearly, named by a flag where they do not, and never guessed between two.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from dataloader.tables.reading import is_image_name
@@ -163,8 +163,9 @@ class _Guess:
         return self.table.column(name)[:SAMPLE]
 
     def numeric(self, name: str) -> bool:
-        sample = self.sample(name)
-        return any(sample) and as_numbers(sample)[0] is not None
+        """Whether cells are numbers, but for a few whose fault is said when they are read."""
+        cells = [cell for cell in self.sample(name) if cell]
+        return _most(as_numbers([cell])[0] is not None for cell in cells)
 
     def called(self, role: str) -> list[str]:
         """Columns whose names say that they are this, no other flag having named them."""
@@ -271,7 +272,7 @@ class _Guess:
             raise ValueError(
                 f"{self.table.file}: no column of numbers that could be scores beside "
                 f"{columns.image}: pass --score_column NAME, one of "
-                f"{some_of(self.table.names, 12)}"
+                f"{some_of([n for n in self.table.names if n != columns.image], 12)}"
             )
         return (self.only("score", found) if found else None), False
 
@@ -287,6 +288,6 @@ def _says_score(name: str) -> bool:
     return bool(words & {"mos", "score", "rating", "quality"})
 
 
-def _most(said: Sequence[bool] | map) -> bool:
+def _most(said: Iterable[bool]) -> bool:
     found = list(said)
     return bool(found) and sum(found) >= 0.9 * len(found)
