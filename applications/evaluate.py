@@ -71,11 +71,11 @@ def read_judged(config: Config, runtime: Runtime, loaded: Loaded) -> Data:
     unchecked = replace(config, no_check=config.no_check or config.bad_images == "stop")
     names = (config.split, "val") if config.fit == "val" else (config.split,)
     held = loaded.payload.get("held")
-    beside = Path(config.data) / config.split / config.label_name
-    if held is not None and not (config.labels or config.split_by or beside.exists()):
+    files = [Path(config.data) / split / config.label_name for split in (config.split, "train")]
+    if held is not None and not (config.labels or any(file.exists() for file in files)):
         raise ValueError(
-            f"{beside}: no label file here; the weights come from labels that were divided by the "
-            "training: pass --labels TABLE --images DIR, or its --data and --split_by"
+            f"{files[0]}: no label file here; the weights come from labels that their training "
+            "divided: pass its --labels TABLE --images DIR, or its --data"
         )
     data = read_data(unchecked, TASKS[config.criterion], runtime, names, held)
     test = None if data.photographs or config.split != "test" else data.splits.get("test")
