@@ -86,7 +86,7 @@ def _sheet(file: Path, sheet: str) -> list[tuple[Any, ...]]:
     try:
         import openpyxl
     except ImportError:
-        remedy = "pip install -r requirements-prepare.txt"
+        remedy = "pip install -r requirements.txt"
         raise ValueError(f"{file}: reading .xlsx needs openpyxl: {remedy}") from None
     read_file.check_regular(file)
     try:

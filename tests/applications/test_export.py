@@ -130,8 +130,8 @@ class Constant(torch.nn.Module):
 
 @pytest.mark.parametrize(
     ("ours", "theirs", "worst"),
-    [(1, 1, 0), (1.5, 1, 1 / 3), (0.5, 1, 0.5), (math.nan, math.nan, math.nan), (1, math.nan, math.nan),
-     (math.nan, 1, math.nan)],
+    [(1, 1, 0), (1.5, 1, 1 / 3), (0.5, 1, 0.5), (math.nan, math.nan, math.nan),
+     (1, math.nan, math.nan), (math.nan, 1, math.nan)],
 )  # fmt: skip
 def test_every_difference_is_seen_and_nan_is_never_equal(ours, theirs, worst):
     pixels = torch.rand(7, 3, 4, 4)

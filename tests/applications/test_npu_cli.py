@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests import npu_emulator
-from tests.cli import ROOT, call
+from tests.cli import ROOT, call, tables
 from tests.tiny_data import write_data
 
 SMALL = "--arch test_resnet --image_size 40 56 -b 6 -j 0 --threads 1 --no_report"
@@ -39,5 +39,5 @@ def test_train_and_evaluate(tmp_path: Path) -> None:
     done = run(tmp_path, f"{words} --device npu")
     assert done.returncode == 0, done.stderr
     for out in (done.stdout, call(tmp_path, f"{words} --device cpu").out):
-        figures = dict(line.split()[:2] for line in out.splitlines()[1:])
+        figures = dict(line.split()[:2] for line in tables(out).splitlines()[1:])
         assert float(figures["rmse"]) == pytest.approx(trained["rmse"], abs=2e-4)

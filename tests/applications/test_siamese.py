@@ -16,7 +16,7 @@ from config import parse
 from models.freezing import freeze
 from models.quality_net import QualityNet
 from models.sizes import build_backbone
-from tests.cli import call, records, run_folders
+from tests.cli import call, records, run_folders, tables
 from tests.outcomes import killed_in, outcome, tensors
 from tests.tiny_data import write_data
 from utils.files import checkpoint
@@ -50,7 +50,7 @@ def folder(nima, tmp_path) -> Path:
 
 
 def figures(text: str) -> dict[str, float]:
-    lines = (line.split() for line in text.splitlines()[1:] if not line.startswith("["))
+    lines = (line.split() for line in tables(text).splitlines()[1:] if not line.startswith("["))
     return {line[0]: float(line[1]) for line in lines}
 
 

@@ -278,7 +278,7 @@ def test_a_spreadsheet_without_its_library_says_what_to_install(
 ) -> None:
     trees.touch(tmp_path, "SPAQ/TestImage/1.jpg", "SPAQ/MOS and Image attribute scores.xlsx")
     monkeypatch.setitem(sys.modules, "openpyxl", None)
-    with pytest.raises(ValueError, match=r"needs openpyxl: pip install -r requirements-prepare"):
+    with pytest.raises(ValueError, match=r"needs openpyxl: pip install -r requirements.txt"):
         read("spaq", tmp_path)
 
 
