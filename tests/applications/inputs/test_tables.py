@@ -285,6 +285,15 @@ def test_rows_without_an_image_stop(trained, tmp_path):
     )
 
 
+def test_two_names_that_lead_to_one_file(tmp_path):
+    (tmp_path / "ph").mkdir()
+    picture(np.random.default_rng(0), 9).save(tmp_path / "ph/p00.png")
+    write_table(tmp_path / "t.csv", [["image", "mos"], ["a/p00.png", 1], ["b/p00.png", 1]])
+    done = call(tmp_path, "--check -j 0 --labels t.csv --images ph", 1)
+    said = "t.csv:3:1: image: 'b/p00.png' and 'a/p00.png' in line 2 both lead to p00.png"
+    assert said in done.out + done.err
+
+
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
@@ -308,6 +317,11 @@ def test_rows_at_fault(trained, rows, said):
     [
         ("--train --labels t.csv --val_size 3", "--val_size: only with AVA.txt or JSON samples"),
         ("--train --image_column a", "--image_column needs --labels TABLE"),
+        (
+            "--train --labels t.csv --folds 3 --split_shares 90/5/5",
+            "--split_shares 90/5/5 and --folds 3 cannot go together",
+        ),
+        ("--train --split_shares 1e308/1e308", "shares such as 70/10/20 or 80/20 are wanted"),
         ("--train --split_by theme", "--split_by theme: only a table (--labels) has columns"),
         (
             "--train --labels AVA.txt --images p --split_by auto",
