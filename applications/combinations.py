@@ -201,6 +201,9 @@ RULES: dict[str, Rule] = {
         and not (c.labels and is_table(Path(c.labels))),
         "--split_by {c.split_by}: only a table (--labels) has columns: pass auto, image or group"),
     "repeats or folds": (lambda c: c.repeats and c.folds, "--repeats and --folds: choose one"),
+    "equal folds": (lambda c: c.folds and c.split_shares,
+        "--split_shares {c.split_shares} and --folds {c.folds} cannot go together: each fold tests "
+        "on one part of {c.folds} and validates on another: leave --split_shares out"),
     "one of the runs": (lambda c: c.repeat is not None and c.repeat > (c.repeats or c.folds or 0),
         "--repeat {c.repeat}: one of the runs of --repeats N or --folds K, from 1 on"),
     "runs or stages": (
@@ -243,7 +246,8 @@ RULES: dict[str, Rule] = {
 }  # fmt: skip
 # Those that hold for a command before it is taken apart into stages.
 OF_ALL_STAGES = (
-    "repeats or folds", "runs or stages", "device", "first machine", "rank of a machine",
+    "repeats or folds", "equal folds", "runs or stages", "device", "first machine",
+    "rank of a machine",
 )  # fmt: skip
 REACHABLE: Rule = (
     _unreachable,

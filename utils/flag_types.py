@@ -180,7 +180,9 @@ def shares(text: str) -> str:
     itself.
     """
     values = [number(value) for value in text.split("/")]
-    if len(values) not in (2, 3) or min(values[0], values[-1]) <= 0 or min(values) < 0:
+    if len(values) not in (2, 3) or min(values[0], values[-1]) <= 0 or not (
+        min(values) >= 0 and math.isfinite(sum(values))
+    ):  # fmt: skip
         raise argparse.ArgumentTypeError(f"{text}: shares such as 70/10/20 or 80/20 are wanted")
     return text
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from dataloader.tables.reading import is_image_name
+from dataloader.tables.single_ratings import are_single_ratings
 from dataloader.tables.table import Table, as_numbers
 from utils.flag_types import did_you_mean
 from utils.text import some_of
@@ -28,9 +29,8 @@ NAMES: dict[str, frozenset[str]] = {
         "label note bewertung".split()
     ),
     "std": frozenset(
-        "std sd stdev stddev stddeviation standarddeviation mosstd mossd stdmos sigma scorestd "
-        "standardabweichung streuung"
-        .split()
+        "std sd stdev stddev stddeviation standarddeviation mosstd mossd stdmos dmosstd dmossd "
+        "stddmos sigma scorestd standardabweichung streuung".split()
     ),
     "count": frozenset(
         "count n votes numvotes nvotes ratings numratings nratings numberofratings ctotal total "
@@ -46,7 +46,7 @@ NAMES: dict[str, frozenset[str]] = {
     ),
     "split": frozenset("split set subset partition fold".split()),
 }  # fmt: skip
-LOWER = frozenset("dmos dmosz differencemos".split())  # what some count from the best, others not
+LOWER = ("dmos", "differencemos")  # in the names of what some count from the best, others not
 SPLITS = {
     "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val",
     "dev": "val", "test": "test", "testing": "test", "eval": "test",
@@ -73,7 +73,9 @@ class Columns:
 
     def unused(self, table: Table) -> list[str]:
         """Columns that nothing is read from."""
-        own = {self.image, self.score, self.rater, self.std, self.count, self.group, self.split}
+        own = {self.image, self.score, self.rater, self.group, self.split}
+        if not self.rater:  # ratings say both themselves
+            own |= {self.std, self.count}
         return [name for name in table.names if name not in own and name not in self.votes]
 
 
@@ -106,6 +108,7 @@ def find_columns(
     if votes and wants_votes is None:
         wants_votes = "score" not in named
     if votes and wants_votes:
+        guess.refuse_single_ratings(columns, votes)
         return replace(columns, votes=votes)
     score, reverse = guess.score(columns, votes)
     if score is None and votes:
@@ -116,6 +119,11 @@ def find_columns(
 def simple(name: str) -> str:
     """The name in small letters, without signs, as NAMES has them."""
     return re.sub(r"[^a-z0-9]", "", name.casefold())
+
+
+def is_lower(name: str) -> bool:
+    """Whether a column of that name may count from the best."""
+    return any(word in simple(name) for word in LOWER)
 
 
 def flag_of(role: str) -> str:
@@ -194,8 +202,8 @@ class _Guess:
         if "image" in self.named:
             return self.named["image"]
         rest = [n for n in self.table.names if n not in self.taken]
-        others = frozenset().union(LOWER, *(own for role, own in NAMES.items() if role != "image"))
-        rest = [n for n in rest if simple(n) not in others] or rest
+        others = frozenset().union(*(own for role, own in NAMES.items() if role != "image"))
+        rest = [n for n in rest if not (simple(n) in others or is_lower(n))] or rest
         ends = [n for n in rest if _most(map(is_image_name, self.sample(n)))]
         leads = [n for n in rest if 2 * self.names_images(self.sample(n)) > len(self.sample(n))]
         called = self.called("image")
@@ -236,6 +244,23 @@ class _Guess:
             )
         return runs[0] if runs else ()
 
+    def refuse_single_ratings(self, columns: Columns, votes: Sequence[str]) -> None:
+        """ValueError where no flag names these as votes, and no score beside them is theirs."""
+        if "votes" in self.named:
+            return
+        named = self.named.get("score", "")
+        beside = [named if named in self.table.names else named.removeprefix("-")]
+        if not named:
+            own = {*votes, *columns_of(columns)}
+            beside = [n for n in self.called("score") if n not in own and self.numeric(n)]
+        if beside and all(are_single_ratings(self.table, votes, n) for n in beside):
+            run = f"{votes[0]}..{votes[-1]}"
+            raise ValueError(
+                f"{self.table.file}: {run}: the means of such histograms disagree with column "
+                f"{beside[0]}: single ratings? pass --votes_column none, or --score_column "
+                f"{beside[0]} with --criterion regress; --votes_column {run} where they are counts"
+            )
+
     def _asked_votes(self, asked: str) -> tuple[str, ...]:
         ends = [_named(self.table, "vote", end) for end in asked.split("..")]
         if len(ends) == 2:
@@ -258,7 +283,13 @@ class _Guess:
         own = {*votes, *columns_of(columns), *self.taken}
         numeric = [n for n in self.table.names if n not in own and self.numeric(n)]
         called = [n for n in numeric if simple(n) in NAMES["score"]]
-        lower = [n for n in numeric if simple(n) in LOWER]
+        lower = [n for n in numeric if is_lower(n)]
+        grouped = self.named.get("group", NONE)
+        if not called and simple(grouped) in NAMES["score"] and not votes:
+            raise ValueError(
+                f"{self.table.file}: --split_by {grouped} took this column, which looks like the "
+                "scores: name a column of groups, or the scores with --score_column NAME"
+            )
         found = called or [n for n in numeric if _says_score(n)] or numeric
         if len(found) > 1:
             exact = [n for n in found if simple(n) == "mos"]

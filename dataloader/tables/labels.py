@@ -36,11 +36,14 @@ class TableLabels:
     notes: tuple[str, ...]
 
 
-def read_rows(table: Table, columns: Columns, keys: Sequence[str], histograms: bool) -> TableLabels:
+def read_rows(
+    table: Table, columns: Columns, keys: Sequence[str], histograms: bool, bins: int | None = None
+) -> TableLabels:
     """What the rows say of their images.
 
     keys (R,): the same text for the rows of one image. histograms: ratings of single people become
-    histograms over 1..K rather than means. LabelError names every cell at fault, and rows that say
+    histograms over 1..K rather than means; bins: K, if the highest rating is not above it, which is
+    K else. LabelError names every cell at fault, and rows that say
     different things of one image.
     """
     _refuse_empty(table, columns.image)
@@ -48,14 +51,16 @@ def read_rows(table: Table, columns: Columns, keys: Sequence[str], histograms: b
     first = np.unique(images, return_index=True)[1]
     notes: list[str] = []
     if columns.rater:
-        labels = _of_ratings(table, columns, sources, images, first, histograms, notes)
+        _refuse_twice(table, columns, images)
+        wanted = (bins or 0) if histograms else None
+        labels = _of_ratings(table, columns, sources, images, first, wanted, notes)
     else:
         labels = _of_images(table, columns, sources, images, first, notes)
     if columns.group is not None:
         groups = _one_text(table, columns.group, images, first)
         versions = Versions((g, "", None) for g in groups)
         labels = replace(labels, versions=versions)
-        notes.append(f"group: {table.called(columns.group)}, {len(set(groups))} groups")
+        notes.append(f"group: {table.called(columns.group)}, {len({*groups} - {''})} groups")
     splits = None
     if columns.split is not None:
         splits = _splits(table, columns.split, images, first)
@@ -129,11 +134,12 @@ def _values(
     values, comma = table.numbers(columns.score)
     how = " (decimal commas)" if comma else ""
     if columns.reversed:
-        values = values.min() + values.max() - values
-        how += ", turned round: its high values are bad images"
+        how += ", each with its sign turned round: its high values are bad images"
     notes.append(
         f"score: {table.called(columns.score)}, {values.min():.6g} to {values.max():.6g}{how}"
     )
+    if columns.reversed:
+        values = 0.0 - values  # whatever other rows a table has; never -0
     return values, None, None
 
 
@@ -159,10 +165,12 @@ def _of_ratings(
     sources: list[str],
     images: np.ndarray,
     first: np.ndarray,
-    histograms: bool,
+    fewest: int | None,
     notes: list[str],
 ) -> Labels:
-    """One label of each image, from the rows of single people."""
+    """One label of each image, from the rows of single people: their mean, or a histogram of
+    `fewest` bins or more.
+    """
     values, _, _ = _values(table, columns, notes)
     counts = np.bincount(images)
     raters = len(set(table.column(columns.rater or "")))
@@ -171,7 +179,7 @@ def _of_ratings(
         f"{counts.min()} to {counts.max()} of each image"
     )
     lines = np.asarray(table.lines)[first]
-    if not histograms:
+    if fewest is None:
         mean = np.bincount(images, values) / counts
         squares = np.bincount(images, (values - mean[images]) ** 2)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -179,7 +187,9 @@ def _of_ratings(
         return Labels(
             "scores", sources, np.arange(len(sources)), mean, lines, votes=counts, std=std
         )
-    bins = int(values.max())
+    if columns.reversed:
+        values = -values
+    bins = max(fewest, int(values.max()))
     wrong = (values != np.floor(values)) | (values < 1)
     _refuse(
         table, columns.score or "", wrong, "no whole number from 1: --criterion emd counts them"
@@ -189,11 +199,27 @@ def _of_ratings(
             f"{table.file}: ratings up to {bins}: histograms need 2 to {MOST_BINS} bins: use "
             "--criterion regress"
         )
+    if columns.reversed:
+        values = bins + 1 - values
     found = np.zeros((len(sources), bins))
     np.add.at(found, (images, values.astype(np.int64) - 1), 1)
     return Labels(
         "distributions", sources, np.arange(len(sources)), found / counts[:, None], lines, counts
     )
+
+
+def _refuse_twice(table: Table, columns: Columns, images: np.ndarray) -> None:
+    """LabelError for each row in which somebody rates an image once more."""
+    earlier: dict[tuple[int, str], int] = {}
+    faults: list[Fault] = []
+    word = "line" if table.counted else "row"
+    raters = table.column(columns.rater or "")
+    for row, of in enumerate(zip(images.tolist(), raters, strict=True)):
+        if earlier.setdefault(of, row) != row and of[1] and len(faults) < MOST_FAULTS:
+            said = f"{quoted(of[1])} rates this image in {word} {table.lines[earlier[of]]} already"
+            faults.append(table.fault(row, columns.rater, f"{said}: take one of them out"))
+    if faults:
+        raise LabelError(faults)
 
 
 def _refuse(table: Table, name: str, wrong: np.ndarray, what: str) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
-from utils.imaging.image_folders import READABLE_EXTENSIONS, UNREADABLE_EXTENSIONS
+from utils.imaging.image_folders import READABLE_EXTENSIONS, UNREADABLE_EXTENSIONS, walk
 from utils.text import printable
 
 _ENDS = READABLE_EXTENSIONS | UNREADABLE_EXTENSIONS
@@ -83,16 +83,22 @@ class ImageIndex:
         return ""
 
 
+def at_odds(one: str, other: str) -> bool:
+    """Whether two names cannot mean one file: as far as both have folders, or suffixes of images,
+    these differ.
+    """
+    mine, theirs = (_fold(text.replace("\\", "/")).split("/") for text in (one, other))
+    mine, theirs = ([part for part in parts if part != "."] for parts in (mine, theirs))
+    ends = {os.path.splitext(parts[-1])[1] for parts in (mine, theirs)} & _ENDS
+    return len(ends) > 1 or not _agree(mine, "/".join(theirs))
+
+
 def _images_below(folder: Path, apart: Path | None = None) -> Iterator[str]:
-    top, out = os.fspath(folder), apart and os.path.abspath(apart)
-    for parent, folders, names in os.walk(top):
-        folders[:] = [
-            name for name in folders
-            if not name.startswith(".") and os.path.abspath(os.path.join(parent, name)) != out
-        ]  # fmt: skip
+    top = os.fspath(folder)
+    for parent, names in walk(top, apart):
         below = os.path.relpath(parent, top).replace(os.sep, "/")
         for name in names:
-            if not name.startswith(".") and os.path.splitext(name)[1].lower() in _ENDS:
+            if os.path.splitext(name)[1].lower() in _ENDS:
                 yield name if below == "." else f"{below}/{name}"
 
 

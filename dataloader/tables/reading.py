@@ -19,6 +19,7 @@ from typing import Any
 from dataloader.labels.faults import MOST_FAULTS, Fault, LabelError, is_number, unreadable
 from dataloader.tables.table import Table
 from utils.files.reading import (
+    RepeatedKey,
     UnreadableFile,
     check_regular,
     csv_rows,
@@ -247,7 +248,9 @@ def _parquet(file: Path, sheet: str | None) -> Table:
 def _json(file: Path, sheet: str | None) -> Table:
     text = _decoded(file)
     try:
-        found = parse_json(text, file)
+        found = parse_json(text, file, once=True)
+    except RepeatedKey:
+        raise
     except UnreadableFile:
         if text.lstrip()[:1] != "{" or text.strip().count("\n") == 0:
             raise
@@ -268,7 +271,9 @@ def _json(file: Path, sheet: str | None) -> Table:
 
 def _json_lines(file: Path, sheet: str | None) -> Table:
     lines = enumerate(_decoded(file).split("\n"), 1)
-    return _of_objects(file, [(n, parse_json(t, file, n)) for n, t in lines if t.strip()], True)
+    return _of_objects(
+        file, [(n, parse_json(t, file, n, once=True)) for n, t in lines if t.strip()], True
+    )
 
 
 def _of_objects(file: Path, rows: list[tuple[int, Any]], counted: bool) -> Table:

@@ -13,6 +13,7 @@ import numpy as np
 from dataloader.labels.faults import MOST_FAULTS, Fault, LabelError
 from utils.text import quoted
 
+MOST = float(np.finfo(np.float32).max)  # what a network can be taught
 _COMMA = re.compile(r"[+-]?\d+(,\d+)?([eE][+-]?\d+)?")
 
 
@@ -73,13 +74,13 @@ class Table:
 
     def numbers(self, name: str, empty: bool = False) -> tuple[np.ndarray, bool]:
         """(float64 (R,) of a column, whether it has decimal commas); with `empty`, an empty cell is
-        NaN. LabelError names every cell that is no finite number.
+        NaN. LabelError names every cell that is no finite number, or too large for a network.
         """
         cells = self.column(name)
         values, comma = as_numbers(cells)
         if values is None:
             values, comma = np.full(len(cells), np.nan), False
-        wrong = ~np.isfinite(values)
+        wrong = ~(np.abs(values) <= MOST)
         if empty:
             wrong &= np.array([bool(cell) for cell in cells], dtype=bool)
         if not wrong.any():
@@ -117,4 +118,6 @@ def _why_no_number(cell: str, empty: bool) -> str:
     values, _ = as_numbers([cell])
     if values is None:
         return f"not a number: {quoted(cell)}"
-    return "" if np.isfinite(values[0]) else f"not finite: {quoted(cell)}"
+    if not np.isfinite(values[0]):
+        return f"not finite: {quoted(cell)}"
+    return "" if abs(values[0]) <= MOST else f"above {MOST:.3g}, the largest score: {quoted(cell)}"

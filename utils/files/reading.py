@@ -35,6 +35,10 @@ class UnreadableFile(ValueError):
     """`<path>[:line]: <what is wrong>: <remedy>`, one line."""
 
 
+class RepeatedKey(UnreadableFile):
+    """A JSON object that says two things of one key."""
+
+
 def check_regular(path: str | os.PathLike[str], most: int | None = None) -> None:
     """UnreadableFile for what is no regular file, or larger than `most` bytes, without opening it:
     a pipe would wait for ever, a device may have no end. Links are followed. FileNotFoundError
@@ -128,11 +132,27 @@ def _shown(value: Any) -> str:
     return cut(printable(json.dumps(value)))
 
 
-def parse_json(text: str, path: str | os.PathLike[str], line: int | None = None) -> Any:
-    """The value of JSON text of `path` (of its line `line`), by the rules of `read_json`."""
+def parse_json(
+    text: str, path: str | os.PathLike[str], line: int | None = None, once: bool = False
+) -> Any:
+    """The value of JSON text of `path` (of its line `line`), by the rules of `read_json`; `once`:
+    RepeatedKey for a key that an object has twice, of which else the last one counts.
+    """
     at = printable(path) if line is None else f"{printable(path)}:{line}"
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for key, value in pairs:
+            if key in found:
+                said = f"{cut(printable(json.dumps(key, ensure_ascii=False)))} is there twice"
+                raise RepeatedKey(f"{at}: {said} in one object: take one of them out")
+            found[key] = value
+        return found
+
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=unique if once else None)
+    except RepeatedKey:
+        raise
     except json.JSONDecodeError as error:
         place = f":{error.lineno}:{error.colno}" if line is None else f":{error.colno}"
         raise UnreadableFile(f"{at}{place}: not JSON: {error.msg}") from None

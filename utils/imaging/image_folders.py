@@ -9,7 +9,7 @@ that is not read. All others, such as label.txt,
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
@@ -68,10 +68,29 @@ def _left_out(by_kind: dict[str, list[Path]]) -> str:
 def _files(folder: PathLike) -> dict[str, list[Path]]:
     """Files below the folder by their lower-case extension."""
     found: dict[str, list[Path]] = {}
-    for parent, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+    for parent, files in walk(folder):
         for name in files:
-            if not name.startswith("."):
-                kind = os.path.splitext(name)[1].lower()
-                found.setdefault(kind, []).append(Path(parent, name))
+            kind = os.path.splitext(name)[1].lower()
+            found.setdefault(kind, []).append(Path(parent, name))
     return found
+
+
+def walk(folder: PathLike, apart: PathLike | None = None) -> Iterator[tuple[str, list[str]]]:
+    """(folder, names of files) of a folder and of all below it, without hidden names and without
+    what is below `apart`. Links to folders are followed after all that is there by itself, each
+    real folder being walked once, so that no circle of links is endless.
+    """
+    out = apart and os.path.realpath(apart)
+    tops, seen = [os.fspath(folder)], set[str]()
+    while tops:
+        for parent, folders, files in os.walk(tops.pop(0)):
+            real = os.path.realpath(parent)
+            shown = [] if real in seen else [n for n in sorted(folders) if not n.startswith(".")]
+            links = [name for name in shown if os.path.islink(os.path.join(parent, name))]
+            tops += [os.path.join(parent, name) for name in links]
+            if real in seen or (real == out and seen):
+                folders[:] = []
+                continue
+            seen.add(real)
+            folders[:] = [name for name in shown if name not in links]
+            yield parent, [name for name in files if not name.startswith(".")]

@@ -105,7 +105,7 @@ def _how(config: Config, alike: Sequence[Sequence[Path]], made: Mapping[str, Spl
     if all(split.labels.versions is not None for split in made.values()):
         known = {
             r for s in made.values() if s.labels.versions for r in s.labels.versions.reference_id
-        }
+        } - {""}
         if kept_by(config) != "image":
             said.append(f"{len(known)} groups kept together")
     if kept_by(config) == "auto":

@@ -21,7 +21,7 @@ from dataloader.labels.labels import Labels
 from dataloader.sources import PathTable
 from dataloader.tables.columns import NONE, find_columns
 from dataloader.tables.labels import read_rows
-from dataloader.tables.matching import MOST_NEAR, ImageIndex, first_of, said_of
+from dataloader.tables.matching import MOST_NEAR, ImageIndex, at_odds, first_of, said_of
 from dataloader.tables.reading import read_table
 from dataloader.tables.table import Table
 from utils.check_images import BadImage
@@ -48,7 +48,7 @@ class TabledImages(VotedImages):
         divides, asked = config.train or bool(config.repeat), {**_asked(config), "group": group}
         columns = find_columns(table, asked, index.matched, wants, divides)
         keys, missing = _files(table, columns.image, index)
-        found = read_rows(table, columns, keys, bool(wants))
+        found = read_rows(table, columns, keys, bool(wants), config.num_classes)
         self.rows, self.split_of = found.labels, found.splits
         self.undivided = found.splits is None
         self.usable = np.array([source not in missing for source in self.rows.sources])
@@ -127,11 +127,14 @@ def _asked(config: Config) -> dict[str, str | None]:
 
 def _files(table: Table, name: str, index: ImageIndex) -> tuple[list[str], dict[str, str]]:
     """(the file of each row, where there is none the row's own text; those texts, each with the
-    file that may be meant). LabelError for a name that could be two files.
+    file that may be meant). LabelError for a name that could be two files, and for two names that
+    cannot both be the file that they lead to.
     """
     known: dict[str, str] = {}
     missing: dict[str, str] = {}
     faults = []
+    named: dict[str, list[tuple[str, int]]] = {}  # the names of each file, and their first rows
+    word = "line" if table.counted else "row"
     for row, text in enumerate(table.column(name)):
         if text in known:
             continue
@@ -141,6 +144,16 @@ def _files(table: Table, name: str, index: ImageIndex) -> tuple[list[str], dict[
             both = " and ".join(index.files[place] for place in found[:2])
             said = f"{text!r} could be {both}: write the path from {index.folder}"
             faults.append(table.fault(row, name, said))
+        if len(found) == 1:
+            others = named.setdefault(known[text], [])
+            if odd := next((one for one in others if at_odds(one[0], text)), None):
+                said = (
+                    f"{text!r} and {odd[0]!r} in {word} {table.lines[odd[1]]} both lead to "
+                    f"{known[text]}, the only such file in {index.folder}: mend the names, or pass "
+                    "the folder of both with --images"
+                )
+                faults += [table.fault(row, name, said)] if len(faults) < MOST_FAULTS else []
+            others.append((text, row))
         if not found:
             missing[text] = index.near(text) if len(missing) < MOST_NEAR else ""
     if faults:

@@ -7,10 +7,13 @@ import json
 import shutil
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from applications.inputs.tables.held import held_of, is_held, seen, trained_before
+from dataloader.labels.labels import Labels
 from tests.cli import TINY, call, refused, run_folders
 from tests.outcomes import killed_in
 from tests.tiny_data import picture
@@ -113,6 +116,57 @@ def test_a_table_that_changed_and_another_one(trained, tmp_path):
         tmp_path, f"-e {weights} --labels o.csv --images photos -o o.out.csv --no_report", None
     )
     assert "were not trained on any of these 1 images: all of them test" in done.err
+
+
+def test_images_are_known_by_their_content(trained, tmp_path):
+    folder, _ = trained
+    (run,) = run_folders(folder)
+    rows = read_rows(run / "split.csv")
+    # One name and one size in two folders, as LIVE has them: the bytes alone tell them apart.
+    tested = next(row["image"] for row in rows if row["split"] == "test")
+    learned = next(row["image"] for row in rows if row["split"] == "train")
+    for place, of in (("a", tested), ("b", learned)):
+        (tmp_path / place).mkdir()
+        shutil.copy(folder / "photos" / of, tmp_path / place / Path(tested).name)
+    sources = [tmp_path / place / Path(tested).name for place in "ab"]
+    sizes = [file.stat().st_size for file in sources]
+    for file, size in zip(sources, sizes, strict=True):
+        with open(file, "ab") as end:
+            end.write(b"\0" * (max(sizes) - size))
+    splits = {
+        name: SimpleNamespace(labels=SimpleNamespace(sources=[file]))
+        for name, file in zip(("test", "train"), sources, strict=True)
+    }
+    held = held_of(splits)
+    assert is_held(held) and len(set(held["images"].tolist())) == 2
+    assert len(set(held["names"].tolist())) == 1
+    shutil.copy(sources[0], sources[1])  # one file in two splits
+    split = SimpleNamespace(labels=SimpleNamespace(sources=sources), file="t.csv")
+    assert "trained on 2 of the 2 images of t.csv" in trained_before(held_of(splits), split)
+    shutil.copytree(folder / "photos", tmp_path / "photos")
+    for file in (tmp_path / "photos").rglob("p*.*"):
+        with open(file, "ab") as end:
+            end.write(b"\0")  # saved again under the same names
+    weights = WEIGHTS.replace("checkpoints", str(folder / "checkpoints"))
+    words = f"-e {weights} --labels {folder / 'noten.csv'} --images photos"
+    done = call(tmp_path, words, 1)
+    assert "images of the same names (30 of 30), but other files" in done.err
+    assert "pass the split.csv of their run as --labels" in done.err
+
+
+def test_one_file_in_two_splits_is_refused(tmp_path):
+    sources = [tmp_path / place / "p.png" for place in "ab"]
+    for file in sources:
+        file.parent.mkdir()
+        file.write_bytes(b"the same")
+    labels = [Labels("scores", [f], np.zeros(1, np.int64), np.ones(1), np.ones(1)) for f in sources]
+    splits = {
+        name: SimpleNamespace(labels=one)
+        for name, one in zip(("train", "test"), labels, strict=True)
+    }
+    config = SimpleNamespace(labels="t.csv", data="data/")
+    with pytest.raises(ValueError, match="t.csv: .*p.png: the training had this very file in two"):
+        seen(config, None, splits, held_of(splits), None)
 
 
 def test_another_split_of_what_was_trained_on_is_said(trained):
@@ -231,6 +285,15 @@ def test_rows_without_an_image_stop(trained, tmp_path):
     )
 
 
+def test_two_names_that_lead_to_one_file(tmp_path):
+    (tmp_path / "ph").mkdir()
+    picture(np.random.default_rng(0), 9).save(tmp_path / "ph/p00.png")
+    write_table(tmp_path / "t.csv", [["image", "mos"], ["a/p00.png", 1], ["b/p00.png", 1]])
+    done = call(tmp_path, "--check -j 0 --labels t.csv --images ph", 1)
+    said = "t.csv:3:1: image: 'b/p00.png' and 'a/p00.png' in line 2 both lead to p00.png"
+    assert said in done.out + done.err
+
+
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
@@ -254,6 +317,11 @@ def test_rows_at_fault(trained, rows, said):
     [
         ("--train --labels t.csv --val_size 3", "--val_size: only with AVA.txt or JSON samples"),
         ("--train --image_column a", "--image_column needs --labels TABLE"),
+        (
+            "--train --labels t.csv --folds 3 --split_shares 90/5/5",
+            "--split_shares 90/5/5 and --folds 3 cannot go together",
+        ),
+        ("--train --split_shares 1e308/1e308", "shares such as 70/10/20 or 80/20 are wanted"),
         ("--train --split_by theme", "--split_by theme: only a table (--labels) has columns"),
         (
             "--train --labels AVA.txt --images p --split_by auto",

@@ -54,6 +54,9 @@ def test_without_a_header(tmp_path):
         ("image,s1,s2,s3\na.jpg,1,2,3\n", {}, "s1, s2, s3 could each be the score: pass --score_c"),
         ("left,right,mos\na.jpg,b.jpg,1\n", {}, "left, right could each be the image: pass"),
         ("image,dmos\na.jpg,1\n", {}, "dmos: is a high value a good image\\? pass --score_c"),
+        ("image,DMOS_live\na.jpg,1\n", {}, "DMOS_live: is a high value a good image\\?"),
+        ("image,mos\na.jpg,1\n", {"group": "mos"}, "--split_by mos took this column, which looks"),
+        ("image,mos,x\na.jpg,1,2\n", {"group": "mos"}, "--split_by mos took this column"),
         ("image,theme\na.jpg,x\n", {}, "no column of numbers that could be scores beside image"),
         ("name,mos\nq,1\n", {"score": "moss"}, "--score_column moss: .*did you mean mos"),
         ("x,mos\nq,1\n", {}, "no column looks like names of images: pass --image_column NAME"),
@@ -83,6 +86,39 @@ def test_groups(tmp_path):
     ]  # fmt: skip
     with pytest.raises(ValueError, match="--split_by theme: .* has no such column"):
         found(tmp_path, text, group="theme")
+
+
+SINGLE = [(5, 4, 3), (1, 1, 2), (3, 3, 3), (4, 5, 5), (2, 1, 1), (1, 5, 3)]
+
+
+def voted(scores, counts) -> str:
+    rows = [
+        f"{n}.jpg,{s},{','.join(map(str, c))}"
+        for n, (s, c) in enumerate(zip(scores, counts, strict=True))
+    ]
+    return "\n".join(["image,mos,vote1,vote2,vote3", *rows])
+
+
+def test_single_ratings_are_no_histogram(tmp_path):
+    text = voted([f"{sum(votes) / 3:.2f}" for votes in SINGLE], SINGLE)
+    said = "vote1..vote3: the means of such histograms disagree with column mos: single ratings\\?"
+    for wants in (None, True):
+        with pytest.raises(ValueError, match=said):
+            found(tmp_path, text, wants=wants)
+    with pytest.raises(ValueError, match=said):
+        found(tmp_path, voted(["9", "40", "22", "7", "31", "35"], SINGLE), wants=True)
+    assert found(tmp_path, text, wants=True, votes="vote1..vote3").votes
+    assert found(tmp_path, text, wants=True, votes="none").score == "mos"
+    assert found(tmp_path, text, score="mos").score == "mos"
+    means = [sum(k * n for k, n in enumerate(votes, 1)) / sum(votes) for votes in SINGLE]
+    for scores in ([f"{m:.1f}" for m in means], [100 - 25 * (m - 1) for m in means]):
+        assert found(tmp_path, voted(scores, SINGLE), wants=True).votes
+
+
+def test_what_ratings_leave_unread(tmp_path):
+    text = "image,rater,score,std,count,more\na.jpg,x,1,2,3,4\n"
+    columns = found(tmp_path, text)
+    assert columns.unused(read_table(tmp_path / "t.csv")) == ["std", "count", "more"]
 
 
 def test_flags_settle_a_doubt(tmp_path):

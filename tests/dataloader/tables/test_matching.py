@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from dataloader.tables.matching import ImageIndex, without_label
+from dataloader.tables.matching import ImageIndex, at_odds, without_label
+from utils.imaging.image_folders import list_images
 
 
 @pytest.fixture
@@ -51,6 +52,36 @@ def test_near_names(index):
     assert index.near("a/IMG_0l.JPG") == "a/IMG_01.JPG"
     assert index.near("IMG-01.JPG") == index.near("IMGE_01") == "a/IMG_01.JPG"
     assert index.near("nothing like it at all") == ""
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "odd"),
+    [
+        ("a/p.png", "b/p.png", True),
+        ("p.png", "p.jpg", True),
+        ("a\\p.png", "c/b/p.png", True),
+        ("p", "p.png", False),
+        ("./a/p.png", "x/A/P.PNG", False),
+        ("p.png", "a/p", False),
+    ],
+)
+def test_names_that_cannot_be_one_file(one, other, odd):
+    assert at_odds(one, other) is odd and at_odds(other, one) is odd
+
+
+def test_links_to_folders_are_followed_once(tmp_path):
+    top, far = tmp_path / "top", tmp_path / "far"
+    for file in (top / "real/a.png", far / "b.png", far / ".hidden/c.png"):
+        file.parent.mkdir(parents=True)
+        file.write_bytes(b"")
+    (top / "again").symlink_to(top / "real")  # sorted before the folder itself
+    (top / "linked").symlink_to(far)
+    (far / "circle").symlink_to(top)
+    (top / "runs").symlink_to(tmp_path / "runs")
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs/plot.png").write_bytes(b"")
+    assert ImageIndex(top, tmp_path / "runs").files == ["linked/b.png", "real/a.png"]
+    assert [path.name for path in list_images(top)] == ["b.png", "a.png", "plot.png"]
 
 
 def test_images_without_a_label(index):

@@ -111,6 +111,24 @@ def test_json_of_every_shape(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("t.json", '{"a.jpg": 3,\n "b.jpg": 4,\n "a.jpg": 5}', 't.json: "a.jpg" is there twice'),
+        ("t.json", '[{"image": "a.jpg", "mos": 1, "mos": 2}]', 't.json: "mos" is there twice'),
+        (
+            "t.jsonl", '{"image": "a", "mos": 1}\n{"image": "b", "mos": 1, "mos": 2}',
+            't.jsonl:2: "mos" is there twice in one object: take one of them out',
+        ),
+    ],
+)  # fmt: skip
+def test_a_key_twice(tmp_path, name, text, said):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(LabelError) as caught:
+        read_table(tmp_path / name)
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
     ("text", "said"),
     [
         ("image,mos\na.jpg,7,6\n", "t.csv:2: 3 cells where the header has 2: a decimal comma?"),
@@ -138,6 +156,7 @@ def test_faults(tmp_path, text, said):
     [
         (["1", "x"], "t.csv:3:7: mos: not a number: 'x'"),
         (["1", ""], "t.csv:3:7: mos: an empty cell"),
+        (["1", "-1e39"], "t.csv:3:7: mos: above 3.4e+38, the largest score: '-1e39'"),
         (["inf", "1"], "t.csv:2:7: mos: not finite: 'inf'"),
         (["1_0", "1"], "t.csv:2:7: mos: not a number: '1_0'"),
         (["1.5", "2,5"], "t.csv:3:7: mos: a decimal comma in a column of decimal points: '2,5'"),

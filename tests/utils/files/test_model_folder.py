@@ -16,7 +16,10 @@ from utils.files.tensor_files import CheckpointError
 from utils.files.weight_names import PUBLISHED, files_of, find_spelling, find_weights
 
 STATE = {"a.weight": torch.linspace(-2, 2, 7), "a.count": torch.tensor(3)}
-HELD = {"images": torch.tensor([5, -9]), "splits": torch.tensor([0, 2], dtype=torch.uint8)}
+HELD = {
+    "images": torch.tensor([5, -9]), "names": torch.tensor([4, 4]),
+    "splits": torch.tensor([0, 2], dtype=torch.uint8),
+}  # fmt: skip
 
 
 @pytest.fixture
