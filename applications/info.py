@@ -8,10 +8,13 @@ from applications.inputs.runtime import Runtime
 from applications.inputs.views import network_size
 from applications.tasks import branches
 from config import Config
+from models.backbone import SIZE_ERRORS
 from models.pretrained import WEIGHTS_FOLDER, whereabouts
 from models.registry import adapter, list_archs, resolve
 from models.sizes import build_without_data
 from models.summary import summarize
+from models.weight_files import first_line
+from utils.text import printable
 
 
 def run(config: Config, runtime: Runtime) -> int:
@@ -35,7 +38,10 @@ def run(config: Config, runtime: Runtime) -> int:
 def _row(arch: str) -> str:
     library, name = resolve(arch)
     height, width = adapter(library).default_size(name)
-    backbone = build_without_data(adapter(library), name, (height, width))
+    try:
+        backbone = build_without_data(adapter(library), name, (height, width))
+    except SIZE_ERRORS as error:
+        return f"cannot be used: {printable(first_line(error))}"
     millions = sum(parameter.numel() for parameter in backbone.module.parameters()) / 1e6
     held = whereabouts(backbone, arch, Path(WEIGHTS_FOLDER))
     return f"{millions:>8.1f} M  {height:>4} x {width:<4}  {held}".rstrip()

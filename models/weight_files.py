@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from utils.files.checkpoint import load_tensors
+from utils.files.reading import UnreadableFile, check_regular
 
 SUFFIXES = (".safetensors", ".pth")
 HUB = "https://huggingface.co/"
@@ -152,7 +153,11 @@ def _wait_for(url: str) -> None:
 
 
 def sha256_of(path: Path) -> str:
-    """SHA-256 of a file in hexadecimal digits."""
+    """SHA-256 of a file in hexadecimal digits; UnreadableFile, without a wait, for what is none."""
+    try:
+        check_regular(path)
+    except FileNotFoundError:
+        raise UnreadableFile(f"{path}: links to no file: remove the link") from None
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -92,6 +92,11 @@ def judge(
         for name, test in tests.items()
         if test.fits and test.fits[_FIT].failed
     ]
+    remarks += [
+        f"{name}: odd {_FIT} fit: {test.fits[_FIT].remark}: no run is better by metrics after it"
+        for name, test in tests.items()
+        if test.fits and test.fits[_FIT].turns
+    ]
     remarks += ["; ".join([*compared.undefined, *compared.untested]), *compared.undefined]
     names = list(measured[matched.runs[0].name])
     rows = sorted(compared.rows, key=lambda row: names.index(row.metric))

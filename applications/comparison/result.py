@@ -51,11 +51,16 @@ class Found:
         assert how is not None  # the runs have been judged
         return how
 
+    def odd_fit(self, row: Comparison) -> bool:
+        """Whether a row is of metrics after a fit that turns round or levels a run's scores."""
+        fit, both = self.metrics[row.metric].fit, (row.first, row.second)
+        return bool(fit) and any(r.test.fits[fit].turns for r in self.runs if r.name in both)
+
     def better_of(self, row: Comparison) -> str | None:
         """The run that a row shows to be better after Holm's correction; None: no difference
-        shown.
+        shown, or one of fits that flatter.
         """
-        if not row.p_holm < SIGNIFICANT:
+        if not row.p_holm < SIGNIFICANT or self.odd_fit(row):
             return None
         higher = self.metrics[row.metric].higher_is_better
         return row.first if (row.difference > 0) == higher else row.second

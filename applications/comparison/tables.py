@@ -59,9 +59,11 @@ def p_value(p: float) -> str:
 
 
 def verdict(found: Found, row: Comparison) -> str:
-    """Who is better: a letter, or that no difference is shown."""
+    """Who is better: a letter, or that no difference is shown, or that a fit is odd."""
     if row.p_holm != row.p_holm:
         return "-"
+    if found.odd_fit(row):
+        return "odd fit"
     better = found.better_of(row)
     return found.letters[better] if better else "not shown"
 

@@ -208,7 +208,11 @@ def _pairs(c: Case) -> list[Finding]:
     worst = lost[0] if lost else min(rows, key=lambda m: m.value)
     text = f"For each of {len(rows)} distortions it is better than a coin."
     if lost:
-        names = ", ".join(m.group.name for m in lost[:4] if m.group)
+        names = ", ".join(
+            m.group.name + " (upside down)" * bool(np.fmax(m.high, m.value) < 0.5)
+            for m in lost[:4]
+            if m.group
+        )
         more = f" and {len(lost) - 4} more" if len(lost) > 4 else ""
         text = f"No better than a coin for {len(lost)} of {len(rows)} distortions: {names}{more}."
     return [*found, Finding("each distortion", "warn" if lost else "good", text, worst)]
@@ -242,10 +246,11 @@ def _untrained(c: Case) -> list[Finding]:
 def _weakest(c: Case) -> list[Finding]:
     parts = [c.distortions, of_levels(c.e, c.samples, c.seed)]
     worst = [min(found, key=lambda m: m.value) for found in parts if len(found) > 1]
-    # Only where the model's numbers are on the scale of the scores.
+    # Only where the model's numbers are on the scale of the scores, and not all of them right.
     if "rmse_saved" in c.n and c.n["rmse_saved"].low > 0:
         found = of_thirds(c.e, c.samples, c.seed)
-        worst += [max(found, key=lambda m: m.value)] if len(found) > 1 else []
+        furthest = max(found, key=lambda m: m.value)
+        worst += [furthest] if len(found) > 1 and furthest.value > 0 else []
     return [Finding(f"weakest {m.group.kind}", "", _of_part(c.e, m), m) for m in worst if m.group]
 
 
@@ -265,12 +270,11 @@ def _of_part(e: Evaluation, worst: Metric) -> str:
     images = thirds(e.opinions.mos)[name]
     mos = e.opinions.mos[images]
     error = float(np.mean(e.scores[images] - mos))
-    ends = f"{mos.min():.3g} to {mos.max():.3g}"
-    value, low, high = (f"{x:.3g}" for x in (worst.value, worst.low, worst.high))
+    ends = f" [{worst.low:.3g}, {worst.high:.3g}]" if math.isfinite(worst.low) else ""
     return (
-        f"Weakest scores: images that people rated in the {name} third ({ends}), where it is "
-        f"typically {value} [{low}, {high}] off, on average {abs(error):.2g} too "
-        f"{'high' if error > 0 else 'low'}."
+        f"Weakest scores: images that people rated in the {name} third ({mos.min():.3g} to "
+        f"{mos.max():.3g}), where it is typically {worst.value:.3g}{ends} off, on "
+        f"average {abs(error):.2g} too {'high' if error > 0 else 'low'}."
     )
 
 
@@ -292,5 +296,5 @@ def _less(gain: Metric) -> str:
     """How much less an error is, from the share that is saved."""
     if abs(gain.value) < SAME:
         return "much the same"
-    chance = "" if gain.low > 0 or gain.high < 0 else ", which may be chance"
+    chance = "" if gain.low >= 0 or gain.high <= 0 else ", which may be chance"
     return f"{abs(100 * gain.value):.0f}% {'less' if gain.value > 0 else 'more'}{chance}"

@@ -3,9 +3,10 @@ use". Needs no torch: it reads an Evaluation and what is known of the training.
 
 usable: the order is surely right (SORTS, PAIRS or LADDERS of rules.py, which says what every rule
 is), every distortion is told better than by a coin, and mean and histogram are beaten, whatever of
-this there is. No better: the order may be random, or it is not surely right and the error is that
-of the mean, or above it. Weak: all else. Without intervals (below FEWEST independent images or
-references, or without resamples) nothing is certain, and nothing is said but that.
+this there is. No better: the order may be random, and the mean is not surely beaten; or the order
+is not surely right, and the error is that of the mean, or above it. Weak: all else. Without
+intervals (below FEWEST independent images or references, or without resamples) nothing is certain,
+and nothing is said but that.
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from applications.evaluation.evaluation import Evaluation, shown
 from applications.evaluation.rules import RULES, Case, Finding, Learned, asked_of, main_name
 from utils.runtime.seed import numpy_generator
-from utils.statistics.bootstrap import FEWEST, bootstrap, heard
+from utils.statistics.bootstrap import FEWEST, Interval, bootstrap, heard
 from utils.statistics.metric import Metric
 from utils.statistics.ties import constant
 
@@ -34,6 +37,10 @@ _OPENINGS = {
 }
 _HARDLY = (
     "Weak: hardly better than always saying the mean, and not to be relied on for a single image."
+)
+_EXTREMES = (
+    "Weak: its numbers tell extremes apart, better than always saying the mean; its order of the "
+    "images in between, and of near ones, may be random or worse."
 )
 # Where the order is right, and what else there is is not.
 _BUT = {
@@ -83,7 +90,7 @@ def verdict_of(e: Evaluation, learned: Learned, samples: int, seed: int) -> Verd
     with heard([]):  # what has no interval takes part in no rule
         found = bootstrap(asked, e.clusters, samples, rng) if asked else {}
     n = dict(e.by_key) | {
-        name: Metric(name, v.value, v.low, v.high, asked[name].scale) for name, v in found.items()
+        name: Metric(name, v.value, *_ends(v), asked[name].scale) for name, v in found.items()
     }
     case = Case(e, learned, n, main, samples, seed)
     every = [finding for rule in RULES for finding in rule(case)]
@@ -91,18 +98,35 @@ def verdict_of(e: Evaluation, learned: Learned, samples: int, seed: int) -> Verd
     return Verdict(outcome, _headline(outcome, case, every), tuple(every))
 
 
+def _ends(found: Interval) -> tuple[float, float]:
+    """An interval's ends: the value itself where no resample differs, as of a model without any
+    error, and not beyond 0 where all resamples lie on one side of it.
+    """
+    known = found.resamples[~np.isnan(found.resamples)]
+    low, high = found.low, found.high
+    if math.isnan(low) and len(known) and np.ptp(known) == 0:
+        return found.value, found.value
+    return (max(low, 0.0) if (known > 0).all() else low,
+            min(high, 0.0) if (known < 0).all() else high)  # fmt: skip
+
+
 def _main(e: Evaluation) -> Metric | None:
-    """With an interval also where every pair is right, or wrong, so that all resamples are the
-    same: if none of G independent images or references has a fault, up to 3 / G of all may have one
-    (the rule of three: Hanley and Lippman-Hand, JAMA 249, 1983).
+    """With an interval also where every pair is right, or wrong, or all references are right in the
+    same share of their pairs, so that all resamples are the same: if none of G independent images
+    or references differs, up to 3 / G of all may (the rule of three: Hanley and Lippman-Hand, JAMA
+    249, 1983).
     """
     main, count = e.by_key.get(main_name(e.labels)), int(e.clusters.max(initial=-1)) + 1
-    if main is None or math.isfinite(main.low) or count < FEWEST:
+    if main is None or not math.isnan(main.low) or count < FEWEST:
         return main
-    if main.value == 1:
-        return replace(main, low=1 - 3 / count, high=1.0)
-    worst = 0.0 if main.name == "pair_accuracy" else -1.0
-    return replace(main, low=worst, high=worst + 3 / count) if main.value == worst else main
+    pairs = main.name == "pair_accuracy"
+    worst = 0.0 if pairs else -1.0
+    # Where each has pairs, no resample is without any.
+    alike = pairs and len(np.unique(e.clusters[e.labels["better"]])) == count
+    if main.value not in (worst, 1) and not alike:
+        return main
+    low, high = max(worst, main.value - 3 / count), min(1.0, main.value + 3 / count)
+    return replace(main, low=low, high=high)
 
 
 # ---- the outcome, and the words for it
@@ -110,7 +134,8 @@ def _main(e: Evaluation) -> Metric | None:
 
 def _outcome(e: Evaluation, kinds: Mapping[str, str]) -> str:
     order = kinds.get("order") or kinds["pairs"]
-    if order == "bad" or (order != "good" and kinds.get("mean") == "bad"):
+    mean = kinds.get("mean")
+    if (order == "bad" and mean != "good") or (order != "good" and mean == "bad"):
         return USELESS if e.opinions is not None else CHANCE
     return WEAK if {"warn", "bad"} & {*kinds.values()} else USABLE
 
@@ -123,6 +148,8 @@ def _headline(outcome: str, c: Case, found: Sequence[Finding]) -> str:
         said = [_HARDLY]
     if outcome == WEAK and "good" in (kinds.get("order"), kinds.get("pairs")):
         said = [next(text for rule, text in _BUT.items() if kinds.get(rule, "good") != "good")]
+    if outcome == WEAK and kinds.get("order") == "bad":
+        said = [_EXTREMES]
     rated = "the one that people rated higher" if "order" in c.n else "the better one"
     if times := c.n.get("order", c.n.get("pair_accuracy")):
         said.append(
@@ -133,7 +160,7 @@ def _headline(outcome: str, c: Case, found: Sequence[Finding]) -> str:
         said.append(f"It is typically {own:.3g} off; always saying the mean is {base:.3g} off "
                     f"(people's scores go from {mos.min():.3g} to {mos.max():.3g}).")  # fmt: skip
     said += [f.text for f in found if f.rule == "each distortion" and f.kind != "good"]
-    if c.main.name == "srcc" and c.main.high < 0:
+    if c.main.name == "srcc" and c.main.high < 0 and outcome == USELESS:
         said.append("Its order is upside down: is a lower score the better one in these labels?")
     if outcome in (USELESS, CHANCE):
         said.append(f"That is as far as these {len(c.e.images):,} images can tell.")

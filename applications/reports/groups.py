@@ -23,7 +23,9 @@ def group_sections(r: Report) -> list[Section]:
     for kind, title in _TITLES.items():
         own = [row for row in rows if row.metric.group.kind == kind]
         if any(row.metric.value == row.metric.value for row in own):
-            parts += [_chart(title, own), Beside([_table(kind, own)])]
+            notes = {row.metric.note for row in own}
+            same = [f"{note}." for note in notes if note and len(notes) == 1]
+            parts += [_chart(title, own), Beside([*same, _table(kind, own, not same)])]
         elif own:
             said = f"{title}: {len(own)}, none with a metric of its own: {own[0].metric.note}."
             parts.append(Beside([said]))
@@ -46,8 +48,8 @@ def _chart(title: str, rows: Sequence[GroupRow]) -> Chart:
     return Chart(title, known[0].name, "", marks)
 
 
-def _table(kind: str, rows: Sequence[GroupRow]) -> Table:
-    remarks = any(row.metric.note for row in rows)
+def _table(kind: str, rows: Sequence[GroupRow], with_notes: bool) -> Table:
+    remarks = with_notes and any(row.metric.note for row in rows)
     lines = [
         [
             row.metric.group.name,

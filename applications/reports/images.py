@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -24,6 +25,7 @@ from utils.drawing.panels import spread
 from utils.text import csv_of
 
 MOST = 12  # images of a kind
+ALIKE = 1e-3  # of the spread of the MOS: scores within it are almost the same
 
 
 def worst_sections(r: Report) -> list[Section]:
@@ -86,11 +88,11 @@ def _wrong_pairs(r: Report, better: np.ndarray, worse: np.ndarray) -> list[Secti
     for pair in _without_repeats(order, ahead, better, worse):
         images = [int(better[pair]), int(worse[pair])]
         captions = [
-            [e.names[i], f"labelled {word}, score {shown(e.scores[i])}"]
+            [e.names[i], f"labelled {word}, score {_apart(e.scores[i], -ahead[pair])}"]
             for word, i in zip(("better", "worse"), images, strict=True)
         ]
         gallery = _gallery(r, images, captions, "pair")
-        groups.append(Group(f"wrong by {-ahead[pair]:.4f}", gallery))
+        groups.append(Group(f"wrong by {-ahead[pair]:.3g}", gallery))
     if not groups:
         return []
     why = f"{int((ahead < 0).sum())} of {len(ahead)} pairs are in the wrong order; these by most. "
@@ -99,6 +101,12 @@ def _wrong_pairs(r: Report, better: np.ndarray, worse: np.ndarray) -> list[Secti
     names = {"better": _paths(r, better[kept]), "worse": _paths(r, worse[kept])}
     body = (Groups(groups), _csv("pairs.csv", **names, lead=ahead[kept]))
     return [Section("worst", "Pairs in the wrong order", why, body)]
+
+
+def _apart(score: float, difference: float) -> str:
+    """A score with as many decimals as show a difference from another; four at least."""
+    small = 0 < difference < 1e-3
+    return f"{score:.{2 - math.floor(math.log10(difference))}f}" if small else shown(score)
 
 
 def _without_repeats(
@@ -115,16 +123,19 @@ def _without_repeats(
 
 def _in_order(r: Report) -> Section:
     e = r.evaluation
-    order = np.argsort(e.scores, kind="stable")
+    order, spanned = np.argsort(e.scores, kind="stable"), float(np.ptp(e.scores))
     places = spread(len(order), MOST)
     chosen = [int(order[place]) for place in places]
     captions = [
-        [e.names[i], f"score {shown(e.scores[i])}, place {p + 1} from below"]
+        [e.names[i], f"score {_apart(e.scores[i], spanned)}, place {p + 1} from below"]
         for i, p in zip(chosen, places, strict=True)
     ]
     kept = _ends(order)
     listed = _csv("scores.csv", path=_paths(r, kept), score=e.scores[kept])
     why = f"{len(chosen)} of {len(order)} images, evenly spread in the order of their scores."
+    # Where there are no opinions, losses ask for a distance (--margin) of about one.
+    if spanned < ALIKE * (1 if e.opinions is None else np.ptp(e.opinions.mos)):
+        why += f" It says almost the same score of every image: they lie {spanned:.3g} apart."
     body = (_gallery(r, chosen, captions), listed)
     return Section("order", "From the lowest to the highest score", why, body)
 

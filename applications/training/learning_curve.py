@@ -50,12 +50,12 @@ FILE = "learning_curve.csv"
 
 @dataclass(frozen=True)
 class Curve:
-    """rows: (training images, draw from 1, value of `metric`) of every head; gain: of the last
-    doubling, (value, low, high), nan where there is none; text: what that means.
+    """rows: (training images, draw from 1, value of `metric`, share) of every head; gain: of the
+    last doubling, (value, low, high), nan where there is none; text: what that means.
     """
 
     metric: str
-    rows: Sequence[tuple[int, int, float]]
+    rows: Sequence[tuple[int, int, float, float]]
     gain: tuple[float, float, float]
     text: str
 
@@ -68,18 +68,18 @@ class Curve:
         """A row per head."""
         text = io.StringIO()
         rows = csv.writer(text, lineterminator="\n")
-        rows.writerow(["images", "draw", self.metric])
-        rows.writerows([count, draw, f"{value:.9g}"] for count, draw, value in self.rows)
+        rows.writerow(["images", "draw", self.metric, "share"])
+        rows.writerows([count, draw, f"{value:.9g}", of] for count, draw, value, of in self.rows)
         return text.getvalue()
 
     def section(self) -> Section:
         """For the report."""
-        counts, _, values = map(np.array, zip(*self.rows, strict=True))
-        steps = np.unique(counts)
-        means = np.array([values[counts == step].mean() for step in steps])
+        counts, _, values, shares = map(np.array, zip(*self.rows, strict=True))
+        known = np.unique(shares)
+        steps, means = (np.array([x[shares == s].mean() for s in known]) for x in (counts, values))
         marks = (
             Points(counts.astype(np.float64), values, "one draw"),
-            Line(steps.astype(np.float64), means, "mean of the draws", 1, dots=True),
+            Line(steps, means, "mean of the draws", 1, dots=True),
         )
         chart = Chart("Learning curve", "training images", f"{self.metric}, test", marks)
         return Section("learning_curve", "Would more images help?", self.text, (chart,))
@@ -111,14 +111,15 @@ def learning_curve(
                 labels, scorer.predict(test.targets.paths), clusters
             ).metrics()[name]
             images = len(np.unique(train.labels.images[part]))
-            rows.append((images, draw, measured.value))
+            rows.append((images, draw, measured.value, share))
             found.setdefault(share, []).append(measured)
             trainer.logger.info(
                 f"learning curve: {images} images, draw {draw}: {name} {measured.value:.4f}"
             )
     gain = _last_doubling(found, clusters, config)
-    counts = sorted({count for count, _, _ in rows})
-    curve = Curve(name, rows, gain, _words(name, counts, gain))
+    # Groups of very different sizes make halves that are not: what counts is their mean.
+    half, whole = (np.mean([r[0] for r in rows if r[3] == s] or [0]) for s in (0.5, 1.0))
+    curve = Curve(name, rows, gain, _words(name, (half, whole), gain, config.bootstrap))
     if trainer.runtime.main:
         write_text(trainer.folder.path / FILE, curve.csv())
     trainer.logger.info(curve.text)
@@ -238,11 +239,18 @@ def _last_doubling(
     return got.value, got.low, got.high
 
 
-def _words(name: str, counts: Sequence[int], gain: tuple[float, float, float]) -> str:
+def _words(
+    name: str, counts: tuple[float, float], gain: tuple[float, float, float], samples: int
+) -> str:
+    """counts: training images before the last doubling, and after it."""
     value, low, high = gain
+    if not samples:
+        return "Learning curve: --bootstrap 0 leaves out the interval that would say what it means."
     if not np.isfinite(gain).all():
         return "Learning curve: too few images for an interval: it does not say whether more help."
-    said = f"Learning curve: from {counts[-2]:,} to {counts[-1]:,} training images {name} changed "
+    said = (
+        f"Learning curve: from {counts[0]:,.0f} to {counts[1]:,.0f} training images {name} changed "
+    )
     said += f"by {value:+.3f} [{low:+.3f}, {high:+.3f}] (heads of its own, all trained alike: the "
     said += "last point need not be the result of the run): "
     if low > 0:

@@ -187,6 +187,18 @@ def test_fits_of_the_runs_are_used_where_all_have_one(tmp_path):
     assert compared(tmp_path, "good fair poor")["fit"] == "test"
 
 
+def test_no_run_is_better_by_a_fit_that_turns_its_scores_round(tmp_path):
+    images, mos, scores = data()
+    for name, own in (("good", 6 - scores["good"]), ("poor", scores["poor"])):
+        columns = {"path": images, "score": own, "mos": mos}
+        write_run(tmp_path / name, columns, {"folder": str(tmp_path)})
+    out = call(tmp_path, "--compare good poor --bootstrap 100 -o c.json").out
+    found = json.loads((tmp_path / "c.json").read_text())
+    better = {row["figure"]: row["better"] for row in found["significance"]}
+    assert better["srcc"] == "poor" and better["plcc_4p"] is better["rmse_4p"] is None
+    assert out.count("odd fit") >= 2 and "good: odd 4p fit: falls: higher" in out
+
+
 # ---- rankings
 
 

@@ -1,6 +1,8 @@
 """ImageNet files: what is found, taken, left, refused."""
 
 import io
+import os
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,6 +11,7 @@ from safetensors.torch import save_file
 
 from models.quality_net import build_model
 from models.weight_files import find_local, read_state
+from utils.files.reading import UnreadableFile
 
 SIZE = (64, 64)
 
@@ -174,6 +177,21 @@ def test_a_backbone_whose_weights_were_never_published(tmp_path):
         ValueError, match="no weights for efficientnet_b6: use --arch tf_efficientn"
     ):
         loaded("efficientnet_b6", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (os.mkfifo, r"is a pipe \(FIFO\)"),
+        (Path.mkdir, "is a folder"),
+        (lambda path: path.symlink_to("nowhere"), "links to no file"),
+    ],
+)
+def test_what_is_no_file_is_never_opened(tmp_path, make, said):
+    make(tmp_path / "resnet10t.pth")
+    with pytest.raises(UnreadableFile, match=f"^[^:]*resnet10t.pth: {said}") as caught:
+        loaded("resnet10t", tmp_path)
+    assert str(caught.value).count("resnet10t.pth") == 1
 
 
 def test_find_local_prefers_the_first_name(tmp_path):

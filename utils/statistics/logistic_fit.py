@@ -58,6 +58,13 @@ class LogisticFit:
     failed: str | None = None
     remark: str | None = None
 
+    @property
+    def turns(self) -> bool:
+        """Whether it turns round or levels what the model says, so that metrics after it flatter
+        the model.
+        """
+        return (self.remark or "").startswith(_TURNS)
+
     def __call__(self, predictions: ArrayLike) -> Floats:
         """Mapped predictions (N,), in MOS units; all nan for a failed fit."""
         x = np.asarray(predictions, dtype=np.float64)
@@ -294,6 +301,9 @@ def _descend(profile: _Profile, starts: Floats) -> tuple[Floats, Floats, Bools]:
     flat = limit | (beyond > 0.99 * _OUTSIDE[-1] * np.exp(places[:, 1]))
     flat[going] = True
     return places, error, flat
+
+
+_TURNS = ("not monotone", "falls", "almost a step")  # how such remarks begin
 
 
 def _odd(kind: str, parameters: tuple[float, ...], x: Floats, flat: bool) -> str | None:

@@ -116,6 +116,31 @@ def test_what_is_worse_is_called_so(scores, outcome, says):
     assert "these images' own scores" in found.findings[0].text if found.findings else True
 
 
+@pytest.mark.parametrize(("count", "outcome"), [(5, "weak"), (50, "usable"), (N, "usable")])
+def test_no_error_at_all_is_not_chance(count, outcome):
+    found = rated(MOS[:count].astype(np.float32), MOS[:count].astype(np.float32))
+    gain = numbers(found, "mean").gain
+    assert (gain.value, gain.low, gain.high) == (1, 1, 1) and kinds(found)["mean"] == "good"
+    assert found.outcome == outcome and "chance" not in found.lines()
+    assert "nan" not in found.lines() and "Weakest" not in found.lines()
+
+
+def test_five_images_that_are_all_further_off_are_no_chance():
+    mos = np.random.default_rng(4).uniform(1, 5, 5)
+    found = rated(5 - mos, mos)
+    assert numbers(found, "mean").gain.high == 0
+    assert "% more (RMSE)" in found.lines() and "upside down" in found.text
+
+
+def test_extremes_that_are_told_apart_are_worth_something():
+    mos = np.concatenate([np.linspace(0.95, 1.05, 45), np.linspace(9.6, 9.8, 5)])
+    scores = np.concatenate([mos[:45][::-1], mos[45:]])
+    found = rated(scores, mos)
+    assert (kinds(found)["mean"], kinds(found)["order"]) == ("good", "bad")
+    assert found.outcome == "weak" and "tell extremes apart" in found.text
+    assert "do not use" not in found.text and "upside down" not in found.text
+
+
 def test_a_training_mean_of_another_scale_is_not_held_against():
     found = rated(MOS + NOISE, mean=0.6)
     assert numbers(found, "mean").against.value == pytest.approx(MOS.std(), rel=1e-6)
@@ -192,6 +217,11 @@ def test_rankings_are_held_against_a_coin_for_each_distortion():
     assert half.outcome == "weak"
     assert "No better than a coin for 1 of 2 distortions: noise." in half.text
     assert numbers(half, "weakest distortion").metric.group.name == "noise"
+    # As many right as wrong for each photograph: no resample differs.
+    against = ranked(np.where(blur, -level, level).astype(float))
+    assert against.outcome == "no better than chance"
+    assert "for 1 of 2 distortions: noise (upside down)." in against.text
+    assert numbers(against, "pairs").metric.low == pytest.approx(0.5 - 3 / 25)
     coin = ranked(NOISE)
     assert coin.outcome == "no better than chance" and "do not use" in coin.text
     # Every pair right: no resample differs, and 25 photographs leave room for 3 faults in 25.

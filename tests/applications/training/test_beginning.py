@@ -163,6 +163,8 @@ def test_backbones_are_listed_with_what_is_at_hand(begun):
     assert out[1].split() == ["resnet10t", "4.9", "M", "176", "x", "176", FILE] and len(out) == 2
     out = call(begun[0], "--list_archs keras:mobilenetv1_100").out
     assert "none published" in out and "224 x 224" in out
+    (_, unfit) = call(begun[0], "--list_archs mobilenetv5_300m_enc").out.splitlines()
+    assert "cannot be used: its output is not one row of features" in unfit
     assert "no backbone has such a name" in call(begun[0], "--list_archs x?y", code=1).err
     refused(begun[0], "--list_archs --train", "--train and --list_archs cannot go together")
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from applications.combinations import check
-from applications.training.learning_curve import _Doubling, _words
+from applications.training.learning_curve import Curve, _Doubling, _words
 from config import UsageError, parse
 from tests.cli import WITH_REPORT, call, run_folders
 from tests.report_reader import ReportReader
@@ -36,6 +36,7 @@ def test_every_part_is_learned_from_and_tested(run):
     assert sizes.count(12) == 3  # half of them, in three draws
     assert all(-1 <= float(row[name]) <= 1 for row in rows)
     found = json.loads((run / "results.json").read_text())["learning_curve"]
+    assert "from 12 to 24 training images" in found["text"] or "too few" in found["text"]
     whole, halves = (
         np.mean([float(row[name]) for row in rows if row["images"] == size])
         for size in ("24", "12")
@@ -57,8 +58,17 @@ def test_every_part_is_learned_from_and_tested(run):
     ],
 )
 def test_what_the_last_doubling_says(gain, says):
-    text = _words("srcc", [125, 250, 500, 1000], gain)
+    text = _words("srcc", (500, 1000), gain, 100)
     assert says in text and ("from 500 to 1,000" in text or gain[1] != gain[1])
+    assert "--bootstrap 0" in _words("srcc", (500, 1000), (0.03, np.nan, np.nan), 0)
+
+
+def test_halves_of_unequal_groups_are_told_by_their_mean():
+    rows = [(6, 1, 0.1, 0.5), (35, 2, 0.4, 0.5), (6, 3, 0.1, 0.5), (42, 1, 0.5, 1.0)]
+    (chart,) = Curve("srcc", rows, (0.3, 0.2, 0.4), "").section().body
+    line = chart.marks[1]
+    assert line.x.tolist() == pytest.approx([47 / 3, 42])
+    assert line.y.tolist() == pytest.approx([0.2, 0.5])
 
 
 def test_the_draws_are_resampled_as_the_images_are():
