@@ -14,7 +14,7 @@ Rows = list[dict[str, str]]
 class ReportReader(HTMLParser):
     """tables: of each section (its anchor), a list of tables, each a list of rows by header.
     files: name -> text of every download. captions: of each section, the lines under each picture.
-    charts: number of drawings; titles: of the sections, in order.
+    page: all of it. charts: number of drawings; titles: of the sections, in order.
     """
 
     def __init__(self, file: Path) -> None:
@@ -29,7 +29,8 @@ class ReportReader(HTMLParser):
         self._path: list[str] = []
         self._header: list[str] = []
         self._row: list[str] | None = None
-        self.feed(file.read_text(encoding="utf-8"))
+        self.page = file.read_text(encoding="utf-8")
+        self.feed(self.page)
 
     def handle_starttag(self, tag, attrs):
         known = {name: value or "" for name, value in attrs}

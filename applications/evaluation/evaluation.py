@@ -121,8 +121,12 @@ class Evaluation:
         where there is no fit, or an odd one, which would turn round or level what the model says.
         """
         fit = self.usable_fit("4p")
-        if fit is None or fit.remark:
-            why = f"the 4-parameter fit {fit.remark}" if fit else "there is no 4-parameter fit"
+        if fit is None or fit.turns:
+            why = (
+                f"the 4-parameter fit is odd ({fit.remark})"
+                if fit
+                else "there is no 4-parameter fit"
+            )
             return self.scores.astype(np.float64), f"as they are: {why}"
         where = "these images" if self.fitted is None else "the images of val/"
         return fit(self.scores), f"after the 4-parameter fit on {where}"
