@@ -200,7 +200,7 @@ class Config:
     advprop: bool = flag("model", False, "--advprop",
         help="AdvProp ImageNet weights (EfficientNet)")
     resume: str | None = flag("model", None, "--resume", metavar="FILE",
-        help="weights to start from (--train) or to use")
+        help="weights to start from (--train) or to use: a file, a run folder, or quality")
 
     criterion: str = flag("task", "rank", "--criterion", metavar="NAME",
         type=kind.one_of("criterion", CRITERIONS), modes=JUDGE + " jit check info", idle="predict",
