@@ -25,7 +25,7 @@ WORDS = (
     "--crop_from 40 --dropout 0.5 --ema 0.8 --epochs 6 --warmup 1 -b 3 --save_every 1 "
     "--threads 1 --no_report -g 0 --amp off"
 )
-KILLS = 10
+KILLS = 6
 
 
 def state(folder: Path) -> dict[str, object]:
@@ -68,7 +68,7 @@ def wait_for(event: Callable[[], bool], alive: Callable[[], bool]) -> None:
         time.sleep(0.03)
 
 
-def test_killed_at_ten_random_moments(folder, uninterrupted):
+def test_killed_at_random_moments(folder, uninterrupted):
     """SIGKILL spread over the run: during steps, validation and saving."""
     moments = random.Random(20)
     process = start_quickly(folder, f"{WORDS} -j 0")

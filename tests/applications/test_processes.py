@@ -113,10 +113,12 @@ def test_two_processes_train_and_evaluate(tmp_path):
     assert "2 process(es)" in done.err and done.err.count("run folder:") == 1
     (run,) = run_folders(tmp_path)
     best = run / "model_best_test_vit.pth"
-    call(tmp_path, f"-e --resume {best} -j 0 -g 0 -o one.csv")
+    call(tmp_path, f"-e --resume {best} -j 0 -g 0 -o one.csv --no_report")
     mine, theirs = table(tmp_path / "one.csv"), table(run / "predictions_test.csv")
     assert len(theirs) == 5 and theirs == pytest.approx(mine, abs=1e-6)
-    done = attempt(tmp_path, f"-e --resume {best} -j 0 --device cpu -g 2 -o two.csv".split())
+    done = attempt(
+        tmp_path, f"-e --resume {best} -j 0 --device cpu -g 2 -o two.csv --no_report".split()
+    )
     assert done.wrong(0) is None
     assert table(tmp_path / "two.csv") == pytest.approx(mine, abs=1e-6)
     assert dict(line.split()[:2] for line in tables(done.out).splitlines()[1:])["n"] == "5"

@@ -26,7 +26,10 @@ def find_weights(path: str | os.PathLike[str]) -> Path:
         return file
     found = sorted(best.name for best in file.glob("model_best_*.pth"))
     if not found:
-        raise ValueError(f"{file}: no model_best_*.pth in this folder: name a weights file")
+        raise ValueError(
+            f"{file}: is a folder: name the .pth file inside it (no model_best_*.pth in this "
+            "folder)"
+        )
     if len(found) > 1:
         raise ValueError(f"{file}: holds {', '.join(found)}: name one of these files")
     return file / found[0]
