@@ -46,13 +46,13 @@ iqa --predict "$DATA"/test/refimgs "$DATA"/test/*/*5 --sort -j 0 --threads 1
 
 step "3/8 rank: which of two versions of a photograph is better"
 iqa --train --criterion rank --no_pretrained "${COMMON[@]}" "${VIEW[@]}" --checkpoints "$RANK" \
-  --crop_size 96 -b 120 --lr 3e-3 --schedule cosine --warmup 1 --epochs 18 --eval_every 18 \
+  --logdir "$OUT/runs" --crop_size 96 -b 120 --lr 3e-3 --schedule cosine --warmup 1 --epochs 18 --eval_every 18 \
   --margin 0.5 --margin_by_level --across 1
 
 step "4/8 regress, from the rank weights, a synthetic target: SSIM with the undistorted photograph"
 iqa --train --criterion regress "${COMMON[@]}" "${VIEW[@]}" --label_name label_mos.txt --checkpoints "$REGRESS" \
-  --resume "$RANK/model_best_$ARCH.pth" --crop_size 128 -b 32 --lr 1e-3 --schedule cosine --warmup 1 \
-  --epochs 14 --eval_every 14 --ema 0.98 --wd 0.05 --jitter 0.3
+  --logdir "$OUT/runs" --resume "$RANK/model_best_$ARCH.pth" --crop_size 128 -b 32 --lr 1e-3 --schedule cosine \
+  --warmup 1 --epochs 14 --eval_every 14 --ema 0.98 --wd 0.05 --jitter 0.3
 
 step "5/8 evaluate both on photographs that training never saw"
 iqa -e "${COMMON[@]}" --resume "$RANK/model_best_$ARCH.pth"

@@ -32,6 +32,8 @@ CALLS = {
 
 def started(tree: Path, words: str, folder: Path) -> subprocess.Popen:
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+    if "no_pretrained" not in (tree / "config.py").read_text():  # it always began from random ones
+        words = words.replace("--no_pretrained", "")
     command = [sys.executable, str(tree / "main.py"), *words.split()]
     return subprocess.Popen(
         command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
@@ -45,7 +47,9 @@ def seconds(tree: Path, words: str, folder: Path) -> float:
     if "--train" in words:
         text = b""
         while b" step " not in text:
-            text += process.stderr.read1()
+            more = process.stderr.read1()
+            assert more, text.decode()
+            text += more
         process.kill()
     process.communicate()
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
