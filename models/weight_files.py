@@ -158,8 +158,11 @@ def sha256_of(path: Path) -> str:
         check_regular(path)
     except FileNotFoundError:
         raise UnreadableFile(f"{path}: links to no file: remove the link") from None
+    state = hashlib.sha256()
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        while part := file.read(1 << 20):  # hashlib.file_digest came with Python 3.11
+            state.update(part)
+    return state.hexdigest()
 
 
 def check_named_hash(path: Path, sha256: str) -> None:

@@ -141,6 +141,15 @@ def test_a_run_folder_means_its_best_weights(emd):
     assert load_scorer(str(run), "cpu").score(image, table="rows") == best
 
 
+def test_training_from_weights_takes_their_backbone(emd, tmp_path):
+    (tmp_path / "data").symlink_to(emd.folder / "data")
+    flags = TINY.split("--image_size")[1]
+    call(tmp_path, f"--train --resume {emd.weights} --image_size{flags} --epochs 1 --no_check")
+    (run,) = run_folders(tmp_path)
+    assert (run / BEST).is_file()
+    assert json.loads((run / "config.json").read_text())["arch"] == "test_resnet"
+
+
 def test_a_model_is_given_away_as_a_folder(emd, tmp_path):
     run, image = run_folders(emd.folder)[-1], emd.folder / "data/test/images/photo0_0.png"
     best = load_scorer(run, "cpu").score(image, table="rows")

@@ -99,6 +99,14 @@ def test_the_split_is_kept_and_read_again(trained):
     assert len(read_rows(folder / "v.csv")) == 3
 
 
+def test_a_table_is_asked_for_and_whose_weights_lie_where_is_said(trained, tmp_path):
+    folder, said = trained
+    assert "checkpoints/model_best_test_resnet.pth: from now on the weights of this run" in said
+    done = call(tmp_path, f"-e --resume {run_folders(folder)[0].resolve()} -j 0 -g 0", 1)
+    assert "data/test/label.txt: no label file here" in done.err
+    assert "pass its --labels TABLE --images DIR" in done.err
+
+
 def test_a_table_that_changed_and_another_one(trained, tmp_path):
     folder, _ = trained
     shutil.copytree(folder / "photos", tmp_path / "photos")

@@ -73,6 +73,12 @@ def test_doubts_are_refused_with_the_flag(tmp_path, text, asked, said):
         found(tmp_path, text, **asked)
 
 
+def test_a_few_odd_cells_do_not_hide_the_scores(tmp_path):
+    rows = [f"{n}.jpg,{n},{'blue' if n % 2 else 7}" for n in range(1, 20)]
+    text = "\n".join(["photo,note,camera", *rows, "20.jpg,n/a,red"])
+    assert found(tmp_path, text).score == "note"
+
+
 def test_groups(tmp_path):
     text = "image,ref,scene,mos\na.jpg,x,y,1\n"
     with pytest.raises(
