@@ -15,6 +15,7 @@ from typing import Any
 
 import utils.flag_parser as flag_parser
 import utils.flag_types as kind
+import utils.flag_words as words
 from utils.flag_help import answer_help
 from utils.flag_places import check_places, modes_of, spell
 from utils.flag_types import UsageError, flag
@@ -42,6 +43,9 @@ class Config:
         help="evaluate --resume weights on --split of several data sets")
     jit: bool = flag("mode", False, "--jit",
         help="export --resume weights to TorchScript with a .json beside it")
+    export: str | None = flag("mode", None, "--export", metavar="FORMAT[,FORMAT...]",
+        type=kind.list_of("format", words.EXPORTS), help="export --resume weights for other "
+        "programs, with a .json beside each file: " + ", ".join(words.EXPORTS))
     predict: tuple[str, ...] = flag("mode", (), "--predict", nargs="+", metavar="PATH",
         help="score images: files, folders, globs, or .txt lists of files")
     check: str | None = flag("mode", None, "--check", nargs="?", const="", metavar="DATA",
@@ -49,9 +53,7 @@ class Config:
     generate: str | None = flag("mode", None, "--generate", metavar="SET",
         help="write distorted versions of --photos into --data (sets: basic, live, tid2013, chain)")
     prepare: str | None = flag("mode", None, "--prepare", metavar="NAME",
-        help="write label files for a published data set in --source to --data: tid2013, tid2008, "
-        "live, mlive, waterloo, csiq, kadid10k, pipal, photonet, dpchallenge, ava, koniq10k, spaq, "
-        "clive, flive, biq2021, agiqa3k, cid2013")
+        help=f"write label files for a published data set in --source to --data: {words.PREPARED}")
     make_buckets: str | None = flag("mode", None, "--make_buckets", metavar="FILE",
         help="AVA.txt, or a label file of histograms or mean opinion scores, as a data file of "
         "--criterion siamese: -o OUT.txt or .csv, else on the screen")
@@ -70,7 +72,7 @@ class Config:
         help="repeat a run's config.json; flags override it")
 
     data: str = flag("data", "data/", "--data", metavar="DIR",
-        modes="train evaluate jit check generate prepare make_buckets",
+        modes="train evaluate jit export check generate prepare make_buckets",
         help="root with train/ val/ test/, each with a label file")
     label_name: str = flag("data", "label.txt", "--label_name", metavar="NAME",
         help="label file inside each split's folder")
@@ -108,7 +110,7 @@ class Config:
     bad_images: str = flag("data", "stop", "--bad_images", choices=("stop", "skip"), modes=USE,
         help="unreadable images, and those missing of --labels or AVA.txt: stop, or leave out, "
         "count and list")
-    no_check: bool = flag("data", False, "--no_check", modes=JUDGE, idle="predict jit",
+    no_check: bool = flag("data", False, "--no_check", modes=JUDGE, idle="predict jit export",
         help="do not decode every image before epoch 1")
     max_pixels: int = flag("data", DEFAULT_MAX_PIXELS, "--max_pixels",
         type=kind.positive, metavar="N", modes=USE + " check generate compare",
@@ -116,7 +118,7 @@ class Config:
     mirrored: bool = flag("data", False, "--mirrored", modes="check",
         help="an image with left and right exchanged is a near duplicate, too")
     photos: str | None = flag("photos", None, "--photos", metavar="DIR",
-        modes="train evaluate jit check generate",
+        modes="train evaluate jit export check generate",
         help="pristine photographs for --distort and --generate (default of --generate: those "
         "inside installed packages)")
     distort: str | None = flag("photos", None, "--distort", metavar="SET", modes="train evaluate",
@@ -203,7 +205,8 @@ class Config:
         help="weights to start from (--train) or to use: a file, a run folder, or quality")
 
     criterion: str = flag("task", "rank", "--criterion", metavar="NAME",
-        type=kind.one_of("criterion", CRITERIONS), modes=JUDGE + " jit check info", idle="predict",
+        type=kind.one_of("criterion", CRITERIONS), modes=JUDGE + " jit export check info",
+        idle="predict",
         help="rank: pairs; emd: histograms of scores; regress: mean opinion scores; siamese: "
         "buckets of scores; emd+rank, emd+siamese: histograms, and the order or the buckets of "
         "their means (default: of the weights; to train and to --check, read off the labels)")
@@ -280,23 +283,18 @@ class Config:
     ema: float = flag("optim", 0.0, "--ema", type=kind.probability, metavar="DECAY",
         help="average the weights, e.g. 0.999, and evaluate the average; 0: off")
     seed: int = flag("optim", 0, "--seed", type=kind.count,
-        modes=JUDGE + " generate prepare compare", idle="predict jit",
+        modes=JUDGE + " generate prepare compare", idle="predict jit export",
         help="decides initial weights, order and augmentation")
 
     stages: str | None = flag("stages", None, "--stages", metavar="LIST",
         help="trainings one after the other, each from the best weights of the one before: "
         "criteria, or head (backbone frozen) and all (nothing frozen) of --criterion; "
         "e.g. rank,regress or head,all")
-    stage_epochs: str | None = flag("stages", None, "--stage_epochs", metavar="LIST",
-        help="--epochs of each stage, e.g. 24,12")
-    stage_lr: str | None = flag("stages", None, "--stage_lr", metavar="LIST",
-        help="--lr of each stage")
-    stage_data: str | None = flag("stages", None, "--stage_data", metavar="LIST",
-        help="--data of each stage")
-    stage_label_name: str | None = flag("stages", None, "--stage_label_name", metavar="LIST",
-        help="--label_name of each stage")
-    stage_freeze: str | None = flag("stages", None, "--stage_freeze", metavar="LIST",
-        help="--freeze of each stage")
+    stage_epochs: str | None = kind.of_stages("epochs", ", e.g. 24,12")
+    stage_lr: str | None = kind.of_stages("lr")
+    stage_data: str | None = kind.of_stages("data")
+    stage_label_name: str | None = kind.of_stages("label_name")
+    stage_freeze: str | None = kind.of_stages("freeze")
     stage_flags: tuple[str, ...] = flag("stages", (), "--stage_flags", nargs="+", metavar="TEXT",
         help="any other flags of a stage, by its name or number, e.g. "
         "'regress: --crop_size 128 -b 16'")
@@ -333,7 +331,7 @@ class Config:
         help="mixed precision (default: training picks what the device does natively; -e, "
         "--test and --predict use float32)")
     workers: int = flag("run", 2, "-j", "--workers", type=kind.count, metavar="N",
-        modes=JUDGE + " continue_run predict check generate compare", idle="jit",
+        modes=JUDGE + " continue_run predict check generate compare", idle="jit export",
         help="loader processes per process")
     threads: int | None = flag("run", None, "--threads", type=kind.positive, metavar="N",
         help="torch's CPU threads")
@@ -357,7 +355,7 @@ class Config:
     logdir: str = flag("out", "runs", "--logdir", metavar="DIR", idle=USE,
         help="folder that holds one folder per run")
     checkpoints: str = flag("out", "checkpoints", "--checkpoints", metavar="DIR",
-        modes="train continue_run jit import_keras",
+        modes="train continue_run jit export import_keras",
         help="folder of the latest weights per backbone")
     save_every: int = flag("out", 0, "--save_every", type=kind.count, metavar="STEPS",
         help="save between epochs as well; 0: at their ends")

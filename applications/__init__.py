@@ -16,6 +16,7 @@ MODES = {
     "test": "applications.test",
     "predict": "applications.predict",
     "jit": "applications.convert",
+    "export": "applications.convert",
     "check": "applications.check",
     "generate": "applications.generate",
     "prepare": "applications.prepare",

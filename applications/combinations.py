@@ -15,7 +15,7 @@ from applications.training.stage_list import LISTS, split_stages
 from config import Config, UsageError, check_passed
 from utils.flag_words import JOINT, WORDING
 
-NEED_WEIGHTS = ("evaluate", "test", "jit", "predict")
+NEED_WEIGHTS = ("evaluate", "test", "jit", "export", "predict")
 # Of a generated ladder, below the photograph itself: as far as two images of it can be apart.
 MOST_LEVELS = 5
 MOST_RUNS = 26  # of --compare, which calls them A to Z

@@ -1,11 +1,12 @@
-"""--jit: TorchScript of the weights, kept only when it computes what the network computes."""
+"""--jit and --export: files that other programs run, kept only when they compute what the network
+computes.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import io
-import json
-import warnings
+import shutil
+import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,8 +15,9 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
-from torch import nn
 
+from applications.export.base import PROBS, SCORES, About, Artefact, Deployed, Format, Subject, need
+from applications.export.formats import FORMATS
 from applications.inputs.data import SPLITS, stop_or_skip
 from applications.inputs.outputs import file_arch
 from applications.inputs.run_record import PACKAGES, versions
@@ -33,97 +35,105 @@ from utils.files.writing import check_apart, check_output, write_atomic, write_j
 from utils.imaging.image_folders import list_images
 from utils.imaging.images import ImageError, ViewRule, read_image, view
 
-TOLERANCE = 1e-5  # times the largest score, where that is above 1: float32 has no more digits
 BATCHES = (1, 7)
-ABOUT = "about.json"  # among torch.jit's extra files
-
-
-class Deployed(nn.Module):
-    """pixels (N,3,H,W) in [0,1] -> scores (N,), and the histograms (N,K) where the head has K > 1
-    branches.
-    """
-
-    def __init__(self, model: QualityNet) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, pixels: torch.Tensor) -> Any:
-        prediction = self.model(pixels)
-        if self.model.num_classes == 1:
-            return prediction.scores
-        return prediction.scores, torch.softmax(prediction.logits, dim=1)
+JIT = "torchscript"
 
 
 def run(config: Config, runtime: Runtime) -> int:
-    """Writes checkpoints/jit_<arch>.pt (or -o FILE), which holds its own description, and the same
-    beside it as .json; ValueError when the artefact computes something else.
+    """Writes checkpoints/<format>_<arch>.<suffix> of each format (--jit: jit_<arch>.pt, or -o
+    FILE), which holds its own description, and the same beside it as .json; ValueError when an
+    export computes something else.
     """
+    names = config.export.split(",") if config.export else [JIT]
+    for name in names:
+        kind = FORMATS[name]
+        need(f"--export {name}", (*kind.makes, *kind.runs), kind.requirements)
     if runtime.device.type != "cpu":
         runtime.info(
             "the export is traced and compared on the CPU; the file can be loaded on any device"
         )
         runtime = replace(runtime, device=torch.device("cpu"))
     config, model, rule, payload = load_model(config, runtime)
-    target = Path(config.output or Path(config.checkpoints) / f"jit_{file_arch(config.arch)}.pt")
-    for written in (target, target.with_suffix(".json")):
-        check_apart(written, files_of(Path(config.resume or "")))
-        check_output(written)
+    targets = [_target(config, name) for name in names]
+    for target in targets:
+        for written in (target, target.with_suffix(".json")):
+            check_apart(written, files_of(Path(config.resume or "")))
+            check_output(written)
     images, origin = sample_images(config, rule, runtime)
-    network = Deployed(model).eval()
-    facts = describe(config, model, payload, rule)
-    data = trace(network, images, facts)
-    worst = compare(network, data, images)
-    runtime.info(
-        f"largest difference between the export and the network on {origin}, batches of 1 and 7: "
-        f"{worst:.2e} (of the largest score, where that is above 1)"
-    )
-    if not worst <= TOLERANCE:
-        raise ValueError(
-            f"{target}: not kept: it differs from the network by {worst:.2e}, more than "
-            f"{TOLERANCE:g}"
+    outputs = (SCORES, PROBS) if model.num_classes > 1 else (SCORES,)
+    subject = Subject(Deployed(model).eval(), images, outputs, rule.own_size)
+    about = describe(config, model, payload, rule)
+    refused = []
+    for name, target in zip(names, targets, strict=True):
+        try:
+            worst = keep(FORMATS[name], subject, _described(about, name, subject), target)
+        except ValueError as error:
+            refused.append(str(error))
+            continue
+        runtime.info(
+            f"largest difference between the export and the network on {origin}, batches of 1 and "
+            f"7: {worst:.2e} (of the largest score, where that is above 1)"
         )
-    write_atomic(target, lambda file: file.write(data))
-    # Last: a call that is killed here leaves a .json of an older export, but the file itself says
-    # all that a client needs.
-    facts["file_sha256"] = hashlib.sha256(data).hexdigest()
-    write_json(target.with_suffix(".json"), facts)
-    runtime.info(f"{target} and {target.with_suffix('.json').name}")
+        runtime.info(f"{target} and {target.with_suffix('.json').name}")
+    if refused:
+        raise ValueError("\n".join(refused))
     return 0
 
 
-def trace(network: nn.Module, images: torch.Tensor, facts: dict[str, Any] | None = None) -> bytes:
-    """TorchScript: a frozen trace of the network, with `facts` as JSON inside; torch's notices that
-    it is deprecated are known and kept quiet.
+def _target(config: Config, name: str) -> Path:
+    if config.jit and config.output:
+        return Path(config.output)
+    title = "jit" if name == JIT else name
+    return Path(config.checkpoints) / f"{title}_{file_arch(config.arch)}{FORMATS[name].suffix}"
+
+
+def _described(about: About, name: str, subject: Subject) -> About:
+    """With what kind of export the file is; that of TorchScript is as older clients know it."""
+    if name == JIT:
+        return about
+    outputs = [f"{SCORES} (N,)", f"{PROBS} (N,K)"][: len(subject.names)]
+    return {**about, "export": name, "outputs": outputs}
+
+
+def keep(kind: Format, subject: Subject, about: About, target: Path) -> float:
+    """Makes the file, runs it from the disk, and puts it in its place with a .json beside it where
+    it computes what the network computes; the largest difference. ValueError otherwise.
     """
-    inside = {ABOUT: json.dumps(facts, indent=2, ensure_ascii=False)}
-    with warnings.catch_warnings(), torch.inference_mode():
-        warnings.simplefilter("ignore")
-        script = torch.jit.trace(network, images[:2], check_trace=False)
-        made = io.BytesIO()  # written by torch itself, a full disk ends in frames of C++
-        torch.jit.save(torch.jit.freeze(script), made, _extra_files=inside)
-    return made.getvalue()
+    with tempfile.TemporaryDirectory(prefix="export_") as folder:
+        made = Path(folder) / target.name
+        kind.make(subject, about, made)
+        worst = compare(subject, kind.open(made, None))
+        if not worst <= kind.tolerance:
+            raise ValueError(
+                f"{target}: not kept: it differs from the network by {worst:.2e}, more than "
+                f"{kind.tolerance:g}"
+            )
+        for suffix in (*kind.beside, kind.suffix):
+            with open(made.with_suffix(suffix), "rb") as source:
+                write_atomic(
+                    target.with_suffix(suffix), lambda file: shutil.copyfileobj(source, file)
+                )
+        sha256 = hashlib.sha256(made.read_bytes()).hexdigest()
+    # Last: a call that is killed here leaves a .json of an older export, but the file itself says
+    # all that a client needs.
+    write_json(target.with_suffix(".json"), {**about, "file_sha256": sha256})
+    return worst
 
 
 @torch.inference_mode()
-def compare(network: nn.Module, export: bytes, images: torch.Tensor) -> float:
+def compare(subject: Subject, export: Artefact) -> float:
     """Largest difference of any output between the export and the network, as a share of the
     largest value of that output where it is above 1; nan where either answers with one.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        script = torch.jit.load(io.BytesIO(export), map_location="cpu")
-        found = []
-        for size in BATCHES:
-            ours, theirs = _outputs(network(images[:size])), _outputs(script(images[:size]))
-            found += [
-                (a - b).abs().max() / a.abs().max().clamp(min=1)
-                for a, b in zip(ours, theirs, strict=True)
-            ]
+    found = []
+    for size in BATCHES:
+        pixels = subject.images[:size]
+        ours, theirs = subject.network(pixels), export.run(pixels.numpy())
+        ours = ours if isinstance(ours, tuple) else (ours,)
+        for name, value in zip(subject.names, ours, strict=True):
+            other = torch.from_numpy(np.asarray(theirs[name]))
+            found.append((value - other).abs().max() / value.abs().max().clamp(min=1))
     return float(torch.stack(found).max())  # nan where any is: max(0.0, nan) would be 0
-
-
-def _outputs(value: Any) -> tuple[torch.Tensor, ...]:
-    return tuple(value) if isinstance(value, (tuple, list)) else (value,)
 
 
 def sample_images(config: Config, rule: ViewRule, runtime: Runtime) -> tuple[torch.Tensor, str]:

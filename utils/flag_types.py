@@ -10,7 +10,7 @@ import dataclasses
 import difflib
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 MAX_SIDE = 16384
@@ -72,6 +72,12 @@ def column(role: str, help: str, name: str = "") -> Any:
         "data", None, name or f"--{role}_column", metavar="NAME", modes="train evaluate check",
         help=f"--labels: {role}: {help} (default: as found, which is said)",
     )  # fmt: skip
+
+
+def of_stages(name: str, more: str = "") -> Any:
+    """The flag that gives another flag's value for each of --stages."""
+    help = f"--{name} of each stage{more}"
+    return flag("stages", None, f"--stage_{name}", metavar="LIST", help=help)
 
 
 def whole(text: str) -> int:
@@ -211,6 +217,19 @@ def one_of(what: str, spellings: Mapping[str, str]) -> Callable[[str], str]:
             hint = did_you_mean(text, spellings)
             raise argparse.ArgumentTypeError(f"unknown {what} {text!r}{hint} (one of {known})")
         return spellings[text]
+
+    return convert
+
+
+def list_of(what: str, known: Collection[str]) -> Callable[[str], str]:
+    """An argument type: some of `known` with commas between them, each once; the text itself."""
+    spelled = one_of(what, {name: name for name in known})
+
+    def convert(text: str) -> str:
+        names = [spelled(name) for name in text.split(",")]
+        if len(set(names)) < len(names):
+            raise argparse.ArgumentTypeError(f"{text} must name each {what} once")
+        return text
 
     return convert
 

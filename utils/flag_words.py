@@ -12,12 +12,17 @@ from utils.flag_places import EVERY, Group, Wording
 
 # Modes by what they do with a network; the rest are named one by one.
 JUDGE = "train evaluate test"
-USE = "train evaluate test predict jit"
+USE = "train evaluate test predict jit export"
 BEGUN = USE + " check generate prepare make_buckets import_keras compare info"  # not --continue
 SEEN = USE + " import_keras"  # a checkpoint says how its images are to be seen
 TABLED = "train evaluate check"  # a file of labels in place of a folder's
 RANKED = ("rank", "emd+rank")
 JOINT = ("emd+rank", "emd+siamese")
+EXPORTS = ("torchscript", "onnx", "openvino")  # rows of applications/export/formats.py
+PREPARED = (
+    "tid2013, tid2008, live, mlive, waterloo, csiq, kadid10k, pipal, photonet, dpchallenge, ava, "
+    "koniq10k, spaq, clive, flive, biq2021, agiqa3k, cid2013"
+)
 WORDING = Wording(
     groups={
         "mode": Group("what to do (none of these: print the model's summary)", EVERY),
@@ -40,6 +45,7 @@ WORDING = Wording(
         "test": "--test",
         "predict": "--predict",
         "jit": "--jit",
+        "export": "--export",
         "check": "--check",
         "generate": "--generate",
         "prepare": "--prepare",
@@ -120,6 +126,7 @@ WORDING = Wording(
             "--predict folder/ --sort --resume checkpoints/model_best_efficientnet_b0.pth -o s.csv",
         ),
         "jit": ("--jit --resume checkpoints/model_best_efficientnet_b0.pth",),
+        "export": ("--export onnx,openvino --resume checkpoints/model_best_efficientnet_b0.pth",),
         "check": ("--check DATA --criterion regress -o found.json",),
         "generate": ("--generate basic --photos PHOTOS --data RANKED",),
         "prepare": ("--prepare tid2013 --source DOWNLOADS/tid2013 --data TID2013",),

@@ -20,6 +20,7 @@ OUTPUT_SUFFIXES = {
     "evaluate": (".csv", ".html"),
     "test": (".csv", ".json", ".html"),
     "jit": (".pt",),
+    "export": (".json", ".csv"),
     "make_buckets": (".txt", ".csv"),
     "import_keras": (".pth",),
     "check": (".json", ".html"),
@@ -74,7 +75,7 @@ def _folders_written(c: Config) -> Iterator[str]:
         yield from ("logdir", "checkpoints")
         if c.cache_features is not None:
             yield "cache_features"
-    if mode in ("jit", "import_keras") and c.output is None:
+    if mode == "export" or (mode in ("jit", "import_keras") and c.output is None):
         yield "checkpoints"
     if mode == "continue_run" and "checkpoints" in c.given:
         yield "checkpoints"
@@ -83,7 +84,7 @@ def _folders_written(c: Config) -> Iterator[str]:
 
 def folders_apart(c: Config) -> Iterator[tuple[bool, str]]:
     """Rules: nothing is written into the folders that labels and images come from."""
-    if c.mode() not in ("train", "continue_run", "jit"):
+    if c.mode() not in ("train", "continue_run", "jit", "export"):
         return
     for flag in _folders_written(c):
         folder = Path(getattr(c, flag))
@@ -121,7 +122,7 @@ def inputs(c: Config) -> tuple[list[Path], list[Path]]:
     mode = c.mode()
     words = [*c.predict, *c.compare, *c.test, c.resume, c.config, c.labels, c.test_list, c.check]
     words += [c.make_buckets, c.import_keras, c.images, c.photos, c.source]
-    labelled = mode in ("evaluate", "jit") or (mode == "check" and not c.check)
+    labelled = mode in ("evaluate", "jit", "export") or (mode == "check" and not c.check)
     if labelled and not c.photos and not c.labels:
         words.append(c.data)
     named = [Path(word) for word in words if word]

@@ -14,6 +14,9 @@ import pytest
 import torch
 
 from applications import convert
+from applications.export import torch_files
+from applications.export.base import Artefact, Subject
+from applications.export.formats import FORMATS
 from models.quality_net import build_model
 from tests.cli import ROOT, TINY, call, inside
 from tests.tiny_data import write_data
@@ -74,6 +77,10 @@ def test_the_demo_scores_what_predict_scores(exported):
         assert theirs[name] == pytest.approx(values, abs=1e-5)
 
 
+def outputs(found) -> tuple[torch.Tensor, ...]:
+    return found if isinstance(found, tuple) else (found,)
+
+
 def test_any_batch_size(exported):
     task, folder, said = exported
     with warnings.catch_warnings():
@@ -81,12 +88,12 @@ def test_any_batch_size(exported):
         network = torch.jit.load(str(folder / "checkpoints/jit_test_resnet.pt"))
     facts = json.loads((folder / "checkpoints/jit_test_resnet.json").read_text())
     pixels = torch.rand(5, 3, *facts["input_size"])
-    whole = convert._outputs(network(pixels))
+    whole = outputs(network(pixels))
     assert whole[0].shape == (5,) and len(whole) == len(facts["outputs"])
     if task == "emd":
         assert whole[1].shape == (5, 5) and torch.allclose(whole[1].sum(1), torch.ones(5))
     for i in range(5):
-        alone = convert._outputs(network(pixels[i : i + 1]))
+        alone = outputs(network(pixels[i : i + 1]))
         assert torch.allclose(alone[0], whole[0][i], atol=1e-5)
     assert "7 images of data" in said or "6 images of data" in said
 
@@ -135,10 +142,10 @@ class Constant(torch.nn.Module):
 )  # fmt: skip
 def test_every_difference_is_seen_and_nan_is_never_equal(ours, theirs, worst):
     pixels = torch.rand(7, 3, 4, 4)
-    export = convert.trace(Constant(float(theirs)).eval(), pixels)
-    found = convert.compare(Constant(float(ours)), export, pixels)
+    export = Artefact({}, torch_files.runner(Constant(float(theirs))))
+    found = convert.compare(Subject(Constant(float(ours)), pixels), export)
     assert found == pytest.approx(worst, nan_ok=True)
-    assert (found <= convert.TOLERANCE) == (worst == 0)
+    assert all((found <= kind.tolerance) == (worst == 0) for kind in FORMATS.values())
 
 
 def test_the_demo_refuses_a_damaged_file(exported, tmp_path, capsys):

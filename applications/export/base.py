@@ -1,0 +1,141 @@
+"""What every export format is made of: what is exported, the format itself, the file opened again.
+
+A new format is a file with two functions and a row of `FORMATS` (applications/export/formats.py).
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from models.quality_net import QualityNet
+from utils.text import cut
+
+INPUT, SCORES, PROBS = "pixels", "scores", "probs"
+ABOUT = "about"  # where the file holds its description, as JSON
+About = dict[str, Any]
+
+
+class Deployed(nn.Module):
+    """pixels (N,3,H,W) in [0,1] -> scores (N,), and the histograms (N,K) where the head has K > 1
+    branches.
+    """
+
+    def __init__(self, model: QualityNet) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, pixels: torch.Tensor) -> Any:
+        prediction = self.model(pixels)
+        if self.model.num_classes == 1:
+            return prediction.scores
+        return prediction.scores, torch.softmax(prediction.logits, dim=1)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is exported: a network in evaluation mode, called with pixels (N,3,H,W) in [0,1]; images
+    of that kind, two or more, that it is tried on; names of its outputs in their order; any_size:
+    whether pixels may have any height and width.
+    """
+
+    network: nn.Module
+    images: torch.Tensor
+    names: tuple[str, ...] = (SCORES,)
+    any_size: bool = False
+
+    @cached_property
+    def program(self) -> torch.export.ExportedProgram:
+        """The network as torch.export sees it, any batch size; made once for all formats."""
+        free = {0: torch.export.Dim("batch")}
+        if self.any_size:
+            free |= {2: torch.export.Dim.DYNAMIC, 3: torch.export.Dim.DYNAMIC}
+        # Cloned: what was made in inference mode cannot be exported.
+        with quiet(), torch.no_grad():
+            return torch.export.export(
+                self.network, (self.images[:2].clone(),), dynamic_shapes=(free,)
+            )
+
+
+@dataclass(frozen=True)
+class Artefact:
+    """An export that has been opened: `run` takes pixels, float32 (N,3,H,W) in [0,1] of
+    about["input_size"] and any N, and gives {"scores": (N,)} and, where the model has histograms,
+    {"probs": (N,K)}. about: all that is known of it, as the file says.
+    """
+
+    about: About
+    run: Callable[[np.ndarray], dict[str, np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Format:
+    """A kind of export. suffix: of its file; beside: suffixes of what lies beside the file and
+    belongs to it. tolerance: largest difference from the network, as a share of the largest score
+    where that is above 1. makes, runs: packages that making and opening it need, beyond torch, and
+    requirements: the file that names them. make: writes a subject and its description to a path;
+    open: opens that, threads None being the runtime's own choice.
+    """
+
+    suffix: str
+    make: Callable[[Subject, About, Path], None]
+    open: Callable[[Path, int | None], Artefact]
+    beside: tuple[str, ...] = ()
+    makes: tuple[str, ...] = ()
+    runs: tuple[str, ...] = ()
+    requirements: str = "requirements-export.txt"
+    tolerance: float = 1e-4
+
+
+def need(who: str, packages: tuple[str, ...], requirements: str) -> None:
+    """ValueError, one line, for packages that are not installed."""
+    missing = [name for name in packages if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ValueError(f"{who} needs {', '.join(missing)}: pip install -r {requirements}")
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without the notices of exporters about their own insides."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+@contextmanager
+def named(path: Path) -> Iterator[None]:
+    """What a runtime raises at a file that it cannot read, as a ValueError of one line: each
+    runtime has exceptions of its own, few of them public.
+    """
+    try:
+        yield
+    except Exception as error:
+        said = next((line for line in str(error).splitlines() if line.strip()), "") or repr(error)
+        raise ValueError(f"{path}: {cut(said.strip(), 200)}: export again") from error
+
+
+def as_text(about: About | None) -> str:
+    """The description as JSON."""
+    return json.dumps(about, indent=2, ensure_ascii=False)
+
+
+def read_about(text: str | None, path: Path) -> About:
+    """The description inside a file; ValueError where it is no export of this toolkit."""
+    try:
+        about = json.loads(text or "")
+    except json.JSONDecodeError:
+        about = None
+    if not isinstance(about, dict) or "view" not in about:
+        raise ValueError(f"{path}: is no export of this toolkit: make one with --export")
+    return about

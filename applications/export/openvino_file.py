@@ -1,0 +1,84 @@
+"""OpenVINO: model.xml and model.bin, for Intel's and other CPUs, GPUs and NPUs."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from applications.export.base import (
+    ABOUT,
+    INPUT,
+    About,
+    Artefact,
+    Subject,
+    as_text,
+    named,
+    quiet,
+    read_about,
+)
+
+WEIGHTS = (
+    "about_weights"  # SHA-256 of the .bin, which a killed export may leave beside another .xml
+)
+
+
+def make(subject: Subject, about: About, path: Path) -> None:
+    """The network as .xml, its description in rt_info, and .bin beside it."""
+    import openvino
+
+    with quiet():
+        model = openvino.convert_model(subject.program)
+    (given,) = model.inputs
+    given.get_tensor().set_names({INPUT})
+    for output, name in zip(model.outputs, subject.names, strict=True):
+        output.get_tensor().set_names({name})
+    sizes = [-1, -1] if subject.any_size else subject.images.shape[2:]
+    model.reshape({INPUT: openvino.PartialShape([-1, 3, *sizes])})
+    model.set_rt_info(as_text(about), [ABOUT])
+    save(model, path)
+
+
+def save(model: Any, path: Path) -> None:
+    """Both files; the .xml says of which .bin it is."""
+    import openvino
+
+    # Written first to learn what the .bin holds, which does not depend on the .xml.
+    openvino.save_model(model, path, compress_to_fp16=False)
+    model.set_rt_info(_digest(path.with_suffix(".bin")), [WEIGHTS])
+    openvino.save_model(model, path, compress_to_fp16=False)
+
+
+def open_file(path: Path, threads: int | None = None) -> Artefact:
+    """The files in OpenVINO on the CPU, in the precision that they are stored in: by itself it
+    computes in bfloat16 where the processor can, which is not what the network computes.
+    """
+    import openvino
+    from openvino import properties
+
+    core = openvino.Core()
+    with named(path):
+        model = core.read_model(path)
+    about = read_about(_stored(model, ABOUT), path)
+    if _stored(model, WEIGHTS) != _digest(path.with_suffix(".bin")):
+        raise ValueError(f"{path}: {path.stem}.bin beside it is of another export: export again")
+    settings: dict[str, Any] = {properties.hint.inference_precision(): openvino.Type.f32}
+    if threads:
+        settings[properties.inference_num_threads()] = threads
+    compiled = core.compile_model(model, "CPU", settings)
+    names = [output.get_any_name() for output in compiled.outputs]
+
+    def run(pixels: np.ndarray) -> dict[str, np.ndarray]:
+        return dict(zip(names, compiled(pixels).values(), strict=True))
+
+    return Artefact(about, run)
+
+
+def _digest(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def _stored(model: Any, name: str) -> str | None:
+    return model.get_rt_info([name]).astype(str) if model.has_rt_info([name]) else None
