@@ -7,7 +7,6 @@ Needs nothing beyond the standard library, so `--help` answers at once. A flag i
 from __future__ import annotations
 
 import dataclasses
-import sys
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,11 +31,10 @@ _PIXELS: dict[str, Any] = {"type": kind.side, "nargs": "+", "metavar": "PIXELS"}
 class Config:
     """What one call of main.py was asked to do. `given` names the fields that were set by a flag or
     a configuration file, `passed` those whose flags stand on the command line, `adopted` those that
-    the weights of --resume brought."""
+    the weights of --resume brought, and `going_on` is --continue beside --predict."""
 
     # fmt: off
-    train: bool = flag("mode", False, "--train",
-        help="train, keep the best weights, test them")
+    train: bool = flag("mode", False, "--train", help="train, keep the best weights, test them")
     evaluate: bool = flag("mode", False, "-e", "--evaluate", "--evaluation",
         help="evaluate --resume weights on a split")
     test: tuple[str, ...] = flag("mode", (), "--test", nargs="+", metavar="DATA",
@@ -47,7 +45,8 @@ class Config:
         type=kind.list_of("format", words.EXPORTS), help="export --resume weights for other "
         "programs, with a .json beside each file: " + ", ".join(words.EXPORTS))
     predict: tuple[str, ...] = flag("mode", (), "--predict", nargs="+", metavar="PATH",
-        help="score images: files, folders, globs, or .txt lists of files")
+        help="score images: files, folders, globs, .txt lists of files, .tar files; -: names on "
+        "stdin")
     check: str | None = flag("mode", None, "--check", nargs="?", const="", metavar="DATA",
         help="find every fault of labels and images in DATA (default: --data)")
     generate: str | None = flag("mode", None, "--generate", metavar="SET",
@@ -66,8 +65,8 @@ class Config:
     list_archs: str | None = flag("mode", None, "--list_archs", nargs="?", const="*",
         metavar="PATTERN", help="list backbones whose names match, e.g. '*lite*': parameters, size "
         "of input, and whether ImageNet weights are at hand")
-    continue_run: str | None = flag("mode", None, "--continue", metavar="RUN_DIR",
-        help="go on with an interrupted run, bit for bit")
+    continue_run: str | None = flag("mode", None, "--continue", nargs="?", const="",
+        metavar="RUN_DIR", help="go on with an interrupted run, or --predict -o FILE, bit for bit")
     config: str | None = flag("mode", None, "--config", metavar="FILE", modes=BEGUN,
         help="repeat a run's config.json; flags override it")
 
@@ -107,9 +106,9 @@ class Config:
         help="how labels name images: relative to --source, absolutely, or by links in --data")
     random_split: bool = flag("data", False, "--random_split", modes="prepare",
         help="draw the split (--seed) although the data set has an official one")
-    bad_images: str = flag("data", "stop", "--bad_images", choices=("stop", "skip"), modes=USE,
-        help="unreadable images, and those missing of --labels or AVA.txt: stop, or leave out, "
-        "count and list")
+    bad_images: str = flag("data", "stop", "--bad_images", choices=("stop", "skip", "row"),
+        modes=USE, help="unreadable images, and those missing of --labels or AVA.txt: stop, or "
+        "leave out, count and list; of --predict also a row that says why (its default)")
     no_check: bool = flag("data", False, "--no_check", modes=JUDGE, idle="predict jit export",
         help="do not decode every image before epoch 1")
     max_pixels: int = flag("data", DEFAULT_MAX_PIXELS, "--max_pixels",
@@ -319,11 +318,11 @@ class Config:
     gpus: int | None = flag("run", None, "-g", "--gpus", type=kind.count, metavar="N",
         help="devices (processes) per node; 0 is the CPU")
     nodes: int = flag("run", 1, "-n", "--nodes", type=kind.positive, metavar="M",
-        modes=JUDGE + " continue_run", help="machines")
+        modes=JUDGE + " continue_run predict", help="machines")
     rank: int = flag("run", 0, "--rank", type=kind.count, metavar="R",
-        modes=JUDGE + " continue_run", help="which of the machines this is, from 0")
+        modes=JUDGE + " continue_run predict", help="which of the machines this is, from 0")
     init_method: str | None = flag("run", None, "--init_method", metavar="URL",
-        modes=JUDGE + " continue_run", help="tcp://HOST:PORT of the first machine")
+        modes=JUDGE + " continue_run predict", help="tcp://HOST:PORT of the first machine")
     sync_bn: bool = flag("run", False, "--sync_bn", modes="train",
         help="batch-norm statistics over all devices")
     amp: str | None = flag("run", None, "--amp", choices=("off", "bf16", "fp16"),
@@ -338,11 +337,14 @@ class Config:
 
     output: str | None = flag("out", None, "-o", "--output", metavar="FILE",
         modes="evaluate test predict jit check compare make_buckets import_keras",
-        help="--predict: .csv or .json; -e: .csv and .html; --test: .csv or .json, and .html; "
-        "--jit: the .pt file; --check, --compare: .json and .html; --make_buckets: .txt or .csv; "
-        "--import_keras: the .pth file")
-    sort: bool = flag("out", False, "--sort", modes="predict",
-        help="best first")
+        help="--predict: .csv, .jsonl, .json, .parquet, or -: csv on stdout; -e: .csv and .html; "
+        "--test: .csv or .json, and .html; --jit: the .pt file; --check, --compare: .json and "
+        ".html; --make_buckets: .txt or .csv; --import_keras: the .pth file")
+    sort: bool = flag("out", False, "--sort", modes="predict", help="best first")
+    top: int | None = flag("out", None, "--top", type=kind.positive, metavar="N", modes="predict",
+        help="the N best, best first")
+    threshold: float | None = flag("out", None, "--threshold", type=kind.number, metavar="S",
+        modes="predict", help="images whose score is S or more")
     maps: str | None = flag("out", None, "--maps", metavar="DIR", modes="predict",
         help="for each image NAME_map.png and .csv in DIR: where its score comes from")
     figures: str | None = flag("out", None, "--figures", metavar="DIR", modes=JUDGE + " compare",
@@ -364,6 +366,7 @@ class Config:
     given: frozenset[str] = frozenset()
     passed: frozenset[str] = frozenset()
     adopted: frozenset[str] = frozenset()
+    going_on: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Built-in types only, as config.json and a checkpoint store it; the call's own mode and
@@ -391,19 +394,16 @@ CONTINUE_FLAGS = frozenset(f.name for f in _flags() if "continue_run" in modes_o
 
 def parse(argv: list[str]) -> Config:
     """The configuration of a command line; applications/combinations.py says what goes together.
-
-    Raises:
-        UsageError: what cannot be meant, in one line.
+    UsageError: what cannot be meant, in one line.
     """
-    if "--" in argv:
-        # One documented recipe has it; argparse would take every later flag for a file name.
-        note = "note: a lone -- in the command line is passed over; the flags after it count"
-        print(note, file=sys.stderr)
-        argv = [word for word in argv if word != "--"]
+    argv = flag_parser.without_lone_dashes(argv)
     answer_help(_flags(), WORDING, argv)
     passed = flag_parser.given_flags(_flags(), argv)
     stored = _repeated(passed) if "config" in passed else {}
-    return dataclasses.replace(make_config({**stored, **passed}), passed=frozenset(passed))
+    if going_on := "predict" in passed and passed.get("continue_run") == "":
+        del passed["continue_run"]
+    found = make_config({**stored, **passed})
+    return dataclasses.replace(found, passed=frozenset(passed), going_on=going_on)
 
 
 def check_passed(config: Config, criteria: Collection[str]) -> list[str]:

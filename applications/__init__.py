@@ -24,7 +24,8 @@ MODES = {
     "import_keras": "applications.import_keras",
     "compare": "applications.compare",
 }
-DISTRIBUTED = ("train", "continue_run", "evaluate", "test")  # -g N starts N processes for these
+# -g N starts N processes for these
+DISTRIBUTED = ("train", "continue_run", "evaluate", "test", "predict")
 ALONE = ("compare",)  # these need no device, as a rule, and then no torch
 
 

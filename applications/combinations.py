@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from applications.inputs.outputs import OUTPUT_SUFFIXES, check_outputs, folders_apart
+from applications.inputs.outputs import OUTPUT_SUFFIXES, check_outputs, folders_apart, to_stdout
 from applications.inputs.vote_files import is_table, vote_file
 from applications.training.stage_list import LISTS, split_stages
 from config import Config, UsageError, check_passed
@@ -69,7 +69,8 @@ def _labelled(c: Config) -> bool:
 
 def _wrong_suffix(c: Config) -> str:
     known = OUTPUT_SUFFIXES.get(c.mode(), ())
-    return "" if c.output is None or Path(c.output).suffix in known else " or ".join(known)
+    right = c.output is None or to_stdout(c) or Path(c.output).suffix in known
+    return "" if right else " or ".join(known)
 
 
 def _several(c: Config) -> str:
@@ -145,6 +146,18 @@ RULES: dict[str, Rule] = {
         "{mode} needs weights: pass --resume FILE, e.g. {c.checkpoints}/model_best_{c.arch}.pth, "
         "or --resume quality, the model that comes with this toolkit"),
     "suffix": (_wrong_suffix, "--output {c.output}: must end in {it}"),
+    "run to continue": (lambda c: c.continue_run == "",
+        "--continue: name the folder of the run"),
+    "scores to continue": (
+        lambda c: c.going_on and (not c.output or to_stdout(c)),
+        "--continue goes on with the rows of -o FILE: pass that as well"),
+    "maps go on by themselves": (lambda c: c.going_on and c.maps,
+        "--continue and --maps {c.maps}: maps go on by themselves: leave --continue out"),
+    "rows of broken images": (lambda c: c.bad_images == "row" and not c.predict,
+        "--bad_images row: only with --predict: pass skip"),
+    "images on stdin": (lambda c: "-" in c.predict and (c.maps or c.bad_images == "stop"
+        and "bad_images" in c.given) and ("--maps" if c.maps else "--bad_images stop"),
+        "{it}: images are named on stdin, which is read once: put the names into a .txt list"),
     "figures": (lambda c: c.figures is not None and c.no_report,
         "--figures {c.figures}: its charts are those of the report: leave out --no_report"),
     "skip unchecked": (

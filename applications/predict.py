@@ -1,12 +1,10 @@
-"""--predict: scores of files, folders, globs and lists, without labels."""
+"""--predict: scores of files, folders, globs, lists and tar shards, without labels, any number."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from functools import partial
+from hashlib import sha256
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from applications.evaluation.map_files import (
     made_before,
@@ -14,27 +12,32 @@ from applications.evaluation.map_files import (
     plan_maps,
     write_maps,
 )
-from applications.evaluation.scoring import one_place
-from applications.inputs.data import stop_or_skip
-from applications.inputs.named_images import find_images
+from applications.evaluation.scoring import Scorer, unread
+from applications.inputs.named_images import STDIN, blocks, check_not_written, each_named
 from applications.inputs.runtime import Runtime
 from applications.inputs.views import network_size
 from applications.inputs.weights import load_model
-from applications.scorer import result_rows, scorer_of
+from applications.scorer import scorer_of
+from applications.scoring.rows import Choice, need_writer
+from applications.scoring.running import Asked, Scoring, to_file, to_stdout
 from config import Config
 from models.grad_cam import last_feature_map
-from utils.files.writing import check_apart, write_json, write_text
-from utils.text import csv_of, csv_path, printable
+from utils.check_images import clearly_broken
+from utils.files.writing import check_apart
+from utils.imaging.images import ImageError
 
 
 def run(config: Config, runtime: Runtime) -> int:
-    """A table on stdout, with --sort best first; -o FILE.csv or FILE.json in place of it. With
-    --maps also a quality map of each image.
+    """A table on stdout, with --sort best first; -o FILE in place of it, or, with -o -, a csv as
+    it comes. With --maps also a quality map of each image. 3 where an image could not be read.
     """
-    paths = find_images(config.predict, runtime.info)
-    if config.output:
-        check_apart(Path(config.output), paths, named_folders(config.predict))
-    maps = plan_maps(config.maps, config.predict, paths)
+    if runtime.world.size > 1 and (config.maps or STDIN in config.predict):
+        what = "--maps" if config.maps else "images on stdin"
+        raise ValueError(f"{what}: not in several processes: leave -g out, and start one")
+    asked_for = config.bad_images
+    bad_images = asked_for if "bad_images" in config.given else "row"
+    asked = _find(config, runtime, stop=bad_images == "stop")
+    maps = _Maps(config, asked)
     loaded = load_model(config, runtime)
     config = loaded.config
     if about := loaded.payload.get("about"):
@@ -42,56 +45,61 @@ def run(config: Config, runtime: Runtime) -> int:
     if config.maps is not None and config.map_way == "gradcam":
         last_feature_map(loaded.model, network_size(config))  # ValueError where it has none
     scorer = scorer_of(config, loaded, runtime.device)
-    skip = config.bad_images == "skip"
-    made = made_before(scorer, config.map_way, paths, maps)
-    found, kept, bad = scorer.predict_readable(paths, skip, "scoring")
-    stop_or_skip(config, bad, runtime)
-    if once := one_place(found, loaded.view):
-        runtime.info(once)
-    paths, maps = [paths[i] for i in kept], [maps[i] for i in kept if maps]
-    rows = result_rows(paths, found)
-    if config.sort:
-        rows = [rows[i] for i in best_first(found.scores)]
-    if config.output is None:
-        print(as_table(rows))
+    maps.look(scorer)
+    scoring = Scoring(scorer, asked, bad_images, runtime)
+    scoring.read = [] if config.maps else None
+    choice = Choice(config.sort, config.top, config.threshold, skip=bad_images == "skip")
+    if config.output not in (None, STDIN):
+        code = to_file(Path(str(config.output)), scoring, choice, config.going_on)
     else:
-        output = Path(config.output)
-        if output.suffix == ".json":
-            write_json(output, rows)
-        else:
-            write_text(output, as_csv(rows), "surrogateescape")
-        runtime.info(f"{len(rows)} scores written to {config.output}")
-    write_maps(scorer, config.map_way, paths, maps, runtime, made)
-    return 0
+        code = to_stdout(scoring, choice, table=config.output is None)
+    maps.write(scoring.read, runtime)
+    return code
 
 
-def best_first(scores: np.ndarray) -> np.ndarray:
-    """Positions of scores (N,) from the highest to the lowest; of equal ones the first is first."""
-    return np.argsort(-scores, kind="stable")
-
-
-def as_table(rows: list[dict[str, Any]]) -> str:
-    """Aligned columns: the rank (1 is best), the score, as mean +- (std) where there is a
-    histogram, and the path, last because it may hold spaces.
+def _find(config: Config, runtime: Runtime, stop: bool) -> Asked:
+    """The images, counted; ValueError where words lead nowhere, where the output is one of them,
+    and with `stop` for all that are clearly broken.
     """
-    order = best_first(np.array([row["score"] for row in rows]))
-    ranks = np.empty(len(rows), np.int64)
-    ranks[order] = np.arange(1, len(rows) + 1)
-    scores = [f"{row['score']:.4f}" for row in rows]
-    heading = "score"
-    if "std" in rows[0]:
-        heading = "mean +- (std)"
-        scores = [f"{s} +- ({row['std']:.4f})" for s, row in zip(scores, rows, strict=True)]
-    width = max(map(len, [heading, *scores]))
-    lines = [f"{'rank':>5}  {heading:>{width}}  path"]
-    for rank, score, row in zip(ranks, scores, rows, strict=True):
-        lines.append(f"{rank:5}  {score:>{width}}  {printable(row['path'])}")
-    return "\n".join(lines)
+    output = None if config.output in (None, STDIN) else Path(str(config.output))
+    if output is not None:
+        need_writer(output)
+        check_apart(output, (), named_folders(config.predict))
+    each = partial(each_named, config.predict, lambda line: None, not stop)
+    if STDIN in config.predict:
+        return Asked(each)
+    count, names, bad = 0, sha256(), []
+    for block in blocks(each_named(config.predict, runtime.info, not stop)):
+        count += len(block)
+        for image in block:
+            names.update(f"{image.as_posix()}\n".encode(errors="backslashreplace"))
+        if output is not None:
+            check_not_written(output, block)
+        if stop:
+            bad += clearly_broken((i for i in block if isinstance(i, Path)), config.max_pixels)
+    if bad:
+        raise ImageError(unread(tuple(bad)))
+    return Asked(each, count, names.hexdigest())
 
 
-def as_csv(rows: list[dict[str, Any]]) -> str:
-    table: list[Iterable[str]] = [rows[0]]
-    for row in rows:
-        path, *numbers = row.values()
-        table.append([csv_path(path), *(f"{number:.9g}" for number in numbers)])
-    return csv_of(table)
+class _Maps:
+    """--maps: quality maps of the images that can be read; without it, nothing."""
+
+    def __init__(self, config: Config, asked: Asked) -> None:
+        self.way, self.asked = config.map_way, asked
+        self.paths: list[Path] = []
+        if config.maps is not None:
+            paths = list(asked.each())
+            if others := [path for path in paths if not isinstance(path, Path)]:
+                raise ValueError(f"--maps: {others[0].shard}: maps need files: unpack it")
+            self.paths = paths
+        self.targets = plan_maps(config.maps, config.predict, self.paths)
+
+    def look(self, scorer: Scorer) -> None:
+        self.scorer = scorer
+        self.made = made_before(scorer, self.way, self.paths, self.targets)
+
+    def write(self, read: list[int] | None, runtime: Runtime) -> None:
+        """Of the images at the places that were read."""
+        paths, targets = ([of[i] for i in read or ()] for of in (self.paths, self.targets))
+        write_maps(self.scorer, self.way, paths, targets, runtime, self.made)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from applications.inputs.data import describe_bad
 from applications.inputs.named_images import expand
 from applications.inputs.run_record import stored_results
 from applications.inputs.weights import ADOPTED, Loaded, load_network, open_weights, weights_of
+from applications.scoring.rows import result_rows
 from config import Config, checked_config
 from dataloader.sources import GivenImage, Source
 from models.quality_net import QualityNet
@@ -28,7 +29,6 @@ from utils.flag_types import did_you_mean
 from utils.imaging.images import ImageError, check_array
 from utils.runtime.device import choose_device, prepared
 from utils.runtime.rng_state import rng_state, set_rng_state
-from utils.statistics.metrics import distribution_std
 from utils.statistics.predictions import Predictions
 
 # What load_scorer takes beside the weights: how they are used, and what plain ones cannot say. It
@@ -215,21 +215,6 @@ def score_rows(sources: list[Source], found: Predictions) -> list[dict[str, Any]
         }
         for row in result_rows(sources, found)
     ]
-
-
-def result_rows(paths: Sequence[Source], found: Predictions) -> list[dict[str, Any]]:
-    """What --predict writes: path and score of each image; with a histogram also its std and its
-    probabilities.
-    """
-    rows = []
-    spread = () if found.probs is None else distribution_std(found.probs)
-    for i, path in enumerate(paths):
-        row: dict[str, Any] = {"path": path.as_posix(), "score": float(found.scores[i])}
-        if found.probs is not None:
-            row["std"] = float(spread[i])
-            row |= {f"p{k}": float(p) for k, p in enumerate(found.probs[i], 1)}
-        rows.append(row)
-    return rows
 
 
 def _data_frame(table: str) -> Any:

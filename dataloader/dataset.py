@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,7 +49,7 @@ class ViewDataset(Dataset):
         indices: Sequence[int] | None = None,
     ) -> None:
         self.paths, self.rule, self.max_pixels = paths, rule, max_pixels
-        size = 1 if rule.own_size else max(1, batch_size // rule.views)
+        size = images_at_once(rule, batch_size)
         mine = list(range(len(paths)) if indices is None else indices)
         self.groups = [mine[i : i + size] for i in range(0, len(mine), size)]
 
@@ -56,21 +57,64 @@ class ViewDataset(Dataset):
         return len(self.groups)
 
     def __getitem__(self, group: int) -> Item | Unread:
-        views, indices, bad = [], [], []
-        for i in self.groups[group]:
-            try:
-                views.append(self._views(i))
-                indices.append(i)
-            except (ImageError, MemoryError) as error:
-                name = getattr(error, "path", str(self.paths[i]))
-                bad.append(BadImage(Path(name), why_unreadable(error)))
-        item = _item(views, indices) if views else None
-        if not bad and item:
-            return item
-        return Unread(f"{printable(bad[0].path)}: {bad[0].reason}", tuple(bad), item)
+        return _read(((i, self.paths[i]) for i in self.groups[group]), self._views)
 
     def _views(self, index: int) -> np.ndarray:
         return view(open_source(self.paths[index], self.max_pixels), self.rule)
+
+
+@dataclass(frozen=True)
+class GroupDataset(Dataset):
+    """item: of a group of images, which is the key itself, as of ViewDataset; the indices are their
+    places in the group. Groups may come without end, from any iterable in place of a sampler.
+    """
+
+    rule: ViewRule
+    max_pixels: int
+
+    def __getitem__(self, group: Sequence[Source]) -> Item | Unread:
+        def views(place: int) -> np.ndarray:
+            return view(open_source(group[place], self.max_pixels), self.rule)
+
+        return _read(enumerate(group), views)
+
+
+class Issued:
+    """Groups on their way through a loader, which keeps their order; `waiting` has those that were
+    handed to it and have not come back. A loader that is started anew gets these once more.
+    """
+
+    def __init__(self, groups: Iterable[Sequence[Source]]) -> None:
+        self.waiting: deque[Sequence[Source]] = deque()
+        self._groups = iter(groups)
+
+    def __iter__(self) -> Iterator[Sequence[Source]]:
+        yield from tuple(self.waiting)
+        for group in self._groups:
+            self.waiting.append(group)
+            yield group
+
+
+def images_at_once(rule: ViewRule, batch_size: int) -> int:
+    """How many images make a group of at most batch_size views."""
+    return 1 if rule.own_size else max(1, batch_size // rule.views)
+
+
+def _read(
+    numbered: Iterable[tuple[int, Source]], views_of: Callable[[int], np.ndarray]
+) -> Item | Unread:
+    views, indices, bad = [], [], []
+    for i, source in numbered:
+        try:
+            views.append(views_of(i))
+            indices.append(i)
+        except (ImageError, MemoryError) as error:
+            name = getattr(error, "path", str(source))
+            bad.append(BadImage(Path(name), why_unreadable(error)))
+    item = _item(views, indices) if views else None
+    if not bad and item:
+        return item
+    return Unread(f"{printable(bad[0].path)}: {bad[0].reason}", tuple(bad), item)
 
 
 def _item(views: list[np.ndarray], indices: list[int]) -> Item:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cached_property
 from multiprocessing import queues
@@ -204,7 +204,7 @@ class StepSampler(Sampler):
 
 
 def make_loader(
-    dataset: Dataset, sampler: Sampler | range, workers: int, pin_memory: bool
+    dataset: Dataset, sampler: Iterable[Any], workers: int, pin_memory: bool
 ) -> DataLoader:
     """A DataLoader whose items are whole batches. Draws nothing from torch's global generator."""
     return DataLoader(

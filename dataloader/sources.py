@@ -1,4 +1,5 @@
-"""Where an image comes from: a file, a photograph that is distorted while it is loaded, or memory.
+"""Where an image comes from: a file, a member of a tar file, a photograph that is distorted while
+it is loaded, or memory.
 
 A distorted photograph is what `--generate` would have written, but for its noise in training, which
 is drawn anew for every (seed, epoch, ladder): all levels of a ladder start from one generator.
@@ -20,7 +21,7 @@ from PIL import Image
 from dataloader.views.transforms import TrainTransform
 from utils.data_generate.distortions import distort
 from utils.data_generate.opening import open_photo
-from utils.imaging.images import image_in_memory, read_image
+from utils.imaging.images import ImageError, image_in_memory, read_image
 from utils.runtime.seed import key, numpy_generator, permutation
 
 CACHE_BYTES = 128 * 2**20  # per process: 170 photographs of 512x512, 60 of 1024x683
@@ -59,11 +60,11 @@ class DistortedPhoto(NamedTuple):
 
 
 class GivenImage(NamedTuple):
-    """An image that a caller has in memory: uint8 (H, W, 3), RGB, or (H, W), grey, or a Pillow
-    image; name: what it is called in results and errors.
+    """An image that a caller has in memory: uint8 (H, W, 3), RGB, or (H, W), grey, a Pillow image,
+    or the content of a file; name: what it is called in results and errors.
     """
 
-    pixels: np.ndarray | Image.Image
+    pixels: np.ndarray | Image.Image | bytes
     name: str
 
     def as_posix(self) -> str:
@@ -72,7 +73,36 @@ class GivenImage(NamedTuple):
     __str__ = as_posix
 
 
-Source = Path | DistortedPhoto | GivenImage
+class ShardMember(NamedTuple):
+    """An image file inside a tar file, `size` bytes from the byte `start` on; name: its path in
+    there.
+    """
+
+    shard: Path
+    start: int
+    size: int
+    name: str
+
+    def as_posix(self) -> str:
+        """`photos.tar/0001.jpg`"""
+        return f"{self.shard.as_posix()}/{self.name}"
+
+    __str__ = as_posix
+
+    def content(self) -> bytes:
+        """Of the file. ImageError where the tar file has become another one."""
+        try:
+            with open(self.shard, "rb") as file:
+                file.seek(self.start)
+                content = file.read(self.size)
+        except OSError as error:
+            raise ImageError(str(self), f"cannot be opened ({error.strerror})") from None
+        if len(content) < self.size:
+            raise ImageError(str(self), "is cut off: replace the tar file")
+        return content
+
+
+Source = Path | DistortedPhoto | GivenImage | ShardMember
 
 
 class PathTable(Sequence[Path]):
@@ -150,6 +180,8 @@ def open_source(source: Source, max_pixels: int) -> Image.Image:
         return read_image(source, max_pixels)
     if isinstance(source, GivenImage):
         return image_in_memory(*source, max_pixels)
+    if isinstance(source, ShardMember):
+        return image_in_memory(source.content(), str(source), max_pixels)
     photo = _PHOTOS.open(source.photo, max_pixels)
     if source.level == 0:
         return photo.copy()  # the caller's own: the kept one is for the next version

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import re
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -151,6 +152,16 @@ def written_anew(
     folder = Path(given["config"]).resolve().parents[1]
     beside = "logdir" in stored and folder == Path(stored["logdir"]).resolve()
     return frozenset(names - given.keys() - ({"logdir"} if beside else set()))
+
+
+def without_lone_dashes(argv: list[str]) -> list[str]:
+    """The words without `--`, which one documented recipe has: argparse would take every later flag
+    for a file name.
+    """
+    if "--" in argv:
+        note = "note: a lone -- in the command line is passed over; the flags after it count"
+        print(note, file=sys.stderr)
+    return [word for word in argv if word != "--"]
 
 
 def is_inside(path: str | Path) -> bool:

@@ -78,8 +78,8 @@ WORDING = Wording(
     usage="python main.py MODE [flags]",
     description="Train, evaluate and export no-reference image-quality models.",
     epilog="Long flags may be written with hyphens or underscores. Exit codes: 0 done; 1 something "
-    "is\nwrong with data or files; 2 with the command line; 130, 143 and 129: stopped by\n"
-    "SIGINT, SIGTERM or SIGHUP, state saved.\n",
+    "is\nwrong with data or files; 2 with the command line; 3 some images of --predict could not "
+    "be\nread; 130, 143 and 129: stopped by SIGINT, SIGTERM or SIGHUP, state saved.\n",
     often=(
         "data",
         "labels",
@@ -124,6 +124,7 @@ WORDING = Wording(
         "predict": (
             "--predict photo.jpg folder/ --resume checkpoints/model_best_efficientnet_b0.pth",
             "--predict folder/ --sort --resume checkpoints/model_best_efficientnet_b0.pth -o s.csv",
+            "--predict folder/ shards/0.tar --resume quality -o scores.parquet --continue",
         ),
         "jit": ("--jit --resume checkpoints/model_best_efficientnet_b0.pth",),
         "export": ("--export onnx,openvino --resume checkpoints/model_best_efficientnet_b0.pth",),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import nn
+from torch.utils.data import DataLoader
 
 from applications.inputs.data import REMEDY, describe_bad
-from dataloader.dataset import Unread, ViewDataset
+from dataloader.dataset import GroupDataset, Issued, Unread, ViewDataset, images_at_once
 from dataloader.loader import batches, make_loader
 from dataloader.sources import Source
 from models.backbone import SIZE_ERRORS
@@ -67,7 +68,7 @@ class Scorer:
         part = distributed.shard(len(images), world.rank, world.size)
         mine, _, _, fault = self._part(images, part, title if world.rank == 0 else None)
         raise_together(fault)
-        return _predictions(distributed.all_gather_rows(mine))
+        return predictions(distributed.all_gather_rows(mine).numpy())
 
     @torch.inference_mode()
     def predict_readable(
@@ -82,7 +83,7 @@ class Scorer:
         mine, kept, bad, fault = self._part(images, range(len(images)), title, skip)
         if fault is not None:
             raise ImageError(fault)
-        return _predictions(mine), kept, bad
+        return predictions(mine.numpy()), kept, bad
 
     def _part(
         self, images: Sequence[Source], part: range, title: str | None, skip: bool = False
@@ -101,29 +102,68 @@ class Scorer:
             groups = self._from_features(self.features, part)
         else:
             groups = self._from_files(images, part, skip)
-        for found, indices, unread in groups:
-            bad |= dict.fromkeys(unread)
+        for found, indices, others in groups:
+            bad |= dict.fromkeys(others)
             if found is not None:
                 if fault := _not_finite(found, [images[i] for i in indices]):
                     break
                 rows.append(found)
                 kept += indices
-            done += len(indices) + len(unread)
+            done += len(indices) + len(others)
             bar.update(done, len(part))
         bar.finish()
         model.train(was_training)
         columns = 2 + (model.num_classes if model.num_classes > 1 else 0)
         table = torch.from_numpy(np.concatenate(rows)) if rows else torch.empty(0, columns)
         if bad and not (skip and kept):
-            fault = fault or _unread(tuple(bad))
+            fault = fault or unread(tuple(bad))
         return table, kept, tuple(bad), fault
 
     def _from_files(self, images: Sequence[Source], part: range, skip: bool) -> Iterator[Group]:
         """One group of images after the other."""
         dataset = ViewDataset(images, self.view, self.batch_size, self.max_pixels, part)
         workers = min(self.workers, len(dataset))
-        stopped = False
         loader = make_loader(dataset, range(len(dataset)), workers, pin_memory(self.device))
+        yield from self._passes(loader, lambda: images, skip)
+
+    @property
+    def group_size(self) -> int:
+        """How many images are read, and scored, together."""
+        return images_at_once(self.view, self.batch_size)
+
+    def stream(
+        self, groups: Iterable[Sequence[Source]], stop: bool = False, most: int | None = None
+    ) -> Iterator[tuple[Sequence[Source], Group]]:
+        """Each group of at most `group_size` images with its rows, of this process by itself, as
+        soon as it is scored; groups are asked for when there is room for them. The positions are
+        those inside the group, and what cannot be read comes in its order. A row is score,
+        histogram, and how many views the image has.
+
+        most: how many groups there are, where that is known. stop: the first image that cannot be
+        read ends the scoring; the rest is only looked at, and at the end ImageError names all of
+        them. Scores that are no finite numbers are an ImageError at once.
+        """
+        self.model.eval()
+        issued, bad = Issued(groups), []
+        dataset = GroupDataset(self.view, self.max_pixels)
+        workers = self.workers if most is None else min(self.workers, most)
+        loader = make_loader(dataset, issued, workers, pin_memory(self.device))
+        for found in self._passes(loader, lambda: issued.waiting[0], not stop):
+            images = issued.waiting.popleft()
+            rows, places, others = found
+            if rows is not None and (fault := _not_finite(rows, [images[i] for i in places])):
+                raise ImageError(fault)
+            bad += others if stop else ()
+            yield images, found
+        if bad:
+            raise ImageError(unread(tuple(bad)))
+
+    @torch.inference_mode()
+    def _passes(
+        self, loader: DataLoader, images_of: Callable[[], Sequence[Source]], skip: bool
+    ) -> Iterator[Group]:
+        """A pass of the network for each item of the loader; images_of: what its indices mean."""
+        stopped = False
         for item in batches(loader):
             bad: tuple[BadImage, ...] = ()
             if isinstance(item, Unread):
@@ -136,7 +176,7 @@ class Scorer:
             if stopped:
                 yield None, indices.tolist(), bad
                 continue
-            with self._size_named(images[int(indices[0])], views):
+            with self._size_named(images_of()[int(indices[0])], views):
                 with autocast(self.device, self.amp):
                     prediction = self.model(to_input(views, self.device))
             yield _pooled(prediction, counts.numpy(), self.view), indices.tolist(), bad
@@ -184,19 +224,18 @@ def refuse_broken(sources: Iterable[Source], max_pixels: int) -> None:
     named = (getattr(source, "photo", source) for source in sources)
     files = dict.fromkeys(file for file in named if isinstance(file, Path))
     if bad := clearly_broken(files, max_pixels):
-        raise ImageError(_unread(tuple(bad)))
+        raise ImageError(unread(tuple(bad)))
 
 
-def _unread(bad: tuple[BadImage, ...]) -> str:
+def unread(bad: tuple[BadImage, ...]) -> str:
     """One line for one image, as read_image says it; a line each for more."""
     if len(bad) == 1:
         return f"{printable(bad[0].path)}: {bad[0].reason}"
     return f"{describe_bad(bad)}\n{REMEDY}"
 
 
-def _predictions(rows: torch.Tensor) -> Predictions:
-    """rows (M, 1 [+ K] + 1) as `_pooled` makes them."""
-    table = rows.numpy()
+def predictions(table: np.ndarray) -> Predictions:
+    """Rows (M, 1 [+ K] + 1) as `_pooled` makes them."""
     return Predictions(table[:, 0], table[:, 1:-1] if table.shape[1] > 2 else None, table[:, -1])
 
 
@@ -240,13 +279,20 @@ def _pooled(prediction: Prediction, counts: np.ndarray, rule: ViewRule) -> np.nd
 
 
 def one_place(found: Predictions, rule: ViewRule) -> str | None:
-    """One line where images have no room for the crops that were asked for."""
-    once = 0 if found.views is None or rule.crops < 2 else int((found.views == 1).sum())
-    if not once or rule.crop_size is None:
+    """`no_room` of what was found."""
+    once = 0 if found.views is None else int((found.views == 1).sum())
+    return no_room(once, len(found.scores), rule)
+
+
+def no_room(once: int, images: int, rule: ViewRule) -> str | None:
+    """One line where `once` images, those that have one view, have no room for the crops that were
+    asked for.
+    """
+    if not once or rule.crops < 2 or rule.crop_size is None:
         return None
     height, width = rule.crop_size
     return (
-        f"{once} of {len(found.scores)} images have no room for {rule.crops} different crops of "
+        f"{once} of {images} images have no room for {rule.crops} different crops of "
         f"{width}x{height} pixels: each of them is scored once"
     )
 

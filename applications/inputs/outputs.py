@@ -16,7 +16,7 @@ from utils.text import csv_path
 
 # What -o writes, the file itself first; the other modes write no file of that kind.
 OUTPUT_SUFFIXES = {
-    "predict": (".csv", ".json"),
+    "predict": (".csv", ".jsonl", ".json", ".parquet"),
     "evaluate": (".csv", ".html"),
     "test": (".csv", ".json", ".html"),
     "jit": (".pt",),
@@ -48,7 +48,7 @@ def check_outputs(c: Config) -> None:
 
 def written(c: Config) -> Iterator[Path]:
     """The files that -o stands for, those beside it included."""
-    if c.output is None:
+    if c.output is None or to_stdout(c):
         return
     given, mode = Path(c.output), c.mode()
     yield given
@@ -62,10 +62,17 @@ def written(c: Config) -> Iterator[Path]:
         "check": (".json", ".html"),
         "compare": (".json",),
     }
+    if mode == "predict":
+        yield from (given.with_name(given.name + end) for end in (".part", ".run.json"))
     yield from (given.with_suffix(s) for s in beside.get(mode, ()) if s != given.suffix)
     if mode == "evaluate":
         for more in ("_ladders.csv", "_ladders.png", "_histograms.csv", "_histograms.png"):
             yield given.with_name(given.stem + more)
+
+
+def to_stdout(c: Config) -> bool:
+    """Whether -o - has the rows of --predict on stdout."""
+    return bool(c.predict) and c.output == "-"
 
 
 def _folders_written(c: Config) -> Iterator[str]:

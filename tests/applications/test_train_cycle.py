@@ -434,7 +434,7 @@ def test_unreadable_images_stop_evaluation_with_their_name(trained, tmp_path, wo
     bad = spoil(tmp_path / "data/test/images/photo1_2.png")
     best = trained.run / BEST
     for words in (f"-e --resume {best}", f"--predict data/test --resume {best}"):
-        done = call(tmp_path, f"{words} -j {workers} -g 0", 1)
+        done = call(tmp_path, f"{words} -j {workers} -g 0 --bad_images stop", 1)
         assert bad.name in done.err and done.err.count("error:") == 1
 
 

@@ -56,8 +56,8 @@ def damage(file: Path) -> None:
 
 
 def test_predict_names_all_that_is_clearly_broken_before_it_scores(folder, monkeypatch):
-    monkeypatch.setattr(scoring.Scorer, "_part", None)
-    done = call(folder, f"--predict new {BEST}", code=1)
+    monkeypatch.setattr(scoring.Scorer, "stream", None)
+    done = call(folder, f"--predict new {BEST} --bad_images stop", code=1)
     assert "3 unreadable image(s)" in done.err and not done.out
     assert all(f"new/{n}.png: " in done.err for n in (1, 2, 4)) and "new/0.png" not in done.err
     assert "leave them out with --bad_images skip" in done.err
@@ -71,8 +71,9 @@ def test_from_the_first_fault_on_the_rest_is_only_looked_at(folder, monkeypatch)
     damage(folder / "new/2.png")
     passes = []
     monkeypatch.setattr(scoring, "_pooled", lambda *a, f=scoring._pooled: passes.append(1) or f(*a))
-    done = call(folder, f"--predict new {BEST}", code=1)
+    done = call(folder, f"--predict new {BEST} --bad_images stop -o stop.csv", code=1)
     assert "2 unreadable image(s)" in done.err and len(passes) == 1
+    assert not list(folder.glob("stop.csv*"))
     assert "new/2.png: " in done.err and "new/5.png: " in done.err
 
 

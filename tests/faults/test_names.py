@@ -20,7 +20,7 @@ import pytest
 from applications.evaluation.map_files import distinct_names
 from applications.evaluation.stored import load
 from applications.inputs.named_images import find_images
-from applications.predict import as_csv
+from applications.scoring.rows import CsvLines
 from tests.cli import ROOT, TINY, call
 from tests.tiny_data import picture, write_data
 from utils.files.writing import write_json
@@ -54,7 +54,7 @@ def clean(text: str) -> bool:
 def test_messages_show_no_control_sequence(trained):
     (trained / f"bad{ESCAPE}").write_bytes(b"")
     (trained / f"bad{LINES}").write_bytes(b"")
-    for words in ("--predict", "--bad_images skip --predict one.png"):
+    for words in ("--bad_images stop --predict", "--bad_images skip --predict one.png"):
         done = call(trained, f"{words} 'bad{ESCAPE}' 'bad{LINES}' {BEST}", code=None)
         assert clean(done.out) and clean(done.err) and r"badone\ntwo.png" in done.err
     for words in (
@@ -130,7 +130,7 @@ def test_cells_are_no_formulas_and_read_back_equal():
         assert text_of_csv(csv_text(text)) == text
     assert text_of_csv("'abc") == "'abc"  # of a file that others wrote
     row = {"path": "-1.png", "score": -0.5}
-    assert as_csv([row]) == "path,score\n./-1.png,-0.5\n"  # numbers stay numbers
+    assert CsvLines(1, errors=False).line(row) == b"./-1.png,-0.5\n"  # numbers stay numbers
 
 
 def test_one_way_to_show_a_name():

@@ -90,8 +90,16 @@ class Lines:
         with named_place(path):
             self._file = open(path, "ab", buffering=0)
 
+    @property
+    def handle(self) -> int:
+        return self._file.fileno()
+
     def add(self, line: str) -> None:
-        data = memoryview(f"{line}\n".encode("utf-8", "backslashreplace"))
+        self.write(f"{line}\n".encode("utf-8", "backslashreplace"))
+
+    def write(self, text: bytes) -> None:
+        """Lines as bytes, all of them or none."""
+        data = memoryview(text)
         size = os.fstat(self._file.fileno()).st_size
         with named_place(self.path, lambda: size + len(data)):
             try:

@@ -80,14 +80,26 @@ def read_text(path: str | os.PathLike[str], most: int = MOST_BYTES, errors: str 
     return utf8(read_bytes(path, most), path, errors)
 
 
-def utf8(content: bytes, path: str | os.PathLike[str], errors: str = "strict") -> str:
-    """`content` of the file `path` as text, by the rules of `read_text`."""
+def text_lines(path: str | os.PathLike[str]) -> Iterator[str]:
+    """The lines of a text of any size, one after the other, by the rules of `read_text`."""
+    check_regular(path)
+    with open(path, "rb") as file:
+        for number, line in enumerate(file, 1):
+            yield utf8(line, path, first=number)
+
+
+def utf8(
+    content: bytes, path: str | os.PathLike[str], errors: str = "strict", first: int = 1
+) -> str:
+    """`content` of the file `path`, from its line `first` on, as text, by the rules of
+    `read_text`.
+    """
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise UnreadableFile(f"{printable(path)}: UTF-16 text: save the file as UTF-8")
     try:
         return content.removeprefix(codecs.BOM_UTF8).decode("utf-8", errors)
     except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
+        line = content.count(b"\n", 0, error.start) + first
         byte = f"byte 0x{content[error.start]:02x}"
         raise UnreadableFile(
             f"{printable(path)}:{line}: not UTF-8 text (save the file as UTF-8): {byte}"

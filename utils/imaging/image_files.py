@@ -4,6 +4,7 @@ Pillow would refuse wrongly, take wrongly, or read for minutes.
 
 from __future__ import annotations
 
+import io
 import mmap
 import os
 import re
@@ -32,20 +33,29 @@ class PackageMissing(ValueError):
 
 
 @contextmanager
-def open_image(path: str | os.PathLike[str]) -> Iterator[Image.Image]:
-    """Pillow's image of a file, its header read, its pixels not yet; Pillow's errors."""
-    with open(path, "rb") as file:
+def open_image(path: str | os.PathLike[str] | bytes) -> Iterator[Image.Image]:
+    """Pillow's image of a file, or of the content of one, its header read, its pixels not yet;
+    Pillow's errors.
+    """
+    with io.BytesIO(path) if isinstance(path, bytes) else open(path, "rb") as file:
         head = file.read(len(MAGIC))
         if head[:1] == b"P" and head[1:2] in b"0123456fy":
             file.seek(0)
             _check_ppm(file)
-        if head[:2] == b"\xff\xd8" and os.fstat(file.fileno()).st_size > _JPEG_HEADER:
-            _check_jpeg(file)
+        if head[:2] == b"\xff\xd8" and file.seek(0, os.SEEK_END) > _JPEG_HEADER:
+            if isinstance(path, bytes):
+                _check_jpeg(path)
+            else:
+                with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+                    _check_jpeg(data)
         formats = FORMATS
+        file.seek(len(MAGIC))
         if head[4:8] == b"ftyp" and file.read(4) in _HEIF_BRANDS:
             _register_heif()
             formats = (*FORMATS, HEIF)
-        source = PngFile(file) if head == MAGIC else path
+        file.seek(0)
+        opened = file if isinstance(path, bytes) else path
+        source = PngFile(file) if head == MAGIC else opened
         with quiet_pillow, Image.open(source, formats=formats) as image:
             yield image
 
@@ -75,25 +85,24 @@ def _check_ppm(file: BinaryIO) -> None:
             raise ValueError(f"a plain PPM of more than {_PPM_COMMENTS} comments")
 
 
-def _check_jpeg(file: BinaryIO) -> None:
+def _check_jpeg(data: bytes | mmap.mmap) -> None:
     """ValueError for bytes without end before the pixels: Pillow adds each segment of EXIF to a
     copy of those before, and reads what stands between segments byte by byte.
     """
-    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        at, found = 2, 0
-        while found <= _JPEG_HEADER:
-            start, at = at, data.find(b"\xff", at)
-            if at < 0 or data[at : at + 2] == b"\xff\xda":  # the pixels, or no JPEG
-                return
-            kind = data[at + 1 : at + 2]
-            found += at - start + (kind in _BARE)
-            if kind in _BARE:
-                at += 1
-                continue
-            length = int.from_bytes(data[at + 2 : at + 4], "big")
-            if kind == b"\xe1" and data[at + 4 : at + 10] == b"Exif\0\0":
-                found += length
-            at += 2 + max(2, length)
+    at, found = 2, 0
+    while found <= _JPEG_HEADER:
+        start, at = at, data.find(b"\xff", at)
+        if at < 0 or data[at : at + 2] == b"\xff\xda":  # the pixels, or no JPEG
+            return
+        kind = data[at + 1 : at + 2]
+        found += at - start + (kind in _BARE)
+        if kind in _BARE:
+            at += 1
+            continue
+        length = int.from_bytes(data[at + 2 : at + 4], "big")
+        if kind == b"\xe1" and data[at + 4 : at + 10] == b"Exif\0\0":
+            found += length
+        at += 2 + max(2, length)
     raise ValueError(f"a JPEG with more than {_JPEG_HEADER} bytes of EXIF or of nothing")
 
 

@@ -8,10 +8,11 @@ that is not read. All others, such as label.txt,
 
 from __future__ import annotations
 
+import heapq
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
-from itertools import chain
 from pathlib import Path
 
 from utils.text import printable, to_stderr
@@ -33,6 +34,7 @@ UNREADABLE_EXTENSIONS = (HEIC_EXTENSIONS - _HEIC) | frozenset(
 
 PathLike = str | os.PathLike[str]
 Say = Callable[[str], object]
+BLOCK = 50_000  # names of one folder that are held at once
 
 
 def list_images(folder: PathLike, say: Say | None = to_stderr) -> list[Path]:
@@ -41,22 +43,55 @@ def list_images(folder: PathLike, say: Say | None = to_stderr) -> list[Path]:
     say: told what `left_out` finds, where there are images beside it; None where nobody asked for
     all of the folder's images.
     """
-    by_kind = _files(folder)
-    found = sorted(chain.from_iterable(by_kind.get(kind, ()) for kind in READABLE_EXTENSIONS))
-    if found and say is not None and (others := _left_out(by_kind)):
+    found = list(each_image(folder))
+    if found and say is not None and (others := left_out(folder)):
         say(f"{printable(folder)}: {others}")
     return found
+
+
+def each_image(folder: PathLike) -> Iterator[Path]:
+    """The images of `list_images` in its order, found as they are asked for: what is held at once
+    is the names of the folders and at most BLOCK of the files of one.
+    """
+    top = os.fspath(folder)
+    folders = set(_folders(top))
+    return _images_in_order(top, folders) if folders else iter(())
+
+
+def _images_in_order(parent: str, folders: set[str]) -> Iterator[Path]:
+    """folders: those that are to be entered."""
+
+    def wanted(entry: os.DirEntry[str]) -> bool:
+        if entry.is_dir():
+            return os.path.join(parent, entry.name) in folders
+        return _kind(entry.name) in READABLE_EXTENSIONS and not entry.name.startswith(".")
+
+    last = ""
+    while True:
+        with os.scandir(parent) as entries:
+            later = (e.name for e in entries if e.name > last and wanted(e))
+            names = heapq.nsmallest(BLOCK, later)
+        for name in names:
+            path = os.path.join(parent, name)
+            if path in folders:
+                yield from _images_in_order(path, folders)
+            else:
+                yield Path(path)
+        if len(names) < BLOCK:
+            return
+        last = names[-1]
+
+
+def _kind(name: str) -> str:
+    return os.path.splitext(name)[1].lower()
 
 
 def left_out(folder: PathLike) -> str:
     """The count by kind of the images below the folder that are not read; "" where there are none.
     Hidden names, texts, tables and files of no known kind are no images.
     """
-    return _left_out(_files(folder))
-
-
-def _left_out(by_kind: dict[str, list[Path]]) -> str:
-    counts = [(-len(f), kind) for kind, f in by_kind.items() if kind in UNREADABLE_EXTENSIONS]
+    kinds = Counter(_kind(name) for _, files in walk(folder) for name in files)
+    counts = [(-n, kind) for kind, n in kinds.items() if kind in UNREADABLE_EXTENSIONS]
     total = -sum(count for count, _ in counts)
     named = ", ".join(f"{-count} {kind}" for count, kind in sorted(counts))
     files = f"{total} file{'s' * (total > 1)} left out: {named}"
@@ -65,32 +100,37 @@ def _left_out(by_kind: dict[str, list[Path]]) -> str:
     return f"{files} (convert them to JPEG or PNG{more})" if counts else ""
 
 
-def _files(folder: PathLike) -> dict[str, list[Path]]:
-    """Files below the folder by their lower-case extension."""
-    found: dict[str, list[Path]] = {}
-    for parent, files in walk(folder):
-        for name in files:
-            kind = os.path.splitext(name)[1].lower()
-            found.setdefault(kind, []).append(Path(parent, name))
-    return found
-
-
-def walk(folder: PathLike, apart: PathLike | None = None) -> Iterator[tuple[str, list[str]]]:
+def walk(folder: PathLike, apart: PathLike | None = None) -> Iterator[tuple[str, Iterator[str]]]:
     """(folder, names of files) of a folder and of all below it, without hidden names and without
     what is below `apart`. Links to folders are followed after all that is there by itself, each
     real folder being walked once, so that no circle of links is endless.
     """
+    for parent in _folders(os.fspath(folder), apart, to_stderr):
+        with os.scandir(parent) as entries:
+            yield parent, (e.name for e in entries if not (e.is_dir() or e.name.startswith(".")))
+
+
+def _folders(
+    top: str, apart: PathLike | None = None, say: Say = lambda line: None
+) -> Iterator[str]:
+    """The folders of `walk`; one that cannot be read is left out, and said."""
     out = apart and os.path.realpath(apart)
-    tops, seen = [os.fspath(folder)], set[str]()
+    tops, seen = [top], set[str]()
     while tops:
-        for parent, folders, files in os.walk(tops.pop(0)):
+        to_enter = [tops.pop(0)]
+        while to_enter:
+            parent = to_enter.pop()
             real = os.path.realpath(parent)
-            shown = [] if real in seen else [n for n in sorted(folders) if not n.startswith(".")]
-            links = [name for name in shown if os.path.islink(os.path.join(parent, name))]
-            tops += [os.path.join(parent, name) for name in links]
             if real in seen or (real == out and seen):
-                folders[:] = []
                 continue
             seen.add(real)
-            folders[:] = [name for name in shown if name not in links]
-            yield parent, [name for name in files if not name.startswith(".")]
+            try:
+                with os.scandir(parent) as entries:
+                    inside = sorted(e.name for e in entries if e.is_dir() and e.name[0] != ".")
+            except OSError as error:
+                say(f"{printable(parent)}: left out, it cannot be read: {error.strerror}")
+                continue
+            below = [os.path.join(parent, name) for name in inside]
+            tops += filter(os.path.islink, below)
+            to_enter += [path for path in reversed(below) if not os.path.islink(path)]
+            yield parent

@@ -41,6 +41,7 @@ _TRANSPOSE = {
 }
 _TIFF_BITS, _TIFF_PHOTOMETRIC = 258, 262
 _STRIP = 1_000_000  # pixels
+_EMPTY = "is empty (0 bytes): replace the file, or take it out"
 
 PathLike = str | os.PathLike[str]
 
@@ -71,12 +72,18 @@ def read_image(path: PathLike, max_pixels: int = DEFAULT_MAX_PIXELS) -> Image.Im
 
 
 def image_in_memory(
-    given: np.ndarray | Image.Image, name: str, max_pixels: int = DEFAULT_MAX_PIXELS
+    given: np.ndarray | Image.Image | bytes, name: str, max_pixels: int = DEFAULT_MAX_PIXELS
 ) -> Image.Image:
-    """A Pillow image by the rules of `read_image`, or uint8 (H, W, 3) RGB or (H, W) grey as it is;
-    always another image than the given one, RGB. ImageError with `name` in place of a path. Whether
-    the file of an image that Pillow has opened is whole, Pillow alone has looked.
+    """A Pillow image, or the content of a file, by the rules of `read_image`, or uint8 (H, W, 3)
+    RGB or (H, W) grey as it is; always another image than the given one, RGB. ImageError with
+    `name` in place of a path. Whether the file of an image that Pillow has opened is whole, Pillow
+    alone has looked.
     """
+    if isinstance(given, bytes):
+        if not given:
+            raise ImageError(name, _EMPTY)
+        with _faults_named(name), open_image(given) as image:
+            return _upright(*_rgb(name, image, max_pixels))
     with _faults_named(name), quiet_pillow:
         if isinstance(given, Image.Image):
             return _upright(*_rgb(name, given, max_pixels))
@@ -146,7 +153,7 @@ def _check_file(path: PathLike) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise ImageError(path, "is not a regular file: name an image file")
     if status.st_size == 0:
-        raise ImageError(path, "is empty (0 bytes): replace the file, or take it out")
+        raise ImageError(path, _EMPTY)
 
 
 def _check_pixels(path: PathLike, size: tuple[int, int], max_pixels: int) -> None:

@@ -30,27 +30,48 @@ def terminal_bar(stream: TextIO, **options: Any) -> Any:
 
 class CountBar:
     """Counts what is done on a terminal; `finish` writes the single closing line, to stderr. title:
-    None where nobody is to be told.
+    None where nobody is to be told. every: seconds after which another stream gets a line as well,
+    with the time that is left.
     """
 
-    def __init__(self, title: str | None, stream: TextIO | None = None) -> None:
-        self.title, self.stream = title, stream or sys.stderr
-        self.begun = time.perf_counter()
-        self.done = 0
+    def __init__(
+        self, title: str | None, stream: TextIO | None = None, every: float | None = None
+    ) -> None:
+        self.title, self.stream, self.every = title, stream or sys.stderr, every
+        self.begun = self._said = time.perf_counter()
+        self.done = self._first = 0
         self._bar = terminal_bar(self.stream, desc=title, leave=False) if title else None
 
-    def update(self, done: int, total: int | None = None) -> None:
+    def begin(self, done: int) -> None:
+        """So many were done before."""
+        self.done = self._first = done
+        if self._bar is not None:
+            self._bar.initial = self._bar.n = done
+
+    def update(self, done: int, total: int | None = None, more: str = "") -> None:
+        """more: what else there is to say."""
         if self._bar is not None:
             self._bar.total = total
+            self._bar.set_postfix_str(more, refresh=False)
             self._bar.update(done - self.done)
         self.done = done
+        now = time.perf_counter()
+        if self._bar is None and self.title and self.every and now - self._said >= self.every:
+            self._said = now
+            rate = (done - self._first) / (now - self.begun)
+            of = "" if total is None else f" of {total}"
+            left = math.inf if total is None or rate == 0 else (total - done) / rate
+            eta = "" if total is None else f"ETA {format_duration(left)}"
+            said = [f"{self.title}: {done}{of}", f"{rate:.1f}/s", eta, more]
+            print("  ".join(filter(None, said)), file=self.stream, flush=True)
 
     def finish(self) -> None:
         if self._bar is not None:
             self._bar.close()
         if self.title:
             seconds = time.perf_counter() - self.begun
-            print(f"{self.title}: {self.done} in {seconds:.1f} s", file=self.stream, flush=True)
+            done = self.done - self._first
+            print(f"{self.title}: {done} in {seconds:.1f} s", file=self.stream, flush=True)
 
 
 class WaitTimer:
