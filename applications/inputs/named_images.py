@@ -163,9 +163,8 @@ def _listed(file: Path, missing: bool) -> Iterator[Named]:
                 f"{file}:{number}: no such image: {cut(printable(name))} (looked for beside the "
                 "list, then from the working directory)"
             )
-            if not missing:
-                break
-            yield Path(name)
+            if missing:
+                yield Path(name)
             continue
         some = True
         yield from _of_file(found)
