@@ -55,7 +55,8 @@ def _once(images: Iterable[Named]) -> Iterator[Named]:
     with closing(sqlite3.connect("")) as known:
         known.execute("CREATE TABLE names (name BLOB PRIMARY KEY) WITHOUT ROWID")
         for image in images:
-            done = known.execute("INSERT OR IGNORE INTO names VALUES (?)", (os.fsencode(str(image)),))
+            name = os.fsencode(str(image))
+            done = known.execute("INSERT OR IGNORE INTO names VALUES (?)", (name,))
             if done.rowcount:
                 yield image
 
