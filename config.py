@@ -79,7 +79,7 @@ class Config:
         help="scores or votes in one file, in place of --data's label files: a table (csv, tsv, "
         "txt, xlsx, parquet, json), AVA.txt, or JSON samples (image_id, label)")
     images: str | None = flag("data", None, "--images", metavar="DIR",
-        modes=JUDGE + " check make_buckets",
+        modes=JUDGE + " export check make_buckets",
         help="folder of the images that --labels names (default: that of the table; images/ in "
         "--data, where AVA.txt is found by itself)")
     sheet: str | None = kind.column("sheet", "of a spreadsheet with several", "--sheet")
@@ -97,7 +97,7 @@ class Config:
     test_list: str | None = flag("data", None, "--test_list", metavar="FILE",
         help="votes in one file: ids of images that test, one a line (generic_test.jpgl)")
     split: str = flag("data", "test", "--split", choices=("train", "val", "test", "all"),
-        modes="evaluate test", instead="training holds the other splits out",
+        modes="evaluate test export", instead="training holds the other splits out",
         help="split to judge; all: every photograph of --photos")
     source: str | None = flag("data", None, "--source", metavar="DIR", modes="prepare",
         help="the data set as it was downloaded and unpacked; only read")
@@ -241,7 +241,7 @@ class Config:
     eval_every: int = flag("optim", 1, "--eval_every", type=kind.positive, metavar="EPOCHS",
         help="epochs between validations; the last epoch always has one")
     batch_size: int = flag("optim", 32, "-b", "--batch_size", type=kind.positive, metavar="N",
-        modes=JUDGE + " predict",
+        modes=JUDGE + " predict export",
         help="label lines per process and step; rank with levels.csv learns from all pairs of "
         "their images; in scoring, images or crops at once")
     accumulate: int = flag("optim", 1, "--accumulate", type=kind.positive, metavar="N",
@@ -330,16 +330,17 @@ class Config:
         help="mixed precision (default: training picks what the device does natively; -e, "
         "--test and --predict use float32)")
     workers: int = flag("run", 2, "-j", "--workers", type=kind.count, metavar="N",
-        modes=JUDGE + " continue_run predict check generate compare", idle="jit export",
+        modes=JUDGE + " continue_run predict export check generate compare", idle="jit",
         help="loader processes per process")
     threads: int | None = flag("run", None, "--threads", type=kind.positive, metavar="N",
         help="torch's CPU threads")
 
     output: str | None = flag("out", None, "-o", "--output", metavar="FILE",
-        modes="evaluate test predict jit check compare make_buckets import_keras",
+        modes="evaluate test predict jit export check compare make_buckets import_keras",
         help="--predict: .csv, .jsonl, .json, .parquet, or -: csv on stdout; -e: .csv and .html; "
-        "--test: .csv or .json, and .html; --jit: the .pt file; --check, --compare: .json and "
-        ".html; --make_buckets: .txt or .csv; --import_keras: the .pth file")
+        "--test: .csv or .json, and .html; --jit: the .pt file; --export: its table, .json or "
+        ".csv; --check, --compare: .json and .html; --make_buckets: .txt or .csv; "
+        "--import_keras: the .pth file")
     sort: bool = flag("out", False, "--sort", modes="predict", help="best first")
     top: int | None = flag("out", None, "--top", type=kind.positive, metavar="N", modes="predict",
         help="the N best, best first")

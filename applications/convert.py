@@ -4,11 +4,10 @@ computes.
 
 from __future__ import annotations
 
-import hashlib
-import shutil
-import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +15,20 @@ import numpy as np
 import torch
 from PIL import Image
 
-from applications.export.base import PROBS, SCORES, About, Artefact, Deployed, Format, Subject, need
+from applications.evaluate import read_judged
+from applications.export.base import PROBS, SCORES, About, Deployed, Subject, need
 from applications.export.formats import FORMATS
-from applications.inputs.data import SPLITS, stop_or_skip
+from applications.export.keeping import BATCHES, keep, parts_of
+from applications.export.table import Table, Trial
+from applications.inputs.data import SPLITS, label_file, stop_or_skip
 from applications.inputs.outputs import file_arch
 from applications.inputs.run_record import PACKAGES, versions
 from applications.inputs.runtime import Runtime
+from applications.inputs.splits import Split
 from applications.inputs.views import network_size
-from applications.inputs.weights import load_model
+from applications.inputs.vote_files import vote_file
+from applications.inputs.weights import Loaded, load_model
+from applications.scorer import scorer_of
 from applications.tasks import TASKS
 from config import Config
 from models.quality_net import QualityNet
@@ -31,18 +36,19 @@ from utils.check_images import BadImage, why_unreadable
 from utils.data_generate.photos import find_photos
 from utils.files.checkpoint import digest
 from utils.files.weight_names import files_of
-from utils.files.writing import check_apart, check_output, write_atomic, write_json
+from utils.files.writing import check_apart, check_output
 from utils.imaging.image_folders import list_images
 from utils.imaging.images import ImageError, ViewRule, read_image, view
+from utils.statistics.predictions import Predictions
+from utils.text import visible
 
-BATCHES = (1, 7)
 JIT = "torchscript"
 
 
 def run(config: Config, runtime: Runtime) -> int:
     """Writes checkpoints/<format>_<arch>.<suffix> of each format (--jit: jit_<arch>.pt, or -o
     FILE), which holds its own description, and the same beside it as .json; ValueError when an
-    export computes something else.
+    export computes something else. --export ends with a table of them all, which -o keeps.
     """
     names = config.export.split(",") if config.export else [JIT]
     for name in names:
@@ -53,20 +59,26 @@ def run(config: Config, runtime: Runtime) -> int:
             "the export is traced and compared on the CPU; the file can be loaded on any device"
         )
         runtime = replace(runtime, device=torch.device("cpu"))
-    config, model, rule, payload = load_model(config, runtime)
-    targets = [_target(config, name) for name in names]
-    for target in targets:
-        for written in (target, target.with_suffix(".json")):
+    begin = time.perf_counter()
+    loaded = load_model(config, runtime)
+    startup = time.perf_counter() - begin
+    config, model, rule, payload = loaded
+    targets = {name: _target(config, name) for name in names}
+    for name, target in targets.items():
+        for written in parts_of(FORMATS[name], target):
             check_apart(written, files_of(Path(config.resume or "")))
             check_output(written)
-    images, origin = sample_images(config, rule, runtime)
+    split = _labelled(config, loaded, runtime) if config.export else None
+    listed = split.targets.paths if split else _candidates(config)
+    images, origin = sample_images(config, rule, runtime, listed)
     outputs = (SCORES, PROBS) if model.num_classes > 1 else (SCORES,)
     subject = Subject(Deployed(model).eval(), images, outputs, rule.own_size)
     about = describe(config, model, payload, rule)
-    refused = []
-    for name, target in zip(names, targets, strict=True):
+    table, refused = None, []
+    for name, target in targets.items():
+        described = _described(about, name, subject)
         try:
-            worst = keep(FORMATS[name], subject, _described(about, name, subject), target)
+            worst = keep(FORMATS[name], subject, described, target)
         except ValueError as error:
             refused.append(str(error))
             continue
@@ -75,9 +87,52 @@ def run(config: Config, runtime: Runtime) -> int:
             f"7: {worst:.2e} (of the largest score, where that is above 1)"
         )
         runtime.info(f"{target} and {target.with_suffix('.json').name}")
+        if not config.export:
+            continue
+        if table is None:
+            trial = _trial(config, loaded, runtime, split, images)
+            table = Table(trial, Path(config.resume or ""), startup)
+        table.add(
+            name,
+            "fp32",
+            parts_of(FORMATS[name], target)[:-1],
+            worst,
+            partial(FORMATS[name].open, target, torch.get_num_threads()),
+        )
+    if table:
+        print(visible("\n".join(table.lines())))
+        if config.output:
+            table.write(Path(config.output))
     if refused:
         raise ValueError("\n".join(refused))
     return 0
+
+
+def _labelled(config: Config, loaded: Loaded, runtime: Runtime) -> Split | None:
+    """The split whose labels say what an export is worth; None where there is none."""
+    if config.photos or not (vote_file(config) or label_file(config, config.split).exists()):
+        return None
+    return read_judged(config, runtime, loaded).splits[config.split]
+
+
+def _trial(
+    config: Config, loaded: Loaded, runtime: Runtime, split: Split | None, images: torch.Tensor
+) -> Trial:
+    """The user's images, with the metric of their labels where there are any."""
+    scorer, pixels = scorer_of(config, loaded, runtime.device), images.numpy()
+    skip = config.bad_images == "skip"
+    if split is None:
+        sources = list(_candidates(config, (config.split,)))
+        return Trial(scorer, sources, pixels, None, skip)
+    task, targets = TASKS[config.criterion], split.targets
+    named = ("srcc", *task.metrics)
+
+    def measure(found: Predictions) -> tuple[str, float]:
+        values = task.measure(targets.all(), found).values()
+        name = next(name for name in named if name in values)
+        return name, values[name]
+
+    return Trial(scorer, targets.paths, pixels, measure, skip)
 
 
 def _target(config: Config, name: str) -> Path:
@@ -95,56 +150,17 @@ def _described(about: About, name: str, subject: Subject) -> About:
     return {**about, "export": name, "outputs": outputs}
 
 
-def keep(kind: Format, subject: Subject, about: About, target: Path) -> float:
-    """Makes the file, runs it from the disk, and puts it in its place with a .json beside it where
-    it computes what the network computes; the largest difference. ValueError otherwise.
-    """
-    with tempfile.TemporaryDirectory(prefix="export_") as folder:
-        made = Path(folder) / target.name
-        kind.make(subject, about, made)
-        worst = compare(subject, kind.open(made, None))
-        if not worst <= kind.tolerance:
-            raise ValueError(
-                f"{target}: not kept: it differs from the network by {worst:.2e}, more than "
-                f"{kind.tolerance:g}"
-            )
-        for suffix in (*kind.beside, kind.suffix):
-            with open(made.with_suffix(suffix), "rb") as source:
-                write_atomic(
-                    target.with_suffix(suffix), lambda file: shutil.copyfileobj(source, file)
-                )
-        sha256 = hashlib.sha256(made.read_bytes()).hexdigest()
-    # Last: a call that is killed here leaves a .json of an older export, but the file itself says
-    # all that a client needs.
-    write_json(target.with_suffix(".json"), {**about, "file_sha256": sha256})
-    return worst
-
-
-@torch.inference_mode()
-def compare(subject: Subject, export: Artefact) -> float:
-    """Largest difference of any output between the export and the network, as a share of the
-    largest value of that output where it is above 1; nan where either answers with one.
-    """
-    found = []
-    for size in BATCHES:
-        pixels = subject.images[:size]
-        ours, theirs = subject.network(pixels), export.run(pixels.numpy())
-        ours = ours if isinstance(ours, tuple) else (ours,)
-        for name, value in zip(subject.names, ours, strict=True):
-            other = torch.from_numpy(np.asarray(theirs[name]))
-            found.append((value - other).abs().max() / value.abs().max().clamp(min=1))
-    return float(torch.stack(found).max())  # nan where any is: max(0.0, nan) would be 0
-
-
-def sample_images(config: Config, rule: ViewRule, runtime: Runtime) -> tuple[torch.Tensor, str]:
-    """(float (7,3,H,W) in [0,1], what they are): images of --photos, else of the data root, or
-    drawn ones where it has none.
+def sample_images(
+    config: Config, rule: ViewRule, runtime: Runtime, listed: Iterable[Path]
+) -> tuple[torch.Tensor, str]:
+    """(float (7,3,H,W) in [0,1], what they are): the first of the listed images, or drawn ones
+    where there are none.
     """
     count = max(BATCHES)
     size = tuple(rule.crop_size or network_size(config))
     fixed = replace(rule, resize="squash", image_size=size) if rule.own_size else rule
-    source = config.photos or config.data
-    images = _first_readable(config, _candidates(config), count, runtime)
+    source = config.labels or config.photos or config.data
+    images = _first_readable(config, listed, count, runtime)
     if not images:
         return _drawn(count, size), f"{count} drawn images ({source} has none)"
     views = [view(image, fixed)[0] for image in images]
@@ -154,17 +170,17 @@ def sample_images(config: Config, rule: ViewRule, runtime: Runtime) -> tuple[tor
     return repeated, f"{len(images)} images of {source}"
 
 
-def _candidates(config: Config) -> Iterator[Path]:
+def _candidates(config: Config, splits: Iterable[str] = SPLITS[::-1]) -> Iterator[Path]:
     if config.photos:
         yield from find_photos(Path(config.photos))
         return
-    folders = (Path(config.data) / split for split in reversed(SPLITS))
+    folders = (Path(config.data) / split for split in splits)
     for folder in folders:
         yield from list_images(folder, None) if folder.is_dir() else ()
 
 
 def _first_readable(
-    config: Config, paths: Iterator[Path], count: int, runtime: Runtime
+    config: Config, paths: Iterable[Path], count: int, runtime: Runtime
 ) -> list[Image.Image]:
     """`count` images at most; those that cannot be read are named, and others take their place with
     --bad_images skip.

@@ -44,9 +44,10 @@ W = "--resume w"
             "--train --stages rank,regress --stage_flags 'regress: --across 1'",
             "stage 2/2 of rank,regress: --across 1: only with --criterion rank",
         ),
-        (f"--jit {W} -b 4", "--batch_size 4: only with --train, -e, --test or --predict"),
+        (f"--jit {W} -b 4", "--batch_size 4: only with --train, -e, --test, --predict or "
+         "--export"),
         (f"--test a {W} --report_maps 0", "--report_maps 0: only with --train or -e"),
-        ("--generate basic --data G --split val", "--split val: only with -e or --test"),
+        ("--generate basic --data G --split val", "--split val: only with -e, --test or --ex"),
         ("--continue run --config c.json", "configuration: leave out --config"),
         ("--continue run --amp off", "configuration: leave out --amp"),
     ],
@@ -105,6 +106,8 @@ SHARED = {
     "data": "--test sets it to each of its data sets in turn",
     "labels": "--test looks for label files, and for AVA.txt, only",
     "distort": "--test never has it",
+    "fit": "--export reads a split as -e does, and fits nothing",
+    "no_check": "--export reads a split as -e does, and scores every image of it",
 }  # fmt: skip
 COLUMNS = [name for name in FLAGS if name.endswith("_column")]
 # Read where something else asks for it.
@@ -148,6 +151,7 @@ WEIGHTS = f"--resume w.pth -a test_resnet {VIEW} -j 0 -g 0"
         f"--test data {WEIGHTS} --criterion regress -o t.html --bootstrap 100",
         f"--predict data/test {WEIGHTS} -o p.csv --maps m --map_way gradcam",
         f"--jit {WEIGHTS}",
+        f"--export torchscript {WEIGHTS} --criterion regress -o table.json",
         "--check --data data --criterion regress -j 0 -o found.json",
         "--compare a.csv b.csv --bootstrap 100 -j 0 -o c.html",
         "--generate basic --photos photos --data G -j 0 --tile 64",

@@ -69,7 +69,8 @@ def column(role: str, help: str, name: str = "") -> Any:
     number from 1.
     """
     return flag(
-        "data", None, name or f"--{role}_column", metavar="NAME", modes="train evaluate check",
+        "data", None, name or f"--{role}_column", metavar="NAME",
+        modes="train evaluate export check",
         help=f"--labels: {role}: {help} (default: as found, which is said)",
     )  # fmt: skip
 

@@ -15,7 +15,7 @@ JUDGE = "train evaluate test"
 USE = "train evaluate test predict jit export"
 BEGUN = USE + " check generate prepare make_buckets import_keras compare info"  # not --continue
 SEEN = USE + " import_keras"  # a checkpoint says how its images are to be seen
-TABLED = "train evaluate check"  # a file of labels in place of a folder's
+TABLED = "train evaluate export check"  # a file of labels in place of a folder's
 RANKED = ("rank", "emd+rank")
 JOINT = ("emd+rank", "emd+siamese")
 EXPORTS = ("torchscript", "onnx", "openvino")  # rows of applications/export/formats.py
@@ -26,7 +26,7 @@ PREPARED = (
 WORDING = Wording(
     groups={
         "mode": Group("what to do (none of these: print the model's summary)", EVERY),
-        "data": Group("data", "train evaluate test check"),
+        "data": Group("data", "train evaluate test export check"),
         "photos": Group("photographs to distort", "train generate"),
         "judge": Group("what a test says", JUDGE),
         "view": Group("from image to network input", SEEN),

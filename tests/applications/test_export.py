@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from applications import convert
-from applications.export import torch_files
+from applications.export import keeping, torch_files
 from applications.export.base import Artefact, Subject
 from applications.export.formats import FORMATS
 from models.quality_net import build_model
@@ -118,10 +117,10 @@ def test_a_file_that_computes_something_else_is_not_kept(exported, monkeypatch):
     _, folder, _ = exported
     target = folder / "checkpoints/jit_test_resnet.pt"
     before = target.read_bytes()
-    monkeypatch.setattr(convert, "compare", lambda *_: 1e-3)
+    monkeypatch.setattr(keeping, "compare", lambda *_: 1e-3)
     done = call(folder, f"--jit --resume {BEST} -g 0", 1)
     assert "not kept" in done.err and target.read_bytes() == before
-    monkeypatch.setattr(convert, "compare", lambda *_: float("nan"))
+    monkeypatch.setattr(keeping, "compare", lambda *_: float("nan"))
     call(folder, f"--jit --resume {BEST} -g 0 -o new.pt", 1)
     assert not (folder / "new.pt").exists() and not list(folder.glob(".new*"))
 
@@ -143,7 +142,7 @@ class Constant(torch.nn.Module):
 def test_every_difference_is_seen_and_nan_is_never_equal(ours, theirs, worst):
     pixels = torch.rand(7, 3, 4, 4)
     export = Artefact({}, torch_files.runner(Constant(float(theirs))))
-    found = convert.compare(Subject(Constant(float(ours)), pixels), export)
+    found = keeping.compare(Subject(Constant(float(ours)), pixels), export)
     assert found == pytest.approx(worst, nan_ok=True)
     assert all((found <= kind.tolerance) == (worst == 0) for kind in FORMATS.values())
 
@@ -179,7 +178,7 @@ def test_a_call_killed_between_the_two_files_leaves_a_model_that_works(tmp_path,
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(convert, "write_json", killed)
+        patch.setattr(keeping, "write_json", killed)
         call(folder, f"{words} w1.pth --image_size 32 --resize pad", 130)
     assert (folder / "m.json").read_bytes() == before
     flags = "--arch test_vit --image_size 32 --resize pad -j 0 -g 0"

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from scipy.stats import spearmanr
 
 from applications.export import formats
 from applications.export.formats import FORMATS, open_artefact
@@ -31,8 +32,9 @@ def exported(tmp_path_factory) -> Path:
     write_data(folder / "data", "emd")
     torch.manual_seed(3)
     torch.save(build_model("test_resnet", 5, (40, 56)).state_dict(), folder / "w.pth")
-    words = f"--export {','.join(MADE)} --resume w.pth {VIEW} --num_classes 5 -g 0"
-    done = call(folder, words)
+    words = f"--export {','.join(MADE)} --resume w.pth {VIEW} --num_classes 5 --criterion emd"
+    done = call(folder, f"{words} -g 0 -j 0 -o table.json")
+    (folder / "printed.txt").write_text(done.out, encoding="utf-8")
     assert done.err.count("largest difference") == len(MADE)
     return folder
 
@@ -59,6 +61,47 @@ def test_an_artefact_scores_what_predict_scores(exported, name):
             assert found["scores"][i] == pytest.approx(float(row["score"]), abs=1e-4)
             expected = [float(row[f"p{k}"]) for k in range(1, 6)]
             assert found["probs"][i] == pytest.approx(expected, abs=1e-5)
+
+
+def test_the_table(exported):
+    """Accuracy of the network and of its exports is that of -e; sizes are those of the files."""
+    data = f"--data data --resume w.pth {VIEW} --num_classes 5 --criterion emd -j 0 -g 0"
+    call(exported, f"-e {data} --no_report --bootstrap 0 -o e.csv")
+    with open(exported / "e.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    mos = [sum(k * float(row[f"t{k}"]) for k in range(1, 6)) for row in rows]
+    expected = spearmanr([float(row["score"]) for row in rows], mos).statistic
+    stored = json.loads((exported / "table.json").read_text())
+    assert stored["images"] == len(rows)
+    network, *others = stored["exports"]
+    assert [row["format"] for row in others] == list(MADE)
+    assert network["before"] == pytest.approx(expected) and network["metric"] == "srcc"
+    for row in others:
+        assert row["after"] == pytest.approx(expected) == row["before"]
+        assert row["srcc_network"] == pytest.approx(1) and 0 <= row["difference"] <= 1e-4
+        file = artefact(exported, row["format"])
+        files = [
+            file.with_suffix(suffix) for suffix in (file.suffix, *FORMATS[row["format"]].beside)
+        ]
+        assert row["megabytes"] == pytest.approx(sum(f.stat().st_size for f in files) / 1e6)
+        assert (exported / row["file"]) == file
+        assert min(row["latency_ms"], row["images_per_s"], row["startup_s"]) > 0
+    printed = (exported / "printed.txt").read_text().splitlines()
+    assert len(printed) == 2 + len(stored["exports"])
+    assert printed[0].split()[:3] == ["format", "precision", "MB"]
+
+
+def test_what_is_not_known_is_left_open(exported, tmp_path):
+    """Without labels, and without any image."""
+    words = f"--export torchscript --resume {exported / 'w.pth'} {VIEW} --num_classes 5 -g 0 -j 0"
+    done = call(tmp_path, f"{words} --photos {exported / 'data/test'} -o t.csv")
+    with open(tmp_path / "t.csv", encoding="utf-8", newline="") as file:
+        network, script = csv.DictReader(file)
+    assert float(script["srcc_network"]) == pytest.approx(1)
+    assert network["before"] == script["after"] == "" and "6 images, without labels" in done.out
+    done = call(tmp_path, f"{words} --data nowhere -o t.json")
+    rows = json.loads((tmp_path / "t.json").read_text())["exports"]
+    assert rows[1]["srcc_network"] is None and "no images" in done.out
 
 
 @pytest.mark.parametrize("name", MADE)

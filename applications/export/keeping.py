@@ -1,0 +1,66 @@
+"""Exports are made in a folder of their own, run from the disk, and moved to their places only
+where they compute what the network computes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from applications.export.base import About, Artefact, Format, Subject
+from utils.files.writing import write_atomic, write_json
+
+BATCHES = (1, 7)
+
+
+def parts_of(kind: Format, target: Path) -> list[Path]:
+    """The files of an export, that which is opened last, and its description."""
+    suffixes = (*kind.beside, kind.suffix, ".json")
+    return [target.with_suffix(suffix) for suffix in suffixes]
+
+
+def keep(kind: Format, subject: Subject, about: About, target: Path) -> float:
+    """Makes the export, runs it from the disk, and puts it in its place with a .json beside it
+    where it computes what the network computes; the largest difference. ValueError otherwise.
+    """
+    with tempfile.TemporaryDirectory(prefix="export_") as folder:
+        made = Path(folder) / target.name
+        kind.make(subject, about, made)
+        worst = compare(subject, kind.open(made, None))
+        if not worst <= kind.tolerance:
+            raise ValueError(
+                f"{target}: not kept: it differs from the network by {worst:.2e}, more than "
+                f"{kind.tolerance:g}"
+            )
+        *parts, described = parts_of(kind, target)
+        for part in parts:
+            with open(made.with_name(part.name), "rb") as source:
+                write_atomic(part, lambda file, source=source: shutil.copyfileobj(source, file))
+        sha256 = hashlib.sha256(made.read_bytes()).hexdigest()
+    # Last: a call that is killed here leaves a .json of an older export, but the file itself says
+    # all that a client needs.
+    write_json(described, {**about, "file_sha256": sha256})
+    return worst
+
+
+@torch.inference_mode()
+def compare(subject: Subject, export: Artefact) -> float:
+    """Largest difference of any output between the export and the network, as a share of the
+    largest value of that output where it is above 1; nan where either answers with one.
+    """
+    found = []
+    for size in BATCHES:
+        pixels = subject.images[:size]
+        ours, theirs = subject.network(pixels), export.run(pixels.numpy())
+        ours = ours if isinstance(ours, tuple) else (ours,)
+        for name, value in zip(subject.names, ours, strict=True):
+            other = torch.from_numpy(np.asarray(theirs[name]))
+            if other.shape != value.shape:
+                return float("nan")
+            found.append((value - other).abs().max() / value.abs().max().clamp(min=1))
+    return float(torch.stack(found).max())  # nan where any is: max(0.0, nan) would be 0
