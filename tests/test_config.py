@@ -199,7 +199,7 @@ def test_help_is_quick_and_imports_neither_torch_nor_what_only_a_run_needs():
         ("-e --resume x --sort", "--sort: only with --predict"),
         ("-e --resume x --maps m", "--maps m: only with --predict"),
         ("--predict a --resume x --map_way gradcam", "--map_way needs --maps DIR"),
-        ("--train -o y.csv", "only with -e, --test, --predict, --jit, --check"),
+        ("--train -o y.csv", "only with -e, --test, --predict, --jit, --export, --check"),
         ("--check -o y.csv", "must end in .json or .html"),
         ("--compare a", "--compare a: name two runs or more"),
         ("--compare a b --resume x --fit val", "leave out --fit, --resume: the runs were tested"),
