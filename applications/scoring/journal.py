@@ -8,6 +8,7 @@ call that nothing disturbed.
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -54,19 +55,28 @@ class Journal:
         self.mine = False  # whether this call writes the part
         self._file: disk_full.Lines | None = None
 
+    def _left(self) -> list[Path]:
+        """Parts of earlier calls, of however many processes."""
+        return sorted(self.output.parent.glob(f"{glob.escape(self.output.name)}.part*"))
+
     def unfinished(self) -> bool:
-        """Whether an earlier call has left rows."""
-        return self.record.exists() and all(map(os.path.exists, self.parts))
+        """Whether an earlier call has left rows that are in no file."""
+        return self.record.exists() and bool(self._left()) and not self.finished()
 
     def finished(self) -> bool:
-        """Whether an earlier call with --continue has written FILE."""
-        return self.record.exists() and self.output.exists() and not self.unfinished()
+        """Whether an earlier call with --continue has written FILE: then it has begun to remove the
+        parts.
+        """
+        if not (self.record.exists() and self.output.exists()):
+            return False
+        counted = read_object(self.record).get("finished") is not None
+        return counted and not all(map(os.path.exists, self.parts))
 
     def refuse_unfinished(self) -> None:
         """ValueError where rows of an earlier call would be lost."""
         if self.unfinished():
             raise ValueError(
-                f"{printable(self.parts[0])}: rows of a call that did not finish: go on with "
+                f"{printable(self._left()[0])}: rows of a call that did not finish: go on with "
                 f"--continue, or remove it and {printable(self.record.name)}"
             )
 
@@ -88,6 +98,9 @@ class Journal:
         """An empty part, before `write_record`."""
         check_no_link(self.part)
         self.part.parent.mkdir(parents=True, exist_ok=True)
+        for file in self._left() if self.part == self.parts[0] else ():
+            if file not in self.parts:
+                file.unlink()
         self._open()
         os.truncate(self.part, 0)
         self._write(self.lines.head)

@@ -1,0 +1,193 @@
+"""--predict -o FILE that is killed goes on to the bytes of a call that nothing disturbed; several
+processes write the file of one.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from applications.scoring.journal import Journal, own_groups
+from applications.scoring.rows import Choice, CsvLines, JsonLines, Row
+from tests.cli import TINY, call, start_group, start_quickly
+from tests.faults.test_names import ODD
+from tests.tiny_data import write_data
+
+BEST = "--resume checkpoints/model_best_test_resnet.pth -g 0 -b 2 --threads 1"
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> Path:
+    """A network, and photos/ of 61 images, one of which is empty."""
+    folder = tmp_path_factory.mktemp("going")
+    write_data(folder / "data", "regress", train=2, held_out=2)
+    call(folder, f"--train --criterion regress {TINY} --epochs 1 --no_check")
+    images = sorted((folder / "data/test/images").iterdir())
+    (folder / "photos").mkdir()
+    for number in range(60):
+        (folder / f"photos/{number:02}.png").symlink_to(images[number % len(images)])
+    (folder / "photos/31x.png").write_bytes(b"")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def wanted(trained) -> bytes:
+    call(trained, f"--predict photos {BEST} -j 0 -o wanted.csv", code=3)
+    return (trained / "wanted.csv").read_bytes()
+
+
+def wait_for_rows(processes: Sequence, part: Path, size: int) -> None:
+    """Until the part has so many bytes, or the processes have ended."""
+    end = time.monotonic() + 120
+    while time.monotonic() < end and any(p.is_alive() for p in processes):
+        if part.exists() and part.stat().st_size >= size:
+            return
+        time.sleep(0.002)
+
+
+def kill(processes: Sequence) -> None:
+    for process in processes:
+        process.kill()
+        process.join()
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_killed_at_random_moments(trained, wanted, workers):
+    """Two kills; nothing that is scored is scored again."""
+    words = f"--predict photos {BEST} -j {workers} -o killed{workers}.csv --continue"
+    part, draw = trained / f"killed{workers}.csv.part", random.Random(workers)
+    for size in sorted(draw.sample(range(20, len(wanted)), 2)):
+        process = start_quickly(trained, words)
+        wait_for_rows([process], part, size)
+        kill([process])
+    there = part.read_bytes() if part.exists() else b""
+    said = call(trained, words, code=3).err
+    if there:
+        rows = there[: there.rfind(b"\n")].count(b"\n") // 2 * 2  # whole groups, without the head
+        assert f"{rows} rows are there: going on" in said
+        assert f"scoring: {61 - rows} in" in said
+    assert (trained / f"killed{workers}.csv").read_bytes() == wanted
+    assert not part.exists()
+    again = call(trained, words, code=3).err
+    assert f"killed{workers}.csv is whole: nothing is left to score" in again
+    assert "1 of 61 images could not be read" in again
+
+
+def test_two_processes_write_the_file_of_one(trained, wanted):
+    """Killed together in the middle, too; each image once, and in the order of one process."""
+    words = f"--predict photos {BEST} -j 0 -o two.csv --device cpu".replace("-g 0 ", "")
+    processes = start_group(trained, words, 2)
+    wait_for_rows(processes, trained / "two.csv.part1", 500)
+    kill(processes)
+    if not (trained / "two.csv").exists():
+        said = call(trained, words, code=1).err  # alone: it would begin anew
+        assert "rows of a call that did not finish: go on with --continue" in said
+        processes = start_group(trained, f"{words} --continue", 2)
+        for process in processes:
+            process.join()
+        assert [process.exitcode for process in processes] == [3, 3]
+    assert (trained / "two.csv").read_bytes() == wanted
+    assert not list(trained.glob("two.csv.part*"))
+
+
+@pytest.fixture
+def unfinished(trained, tmp_path, monkeypatch) -> Path:
+    """A folder with the first rows of photos/, as a kill leaves them."""
+    for name in ("photos", "data", "checkpoints"):
+        (tmp_path / name).symlink_to(trained / name)
+    add = Journal.add
+
+    def once(self, rows):
+        if self.rows >= 6:
+            raise KeyboardInterrupt
+        add(self, rows)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "add", once)
+        call(tmp_path, f"--predict photos {BEST} -j 0 -o a.csv", code=130)
+    assert (tmp_path / "a.csv.part").read_bytes().count(b"\n") == 7
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("photos --resume other.pth", "weights "),
+        ("photos --image_size 32", 'view {"image_size": [32, 32]'),
+        ("photos -b 4", "batch size 4 in place of 2"),
+        ("photos --bad_images skip", 'bad images "skip" in place of "row"'),
+        ("photos --sort", 'kind of rows "jsonl" in place of "csv"'),
+        ("photos/00.png photos/02.png", "a row is of photos/01.png, and the images now have"),
+        ("photos/00.png photos/01.png photos/02.png", "a row is of photos/03.png, which is not"),
+        ("photos data/test", "number of images 67 in place of 61"),
+    ],
+)
+def test_another_call_is_refused_and_loses_nothing(unfinished, words, said):
+    stored = unfinished / "checkpoints/model_best_test_resnet.pth"
+    import torch
+
+    payload = torch.load(stored, weights_only=True)
+    state = {name: tensor * 1.01 for name, tensor in payload["model"].items()}
+    torch.save(state, unfinished / "other.pth")
+    if "--resume" in words:
+        words += " --arch test_resnet --image_size 40 56"
+    before = {f.name: f.read_bytes() for f in unfinished.glob("a.csv*")}
+    err = call(unfinished, f"{BEST} -j 0 -o a.csv --continue --predict {words}", 1).err
+    assert said in err and err.splitlines()[-1].startswith("error: a.csv.")
+    assert {f.name: f.read_bytes() for f in unfinished.glob("a.csv*")} == before
+
+
+def test_an_unfinished_file_is_not_begun_anew_by_mistake(unfinished, wanted):
+    words = f"--predict photos {BEST} -j 0 -o a.csv"
+    assert "go on with --continue, or remove it" in call(unfinished, words, code=1).err
+    call(unfinished, f"{words} --continue", code=3)
+    assert (unfinished / "a.csv").read_bytes() == wanted
+    (unfinished / "a.csv").write_text("mine")
+    call(unfinished, words, code=3)  # nothing is lost by that: the file is whole
+    assert (unfinished / "a.csv").read_bytes() == wanted
+    assert not (unfinished / "a.csv.run.json").exists()
+
+
+def a_row(image: Path) -> Row:
+    score = None if "9" in image.name else len(image.name) / 7
+    row: Row = {"path": image.as_posix(), "score": score}
+    return {**row, "error": 'broken,\n"so"'} if score is None else row
+
+
+@pytest.mark.parametrize("lines", [CsvLines(1, True), JsonLines()])
+def test_cut_anywhere(tmp_path, lines):
+    """Whatever a kill leaves of a part, names with line ends and quotation marks included."""
+    images = [Path(name) for name in ('a"b.png', "19.png", "9\n.png", *ODD, "c,d.png")]
+    output = tmp_path / f"x.{lines.name}"
+
+    def groups():
+        return own_groups(images, 3)
+
+    def score(journal: Journal, left) -> bytes:
+        for group in left:
+            journal.add([a_row(image) for image in group])
+        journal.close()
+        assert journal.finish(Choice(), 1, True) == len(images)
+        return output.read_bytes()
+
+    first = Journal(output, lines, 3)
+    first.begin()
+    wanted = score(first, groups())
+    for cut in (*range(len(lines.head), len(wanted), 7), len(wanted) - 1, len(wanted)):
+        journal = Journal(output, lines, 3)
+        journal.part.write_bytes(wanted[:cut])
+        left = journal.take_up(groups())
+        assert journal.rows % 3 == 0 or journal.rows == len(images)
+        assert journal.bad == sum(a_row(i)["score"] is None for i in images[: journal.rows])
+        assert score(journal, left) == wanted
+
+
+def test_the_record_names_what_it_is_of(unfinished):
+    stored = json.loads((unfinished / "a.csv.run.json").read_text())
+    assert stored["finished"] is None and stored["of"]["number_of_images"] == 61
+    assert len(stored["of"]["weights"]) == 64 and stored["of"]["processes"] == 1
