@@ -40,7 +40,7 @@ SETTINGS = (
 )  # fmt: skip
 COLUMNS = ("source", "mean", "std", "scores")
 TABLES = ("auto", "pandas", "rows")
-Given = str | os.PathLike[str] | np.ndarray | Image.Image
+Given = str | os.PathLike[str] | np.ndarray | Image.Image | bytes | torch.Tensor
 
 
 class Scorer:
@@ -60,8 +60,11 @@ class Scorer:
     def score(self, images: Given | Iterable[Given], table: str = "auto") -> Any:
         """A row of source, mean, std and scores for each image, in the order given.
 
-        images: paths (files, folders, patterns, .txt lists, as --predict takes them), arrays (uint8
-        (H, W, 3), RGB, or (H, W), grey) and Pillow images, in any mixture; or one of them.
+        images: paths (files, folders, patterns, .txt lists, .tar files, as --predict takes them),
+        arrays (uint8 (H, W, 3), RGB, or (H, W), grey), Pillow images, the content of image files as
+        bytes, and torch tensors ((3, H, W), RGB, (1, H, W) or (H, W), grey, uint8 or float from 0
+        to 1, which is rounded to 256 steps), in any mixture; or one of them, or one tensor
+        (N, 3, H, W).
         table: "pandas" for a DataFrame, "rows" for a list of dicts; "auto": pandas where it is
         installed.
 
@@ -185,22 +188,44 @@ def scorer_of(config: Config, loaded: Loaded, device: torch.device) -> scoring.S
 
 def find_sources(images: Given | Iterable[Given]) -> list[Source]:
     """What is to be scored, one entry an image; ImageError for what is none."""
-    if isinstance(images, (str, os.PathLike, np.ndarray, Image.Image)):
+    alone = (str, os.PathLike, np.ndarray, Image.Image, bytes)
+    if isinstance(images, alone) or (isinstance(images, torch.Tensor) and images.ndim < 4):
         images = [images]
     sources: list[Source] = []
     for place, given in enumerate(images):
         name = f"#{place}"
         if isinstance(given, (str, os.PathLike)):
             sources += expand(os.fspath(given))
-        elif isinstance(given, Image.Image):
+        elif isinstance(given, (Image.Image, bytes)):
             sources.append(GivenImage(given, name))
+        elif isinstance(given, torch.Tensor):
+            sources.append(GivenImage(_pixels_of(given, name), name))
         elif isinstance(given, np.ndarray):
             check_array(given, name)
             sources.append(GivenImage(given, name))
         else:
             kind = f"an object of type {type(given).__name__}"
-            raise ImageError(name, f"{kind}: expected a path, a uint8 array or a Pillow image")
+            expected = "a path, a uint8 array, a Pillow image, bytes or a tensor"
+            raise ImageError(name, f"{kind}: expected {expected}")
     return sources
+
+
+def _pixels_of(tensor: torch.Tensor, name: str) -> np.ndarray:
+    """uint8 (H, W, 3) or (H, W); ImageError for a tensor that is no image."""
+    pixels = tensor.detach().cpu()
+    what = f"a tensor of {tensor.dtype} {tuple(tensor.shape)}"
+    if pixels.is_floating_point():
+        if not ((pixels >= 0) & (pixels <= 1)).all():
+            raise ImageError(name, f"{what}: numbers from 0 to 1 are wanted, or uint8")
+        pixels = (pixels.float() * 255).round().to(torch.uint8)
+    channels = pixels.shape[0] if pixels.ndim == 3 else 1
+    if pixels.dtype != torch.uint8 or pixels.ndim not in (2, 3) or channels not in (1, 3):
+        raise ImageError(name, f"{what}: expected uint8, or float from 0 to 1, (3, H, W) or (H, W)")
+    array = (
+        pixels.permute(1, 2, 0) if channels == 3 else pixels.reshape(pixels.shape[-2:])
+    ).numpy()
+    check_array(array, name)
+    return array
 
 
 def score_rows(sources: list[Source], found: Predictions) -> list[dict[str, Any]]:

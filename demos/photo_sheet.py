@@ -35,6 +35,8 @@ def read_scores(file: Path) -> tuple[list[Path], list[float]]:
         rows = csv.DictReader(stream)
         for row in rows:
             try:
+                if row.get("error"):  # an image that could not be read
+                    continue
                 paths.append(Path(row["path"]))
                 scores.append(float(row["score"]))
             except (KeyError, TypeError, ValueError):

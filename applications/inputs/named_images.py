@@ -42,7 +42,11 @@ def each_named(
     missing: lines of a list that lead nowhere are given as well, unless all of them do.
     """
     words = list(words)
-    found = (image for word in words for image in expand(word, say, missing))
+    found = (
+        image
+        for word in words
+        for image in (_from_stdin() if word == STDIN else expand(word, say, missing))
+    )
     alone = len(words) == 1 and (os.path.isdir(words[0]) or _is_shard(Path(words[0])))
     return found if alone else _once(found)
 
@@ -62,11 +66,7 @@ def _once(images: Iterable[Named]) -> Iterator[Named]:
 
 
 def expand(word: str, say: Say = to_stderr, missing: bool = False) -> Iterator[Named]:
-    """Images that a word means: a file, a folder's, a .txt list's, a .tar file's, a pattern's, or
-    those that stdin names, one a line.
-    """
-    if word == STDIN:
-        return _from_stdin()
+    """Images that a word means: a file, a folder's, a .txt list's, a .tar file's, a pattern's."""
     path = Path(word)
     if path.is_dir():
         return _of_folder(path, say)

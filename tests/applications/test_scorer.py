@@ -105,6 +105,42 @@ def test_images_in_memory_are_scored_as_their_files(emd, scorer):
     assert scorer.score([], table="rows") == []
 
 
+def test_bytes_and_tensors_are_scored_as_their_files(emd, scorer):
+    files = sorted((emd.folder / "data/test/images").iterdir())
+    arrays = [np.asarray(read_image(file)) for file in files]
+    whole = torch.from_numpy(arrays[1].copy()).permute(2, 0, 1)
+    given = [files[0].read_bytes(), whole, whole.float() / 255, whole.double() / 255]
+    wanted = [emd.expected[i]["score"] for i in (0, 1, 1, 1)]
+    assert means(scorer.score(given, table="rows")) == pytest.approx(wanted, abs=1e-6)
+    assert means(scorer.score(given[0], table="rows")) == pytest.approx(wanted[:1], abs=1e-6)
+    batch = torch.stack([whole, whole.flip(2)])
+    rows = scorer.score(batch, table="rows")
+    assert [row["source"] for row in rows] == ["#0", "#1"]
+    assert means(rows)[0] == pytest.approx(wanted[1], abs=1e-6)
+    grey = np.ascontiguousarray(arrays[1][:, :, 0])
+    one, two, three = scorer.score(
+        [grey, torch.from_numpy(grey), torch.from_numpy(grey)[None]], table="rows"
+    )
+    assert one["mean"] == two["mean"] == three["mean"]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (b"", "#0: is empty"),
+        (b"hello", "#0: not an image of a known format"),
+        (torch.zeros(4, 8, 8), r"#0: a tensor of torch.float32 \(4, 8, 8\): expected uint8"),
+        (torch.full((3, 8, 8), 1.5), "#0: a tensor .* numbers from 0 to 1 are wanted"),
+        (torch.full((3, 8, 8), float("nan")), "#0: a tensor .* numbers from 0 to 1 are wanted"),
+        (torch.zeros(3, 8, 8, dtype=torch.int64), "#0: a tensor of torch.int64"),
+        (torch.zeros(3, 0, 8), "has no pixel"),
+    ],
+)
+def test_bytes_and_tensors_that_are_no_images(scorer, given, said):
+    with pytest.raises(ValueError, match=said):
+        scorer.score(given, table="rows")
+
+
 def test_grey_transparent_and_turned_images_follow_the_files_rules(tmp_path, scorer):
     rng = np.random.default_rng(0)
     grey = rng.integers(0, 256, (44, 61), dtype=np.uint8)
@@ -220,9 +256,10 @@ ONE = np.zeros((9, 9, 3), np.uint8)
         ([np.zeros((4, 4, 4), np.uint8)], r"#0: an array of uint8 \(4, 4, 4\): expected"),
         ([np.zeros(4, np.uint8)], r"#0: an array of uint8 \(4,\): expected"),
         ([np.zeros((0, 4), np.uint8)], r"#0: an array of shape \(0, 4\) has no pixel"),
-        ([torch.zeros(3, 4, 4)], "#0: .* type Tensor: expected a path, a uint8 array or a Pillow"),
+        ([ONE, torch.zeros(5, 4, 4)], r"#1: a tensor of torch.float32 \(5, 4, 4\): expected uint8"),
         ([None], "#0: an object of type NoneType: expected"),
         (["nowhere.png"], "nowhere.png: no such file, folder or list"),
+        (["-"], "-: no such file, folder or list"),
         ([ONE, Image.new("F", (4, 4))], "#1: floating-point grey does not say what white is"),
     ],
 )
