@@ -334,6 +334,8 @@ class Config:
         help="loader processes per process")
     threads: int | None = flag("run", None, "--threads", type=kind.positive, metavar="N",
         help="torch's CPU threads")
+    runtime: str = flag("run", "eager", "--runtime", modes="predict", choices=words.RUNTIMES,
+        help="what computes on the CPU: torch; an export, made once and cached; the fastest one")
 
     output: str | None = flag("out", None, "-o", "--output", metavar="FILE",
         modes="evaluate test predict jit export check compare make_buckets import_keras",
@@ -401,8 +403,7 @@ def parse(argv: list[str]) -> Config:
     answer_help(_flags(), WORDING, argv)
     passed = flag_parser.given_flags(_flags(), argv)
     stored = _repeated(passed) if "config" in passed else {}
-    if going_on := "predict" in passed and passed.get("continue_run") == "":
-        del passed["continue_run"]
+    going_on = flag_parser.take_going_on(passed)
     found = make_config({**stored, **passed})
     return dataclasses.replace(found, passed=frozenset(passed), going_on=going_on)
 

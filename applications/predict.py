@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
+
+from torch.nn import Module
 
 from applications.evaluation.map_files import (
     made_before,
@@ -16,14 +19,17 @@ from applications.evaluation.scoring import Scorer, unread
 from applications.inputs.named_images import STDIN, blocks, check_not_written, each_named
 from applications.inputs.runtime import Runtime
 from applications.inputs.views import network_size
-from applications.inputs.weights import load_model
+from applications.inputs.weights import Loaded, load_model
 from applications.scorer import scorer_of
+from applications.scoring.journal import stored_runtime
 from applications.scoring.rows import Choice, need_writer
 from applications.scoring.running import Asked, Scoring, to_file, to_stdout
 from config import Config
 from models.grad_cam import last_feature_map
 from utils.check_images import clearly_broken
+from utils.files.checkpoint import digest
 from utils.files.writing import check_apart
+from utils.flag_words import AUTO, EAGER
 from utils.imaging.images import ImageError
 
 
@@ -46,7 +52,9 @@ def run(config: Config, runtime: Runtime) -> int:
         last_feature_map(loaded.model, network_size(config))  # ValueError where it has none
     scorer = scorer_of(config, loaded, runtime.device)
     maps.look(scorer)
-    scoring = Scoring(scorer, asked, bad_images, runtime)
+    name, network = _chosen_runtime(loaded, runtime, asked.count)
+    scorer = replace(scorer, model=network)
+    scoring = Scoring(scorer, asked, bad_images, runtime, partial(_made_of, loaded, name))
     scoring.read = [] if config.maps else None
     choice = Choice(config.sort, config.top, config.threshold, skip=bad_images == "skip")
     if config.output not in (None, STDIN):
@@ -55,6 +63,30 @@ def run(config: Config, runtime: Runtime) -> int:
         code = to_stdout(scoring, choice, table=config.output is None)
     maps.write(scoring.read, runtime)
     return code
+
+
+def _chosen_runtime(loaded: Loaded, runtime: Runtime, count: int | None) -> tuple[str, Module]:
+    """(name, network) of --runtime; with --continue, where auto may choose, that of the rows that
+    are there. Exports are compared on drawn images, as those of the call may be unreadable.
+    """
+    config, model, view, payload = loaded
+    asked = config.runtime
+    if asked == AUTO and config.going_on:
+        asked = stored_runtime(Path(str(config.output))) or AUTO
+    if asked == EAGER:
+        return EAGER, model
+    # Here: few ask for it, and it loads what an evaluation needs.
+    from applications.convert import describe, sample_images
+    from applications.scoring.runtimes import Runtimes
+
+    images, _ = sample_images(config, view, runtime, ())
+    known = Runtimes(model, describe(config, model, payload, view), images, runtime)
+    return known.choose(asked, config.batch_size, count, config.amp or "off")
+
+
+def _made_of(loaded: Loaded, runtime: str) -> dict[str, str]:
+    """What the scores depend on beside the view."""
+    return {"weights": digest(loaded.model.state_dict()), "runtime": runtime}
 
 
 def _find(config: Config, runtime: Runtime, stop: bool) -> Asked:

@@ -37,7 +37,7 @@ OURS = {*MAY_IMPORT, "tests"}
 # Packages of applications/: each imports those before it, and never one of its own line; the modes
 # stand above all of them.
 LINES = (("tasks",), ("inputs",), ("evaluation",))
-LINES = (*LINES, ("comparison", "inspection", "export", "scoring"), ("reports",))
+LINES = (*LINES, ("comparison", "inspection", "export"), ("reports", "scoring"))
 LINES = (*LINES, ("training",), ("",))
 LINE_OF = {package: number for number, line in enumerate(LINES) for package in line}
 SEES_CONFIG = {"tasks", "inputs", "training", ""}  # of applications/; others take plain arguments

@@ -164,6 +164,14 @@ def without_lone_dashes(argv: list[str]) -> list[str]:
     return [word for word in argv if word != "--"]
 
 
+def take_going_on(passed: dict[str, Any]) -> bool:
+    """Whether --continue stands beside --predict, without a run: no mode then, and taken out."""
+    found = "predict" in passed and passed.get("continue_run") == ""
+    if found:
+        del passed["continue_run"]
+    return found
+
+
 def is_inside(path: str | Path) -> bool:
     """Whether the path is in the present folder; links are followed."""
     return Path(path).resolve().is_relative_to(Path.cwd())

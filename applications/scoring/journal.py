@@ -234,3 +234,13 @@ def own_groups(
         if number % processes == rank:
             yield group
         number += 1
+
+
+def stored_runtime(output: Path) -> str | None:
+    """What computed the rows of an earlier call; None where there are none."""
+    record = output.with_name(f"{output.name}.run.json")
+    if not record.exists():
+        return None
+    stored = read_object(record)
+    check_entries(stored, {"of": dict}, record, needed=True)
+    return stored["of"].get("runtime")

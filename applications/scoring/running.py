@@ -19,7 +19,6 @@ from applications.scoring.rows import Choice, CsvLines, JsonLines, Row, group_ro
 from applications.scoring.table import as_table
 from dataloader.sources import Source
 from utils.check_images import BadImage
-from utils.files.checkpoint import digest
 from utils.imaging.images import ImageError
 from utils.runtime import distributed, stopping
 from utils.runtime.progress import CountBar
@@ -42,10 +41,17 @@ class Asked(NamedTuple):
 
 
 class Scoring:
-    """Groups of images to rows, counted."""
+    """Groups of images to rows, counted. made_of: what the scores depend on beside the view."""
 
-    def __init__(self, scorer: Scorer, asked: Asked, bad_images: str, runtime: Runtime) -> None:
-        self.scorer, self.asked, self.runtime = scorer, asked, runtime
+    def __init__(
+        self,
+        scorer: Scorer,
+        asked: Asked,
+        bad_images: str,
+        runtime: Runtime,
+        made_of: Callable[[], dict[str, str]],
+    ) -> None:
+        self.scorer, self.asked, self.runtime, self.made_of = scorer, asked, runtime, made_of
         self.bad_images = bad_images
         self.bins = scorer.model.num_classes
         self.bad: list[BadImage] = []  # those to be named
@@ -192,7 +198,7 @@ def _facts(scoring: Scoring, form: str) -> dict[str, Any]:
     """What the scores, and their rows, depend on beside the images."""
     scorer = scoring.scorer
     return {
-        "weights": digest(scorer.model.state_dict()),
+        **scoring.made_of(),
         "view": scorer.view.to_dict(),
         "batch_size": scorer.batch_size,
         "max_pixels": scorer.max_pixels,
