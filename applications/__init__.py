@@ -18,10 +18,10 @@ MODES = {
     "jit": "applications.convert",
     "export": "applications.convert",
     "check": "applications.check",
-    "generate": "applications.generate",
-    "prepare": "applications.prepare",
-    "make_buckets": "applications.make_buckets",
-    "import_keras": "applications.import_keras",
+    "generate": "applications.making.generate",
+    "prepare": "applications.making.prepare",
+    "make_buckets": "applications.making.make_buckets",
+    "import_keras": "applications.making.import_keras",
     "compare": "applications.compare",
 }
 # -g N starts N processes for these

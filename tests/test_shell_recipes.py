@@ -4,6 +4,7 @@ data.
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from config import parse
 from tests.ava_tree import write_ava
 from tests.cli import ROOT, Result, call
 from tests.small_photos import NAMES, small_photo
@@ -19,8 +21,8 @@ from tests.tiny_data import write_data
 
 SHELL = ROOT / "z_task_shell"
 REQUIREMENTS = (
-    "requirements.txt", "requirements-quickstart.txt", "requirements-test.txt",
-    "requirements-weights.txt",
+    "requirements.txt", "requirements-quickstart.txt", "requirements-ray.txt",
+    "requirements-test.txt", "requirements-weights.txt",
 )  # fmt: skip
 SMALL = (
     "--arch test_resnet --image_size 64 -b 8 -j 0 --epochs 1 --threads 1 --report_maps 0".split()
@@ -79,7 +81,7 @@ def test_every_recipe_is_run_here() -> None:
     run = set(
         "info generate check train_rank train_rank_photos train_emd train_regress nima_ava "
         "nima_paper rank_then_regress evaluate export predict siamese_nima faults "
-        "quality_model".split()
+        "quality_model predict_slurm predict_kubernetes predict_ray".split()
     )
     assert {p.stem for p in SHELL.glob("*.sh")} == run | {"setup", "test", "quickstart"}
     for script in SHELL.glob("*.sh"):
@@ -148,6 +150,77 @@ def test_histograms_and_a_fault(tmp_path: Path, environment: dict[str, str]) -> 
         "check.sh", ["votes", "--criterion", "emd", "-j", "0"], tmp_path, environment, code=1
     )
     assert "val/label.txt:4:1" in found.out and "missing.png" in found.out
+
+
+def stub(folder: Path, name: str, lines: str) -> None:
+    (folder / "bin").mkdir(exist_ok=True)
+    (folder / "bin" / name).write_text(f"#!/usr/bin/env bash\n{lines}\n")
+    (folder / "bin" / name).chmod(0o755)
+
+
+def test_a_slurm_job_goes_on(tmp_path: Path, environment: dict[str, str]) -> None:
+    """sbatch runs the job at once; srun what it is given, as the second of two nodes."""
+    (tmp_path / "my photos").mkdir()
+    small_photo(NAMES[0]).save(tmp_path / "my photos/a.png")
+    stub(tmp_path, "sbatch", "exec bash")
+    stub(tmp_path, "scontrol", '[ "$*" = "show hostnames node[1-2]" ] && printf "node1\\nnode2\\n"')
+    stub(tmp_path, "srun", 'shift; exec "$@"')
+    place = {"SLURM_JOB_NODELIST": "node[1-2]", "SLURM_NNODES": "2", "SLURM_NODEID": "1"}
+    found = f"{tmp_path}/bin:{os.environ['PATH']}"
+    there = {**environment, **place, "PATH": found, "CPUS": "1"}
+    words = ["my photos", "-o", "s.csv", "--threads", "1"]
+    for _ in range(2):
+        recipe("predict_slurm.sh", words, tmp_path, there)
+        assert (tmp_path / "s.csv").read_text().count("my photos/a.png") == 1
+    job = recipe("predict_slurm.sh", words, tmp_path, {**there, "SBATCH": "cat", "NODES": "2"}).out
+    assert "#SBATCH --job-name=iqa_predict --time=24:00:00 --nodes=2" in job
+    assert subprocess.run(["bash", "-n"], input=job, text=True).returncode == 0
+    with_words = {**there, "NODES": "2", "WORDS": str(tmp_path / "words")}
+    subprocess.run(
+        ["bash", str(SHELL / "predict_slurm.sh"), *words], env=with_words, cwd=tmp_path, check=True
+    )
+    passed = (tmp_path / "words").read_text().split("\0")
+    config = parse([word for word in passed[1:] if word])
+    assert (config.nodes, config.rank, config.init_method) == (2, 1, "tcp://node1:29400")
+    assert config.predict == ("my photos",) and config.going_on
+
+
+def test_a_job_of_kubernetes(tmp_path: Path, environment: dict[str, str]) -> None:
+    words = ["/data/my photos", "/data/*.tar", "-o", "/data/s.csv"]
+    there = {**environment, "WORDS": ""}
+    (job,) = json.loads(recipe("predict_kubernetes.sh", words, tmp_path, there).out)["items"]
+    assert job["kind"] == "Job" and job["spec"]["completions"] == 1
+    shell = job["spec"]["template"]["spec"]["containers"][0]["command"]
+    stub(tmp_path, "python", "printf '%s\\0' \"$@\"; exit 3")  # some images could not be read
+    path = {"PATH": f"{tmp_path}/bin:{os.environ['PATH']}", "JOB_COMPLETION_INDEX": "1"}
+    done = subprocess.run(shell, env=path, cwd=tmp_path, capture_output=True, text=True, check=True)
+    program, *passed = done.stdout.split("\0")[:-1]
+    config = parse(passed)
+    assert program == "/app/main.py" and config.going_on and config.output == "/data/s.csv"
+    assert config.predict == ("/data/my photos", "/data/*.tar")
+    found = recipe("predict_kubernetes.sh", words, tmp_path, {**there, "PODS": "3", "GPUS": "2"})
+    service, job = json.loads(found.out)["items"]
+    assert service["spec"]["clusterIP"] == "None" and job["spec"]["completions"] == 3
+    pod = job["spec"]["template"]["spec"]
+    assert pod["containers"][0]["resources"]["limits"]["nvidia.com/gpu"] == "2"
+    done = subprocess.run(
+        pod["containers"][0]["command"], env=path, capture_output=True, text=True, check=True
+    )
+    config = parse(done.stdout.split("\0")[1:-1])
+    assert (config.nodes, config.rank, config.gpus) == (3, 1, 2)
+    assert config.init_method == "tcp://iqa-predict-0.iqa-predict:29400"
+
+
+def test_ray_is_asked_for_by_name(tmp_path: Path, environment: dict[str, str]) -> None:
+    """tests/applications/test_predict_ray.py runs the program where ray is installed."""
+    there = {**environment, "WORDS": ""}
+    assert "--processes" in subprocess.run(
+        [sys.executable, str(ROOT / "applications/predict_ray.py"), "--help"],
+        capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    words = [str(tmp_path / "nothing.png"), "-o", "out"]
+    done = recipe("predict_ray.sh", words, tmp_path, there, code=1)
+    assert done.err.splitlines()[-1].startswith("error: ") and not (tmp_path / "out").exists()
 
 
 def test_trials_of_faults(tmp_path: Path, environment: dict[str, str]) -> None:

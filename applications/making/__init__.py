@@ -1,0 +1,1 @@
+"""Modes that make data or weights for the others."""
