@@ -44,9 +44,13 @@ class Config:
     export: str | None = flag("mode", None, "--export", metavar="FORMAT[,FORMAT...]",
         type=kind.list_of("format", words.EXPORTS), help="export --resume weights for other "
         "programs, with a .json beside each file: " + ", ".join(words.EXPORTS))
+    precision: str = flag("out", "fp32", "--precision", metavar="PRECISION[,PRECISION...]",
+        type=kind.list_of("precision", words.PRECISIONS), modes="export",
+        help="of an export: fp32, fp16, or int8, chosen on your images")
+    whole: bool = flag("out", False, "--whole", modes="export",
+        help="take one decoded image of any size: resizing, crops and pooling are in the file")
     predict: tuple[str, ...] = flag("mode", (), "--predict", nargs="+", metavar="PATH",
-        help="score images: files, folders, globs, .txt lists of files, .tar files; -: names on "
-        "stdin")
+        help="score files, folders, globs, .txt lists of images, .tar files; -: names on stdin")
     check: str | None = flag("mode", None, "--check", nargs="?", const="", metavar="DATA",
         help="find every fault of labels and images in DATA (default: --data)")
     generate: str | None = flag("mode", None, "--generate", metavar="SET",
@@ -133,12 +137,8 @@ class Config:
     tile: int | None = flag("photos", None, "--tile", type=kind.tile_side, metavar="PIXELS",
         modes="generate", instead="--distort takes --crop random --crop_size H W",
         help="cut training photographs into square tiles")
-    val_photos: int = flag("photos", 2, "--val_photos", type=kind.count, metavar="N",
-        modes="train evaluate generate",
-        help="whole photographs kept for val (--distort, --generate)")
-    test_photos: int = flag("photos", 3, "--test_photos", type=kind.count, metavar="N",
-        modes="train evaluate generate",
-        help="whole photographs kept for test (--distort, --generate)")
+    val_photos: int = kind.kept_photos("val", 2)
+    test_photos: int = kind.kept_photos("test", 3)
 
     bootstrap: int = flag("judge", 1000, "--bootstrap", type=kind.resamples, metavar="N",
         modes=JUDGE + " compare", help="resamples behind each 95%% interval; 0: none")

@@ -158,6 +158,8 @@ RULES: dict[str, Rule] = {
     "images on stdin": (lambda c: "-" in c.predict and (c.maps or c.bad_images == "stop"
         and "bad_images" in c.given) and ("--maps" if c.maps else "--bad_images stop"),
         "{it}: images are named on stdin, which is read once: put the names into a .txt list"),
+    "whole and precise": (lambda c: c.whole and c.precision != "fp32" and c.precision,
+        "--precision {it} and --whole cannot go together: an image is resized in 32 bits"),
     "figures": (lambda c: c.figures is not None and c.no_report,
         "--figures {c.figures}: its charts are those of the report: leave out --no_report"),
     "skip unchecked": (

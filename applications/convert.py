@@ -4,10 +4,11 @@ computes.
 
 from __future__ import annotations
 
-import time
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,9 @@ from applications.export.base import PROBS, SCORES, About, Deployed, Subject, ne
 from applications.export.formats import FORMATS
 from applications.export.keeping import BATCHES, keep, parts_of
 from applications.export.table import Table, Trial
+from applications.export.whole import WholeImage
+from applications.export.whole_scorer import TOLERANCE as WHOLE_TOLERANCE
+from applications.export.whole_scorer import odd_images, whole_difference
 from applications.inputs.data import SPLITS, label_file, stop_or_skip
 from applications.inputs.outputs import file_arch
 from applications.inputs.run_record import PACKAGES, versions
@@ -31,6 +35,7 @@ from applications.inputs.weights import Loaded, load_model
 from applications.scorer import scorer_of
 from applications.tasks import TASKS
 from config import Config
+from dataloader.sources import open_source
 from models.quality_net import QualityNet
 from utils.check_images import BadImage, why_unreadable
 from utils.data_generate.photos import find_photos
@@ -43,6 +48,8 @@ from utils.statistics.predictions import Predictions
 from utils.text import visible
 
 JIT = "torchscript"
+CALIBRATION = 64  # images that numbers of 8 bits are chosen by
+DRAWN = (480, 640)
 
 
 def run(config: Config, runtime: Runtime) -> int:
@@ -50,55 +57,56 @@ def run(config: Config, runtime: Runtime) -> int:
     FILE), which holds its own description, and the same beside it as .json; ValueError when an
     export computes something else. --export ends with a table of them all, which -o keeps.
     """
-    names = config.export.split(",") if config.export else [JIT]
-    for name in names:
-        kind = FORMATS[name]
-        need(f"--export {name}", (*kind.makes, *kind.runs), kind.requirements)
+    jobs = _jobs(config)
     if runtime.device.type != "cpu":
         runtime.info(
             "the export is traced and compared on the CPU; the file can be loaded on any device"
         )
         runtime = replace(runtime, device=torch.device("cpu"))
-    begin = time.perf_counter()
     loaded = load_model(config, runtime)
-    startup = time.perf_counter() - begin
     config, model, rule, payload = loaded
-    targets = {name: _target(config, name) for name in names}
-    for name, target in targets.items():
+    targets = [_target(config, name, precision) for name, precision in jobs]
+    for (name, _), target in zip(jobs, targets, strict=True):
         for written in parts_of(FORMATS[name], target):
             check_apart(written, files_of(Path(config.resume or "")))
             check_output(written)
     split = _labelled(config, loaded, runtime) if config.export else None
-    listed = split.targets.paths if split else _candidates(config)
-    images, origin = sample_images(config, rule, runtime, listed)
-    outputs = (SCORES, PROBS) if model.num_classes > 1 else (SCORES,)
-    subject = Subject(Deployed(model).eval(), images, outputs, rule.own_size)
+    pictures, origin = sample_pictures(config, runtime, split)
+    trial = _trial(config, loaded, runtime, split, pictures) if config.export else None
+    subject = _subject(config, loaded, pictures, trial)
     about = describe(config, model, payload, rule)
+    odd = odd_images(pictures) if config.whole else []
     table, refused = None, []
-    for name, target in targets.items():
-        described = _described(about, name, subject)
+    for (name, precision), target in zip(jobs, targets, strict=True):
+        kind, differ, tolerance = FORMATS[name], None, None
+        if config.whole and trial:
+            differ, tolerance = partial(whole_difference, trial.scorer, images=odd), WHOLE_TOLERANCE
+        elif precision != "fp32":
+            tolerance = math.inf  # the table says what it costs
         try:
-            worst = keep(FORMATS[name], subject, described, target)
+            worst = keep(
+                kind, subject, _described(about, name, precision, config), target, precision,
+                differ, tolerance,
+            )  # fmt: skip
         except ValueError as error:
             refused.append(str(error))
             continue
+        on = f"{origin}, batches of 1 and 7"
+        if config.whole:
+            on = f"{len(odd)} images of odd sizes made of {origin}"
         runtime.info(
-            f"largest difference between the export and the network on {origin}, batches of 1 and "
-            f"7: {worst:.2e} (of the largest score, where that is above 1)"
+            f"largest difference between the export and the network on {on}: {worst:.2e} "
+            "(of the largest score, where that is above 1)"
         )
         runtime.info(f"{target} and {target.with_suffix('.json').name}")
-        if not config.export:
+        if trial is None:
             continue
         if table is None:
-            trial = _trial(config, loaded, runtime, split, images)
-            table = Table(trial, Path(config.resume or ""), startup)
-        table.add(
-            name,
-            "fp32",
-            parts_of(FORMATS[name], target)[:-1],
-            worst,
-            partial(FORMATS[name].open, target, torch.get_num_threads()),
-        )
+            table = Table(trial, Path(config.resume or ""))
+        files, threads = parts_of(kind, target)[:-1], torch.get_num_threads()
+        row = table.add(name, precision, files, worst, partial(kind.open, target, threads))
+        if lost := row.lost():
+            runtime.info(f"{target}: {lost}")
     if table:
         print(visible("\n".join(table.lines())))
         if config.output:
@@ -106,6 +114,52 @@ def run(config: Config, runtime: Runtime) -> int:
     if refused:
         raise ValueError("\n".join(refused))
     return 0
+
+
+def _jobs(config: Config) -> list[tuple[str, str]]:
+    """(format, precision) of each file; ValueError for one that cannot be made, or not here."""
+    if not config.export:
+        return [(JIT, "fp32")]
+    jobs = list(product(config.export.split(","), config.precision.split(",")))
+    for name, precision in jobs:
+        kind = FORMATS[name]
+        for flag, able in (
+            (
+                f"--precision {precision}",
+                [n for n, f in FORMATS.items() if precision in f.precisions],
+            ),
+            ("--whole", [n for n, f in FORMATS.items() if f.whole or not config.whole]),
+        ):
+            if name not in able:
+                raise ValueError(f"--export {name}: {flag}: only with {', '.join(able)}")
+        packages = (*kind.makes, *kind.runs, *(kind.quantises if precision == "int8" else ()))
+        need(f"--export {name}", packages, kind.requirements)
+    return jobs
+
+
+def _subject(
+    config: Config, loaded: Loaded, pictures: list[Image.Image], trial: Trial | None
+) -> Subject:
+    model, rule = loaded.model, loaded.view
+    outputs = (SCORES, PROBS) if model.num_classes > 1 else (SCORES,)
+    network = Deployed(model).eval()
+    if config.whole:
+        image = torch.from_numpy(np.array(pictures[0]))
+        return Subject(WholeImage(network, rule).eval(), image, outputs, whole=True)
+
+    sources = trial.sources if trial else []
+    if "int8" in config.precision.split(",") and not sources:
+        raise ValueError(
+            "--precision int8 is chosen on images: pass --data, --labels or --photos with some"
+        )
+
+    def calibration() -> torch.Tensor:
+        chosen = sources[:: max(1, len(sources) // CALIBRATION)][:CALIBRATION]
+        images = [open_source(source, config.max_pixels) for source in chosen]
+        return as_pixels(config, rule, images, len(images))
+
+    pixels = as_pixels(config, rule, pictures, max(BATCHES))
+    return Subject(network, pixels, outputs, rule.own_size, calibration=calibration)
 
 
 def _labelled(config: Config, loaded: Loaded, runtime: Runtime) -> Split | None:
@@ -116,14 +170,19 @@ def _labelled(config: Config, loaded: Loaded, runtime: Runtime) -> Split | None:
 
 
 def _trial(
-    config: Config, loaded: Loaded, runtime: Runtime, split: Split | None, images: torch.Tensor
+    config: Config,
+    loaded: Loaded,
+    runtime: Runtime,
+    split: Split | None,
+    pictures: list[Image.Image],
 ) -> Trial:
     """The user's images, with the metric of their labels where there are any."""
-    scorer, pixels = scorer_of(config, loaded, runtime.device), images.numpy()
+    scorer, image = scorer_of(config, loaded, runtime.device), np.array(pictures[0])
+    pixels = as_pixels(config, loaded.view, pictures, max(BATCHES)).numpy()
     skip = config.bad_images == "skip"
     if split is None:
         sources = list(_candidates(config, (config.split,)))
-        return Trial(scorer, sources, pixels, None, skip)
+        return Trial(scorer, sources, pixels, image, None, skip)
     task, targets = TASKS[config.criterion], split.targets
     named = ("srcc", *task.metrics)
 
@@ -132,42 +191,53 @@ def _trial(
         name = next(name for name in named if name in values)
         return name, values[name]
 
-    return Trial(scorer, targets.paths, pixels, measure, skip)
+    return Trial(scorer, targets.paths, pixels, image, measure, skip)
 
 
-def _target(config: Config, name: str) -> Path:
+def _target(config: Config, name: str, precision: str) -> Path:
     if config.jit and config.output:
         return Path(config.output)
     title = "jit" if name == JIT else name
-    return Path(config.checkpoints) / f"{title}_{file_arch(config.arch)}{FORMATS[name].suffix}"
+    how = ("_whole" if config.whole else "") + ("" if precision == "fp32" else f"_{precision}")
+    file = f"{title}_{file_arch(config.arch)}{how}{FORMATS[name].suffix}"
+    return Path(config.checkpoints) / file
 
 
-def _described(about: About, name: str, subject: Subject) -> About:
+def _described(about: About, name: str, precision: str, config: Config) -> About:
     """With what kind of export the file is; that of TorchScript is as older clients know it."""
     if name == JIT:
         return about
-    outputs = [f"{SCORES} (N,)", f"{PROBS} (N,K)"][: len(subject.names)]
-    return {**about, "export": name, "outputs": outputs}
+    outputs = [f"{SCORES} (N,)", f"{PROBS} (N,K)"][: 1 + (about["num_classes"] > 1)]
+    more = {"export": name, "precision": precision, "whole": config.whole, "outputs": outputs}
+    if config.whole:
+        more["input"] = "uint8 (H,W,3), RGB, upright, any size"
+    return {**about, **more}
 
 
-def sample_images(
-    config: Config, rule: ViewRule, runtime: Runtime, listed: Iterable[Path]
-) -> tuple[torch.Tensor, str]:
-    """(float (7,3,H,W) in [0,1], what they are): the first of the listed images, or drawn ones
-    where there are none.
+def sample_pictures(
+    config: Config, runtime: Runtime, split: Split | None
+) -> tuple[list[Image.Image], str]:
+    """(at most 7 images, what they are): the first that can be read of the split, of --photos, or
+    of the data root; or drawn ones where there are none.
     """
-    count = max(BATCHES)
+    listed = split.targets.paths if split else _candidates(config)
+    source, count = config.labels or config.photos or config.data, max(BATCHES)
+    images = _first_readable(config, listed, count, runtime)
+    if images:
+        return images, f"{len(images)} images of {source}"
+    return _drawn(count), f"{count} drawn images ({source} has none)"
+
+
+def as_pixels(
+    config: Config, rule: ViewRule, images: list[Image.Image], count: int
+) -> torch.Tensor:
+    """Float (count,3,H,W) in [0,1]: the first view of each image; of fewer images than `count` the
+    same ones, mirrored in turn.
+    """
     size = tuple(rule.crop_size or network_size(config))
     fixed = replace(rule, resize="squash", image_size=size) if rule.own_size else rule
-    source = config.labels or config.photos or config.data
-    images = _first_readable(config, listed, count, runtime)
-    if not images:
-        return _drawn(count, size), f"{count} drawn images ({source} has none)"
-    views = [view(image, fixed)[0] for image in images]
-    pixels = torch.from_numpy(np.stack(views)).float() / 255
-    # Of fewer files than `count` the same ones, mirrored in turn.
-    repeated = torch.cat([pixels.flip(3) if i % 2 else pixels for i in range(count)])[:count]
-    return repeated, f"{len(images)} images of {source}"
+    pixels = torch.from_numpy(np.stack([view(image, fixed)[0] for image in images])).float() / 255
+    return torch.cat([pixels.flip(3) if i % 2 else pixels for i in range(count)])[:count]
 
 
 def _candidates(config: Config, splits: Iterable[str] = SPLITS[::-1]) -> Iterator[Path]:
@@ -197,16 +267,23 @@ def _first_readable(
     return images
 
 
-def _drawn(count: int, size: tuple[int, ...]) -> torch.Tensor:
+def drawn_pixels(config: Config, rule: ViewRule) -> torch.Tensor:
+    """Float (7,3,H,W) in [0,1] of drawn images."""
+    return as_pixels(config, rule, _drawn(max(BATCHES)), max(BATCHES))
+
+
+def _drawn(count: int) -> list[Image.Image]:
     """Soft gradients with edges and grain: closer to a photograph than white noise."""
     rng = np.random.default_rng(0)
-    y, x = np.mgrid[0 : size[0], 0 : size[1]] / max(size)
+    height, width = DRAWN
+    y, x = np.mgrid[0:height, 0:width] / max(DRAWN)
     images = []
     for i in range(count):
-        base = np.stack([np.sin((i + 2) * x + c) * np.cos((c + 2) * y + i) for c in range(3)])
-        edges = (np.sin(20 * x + i) > 0.3) * 0.4
-        images.append(np.clip(0.5 + 0.3 * base + edges + rng.normal(0, 0.05, base.shape), 0, 1))
-    return torch.from_numpy(np.stack(images)).float()
+        base = np.stack([np.sin((i + 2) * x + c) * np.cos((c + 2) * y + i) for c in range(3)], 2)
+        edges = ((np.sin(20 * x + i) > 0.3) * 0.4)[..., None]
+        light = np.clip(0.5 + 0.3 * base + edges + rng.normal(0, 0.05, base.shape), 0, 1)
+        images.append(Image.fromarray((255 * light).astype(np.uint8)))
+    return images
 
 
 def describe(

@@ -76,10 +76,10 @@ def _chosen_runtime(loaded: Loaded, runtime: Runtime, count: int | None) -> tupl
     if asked == EAGER:
         return EAGER, model
     # Here: few ask for it, and it loads what an evaluation needs.
-    from applications.convert import describe, sample_images
+    from applications.convert import describe, drawn_pixels
     from applications.scoring.runtimes import Runtimes
 
-    images, _ = sample_images(config, view, runtime, ())
+    images = drawn_pixels(config, view)
     known = Runtimes(model, describe(config, model, payload, view), images, runtime)
     return known.choose(asked, config.batch_size, count, config.amp or "off")
 

@@ -75,6 +75,15 @@ def column(role: str, help: str, name: str = "") -> Any:
     )  # fmt: skip
 
 
+def kept_photos(split: str, default: int) -> Any:
+    """The flag that says how many photographs a split gets."""
+    return flag(
+        "photos", default, f"--{split}_photos", type=count, metavar="N",
+        modes="train evaluate generate",
+        help=f"whole photographs kept for {split} (--distort, --generate)",
+    )  # fmt: skip
+
+
 def of_stages(name: str, more: str = "") -> Any:
     """The flag that gives another flag's value for each of --stages."""
     help = f"--{name} of each stage{more}"

@@ -20,7 +20,9 @@ EAGER, AUTO = "eager", "auto"
 RUNTIMES = (EAGER, "onnx", "openvino", AUTO)  # of --predict
 RANKED = ("rank", "emd+rank")
 JOINT = ("emd+rank", "emd+siamese")
-EXPORTS = ("torchscript", "onnx", "openvino")  # rows of applications/export/formats.py
+# Rows of applications/export/formats.py.
+EXPORTS = ("torchscript", "onnx", "openvino", "pt2", "aoti", "ascend")
+PRECISIONS = ("fp32", "fp16", "int8")
 PREPARED = (
     "tid2013, tid2008, live, mlive, waterloo, csiq, kadid10k, pipal, photonet, dpchallenge, ava, "
     "koniq10k, spaq, clive, flive, biq2021, agiqa3k, cid2013"

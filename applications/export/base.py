@@ -10,7 +10,7 @@ import json
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from torch import nn
 from models.quality_net import QualityNet
 from utils.text import cut
 
-INPUT, SCORES, PROBS = "pixels", "scores", "probs"
+INPUT, IMAGE, SCORES, PROBS = "pixels", "image", "scores", "probs"
 ABOUT = "about"  # where the file holds its description, as JSON
 About = dict[str, Any]
 
@@ -47,25 +47,44 @@ class Deployed(nn.Module):
 class Subject:
     """What is exported: a network in evaluation mode, called with pixels (N,3,H,W) in [0,1]; images
     of that kind, two or more, that it is tried on; names of its outputs in their order; any_size:
-    whether pixels may have any height and width.
+    whether pixels may have any height and width; whole: whether it is called with one decoded
+    image, uint8 (H,W,3), of any size, in place of pixels, and `images` is one; calibration: makes
+    more pixels (N,3,H,W) of the user's images, by which numbers of 8 bits are chosen; converted:
+    what formats keep for their other precisions.
     """
 
     network: nn.Module
     images: torch.Tensor
     names: tuple[str, ...] = (SCORES,)
     any_size: bool = False
+    whole: bool = False
+    calibration: Callable[[], torch.Tensor] | None = None
+    converted: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def given(self) -> str:
+        """What the input is called."""
+        return IMAGE if self.whole else INPUT
+
+    @property
+    def shape(self) -> list[int]:
+        """Of the input, -1 where any size will do."""
+        if self.whole:
+            return [-1, -1, 3]
+        return [-1, 3, *([-1, -1] if self.any_size else self.images.shape[2:])]
 
     @cached_property
     def program(self) -> torch.export.ExportedProgram:
         """The network as torch.export sees it, any batch size; made once for all formats."""
-        free = {0: torch.export.Dim("batch")}
+        free: dict[int, Any] = {0: torch.export.Dim("batch")}
         if self.any_size:
-            free |= {2: torch.export.Dim.DYNAMIC, 3: torch.export.Dim.DYNAMIC}
+            free |= dict.fromkeys((2, 3), torch.export.Dim.DYNAMIC)
         # Cloned: what was made in inference mode cannot be exported.
+        example = self.images[:2].clone()
+        if self.whole:
+            example, free = self.images.clone(), dict.fromkeys((0, 1), torch.export.Dim.DYNAMIC)
         with quiet(), torch.no_grad():
-            return torch.export.export(
-                self.network, (self.images[:2].clone(),), dynamic_shapes=(free,)
-            )
+            return torch.export.export(self.network, (example,), dynamic_shapes=(free,))
 
 
 @dataclass(frozen=True)
@@ -83,17 +102,22 @@ class Artefact:
 class Format:
     """A kind of export. suffix: of its file; beside: suffixes of what lies beside the file and
     belongs to it. tolerance: largest difference from the network, as a share of the largest score
-    where that is above 1. makes, runs: packages that making and opening it need, beyond torch, and
-    requirements: the file that names them. make: writes a subject and its description to a path;
-    open: opens that, threads None being the runtime's own choice.
+    where that is above 1. makes, runs, quantises: packages that making and opening it, and 8 bits,
+    need beyond torch; requirements: the file that names them. precisions: of "fp32", "fp16" and
+    "int8" those that it can be made in; whole: whether it can take decoded images. make: writes a
+    subject and its description to a path, in a precision where it has several; open: opens that,
+    threads None being the runtime's own choice.
     """
 
     suffix: str
-    make: Callable[[Subject, About, Path], None]
+    make: Callable[..., None]
     open: Callable[[Path, int | None], Artefact]
     beside: tuple[str, ...] = ()
     makes: tuple[str, ...] = ()
     runs: tuple[str, ...] = ()
+    quantises: tuple[str, ...] = ()
+    precisions: tuple[str, ...] = ("fp32",)
+    whole: bool = False
     requirements: str = "requirements-export.txt"
     tolerance: float = 1e-4
 

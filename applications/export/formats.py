@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from applications.export import onnx_file, openvino_file, torch_files
+from applications.export import ascend_files, onnx_file, openvino_file, torch_files
 from applications.export.base import Artefact, Format, need
 
 FORMATS = {
@@ -15,10 +15,18 @@ FORMATS = {
     "onnx": Format(
         ".onnx", onnx_file.make, onnx_file.open_file,
         makes=("onnx", "onnxscript"), runs=("onnxruntime",),
+        precisions=("fp32", "fp16", "int8"), whole=True,
     ),
     "openvino": Format(
         ".xml", openvino_file.make, openvino_file.open_file,
-        beside=(".bin",), runs=("openvino",),
+        beside=(".bin",), runs=("openvino",), quantises=("nncf",),
+        precisions=("fp32", "fp16", "int8"), whole=True,
+    ),
+    "pt2": Format(".pt2", torch_files.make_program, torch_files.open_program),
+    "aoti": Format(".pt2", torch_files.make_compiled, torch_files.open_compiled),
+    "ascend": Format(
+        ".onnx", ascend_files.make, onnx_file.open_file, beside=(".cfg", ".sh"),
+        makes=("onnx", "onnxscript"), runs=("onnxruntime",),
     ),
 }  # fmt: skip
 
@@ -30,10 +38,13 @@ def open_artefact(path: str | os.PathLike[str], threads: int | None = None) -> A
     file that is none, and where the package that runs it is not installed.
     """
     file = Path(path)
-    known = {kind.suffix: (name, kind) for name, kind in FORMATS.items()}
-    if file.suffix not in known:
+    name = next((n for n, kind in FORMATS.items() if kind.suffix == file.suffix), None)
+    if name is None:
+        known = dict.fromkeys(kind.suffix for kind in FORMATS.values())
         raise ValueError(f"{file}: is no export: expected one of {', '.join(known)}")
-    name, kind = known[file.suffix]
+    if name == "pt2" and file.exists() and torch_files.is_compiled(file):
+        name = "aoti"
+    kind = FORMATS[name]
     for part in (file, *(file.with_suffix(suffix) for suffix in kind.beside)):
         if not part.exists():
             raise ValueError(f"{part}: no such file: export again, or name another file")

@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -24,18 +25,26 @@ def parts_of(kind: Format, target: Path) -> list[Path]:
     return [target.with_suffix(suffix) for suffix in suffixes]
 
 
-def keep(kind: Format, subject: Subject, about: About, target: Path) -> float:
+def keep(
+    kind: Format, subject: Subject, about: About, target: Path, precision: str = "fp32",
+    differ: Callable[[Artefact], float] | None = None, tolerance: float | None = None,
+) -> float:  # fmt: skip
     """Makes the export, runs it from the disk, and puts it in its place with a .json beside it
     where it computes what the network computes; the largest difference. ValueError otherwise.
+
+    differ: what says how much it differs (default: `compare`); tolerance: by how much it may
+    (default: the format's).
     """
+    most = kind.tolerance if tolerance is None else tolerance
     with tempfile.TemporaryDirectory(prefix="export_") as folder:
         made = Path(folder) / target.name
-        kind.make(subject, about, made)
-        worst = compare(subject, kind.open(made, None))
-        if not worst <= kind.tolerance:
+        kind.make(subject, about, made, *([] if precision == "fp32" else [precision]))
+        export = kind.open(made, None)
+        worst = compare(subject, export) if differ is None else differ(export)
+        if not worst <= most:
             raise ValueError(
                 f"{target}: not kept: it differs from the network by {worst:.2e}, more than "
-                f"{kind.tolerance:g}"
+                f"{most:g}"
             )
         *parts, described = parts_of(kind, target)
         for part in parts:

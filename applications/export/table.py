@@ -15,6 +15,7 @@ from torch import nn
 
 from applications.evaluation.scoring import Scorer
 from applications.export.base import PROBS, SCORES, Artefact
+from applications.export.whole_scorer import WholeScorer
 from dataloader.sources import Source
 from models.quality_net import Prediction
 from utils.files.writing import without_nan, write_csv, write_json
@@ -23,6 +24,7 @@ from utils.statistics.predictions import Predictions
 from utils.text import aligned
 
 RUNS, BATCH, MOST_SECONDS = 15, 8, 3.0
+MOST_LOST = 0.005  # of SRCC, by a lower precision, without a word about it
 Run = Callable[[np.ndarray], Any]
 
 
@@ -49,14 +51,15 @@ class ArtefactNetwork(nn.Module):
 @dataclass(frozen=True)
 class Trial:
     """What exports are tried on. scorer: the network itself, as it is used; sources: the user's
-    images, none where there are none; pixels (7,3,H,W): for timing; measure: predictions -> (name
-    of a metric, its value) against labels, None where there are none. skip: leave out images
-    that cannot be read.
+    images, none where there are none; pixels (7,3,H,W) and image uint8 (H,W,3): for timing;
+    measure: predictions -> (name of a metric, its value) against labels, None where there are none.
+    skip: leave out images that cannot be read.
     """
 
     scorer: Scorer
     sources: Sequence[Source]
     pixels: np.ndarray
+    image: np.ndarray
     measure: Callable[[Predictions], tuple[str, float]] | None
     skip: bool = False
 
@@ -83,11 +86,19 @@ class Row:
     images_per_s: float
     startup_s: float
 
+    def lost(self) -> str:
+        """What a lower precision costs, where that is more than MOST_LOST; else ""."""
+        loss = self.before - self.after if self.after == self.after else 1 - self.srcc_network
+        if self.precision == "fp32" or not loss > MOST_LOST:
+            return ""
+        what = f"{self.metric} against the labels" if self.after == self.after else "srcc"
+        return f"{self.precision} costs {loss:.4f} of {what}, more than {MOST_LOST}"
+
 
 class Table:
     """Rows, the network's own first."""
 
-    def __init__(self, trial: Trial, weights: Path, startup: float) -> None:
+    def __init__(self, trial: Trial, weights: Path) -> None:
         self.trial = trial
         self.found, self.metric, self.before = self._judged(trial.scorer, "the network")
         with torch.inference_mode():
@@ -96,7 +107,7 @@ class Table:
         size = megabytes([weights] if weights.is_file() else list(weights.glob("*.safetensors")))
         self.rows = [
             Row("network", "fp32", str(weights), size, 0.0, 1.0, self.metric, self.before,
-                self.before, *speed, startup)
+                self.before, *speed, float("nan"))
         ]  # fmt: skip
 
     def add(
@@ -106,14 +117,21 @@ class Table:
         """Opens a finished export and measures it; files: its own, the main one last."""
         begin = time.perf_counter()
         artefact = open_file()
-        artefact.run(self.trial.pixels[:1])
+        whole = bool(artefact.about.get("whole"))
+        artefact.run(self.trial.image if whole else self.trial.pixels[:1])
         startup = time.perf_counter() - begin
-        own = replace(self.trial.scorer, model=ArtefactNetwork(artefact))
-        found, _, after = self._judged(own, f"{name} {precision}")
+        own = self.trial.scorer
+        if whole:
+            scorer: Scorer | WholeScorer = WholeScorer(artefact, own.max_pixels)
+            seconds = median_seconds(artefact.run, self.trial.image)
+            speed = 1000 * seconds, 1 / seconds
+        else:
+            scorer = replace(own, model=ArtefactNetwork(artefact))
+            speed = speeds(artefact.run, self.trial.pixels)
+        found, _, after = self._judged(scorer, f"{name} {precision}")
         agreement = float("nan")
         if found is not None and self.found is not None:
             agreement = score_metrics(self.found.scores, found.scores).values()["srcc"]
-        speed = speeds(artefact.run, self.trial.pixels)
         row = Row(
             name, precision, str(files[-1]), megabytes(files), difference, agreement, self.metric,
             self.before, after, *speed, startup,
@@ -121,7 +139,9 @@ class Table:
         self.rows.append(row)
         return row
 
-    def _judged(self, scorer: Scorer, who: str) -> tuple[Predictions | None, str, float]:
+    def _judged(
+        self, scorer: Scorer | WholeScorer, who: str
+    ) -> tuple[Predictions | None, str, float]:
         if not self.trial.sources:
             return None, "", float("nan")
         sources, skip = self.trial.sources, self.trial.skip
@@ -140,7 +160,8 @@ class Table:
         rows = [
             [row.format, row.precision, f"{row.megabytes:.1f}", _shown(row.difference, ".1e"),
              *(_shown(v, ".4f") for v in (row.srcc_network, row.before, row.after)),
-             f"{row.latency_ms:.1f}", f"{row.images_per_s:.1f}", f"{row.startup_s:.2f}", row.file]
+             f"{row.latency_ms:.1f}", f"{row.images_per_s:.1f}", _shown(row.startup_s, ".2f"),
+             row.file]
             for row in self.rows
         ]  # fmt: skip
         images = f"{len(self.trial.sources)} images" if self.trial.sources else "no images"
@@ -167,10 +188,10 @@ class Table:
 def speeds(run: Run, pixels: np.ndarray) -> tuple[float, float]:
     """(median milliseconds of one image, median images a second in batches of BATCH)."""
     batch = np.ascontiguousarray(np.resize(pixels, (BATCH, *pixels.shape[1:])))
-    return 1000 * _median(run, batch[:1]), BATCH / _median(run, batch)
+    return 1000 * median_seconds(run, batch[:1]), BATCH / median_seconds(run, batch)
 
 
-def _median(run: Run, pixels: np.ndarray) -> float:
+def median_seconds(run: Run, pixels: np.ndarray) -> float:
     """Seconds of one call, after one that is not counted."""
     run(pixels)
     taken: list[float] = []

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import shutil
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,9 @@ import torch
 from torch import nn
 
 from applications.export.base import (
+    ABOUT,
+    PROBS,
+    SCORES,
     About,
     Artefact,
     Subject,
@@ -48,6 +53,50 @@ def open_script(path: Path, threads: int | None = None) -> Artefact:
     return Artefact(read_about(held[INSIDE], path), runner(script))
 
 
+def make_program(subject: Subject, about: About, path: Path) -> None:
+    """A program of torch.export with about.json inside."""
+    with quiet():
+        torch.export.save(subject.program, path, extra_files={INSIDE: as_text(about)})
+
+
+def open_program(path: Path, threads: int | None = None) -> Artefact:
+    """A program of torch.export, on the CPU; threads are those of torch."""
+    held = {INSIDE: ""}
+    with quiet(), named(path):
+        network = torch.export.load(path, extra_files=held).module()
+    return Artefact(read_about(_text(held[INSIDE]), path), runner(network))
+
+
+def make_compiled(subject: Subject, about: About, path: Path) -> None:
+    """A package of AOTInductor: the network compiled, by g++, for processors like this one."""
+    from torch._inductor import aoti_compile_and_package
+
+    if shutil.which("g++") is None:
+        raise ValueError("--export aoti needs the compiler g++: install it, or leave aoti out")
+    settings = {"aot_inductor.metadata": {ABOUT: as_text(about)}}
+    with quiet(), torch.no_grad():
+        aoti_compile_and_package(
+            subject.program, package_path=str(path), inductor_configs=settings
+        )  # fmt: skip
+
+
+def open_compiled(path: Path, threads: int | None = None) -> Artefact:
+    """A package of AOTInductor, on the CPU; threads are those of torch."""
+    with quiet(), named(path):
+        network = torch._inductor.aoti_load_package(str(path))
+    return Artefact(read_about(network.get_metadata().get(ABOUT), path), runner(network))
+
+
+def is_compiled(path: Path) -> bool:
+    """Whether a .pt2 is a package of AOTInductor rather than a program of torch.export."""
+    with named(path), zipfile.ZipFile(path) as archive:
+        return any("/aotinductor/" in name for name in archive.namelist())
+
+
+def _text(stored: Any) -> str:
+    return stored.decode("utf-8") if isinstance(stored, bytes) else stored
+
+
 def runner(network: Any) -> Any:
     """A network of tensors as `Artefact.run`."""
 
@@ -56,8 +105,6 @@ def runner(network: Any) -> Any:
         with quiet():
             found = network(torch.from_numpy(pixels))
         found = found if isinstance(found, (tuple, list)) else (found,)
-        return {
-            name: value.numpy() for name, value in zip(("scores", "probs"), found, strict=False)
-        }
+        return {name: value.numpy() for name, value in zip((SCORES, PROBS), found, strict=False)}
 
     return run

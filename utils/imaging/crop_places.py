@@ -48,14 +48,21 @@ def grid(height: int, width: int, crop_size: tuple[int, int], crops: int) -> lis
     down, right = height - crop_size[0], width - crop_size[1]
     if crops == 5:
         return [(0, 0), (0, right), (down, 0), (down, right), (down // 2, right // 2)]
+    if right >= down:
+        return lattice(down, right, crops)
+    return [(y, x) for x, y in lattice(right, down, crops)]
+
+
+def lattice(across: int, along: int, crops: int) -> list[tuple[int, int]]:
+    """The places of `grid` for N crops, not 5, with `along` the way that has more room: lines lie
+    across it. Only arithmetic is done with both, so that they may be tensors, too.
+    """
     lines = math.isqrt(crops)
-    across, along = (down, right) if right >= down else (right, down)
-    places = [
+    return [
         (a, b)
         for line, a in enumerate(_spread(across, lines))
         for b in _spread(along, crops // lines + (line < crops % lines))
     ]
-    return places if right >= down else [(b, a) for a, b in places]
 
 
 def _spread(span: int, count: int) -> list[int]:

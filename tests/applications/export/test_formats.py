@@ -6,6 +6,7 @@ import csv
 import hashlib
 import json
 import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from tests.cli import call, refused
 from tests.tiny_data import write_data
 from utils.flag_words import EXPORTS
 
-MADE = ("torchscript", "onnx", "openvino")
+MADE = ("torchscript", "onnx", "openvino", "pt2", "ascend")  # aoti needs minutes of a compiler
 VIEW = "--arch test_resnet --image_size 40 56"
 
 
@@ -129,6 +130,16 @@ def test_weights_of_another_export_are_refused(exported, tmp_path):
     (tmp_path / "m.bin").write_bytes(data)
     with pytest.raises(ValueError, match="m.bin beside it is of another export: export again"):
         open_artefact(tmp_path / "m.xml")
+
+
+def test_what_atc_needs_lies_beside_the_onnx_file(exported):
+    file = artefact(exported, "ascend")
+    aipp = file.with_suffix(".cfg").read_text(encoding="utf-8")
+    assert "src_image_size_w: 56" in aipp and "src_image_size_h: 40" in aipp
+    script = file.with_suffix(".sh").read_text(encoding="utf-8")
+    assert '--input_shape="pixels:-1,3,40,56"' in script
+    assert "--model=ascend_test_resnet.onnx" in script
+    subprocess.run(["bash", "-n", file.with_suffix(".sh")], check=True)
 
 
 @pytest.mark.parametrize("name", MADE)
