@@ -103,7 +103,10 @@ def score(given: argparse.Namespace) -> int:
             batch_size=GROUPS * network.group_size,
             concurrency=given.processes,
             num_gpus=None if network.device.type == "cpu" else 1,
-        ).write_parquet(os.path.abspath(output))
+        ).write_parquet(
+            os.path.abspath(output),
+            ray_remote_args={"num_cpus": 0},  # scorers may hold all of them
+        )
     finally:
         ray.shutdown()
     found = dataset.dataset(output, format="parquet")
