@@ -106,6 +106,8 @@ SHARED = {
     "data": "--test sets it to each of its data sets in turn",
     "labels": "--test looks for label files, and for AVA.txt, only",
     "distort": "--test never has it",
+    "precision": "--jit shares the way of --export, and has one",
+    "whole": "--jit shares the way of --export, and takes pixels",
     "fit": "--export reads a split as -e does, and fits nothing",
     "no_check": "--export reads a split as -e does, and scores every image of it",
 }  # fmt: skip

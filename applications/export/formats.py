@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from applications.export import ascend_files, onnx_file, openvino_file, torch_files
+from applications.export import ascend_files, executorch_file, onnx_file, openvino_file, torch_files
 from applications.export.base import Artefact, Format, need
 
 FORMATS = {
@@ -24,6 +24,10 @@ FORMATS = {
     ),
     "pt2": Format(".pt2", torch_files.make_program, torch_files.open_program),
     "aoti": Format(".pt2", torch_files.make_compiled, torch_files.open_compiled),
+    "executorch": Format(
+        ".pte", executorch_file.make, executorch_file.open_file,
+        runs=("executorch",), requirements="requirements-executorch.txt",
+    ),
     "ascend": Format(
         ".onnx", ascend_files.make, onnx_file.open_file, beside=(".cfg", ".sh"),
         makes=("onnx", "onnxscript"), runs=("onnxruntime",),

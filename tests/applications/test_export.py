@@ -57,7 +57,8 @@ def scores(file: Path) -> dict[str, list[float]]:
     with open(file, encoding="utf-8", newline="") as text:
         table = list(csv.DictReader(text))
     return {
-        row["path"]: [float(v) for k, v in row.items() if k not in ("path", "std")] for row in table
+        row["path"]: [float(v) for k, v in row.items() if k not in ("path", "std", "error")]
+        for row in table
     }
 
 
