@@ -1,194 +1,184 @@
-"""Scores images with an exported model, the file of `python main.py --jit`, which says itself how
-it is used; nothing of the training code. An export is a program: use only one that you trust.
+"""Scores images with a file of `python main.py --jit`, a program: use only one that you trust. It
+needs torch, NumPy and Pillow, and nothing of the toolkit.
 
 python image_assessment.py                              newest export, images of data/test
-python image_assessment.py --model jit_resnet18.pt photo.jpg folder/
+python image_assessment.py --model jit_resnet18.pt photo.jpg folder/ [--sort] [-o scores.csv]
 """
 
-from __future__ import annotations
-
 import argparse
+import csv
+import glob
 import hashlib
+import json
 import math
+import os
 import sys
 import warnings
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image, ImageOps
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))  # run from anywhere; only utils/ is used
-
-from utils.files.reading import check_regular, parse_json, read_json, utf8  # noqa: E402
-from utils.files.writing import check_apart, check_output, write_csv  # noqa: E402
-from utils.imaging.image_folders import left_out, list_images  # noqa: E402
-from utils.imaging.images import ViewRule, read_image, view  # noqa: E402
-from utils.imaging.pooling import pool_histograms, pool_scores  # noqa: E402
-from utils.text import csv_path, cut, printable, to_stderr, visible  # noqa: E402
-
-ABOUT = "/extra/about.json"  # where torch.jit keeps it in the archive
+ROOT, NEWEST = Path(__file__).resolve().parent.parent, "checkpoints/jit_*.pt"
+KINDS = """.jpg .jpeg .jpe .jfif .mpo .png .apng .bmp .dib .tif .tiff .webp .gif .jp2 .j2k .j2c .jpx
+.ppm .pgm .pbm .pnm .avif .avifs""".split()
+TURNS = dict(enumerate((0, 3, 1, 5, 4, 6, 2), 2))  # Image.Transpose of each EXIF orientation
+Image.MAX_IMAGE_PIXELS = None  # the model says how many
 
 
-class QualityModel:
-    """An exported model: `score(path)` gives (score, histogram or None)."""
-
-    def __init__(self, file: Path) -> None:
-        self.facts = read_facts(file)
-        self.rule = ViewRule.from_dict(self.facts["view"])
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch announces the end of TorchScript at every load
-            try:
-                self.network = torch.jit.load(str(file), map_location="cpu").eval()
-            except RuntimeError as error:
-                raise ValueError(f"{file}: {_last_line(error)}: export again") from None
-        to_stderr(
-            f"{printable(file)}: an export is a program, which now runs with your rights: use only "
-            "one that you trust (SECURITY.md)"
-        )
+def open_model(file):
+    """(description, pixels (V,3,H,W) -> [scores (V,)] and, of histograms, [..., shares (V,K)])."""
+    if zipfile.ZipFile(file).testzip():
+        raise ValueError("damaged: export again")
+    inside = {"about.json": ""}
+    print(f"{file}: is a program: run only one that you trust (SECURITY.md)", file=sys.stderr)
+    network = torch.jit.load(file, map_location="cpu", _extra_files=inside).eval()
+    # Older exports have their description beside them.
+    about = json.loads(inside["about.json"] or file.with_suffix(".json").read_text("utf-8"))
+    if about.get("file_sha256") not in (None, hashlib.sha256(file.read_bytes()).hexdigest()):
+        raise ValueError("not the file that the .json beside it describes: export again")
 
     @torch.inference_mode()
-    def score(self, path: Path) -> tuple[float, np.ndarray | None]:
-        """(quality score, opinion histogram (K,) where the model has one) of an image file."""
-        views = view(read_image(path, self.facts["max_pixels"]), self.rule)  # uint8 (V, 3, H, W)
+    def run(pixels):
+        found = network(torch.from_numpy(pixels))
+        return [value.numpy() for value in (found if isinstance(found, tuple) else (found,))]
+
+    return {**about, "whole": False}, run
+
+
+def views_of(image, rule):
+    """uint8 (V, 3, H, W): what of an RGB image the network sees, resized and cut as `rule` says."""
+    (height, width), way = rule["image_size"], Image.Resampling[rule["interpolation"].upper()]
+    if rule["resize"] == "squash":
+        image = image.resize((width, height), way)
+    elif rule["resize"] == "crop":
+        image = ImageOps.fit(image, (width, height), way)
+    elif rule["resize"] == "pad":
+        scale = min(width / image.width, height / image.height)
+        wide = min(width, max(1, round(image.width * scale)))
+        high = min(height, max(1, round(image.height * scale)))
+        inner, image = image.resize((wide, high), way), Image.new("RGB", (width, height), "#808080")
+        image.paste(inner, ((width - wide) // 2, (height - high) // 2))
+    height, width = rule["crop_size"] or (image.height, image.width)
+    scale = max(width / image.width, height / image.height)
+    if scale > 1:
+        size = (max(width, round(image.width * scale)), max(height, round(image.height * scale)))
+        image = image.resize(size, way)
+    pixels = np.asarray(image).transpose(2, 0, 1)
+    places = places_of(image.height, image.width, height, width, rule)
+    return np.stack([pixels[:, y : y + height, x : x + width] for y, x in places])
+
+
+def places_of(full_height, full_width, height, width, rule):
+    """(top, left) of crops in an image: at places drawn from the rule's seed, or on a grid."""
+    down, right, crops = full_height - height, full_width - width, rule["crops"]
+    if down == right == 0:
+        return [(0, 0)]
+    if rule["crop_seed"] is not None:
+        texts = (f"{rule['crop_seed']} {full_height} {full_width} {i}" for i in range(crops))
+        drawn = (hashlib.sha256(text.encode()).digest() for text in texts)
+        pairs = [(int.from_bytes(d[:8], "big"), int.from_bytes(d[8:16], "big")) for d in drawn]
+        return [(y % (down + 1), x % (right + 1)) for y, x in pairs]
+    if crops == 5:
+        return [(0, 0), (0, right), (down, 0), (down, right), (down // 2, right // 2)]
+    lines, (less, more) = math.isqrt(crops), sorted((down, right))
+    shares = [crops // lines + (line < crops % lines) for line in range(lines)]
+    rows = zip(spread(less, lines), shares, strict=True)
+    places = [(a, b) for a, share in rows for b in spread(more, share)]
+    return places if right >= down else [(b, a) for a, b in places]
+
+
+def spread(span, count):
+    """`count` whole numbers from 0 to `span` at equal distances; a single one in the middle."""
+    steps = 2 * (count - 1)
+    return [(2 * k * span + count - 1) // steps for k in range(count)] if steps else [span // 2]
+
+
+def read_image(path, most):
+    """Upright RGB: the first frame, 16-bit grey scaled to 8 bits, transparency over white."""
+    with Image.open(path) as image:
+        if image.width * image.height > most:
+            raise ValueError(f"{image.width}x{image.height} pixels are more than {most}")
+        image.load()
+        if image.mode == "F" or (image.mode == "I" and image.format not in ("PNG", "PPM")):
+            raise ValueError("grey of 32 bits does not say what white is: convert it to 16 bits")
+        if image.mode[0] == "I":
+            tags, values = getattr(image, "tag_v2", {}), np.asarray(image).astype(np.int64)
+            white = (1 << tags.get(258, (16,))[0]) - 1
+            values = white - values if tags.get(262) == 0 else values
+            clear = values == image.info.get("transparency", -1)
+            grey = np.where(clear, 255, (values * 255 + white // 2) // white).astype(np.uint8)
+            rgb = Image.fromarray(grey).convert("RGB")
+        elif image.has_transparency_data:
+            colours, rgb = image.convert("RGBA"), Image.new("RGB", image.size, "white")
+            rgb.paste(colours, mask=colours.getchannel("A"))
+        else:
+            rgb = image.convert("RGB")
         try:
-            output = self.network(torch.from_numpy(views).float() / 255)
-        except RuntimeError as error:
-            raise ValueError(f"{printable(path)}: the model fails: {_last_line(error)}") from None
-        scores, histograms = output if isinstance(output, tuple) else (output, None)
-        own = scores.numpy()[None]  # (1, V)
-        score = float(pool_scores(own, self.rule)[0])
-        if not math.isfinite(score):
-            raise ValueError(f"{printable(path)}: its score is {score}, not a finite number")
-        if histograms is None:
-            return score, None
-        return score, pool_histograms(histograms.numpy()[None], own, self.rule)[0]
+            turn = TURNS.get(int(image.getexif().get(274, 1)))
+        except Exception:  # damaged metadata does not make the pixels unreadable
+            turn = None
+    return rgb if turn is None else rgb.transpose(turn)
 
 
-def _last_line(error: RuntimeError) -> str:
-    """What TorchScript has to say, which it says last."""
-    return cut(printable(str(error).strip().rpartition("\n")[2]), 200)
+def images_of(path):
+    """A file as it is named; of a folder all images below it, hidden ones left out."""
+    names = glob.iglob("**/*", root_dir=path, recursive=True) if path.is_dir() else ()
+    return sorted(path / name for name in names if Path(name).suffix.lower() in KINDS) or [path]
 
 
-def read_facts(file: Path) -> dict[str, Any]:
-    """What the export says of the model: inside the file, for a .json beside it may be of another
-    export; ValueError names a value of the wrong type. Older exports have the .json only.
-    """
-    text = _inside(file)
-    if text is not None:
-        return _checked(parse_json(text, file), file, {})
-    sidecar = file.with_suffix(".json")
-    if not sidecar.exists():
-        if not file.exists():
-            raise ValueError(f"{file}: no such file: check the path")
-        raise ValueError(
-            f"{file}: is no export (python main.py --jit --resume WEIGHTS makes one), or an older "
-            f"one, for which {sidecar.name} is missing"
-        )
-    facts = _checked(read_json(sidecar), sidecar, {"file_sha256": str})
-    check_regular(file)
-    if hashlib.sha256(file.read_bytes()).hexdigest() != facts["file_sha256"]:
-        raise ValueError(f"{file}: is not the file that {sidecar.name} describes: export again")
-    return facts
-
-
-def _inside(file: Path) -> str | None:
-    """The description inside a whole export; None where there is none, ValueError for damage."""
-    if file.exists():
-        check_regular(file)
-    if not zipfile.is_zipfile(file):
-        return None
+def row_of(path, about, run):
+    """[path, score, of a histogram its std and shares, why the image cannot be read or ""]."""
+    bins = np.arange(1, about["num_classes"] + 1)
     try:
-        with zipfile.ZipFile(file) as archive:
-            found = [name for name in archive.namelist() if name.endswith(ABOUT)]
-            if not found:
-                return None
-            if (part := archive.testzip()) is not None:
-                raise ValueError(f"{file}: damaged in {printable(part)}: export again")
-            return utf8(archive.read(found[0]), file)
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, OSError, RuntimeError) as error:
-        raise ValueError(f"{file}: damaged: {printable(error)}: export again") from None
+        image = read_image(path, about["max_pixels"])
+    except Exception as error:  # damaged data makes decoders raise nearly anything
+        return [path, *[np.nan] * (len(bins) + 2 if len(bins) > 1 else 1), f"unreadable: {error}"]
+    whole, rule = about["whole"], about["view"]  # whole: it resizes, cuts and pools by itself
+    scores, *probs = run(np.asarray(image) if whole else views_of(image, rule) / np.float32(255))
+    middle, views = np.argsort(scores, kind="stable"), len(scores)
+    if rule["crop_pool"] == "median":
+        middle = middle[(views - 1) // 2 : views // 2 + 1]
+    score, *probs = (output[middle].mean(axis=0) for output in (scores, *probs))
+    if not np.isfinite(score):
+        sys.exit(f"error: {path}: its score is {score}, not a finite number")
+    numbers = [number for p in probs for number in (np.sqrt(p @ (bins - p @ bins) ** 2), *p)]
+    return [path, score, *numbers, ""]
 
 
-def _checked(facts: Any, place: Path, more: dict[str, type]) -> dict[str, Any]:
-    if not isinstance(facts, dict):
-        raise ValueError(f"{place}: not the description of an export: export again")
-    for name, kind in {**more, "view": dict, "max_pixels": int}.items():
-        if type(facts.get(name)) is not kind:
-            given = cut(repr(facts.get(name)))
-            raise ValueError(f"{place}: {name}: {given}: expected {kind.__name__}: export again")
-    try:
-        ViewRule.from_dict(facts["view"])
-    except ValueError as error:
-        raise ValueError(f"{place}: {error}: export again") from None
-    return facts
-
-
-def newest_export() -> Path:
-    """The latest jit_*.pt in checkpoints/; stderr says which, for older ones may be meant."""
-    found = sorted((ROOT / "checkpoints").glob("jit_*.pt"), key=lambda p: p.stat().st_mtime)
-    if not found:
-        raise ValueError(
-            "no checkpoints/jit_*.pt: export a model first (python main.py --jit) or pass --model"
-        )
-    others = f"the newest of {len(found)} exports, " if len(found) > 1 else ""
-    to_stderr(f"model: {found[-1]} ({others}--model FILE names another)")
-    return found[-1]
-
-
-def find_images(paths: list[Path]) -> list[Path]:
-    """Files as named, folders searched to the bottom."""
-    images = [image for path in paths for image in (list_images(path) if path.is_dir() else [path])]
-    if not images:
-        others = "; ".join(filter(None, map(left_out, paths)))
-        raise ValueError(f"no images in {', '.join(map(str, paths))}: {others}".rstrip(": "))
-    return images
-
-
-def main(argv: list[str] | None = None) -> int:
+def main(argv=None):
+    """A table, or a csv as --predict writes it; 3 where an image could not be read."""
     parser = argparse.ArgumentParser(description="Score images with an exported quality model.")
-    parser.add_argument(
-        "images", nargs="*", type=Path, help="files or folders (default: data/test)"
-    )
-    parser.add_argument(
-        "--model", type=Path, help="a .pt of --jit (default: the newest in checkpoints/)"
-    )
+    parser.add_argument("images", nargs="*", type=Path, default=[ROOT / "data/test"])
+    parser.add_argument("--model", type=Path, help="default: the newest in checkpoints/")
     parser.add_argument("--sort", action="store_true", help="best first")
-    parser.add_argument("-o", "--output", type=Path, help="write a .csv in place of the table")
+    parser.add_argument("-o", "--output", type=Path, help="a .csv in place of the table")
     args = parser.parse_args(argv)
+    warnings.simplefilter("ignore")  # Pillow's about metadata, torch's about the end of TorchScript
+    file = args.model or max(ROOT.glob(NEWEST), key=os.path.getmtime, default=Path(NEWEST))
+    if args.output and args.output.suffix != ".csv":  # an image, perhaps
+        parser.error(f"{args.output}: -o writes a .csv")
     try:
-        file = args.model or newest_export()
-        named = args.images or [ROOT / "data" / "test"]
-        images = find_images(named)
-        if args.output is not None:
-            read = [*images, file, file.with_suffix(".json")]
-            check_apart(args.output, read, [path for path in named if path.is_dir()])
-            check_output(args.output)
-        model = QualityModel(file)
-        rows = [(path, *model.score(path)) for path in images]
-        if args.sort:
-            rows.sort(key=lambda row: -row[1])
-        show(rows, args.output)
-    except (ValueError, OSError) as error:
-        print(f"error: {visible(error)}", file=sys.stderr)
-        return 1
-    return 0
-
-
-def show(rows: list[tuple[Path, float, np.ndarray | None]], output: Path | None) -> None:
-    """A table on stdout, or a csv with the histograms."""
-    if output is None:
-        for path, score, _ in rows:
-            print(f"{score:9.4f}  {printable(path.as_posix())}")
-        return
-    bins = 0 if rows[0][2] is None else len(rows[0][2])
-    table = [["path", "score", *(f"p{k + 1}" for k in range(bins))]]
-    for path, score, histogram in rows:
-        probs = () if histogram is None else histogram
-        table.append([csv_path(path.as_posix()), f"{score:.9g}", *(f"{p:.9g}" for p in probs)])
-    write_csv(output, table)
+        about, run = open_model(file)
+    except Exception as error:  # each runtime has its own
+        sys.exit(f"error: {file}: {error}")
+    rows = [row_of(image, about, run) for path in args.images for image in images_of(path)]
+    if args.sort:
+        rows.sort(key=lambda row: (row[-1], -row[1]))
+    if args.output:
+        names = ["path", "score", "std", *(f"p{k}" for k in range(1, about["num_classes"] + 1))]
+        with open(args.output, "w", encoding="utf-8", errors="surrogateescape") as stream:
+            writer = csv.writer(stream, lineterminator="\n")
+            writer.writerow([*names[: len(rows[0]) - 1], "error"])
+            for path, *numbers, why in rows:
+                writer.writerow([path, *(f"{n:.9g}" if n == n else "" for n in numbers), why])
+    else:
+        for path, score, *_, why in rows:
+            shown = f"{path}{why and ': '}{why}"
+            print(f"{score:9.4f}  {''.join(c if c.isprintable() else '?' for c in shown)}")
+    return 3 if any(row[-1] for row in rows) else 0
 
 
 if __name__ == "__main__":

@@ -25,7 +25,8 @@ _FLAGS = (
     "--disable-breakpad",
     "--disable-component-update",
     "--disable-sync",
-    "--host-resolver-rules=MAP * ~NOTFOUND",  # a page that asks for the network does not get it
+    # A page that asks for the network does not get it.
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
 
 

@@ -102,9 +102,6 @@ def test_the_demo_names_the_image(tmp_path):
     """What stands in for an export that has lost its way on one image."""
     write_data(tmp_path, "regress", 1, 1)
     image = next((tmp_path / "test").rglob("*.png"))
-    program = demo()
-    model = object.__new__(program.QualityModel)
-    model.facts, model.rule = {"max_pixels": 10**8}, RULE
-    model.network = lambda pixels: torch.full((len(pixels),), math.nan)
-    with pytest.raises(ValueError, match=f"{image.name}: its score is nan, not a finite number"):
-        model.score(image)
+    about = {"max_pixels": 10**8, "num_classes": 1, "whole": False, "view": RULE.to_dict()}
+    with pytest.raises(SystemExit, match=f"{image.name}: its score is nan, not a finite number"):
+        demo().row_of(image, about, lambda pixels: [np.full(len(pixels), math.nan)])

@@ -1,0 +1,177 @@
+"""Scores images with files of `python main.py --export openvino`, FILE.xml and FILE.bin; needs
+openvino, NumPy and Pillow.
+
+python openvino_assessment.py                               newest export, images of data/test
+python openvino_assessment.py --model openvino_net.xml photo.jpg folder/ [--sort] [-o scores.csv]
+"""
+
+import argparse
+import csv
+import glob
+import hashlib
+import json
+import math
+import os
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+import openvino
+from PIL import Image, ImageOps
+
+ROOT, NEWEST = Path(__file__).resolve().parent.parent, "checkpoints/openvino_*.xml"
+KINDS = """.jpg .jpeg .jpe .jfif .mpo .png .apng .bmp .dib .tif .tiff .webp .gif .jp2 .j2k .j2c .jpx
+.ppm .pgm .pbm .pnm .avif .avifs""".split()
+TURNS = dict(enumerate((0, 3, 1, 5, 4, 6, 2), 2))  # Image.Transpose of each EXIF orientation
+Image.MAX_IMAGE_PIXELS = None  # the model says how many
+
+
+def open_model(file):
+    """(description, pixels (V,3,H,W) -> [scores (V,)] and, of histograms, [..., shares (V,K)])."""
+    model = openvino.Core().read_model(file)
+    weights = hashlib.sha256(file.with_suffix(".bin").read_bytes()).hexdigest()
+    if model.get_rt_info(["about_weights"]).astype(str) != weights:
+        raise ValueError("the .bin beside it is of another export: export again")
+    about = json.loads(model.get_rt_info(["about"]).astype(str))
+    about["whole"] = model.input().element_type == openvino.Type.u8
+    # By itself it computes in bfloat16 where the processor can.
+    compiled = openvino.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    return about, lambda pixels: list(compiled(pixels).values())
+
+
+def views_of(image, rule):
+    """uint8 (V, 3, H, W): what of an RGB image the network sees, resized and cut as `rule` says."""
+    (height, width), way = rule["image_size"], Image.Resampling[rule["interpolation"].upper()]
+    if rule["resize"] == "squash":
+        image = image.resize((width, height), way)
+    elif rule["resize"] == "crop":
+        image = ImageOps.fit(image, (width, height), way)
+    elif rule["resize"] == "pad":
+        scale = min(width / image.width, height / image.height)
+        wide = min(width, max(1, round(image.width * scale)))
+        high = min(height, max(1, round(image.height * scale)))
+        inner, image = image.resize((wide, high), way), Image.new("RGB", (width, height), "#808080")
+        image.paste(inner, ((width - wide) // 2, (height - high) // 2))
+    height, width = rule["crop_size"] or (image.height, image.width)
+    scale = max(width / image.width, height / image.height)
+    if scale > 1:
+        size = (max(width, round(image.width * scale)), max(height, round(image.height * scale)))
+        image = image.resize(size, way)
+    pixels = np.asarray(image).transpose(2, 0, 1)
+    places = places_of(image.height, image.width, height, width, rule)
+    return np.stack([pixels[:, y : y + height, x : x + width] for y, x in places])
+
+
+def places_of(full_height, full_width, height, width, rule):
+    """(top, left) of crops in an image: at places drawn from the rule's seed, or on a grid."""
+    down, right, crops = full_height - height, full_width - width, rule["crops"]
+    if down == right == 0:
+        return [(0, 0)]
+    if rule["crop_seed"] is not None:
+        texts = (f"{rule['crop_seed']} {full_height} {full_width} {i}" for i in range(crops))
+        drawn = (hashlib.sha256(text.encode()).digest() for text in texts)
+        pairs = [(int.from_bytes(d[:8], "big"), int.from_bytes(d[8:16], "big")) for d in drawn]
+        return [(y % (down + 1), x % (right + 1)) for y, x in pairs]
+    if crops == 5:
+        return [(0, 0), (0, right), (down, 0), (down, right), (down // 2, right // 2)]
+    lines, (less, more) = math.isqrt(crops), sorted((down, right))
+    shares = [crops // lines + (line < crops % lines) for line in range(lines)]
+    rows = zip(spread(less, lines), shares, strict=True)
+    places = [(a, b) for a, share in rows for b in spread(more, share)]
+    return places if right >= down else [(b, a) for a, b in places]
+
+
+def spread(span, count):
+    """`count` whole numbers from 0 to `span` at equal distances; a single one in the middle."""
+    steps = 2 * (count - 1)
+    return [(2 * k * span + count - 1) // steps for k in range(count)] if steps else [span // 2]
+
+
+def read_image(path, most):
+    """Upright RGB: the first frame, 16-bit grey scaled to 8 bits, transparency over white."""
+    with Image.open(path) as image:
+        if image.width * image.height > most:
+            raise ValueError(f"{image.width}x{image.height} pixels are more than {most}")
+        image.load()
+        if image.mode == "F" or (image.mode == "I" and image.format not in ("PNG", "PPM")):
+            raise ValueError("grey of 32 bits does not say what white is: convert it to 16 bits")
+        if image.mode[0] == "I":
+            tags, values = getattr(image, "tag_v2", {}), np.asarray(image).astype(np.int64)
+            white = (1 << tags.get(258, (16,))[0]) - 1
+            values = white - values if tags.get(262) == 0 else values
+            clear = values == image.info.get("transparency", -1)
+            grey = np.where(clear, 255, (values * 255 + white // 2) // white).astype(np.uint8)
+            rgb = Image.fromarray(grey).convert("RGB")
+        elif image.has_transparency_data:
+            colours, rgb = image.convert("RGBA"), Image.new("RGB", image.size, "white")
+            rgb.paste(colours, mask=colours.getchannel("A"))
+        else:
+            rgb = image.convert("RGB")
+        try:
+            turn = TURNS.get(int(image.getexif().get(274, 1)))
+        except Exception:  # damaged metadata does not make the pixels unreadable
+            turn = None
+    return rgb if turn is None else rgb.transpose(turn)
+
+
+def images_of(path):
+    """A file as it is named; of a folder all images below it, hidden ones left out."""
+    names = glob.iglob("**/*", root_dir=path, recursive=True) if path.is_dir() else ()
+    return sorted(path / name for name in names if Path(name).suffix.lower() in KINDS) or [path]
+
+
+def row_of(path, about, run):
+    """[path, score, of a histogram its std and shares, why the image cannot be read or ""]."""
+    bins = np.arange(1, about["num_classes"] + 1)
+    try:
+        image = read_image(path, about["max_pixels"])
+    except Exception as error:  # damaged data makes decoders raise nearly anything
+        return [path, *[np.nan] * (len(bins) + 2 if len(bins) > 1 else 1), f"unreadable: {error}"]
+    whole, rule = about["whole"], about["view"]  # whole: it resizes, cuts and pools by itself
+    scores, *probs = run(np.asarray(image) if whole else views_of(image, rule) / np.float32(255))
+    middle, views = np.argsort(scores, kind="stable"), len(scores)
+    if rule["crop_pool"] == "median":
+        middle = middle[(views - 1) // 2 : views // 2 + 1]
+    score, *probs = (output[middle].mean(axis=0) for output in (scores, *probs))
+    if not np.isfinite(score):
+        sys.exit(f"error: {path}: its score is {score}, not a finite number")
+    numbers = [number for p in probs for number in (np.sqrt(p @ (bins - p @ bins) ** 2), *p)]
+    return [path, score, *numbers, ""]
+
+
+def main(argv=None):
+    """A table, or a csv as --predict writes it; 3 where an image could not be read."""
+    parser = argparse.ArgumentParser(description="Score images with an exported quality model.")
+    parser.add_argument("images", nargs="*", type=Path, default=[ROOT / "data/test"])
+    parser.add_argument("--model", type=Path, help="default: the newest in checkpoints/")
+    parser.add_argument("--sort", action="store_true", help="best first")
+    parser.add_argument("-o", "--output", type=Path, help="a .csv in place of the table")
+    args = parser.parse_args(argv)
+    warnings.simplefilter("ignore")  # Pillow's about metadata, torch's about the end of TorchScript
+    file = args.model or max(ROOT.glob(NEWEST), key=os.path.getmtime, default=Path(NEWEST))
+    if args.output and args.output.suffix != ".csv":  # an image, perhaps
+        parser.error(f"{args.output}: -o writes a .csv")
+    try:
+        about, run = open_model(file)
+    except Exception as error:  # each runtime has its own
+        sys.exit(f"error: {file}: {error}")
+    rows = [row_of(image, about, run) for path in args.images for image in images_of(path)]
+    if args.sort:
+        rows.sort(key=lambda row: (row[-1], -row[1]))
+    if args.output:
+        names = ["path", "score", "std", *(f"p{k}" for k in range(1, about["num_classes"] + 1))]
+        with open(args.output, "w", encoding="utf-8", errors="surrogateescape") as stream:
+            writer = csv.writer(stream, lineterminator="\n")
+            writer.writerow([*names[: len(rows[0]) - 1], "error"])
+            for path, *numbers, why in rows:
+                writer.writerow([path, *(f"{n:.9g}" if n == n else "" for n in numbers), why])
+    else:
+        for path, score, *_, why in rows:
+            shown = f"{path}{why and ': '}{why}"
+            print(f"{score:9.4f}  {''.join(c if c.isprintable() else '?' for c in shown)}")
+    return 3 if any(row[-1] for row in rows) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

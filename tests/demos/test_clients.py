@@ -1,0 +1,258 @@
+"""Programs that score with an export, each of one file: copied out alone they give the rows of
+--predict, by the same rules of reading and cutting images.
+"""
+
+from __future__ import annotations
+
+import ast
+import csv
+import importlib.util
+import json
+import math
+import os
+import shutil
+import struct
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from models.quality_net import build_model
+from tests.cli import ROOT, call
+from tests.png_files import chunk, png
+from tests.utils.imaging.test_images import tiff
+from utils.imaging.images import ViewRule, read_image, view
+
+CLIENTS = {"image": "jit_test_resnet.pt", "onnx": "onnx_test_resnet.onnx"}
+CLIENTS["openvino"] = "openvino_test_resnet.xml"
+CROPS = "--resize native --crop random --crop_size 32 --test_crops 3 --crop_pool median"
+# Its headers alone take the compiler a minute.
+LIBTORCH = "IQA_TEST_LIBTORCH"
+CASES = {
+    "emd": (5, "--criterion emd --num_classes 5 --image_size 32 48 --interpolation bicubic"),
+    "regress": (1, f"--criterion regress --image_size 32 {CROPS}"),
+}
+MODEL = "--arch test_resnet --resume w.pth -g 0 --threads 1"
+
+
+def program(name: str):
+    """demos/<name>_assessment.py as a module."""
+    path = ROOT / "demos" / f"{name}_assessment.py"
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+client = program("image")
+
+
+def noise(*shape: int, high: int = 256, dtype: type = np.uint8) -> np.ndarray:
+    return np.random.default_rng(7).integers(0, high, shape).astype(dtype)
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory) -> Path:
+    """Images of every kind that has a rule, one in a folder below."""
+    folder = tmp_path_factory.mktemp("photos")
+    colours = Image.fromarray(noise(8, 12, 3)).resize((77, 45))
+    for turn in range(1, 9):
+        exif = Image.Exif()
+        exif[0x0112] = turn
+        colours.save(folder / f"turned{turn}.jpg", exif=exif)
+    colours.save(folder / "turned.png", exif=exif)
+    colours.save(folder / "turned.tif", exif=exif)
+    colours.save(folder / "damaged_exif.jpg", exif=b"Exif\0\0II*\0\xff\xff\xff\x7fgarbage")
+    Image.fromarray(noise(31, 64, 1)[..., 0].astype(np.uint16) * 256 + 7).save(folder / "deep.png")
+    deep = noise(40, 36, high=65536, dtype=np.uint16)
+    Image.fromarray(deep).save(folder / "deep.tif")
+    (folder / "deep.pgm").write_bytes(b"P5 36 40 65535\n" + deep.astype(">u2").tobytes())
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in noise(40, 36, 3, high=65536))
+    (folder / "deep_colour.png").write_bytes(png(36, 40, rows, depth=16))
+    for mode in ("RGBA", "LA"):
+        Image.fromarray(noise(33, 50, len(mode))).save(folder / f"{mode}.png")
+    palette = colours.quantize(8)
+    palette.save(folder / "palette.png")
+    palette.save(folder / "palette.gif")
+    palette.save(folder / "clear.png", transparency=2)
+    colours.save(folder / "key.png", transparency=colours.getpixel((3, 3)))
+    colours.convert("CMYK").save(folder / "cmyk.jpg")
+    colours.convert("1").save(folder / "bits.png")
+    (folder / "below" / "deeper").mkdir(parents=True)
+    Image.fromarray(noise(9, 200, 3)).save(folder / "below" / "deeper" / "thin =1.webp")
+    (folder / ".hidden.png").write_bytes(b"")
+    (folder / "label.txt").write_text("deep.png,1\n")
+    return folder
+
+
+@pytest.mark.parametrize("bits", [(16, 0), (12, 1)])
+def test_odd_tiffs(tmp_path, bits):
+    depth, photometric = bits
+    values = noise(6, 8, high=2**depth, dtype=np.uint16)
+    tiff(tmp_path / "t.tif", values, "<", photometric, depth)
+    same_pixels(tmp_path / "t.tif")
+
+
+def same_pixels(path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow's own, which the program turns off for itself
+        theirs = client.read_image(path, 10**6)
+    assert theirs.mode == "RGB"
+    np.testing.assert_array_equal(np.asarray(theirs), np.asarray(read_image(path)))
+
+
+def test_images_are_read_by_the_same_rules(photos, tmp_path):
+    files = client.images_of(photos)
+    assert len(files) == 24 and [f for f in files if f.parent.name == "deeper"]
+    for file in files:
+        same_pixels(file)
+    key = tmp_path / "key.png"
+    extra = chunk(b"tRNS", struct.pack(">H", 300))
+    row = b"\0" + struct.pack(">4H", 0, 300, 301, 65535)
+    key.write_bytes(png(4, 1, row, depth=16, colour=0, extra=extra))
+    same_pixels(key)
+    Image.fromarray(np.ones((4, 4), np.float32)).save(tmp_path / "f.tif")
+    for bad, most, said in ((tmp_path / "f.tif", 99, "32 bits"), (key, 3, "4x1 pixels are more")):
+        with pytest.raises(ValueError, match=said):
+            client.read_image(bad, most)
+
+
+@pytest.mark.parametrize("resize", ["squash", "crop", "pad", "native"])
+@pytest.mark.parametrize("size", [(50, 40), (31, 120), (64, 64), (400, 9), (1000, 1)])
+def test_images_are_cut_by_the_same_rules(resize, size):
+    image = Image.fromarray(noise(size[1], size[0], 3))
+    for interpolation, crops in (("bilinear", 0), ("bicubic", 9), ("lanczos", 5), ("box", 7)):
+        for seed in (None, 3) if crops else (None,):
+            cut = {"crops": crops, "crop_size": (24, 20)} if crops else {}
+            rule = ViewRule((30, 44), resize, interpolation, **cut, crop_seed=seed)
+            found = client.views_of(image, rule.to_dict())
+            np.testing.assert_array_equal(found, view(image, rule))
+
+
+def functions(name: str) -> dict[str, str]:
+    tree = ast.parse((ROOT / "demos" / f"{name}_assessment.py").read_text(encoding="utf-8"))
+    found = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+    return {node.name: ast.dump(node) for node in found if node.name != "open_model"}
+
+
+def test_what_they_share_is_equal():
+    assert functions("image") == functions("onnx") == functions("openvino")
+
+
+@pytest.fixture(scope="module", params=CASES)
+def exported(request, photos, tmp_path_factory) -> tuple[Path, dict[str, list[float]]]:
+    """A folder with a network exported for each client, and the rows of --predict."""
+    for package in ("onnx", "onnxscript", "onnxruntime", "openvino"):
+        pytest.importorskip(package, reason="needs requirements-export.txt")
+    folder = tmp_path_factory.mktemp(request.param)
+    bins, words = CASES[request.param]
+    torch.manual_seed(1)
+    torch.save({"model": build_model("test_resnet", bins, (32, 32)).state_dict()}, folder / "w.pth")
+    call(folder, f"--export torchscript,onnx,openvino {words} {MODEL}")
+    broken = folder / "broken.png"
+    broken.write_bytes((photos / "deep.png").read_bytes()[:200])
+    call(folder, f"--predict {photos} {broken} {words} {MODEL} -j 0 -o predict.csv", 3)
+    return folder, rows(folder / "predict.csv")
+
+
+def rows(file: Path) -> dict[str, list[float]]:
+    """path -> its numbers, nan where an image cannot be read."""
+    with open(file, encoding="utf-8", newline="") as text:
+        table = list(csv.DictReader(text))
+    assert list(table[0])[-1] == "error"
+    assert all(bool(row["error"]) == (row["score"] == "") for row in table)
+    return {
+        row["path"]: [float(v or "nan") for k, v in row.items() if k not in ("path", "error")]
+        for row in table
+    }
+
+
+@pytest.mark.parametrize("name", CLIENTS)
+def test_alone_it_gives_the_rows_of_predict(exported, photos, tmp_path, name):
+    folder, wanted = exported
+    shutil.copy(ROOT / "demos" / f"{name}_assessment.py", tmp_path / "alone.py")
+    words = [photos, folder / "broken.png", "--model", folder / "checkpoints" / CLIENTS[name]]
+    done = subprocess.run(
+        [sys.executable, "-I", "-W", "error", "alone.py", *words, "-o", "scores.csv"],
+        cwd=tmp_path, capture_output=True, text=True,
+        env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"},
+    )  # fmt: skip
+    assert done.returncode == 3 and done.stdout == "", done
+    found = rows(tmp_path / "scores.csv")
+    assert list(found) == list(wanted) and len(wanted) == 25
+    for path, numbers in wanted.items():
+        assert found[path] == pytest.approx(numbers, abs=1e-5, nan_ok=True), path
+    assert math.isnan(found[f"{folder / 'broken.png'}"][0])
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory) -> Path:
+    """The folder of the programs in C++."""
+    if not (
+        shutil.which("cmake") and shutil.which("c++") and Path("/usr/include/jpeglib.h").exists()
+    ):
+        pytest.skip("needs cmake, g++ and libjpeg-dev (Debian: apt-get install them)")
+    openvino = pytest.importorskip("openvino", reason="needs requirements-export.txt")
+    folder = tmp_path_factory.mktemp("built")
+    torch_too = bool(os.environ.get(LIBTORCH))
+    packages = f"-D OpenVINO_DIR={Path(openvino.__file__).parent}/cmake"
+    packages += f" -D TORCH={Path(torch.__file__).parent if torch_too else ''}"
+    for words in (f"-S {ROOT / 'demos' / 'cpp'} -B . {packages}", "--build . -j 2"):
+        done = subprocess.run(["cmake", *words.split()], cwd=folder, capture_output=True, text=True)
+        assert done.returncode == 0, done
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [("openvino", "openvino_test_resnet.xml"), ("openvino", "onnx_test_resnet.onnx"),
+     ("torch", "jit_test_resnet.pt")],
+)  # fmt: skip
+def test_the_programs_in_cpp_give_the_scores_of_predict(exported, photos, built, name, file):
+    folder, wanted = exported
+    if not (built / f"{name}_assessment").exists():
+        pytest.skip(f"libtorch's headers take a minute to compile: set {LIBTORCH}=1")
+    jpegs = sorted(str(path) for path in photos.glob("[td]*.jpg"))
+    words = [built / f"{name}_assessment", folder / "checkpoints" / file, *jpegs]
+    done = subprocess.run(words, capture_output=True, text=True)
+    assert done.returncode == 0, done
+    head, *lines = csv.reader(done.stdout.splitlines())
+    assert (
+        head[:2] == ["path", "score"] and [line[0] for line in lines] == jpegs and len(lines) == 9
+    )
+    for path, score, *shares in lines:
+        numbers = [wanted[path][0], *wanted[path][2:]]  # all but std
+        assert [float(score), *map(float, shares)] == pytest.approx(numbers, abs=1e-5), path
+    done = subprocess.run([*words[:2], photos / "bits.png"], capture_output=True, text=True)
+    assert done.returncode == 1 and "Not a JPEG file" in done.stderr
+
+
+def test_a_model_of_whole_images_is_given_them_as_they_are(photos, tmp_path, capsys):
+    """uint8 (H, W, 3) in, one score out, whatever the view says: the graph does all of it."""
+    onnx = pytest.importorskip("onnx", reason="needs requirements-export.txt")
+    pytest.importorskip("onnxruntime", reason="needs requirements-export.txt")
+    make, kinds = onnx.helper, onnx.TensorProto
+    nodes = [
+        make.make_node("Cast", ["image"], ["numbers"], to=kinds.FLOAT),
+        make.make_node("ReduceMean", ["numbers"], ["mean"], keepdims=0),
+        make.make_node("Reshape", ["mean", "one"], ["scores"]),
+    ]
+    given = make.make_tensor_value_info("image", kinds.UINT8, ["height", "width", 3])
+    found = make.make_tensor_value_info("scores", kinds.FLOAT, [1])
+    one = make.make_tensor("one", kinds.INT64, [1], [1])
+    graph = make.make_graph(nodes, "mean", [given], [found], [one])
+    model = make.make_model(graph, opset_imports=[make.make_opsetid("", 18)], ir_version=9)
+    about = {"num_classes": 1, "max_pixels": 10**6}
+    about["view"] = ViewRule((8, 8), "pad", crops=9, crop_size=(8, 8)).to_dict()
+    model.metadata_props.add(key="about", value=json.dumps(about))
+    onnx.save(model, tmp_path / "mean.onnx")
+    image = photos / "turned6.jpg"
+    assert program("onnx").main([str(image), "--model", str(tmp_path / "mean.onnx")]) == 0
+    score, path = capsys.readouterr().out.split()
+    assert path == str(image)
+    assert float(score) == pytest.approx(np.asarray(read_image(image)).mean(), abs=1e-3)
