@@ -10,10 +10,12 @@ import sys
 import tarfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pyarrow import parquet
 
 from applications.inputs.named_images import find_images
+from applications.predict_ray import ScoreImages, item_of
 from tests.cli import TINY, call, refused
 from tests.tiny_data import write_data
 from utils.imaging import image_folders
@@ -206,3 +208,18 @@ def test_a_folder_is_read_in_blocks(tmp_path, monkeypatch):
 )
 def test_what_cannot_be_meant(tmp_path, words, said):
     refused(tmp_path, words, said)
+
+
+def test_a_scorer_of_the_ray_program_gives_the_same_rows(trained, wanted, monkeypatch):
+    """tests/applications/test_predict_ray.py runs the whole where ray is installed."""
+    monkeypatch.chdir(trained)
+    items = [item_of(image) for image in find_images(["photos", "shard.tar"])]
+    batch = {name: np.array([item[name] for item in items]) for name in items[0]}
+    score = ScoreImages("checkpoints/model_best_test_resnet.pth", {"device": "cpu"})
+    found = score(batch)
+    assert found["path"].tolist()[:5] == NAMES and len(items) == 10
+    for place, row in enumerate(wanted * 2):
+        for name in ("score", "std", "p1", "p5"):
+            value = found[name][place].as_py()
+            assert value == (pytest.approx(float(row[name]), abs=1e-5) if row[name] else None)
+        assert (found["error"][place] or "") == row["error"]
