@@ -24,6 +24,7 @@ ROOT, NEWEST = Path(__file__).resolve().parent.parent, "checkpoints/openvino_*.x
 KINDS = """.jpg .jpeg .jpe .jfif .mpo .png .apng .bmp .dib .tif .tiff .webp .gif .jp2 .j2k .j2c .jpx
 .ppm .pgm .pbm .pnm .avif .avifs""".split()
 TURNS = dict(enumerate((0, 3, 1, 5, 4, 6, 2), 2))  # Image.Transpose of each EXIF orientation
+FORMULA = "=+-@\t\r\n＝＋－＠"
 Image.MAX_IMAGE_PIXELS = None  # the model says how many
 
 
@@ -116,9 +117,14 @@ def read_image(path, most):
 
 
 def images_of(path):
-    """A file as it is named; of a folder all images below it, hidden ones left out."""
+    """A file as it is named; of a folder all images below it, hidden ones left out. How many other
+    files there are is said."""
     names = glob.iglob("**/*", root_dir=path, recursive=True) if path.is_dir() else ()
-    return sorted(path / name for name in names if Path(name).suffix.lower() in KINDS) or [path]
+    files = sorted(file for name in names if not (file := path / name).is_dir())
+    images = [file for file in files if file.suffix.lower() in KINDS]
+    if others := len(files) - len(images):
+        print(f"{shown(path)}: left out {others} of {len(files)} files: no images", file=sys.stderr)
+    return images or [path]
 
 
 def row_of(path, about, run):
@@ -140,6 +146,39 @@ def row_of(path, about, run):
     return [path, score, *numbers, ""]
 
 
+def shown(text):
+    """One line that a terminal does not obey."""
+    return "".join(c if c.isprintable() else "?" for c in str(text))
+
+
+def check_output(output, read):
+    """What is read is never written to: no input, and nothing in a folder of inputs."""
+    place = output.parent.resolve() / output.name
+    for path in read:
+        if path.is_dir() and place.is_relative_to(path.resolve()):
+            raise ValueError(f"lies in {path}, which is only read: write elsewhere")
+        if output.exists() and path.exists() and output.samefile(path):
+            raise ValueError(f"is {path}, which is only read: name another file")
+    if output.is_dir() or not output.parent.is_dir():
+        raise ValueError("is a folder, or in none: name a file in a folder that exists")
+
+
+def write_csv(output, rows, bins):
+    """The whole file or none; ./ in front of a name that a spreadsheet would take for a formula."""
+    names = ["path", "score", "std", *(f"p{k}" for k in range(1, bins + 1))][: len(rows[0]) - 1]
+    part = output.with_name(f".{output.name}.{os.getpid()}.tmp")
+    try:
+        with open(part, "x", encoding="utf-8", errors="surrogateescape", newline="") as stream:
+            writer = csv.writer(stream, lineterminator="\n")
+            writer.writerow([*names, "error"])
+            for path, *numbers, why in rows:
+                name = f"./{path}" if str(path)[0] in FORMULA else path
+                writer.writerow([name, *(f"{n:.9g}" if n == n else "" for n in numbers), why])
+        os.replace(part, output)
+    finally:
+        part.unlink(missing_ok=True)
+
+
 def main(argv=None):
     """A table, or a csv as --predict writes it; 3 where an image could not be read."""
     parser = argparse.ArgumentParser(description="Score images with an exported quality model.")
@@ -149,27 +188,32 @@ def main(argv=None):
     parser.add_argument("-o", "--output", type=Path, help="a .csv in place of the table")
     args = parser.parse_args(argv)
     warnings.simplefilter("ignore")  # Pillow's about metadata, torch's about the end of TorchScript
-    file = args.model or max(ROOT.glob(NEWEST), key=os.path.getmtime, default=Path(NEWEST))
+    exports = list(ROOT.glob(NEWEST))
+    file = args.model or max(exports, key=os.path.getmtime, default=Path(NEWEST))
     if args.output and args.output.suffix != ".csv":  # an image, perhaps
         parser.error(f"{args.output}: -o writes a .csv")
     try:
+        if args.output:
+            check_output(args.output, [*args.images, file])
+    except (ValueError, OSError) as error:
+        sys.exit(f"error: {shown(args.output)}: {shown(error)}")
+    if exports and not args.model:
+        print(f"model: {file}, the newest of {len(exports)} (or --model FILE)", file=sys.stderr)
+    try:
         about, run = open_model(file)
     except Exception as error:  # each runtime has its own
-        sys.exit(f"error: {file}: {error}")
+        sys.exit(f"error: {shown(file)}: {shown(error)}")
     rows = [row_of(image, about, run) for path in args.images for image in images_of(path)]
     if args.sort:
         rows.sort(key=lambda row: (row[-1], -row[1]))
     if args.output:
-        names = ["path", "score", "std", *(f"p{k}" for k in range(1, about["num_classes"] + 1))]
-        with open(args.output, "w", encoding="utf-8", errors="surrogateescape") as stream:
-            writer = csv.writer(stream, lineterminator="\n")
-            writer.writerow([*names[: len(rows[0]) - 1], "error"])
-            for path, *numbers, why in rows:
-                writer.writerow([path, *(f"{n:.9g}" if n == n else "" for n in numbers), why])
+        try:
+            write_csv(args.output, rows, about["num_classes"])
+        except OSError as error:
+            sys.exit(f"error: {shown(args.output)}: {shown(error)}")
     else:
         for path, score, *_, why in rows:
-            shown = f"{path}{why and ': '}{why}"
-            print(f"{score:9.4f}  {''.join(c if c.isprintable() else '?' for c in shown)}")
+            print(f"{score:9.4f}  {shown(path)}{why and ': '}{shown(why)}")
     return 3 if any(row[-1] for row in rows) else 0
 
 
