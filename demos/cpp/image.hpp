@@ -122,6 +122,10 @@ inline Image pass(const Image& image, int wanted, bool cubic) {
 }
 
 inline Image resized(const Image& image, int height, int width, bool cubic) {
+  if (width > image.width && height < image.height) {  // as Pillow 13: rows first, which leaves fewer of them to widen
+    const auto turned = [](const Image& image) { return pass(image, image.width, false); };
+    return turned(pass(pass(turned(image), height, cubic), width, cubic));
+  }
   return pass(pass(image, width, cubic), height, cubic);
 }
 

@@ -30,7 +30,12 @@ function pass({ data, width, height }, wanted, [reach, filter]) {
   return { data: turned, width: height, height: wanted };
 }
 
-const resized = (image, height, width, filter) => pass(pass(image, width, filter), height, filter);
+function resized(image, height, width, filter) {
+  if (width <= image.width || height >= image.height) return pass(pass(image, width, filter), height, filter);
+  // As Pillow 13: rows first, which leaves fewer of them to widen.
+  const turned = (image) => pass(image, image.width, filter);
+  return turned(pass(pass(turned(image), height, filter), width, filter));
+}
 
 function halfEven(x) { // as Python rounds
   const near = Math.round(x);
