@@ -26,7 +26,8 @@ PAGES = [*READMES, "CONTRIBUTING.md", "SECURITY.md", *DOCS]
 LARGEST = 8000  # bytes of a README, which is read in one go
 # Programs that are not ours, and what belongs to them.
 OF_OTHERS = set(
-    "--help --strict --tree --scores --out --model --short --simulations --samples --limit".split()
+    "--help --strict --tree --scores --out --model --short --simulations --samples --limit "
+    "--build".split()
 )
 OTHERS = ("pip", "mkdocs", ".venv/bin/ruff", ".venv/bin/mypy")
 
