@@ -272,7 +272,7 @@ def _of_part(e: Evaluation, worst: Metric) -> str:
     error = float(np.mean(e.scores[images] - mos))
     ends = f" [{worst.low:.3g}, {worst.high:.3g}]" if math.isfinite(worst.low) else ""
     return (
-        f"Weakest scores: images that people rated in the {name} third ({mos.min():.3g} to "
+        f"Weakest on images that people rated in the {name} third ({mos.min():.3g} to "
         f"{mos.max():.3g}), where it is typically {worst.value:.3g}{ends} off, on "
         f"average {abs(error):.2g} too {'high' if error > 0 else 'low'}."
     )
