@@ -115,10 +115,12 @@ def overruled(
 
 
 def view_of(given: Mapping[str, Any], criterion: str) -> dict[str, Any]:
-    """The view of the criterion that is given, or else of `criterion`; nothing of it where any of
-    its flags is given.
+    """The training view of the criterion that is given, or else of `criterion`; nothing of it where
+    any of its flags is given, or another mode.
     """
-    return {} if VIEW & given.keys() else VIEWS.get(given.get("criterion", criterion), {})
+    if not given.get("train") or VIEW & given.keys():
+        return {}
+    return VIEWS.get(given.get("criterion", criterion), {})
 
 
 def _possible(text: str) -> bool:

@@ -155,7 +155,8 @@ MONITORED = {
     "rank": "pair_accuracy", "emd": "emd_r2", "regress": "srcc", "siamese": "same_bucket_accuracy",
     "emd+rank": "emd_r2", "emd+siamese": "emd_r2",
 }  # fmt: skip
-# Flags that together say how an image is seen, and for a criterion the values that they take where
-# none of them is given, in place of their own defaults.
+# Flags that together say how an image is seen, and for a criterion the values that they take in
+# training where none of them is given, in place of their own defaults: what measured best
+# (docs/train.md, tests/benchmarks/views.sh).
 VIEW = {"image_size", "resize", "crop", "crop_size", "crop_from", "test_crops"}
 VIEWS: dict[str, dict[str, Any]] = {}

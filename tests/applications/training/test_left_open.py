@@ -124,6 +124,8 @@ def test_a_criterion_has_its_own_view_where_the_flags_say_none(data, monkeypatch
     config, _ = asked(data, "--train --crop random")
     assert (config.resize, config.image_size) == ("squash", (224, 224))
     assert parse(["--train", "--criterion", "emd"]).resize == "squash"
+    # Weights have their own view, and those that say none were made with the flags' defaults.
+    assert parse(["-e", "--criterion", "regress", "--resume", "w.pth"]).resize == "squash"
 
 
 def test_one_line_trains_scores_and_judges(tmp_path):
