@@ -22,9 +22,10 @@ from utils.imaging.view_rule import ViewRule
 from utils.runtime import distributed
 
 FOLDER = Path(WEIGHTS_FOLDER)
+# docs/numbers.md has the commands.
 COST = (
-    "with ImageNet weights in a frozen network SRCC is about .73 on LIVE Challenge, from random "
-    "weights about .5"
+    "on 1,300 rated photographs SRCC was 0.78 from ImageNet weights after 4 epochs, 0.53 from "
+    "random ones after 25"
 )
 
 

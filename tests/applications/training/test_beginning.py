@@ -196,3 +196,16 @@ def test_only_the_main_process_speaks(copy):
     ]
     name = "backbone.conv1.0.weight"
     assert torch.equal(kept[0]["model"][name], kept[1]["model"][name])
+
+
+def test_the_network_before_training_is_judged_in_the_precision_of_the_test(tmp_path):
+    """Float32 whatever --amp says: what the verdict compares then differs by training alone."""
+    write_data(tmp_path / "data", "regress", train=2, held_out=40)
+    before = []
+    for amp in ("off", "bf16"):
+        words = f"--train {TINY} --epochs 1 --criterion regress --bootstrap 0 --no_pretrained"
+        call(tmp_path, f"{words} --amp {amp} --logdir {amp}")
+        (run,) = (tmp_path / amp).iterdir()
+        kept = torch.load(run / "model_best_test_resnet.pth", weights_only=True)
+        before.append(kept["untrained"])
+    assert before[0] and before[0] == before[1]
