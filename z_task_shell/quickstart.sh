@@ -33,7 +33,8 @@ DATA="$OUT/data_seed$SEED" RANK="$OUT/checkpoints/rank" REGRESS="$OUT/checkpoint
 # else to do, and bfloat16 is slower for this network on a CPU.
 COMMON=(--data "$DATA" --arch "$ARCH" --seed "$SEED" -j 1 --threads 1 --amp off --no_check)
 # From ImageNet weights, whose first three blocks, edges and textures, stay as they are.
-LEARN=(--freeze blocks.2 --lr 1e-3 --lr_backbone 3e-4 --schedule cosine --warmup 1 --epochs 5 --eval_every 5)
+LEARN=(--freeze blocks.2 --lr 1e-3 --lr_backbone 3e-4 --schedule cosine --warmup 1 --epochs 5 --eval_every 5
+  --report_maps 1)
 # One photograph validates, too few to choose weights by: the last ones count.
 # Crops at the photographs' own resolution, because distortions die in resizing; random exposure, because a
 # handful of photographs would teach that a dark or flat scene is a distorted one.
