@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from applications.export.base import About, Artefact, Format, Subject
+from utils.files.disk_full import named_place
 from utils.files.writing import write_atomic, write_json
 
 BATCHES = (1, 7)
@@ -38,7 +39,8 @@ def keep(
     most = kind.tolerance if tolerance is None else tolerance
     with tempfile.TemporaryDirectory(prefix="export_") as folder:
         made = Path(folder) / target.name
-        kind.make(subject, about, made, *([] if precision == "fp32" else [precision]))
+        with named_place(target):
+            kind.make(subject, about, made, *([] if precision == "fp32" else [precision]))
         export = kind.open(made, None)
         worst = compare(subject, export) if differ is None else differ(export)
         if not worst <= most:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from applications import prepare
+from applications.making import prepare
 from dataloader.datasets.table import DATA_SETS
 from dataloader.labels.paths import images_root
 from dataloader.labels.side_tables import read_versions
