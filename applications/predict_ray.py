@@ -114,7 +114,7 @@ def score(given: argparse.Namespace) -> int:
     if rows != len(items):
         raise ValueError(f"{output}: {rows} rows of {len(items)} images: score them again")
     bad = found.count_rows(filter=compute.field("error").is_valid())
-    to_stderr(f"{rows} scores written to {output}")
+    to_stderr(f"{rows} rows written to {output}")
     if bad:
         to_stderr(f"{bad} of {rows} images could not be read: their rows say why")
     return SOME_UNREADABLE if bad else 0

@@ -156,7 +156,7 @@ MONITORED = {
     "emd+rank": "emd_r2", "emd+siamese": "emd_r2",
 }  # fmt: skip
 # Flags that together say how an image is seen, and for a criterion the values that they take in
-# training where none of them is given, in place of their own defaults: what measured best
-# (docs/train.md, tests/benchmarks/views.sh).
+# training where none of them is given, in place of their own defaults. None has a view of its own
+# until tests/benchmarks/views.sh has been run for it.
 VIEW = {"image_size", "resize", "crop", "crop_size", "crop_from", "test_crops"}
 VIEWS: dict[str, dict[str, Any]] = {}

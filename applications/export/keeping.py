@@ -37,7 +37,9 @@ def keep(
     (default: the format's).
     """
     most = kind.tolerance if tolerance is None else tolerance
-    with tempfile.TemporaryDirectory(prefix="export_") as folder:
+    # Beside the target: a disk that is full is then the one that the message speaks of.
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as folder:
         made = Path(folder) / target.name
         with named_place(target):
             kind.make(subject, about, made, *([] if precision == "fp32" else [precision]))

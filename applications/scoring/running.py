@@ -166,7 +166,7 @@ def to_file(output: Path, scoring: Scoring, choice: Choice, going_on: bool) -> i
         written = journal.finish(choice, scoring.bins, scoring.errors)
         if not going_on:
             journal.record.unlink()
-        runtime.info(f"{written} scores written to {printable(output)}")
+        runtime.info(f"{written} rows written to {printable(output)}")
     distributed.barrier()
     return code
 

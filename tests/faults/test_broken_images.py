@@ -82,7 +82,7 @@ def test_predict_leaves_broken_images_out(folder, workers):
     words = f"--predict new {BEST} -j {workers} --bad_images skip"
     done = call(folder, f"{words} -o p.csv --maps maps{workers} --map_way gradcam")
     assert "4 unreadable image(s)" in done.err and "--bad_images skip: left out" in done.err
-    assert "2 scores written" in done.err
+    assert "2 rows written" in done.err
     with open(folder / "p.csv", newline="") as file:
         found = {row["path"]: float(row["score"]) for row in csv.DictReader(file)}
     assert list(found) == ["new/0.png", "new/3.png"]

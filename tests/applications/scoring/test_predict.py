@@ -56,7 +56,7 @@ def wanted(trained) -> list[dict]:
     """Rows of photos/ as csv; equal to those of the Python scorer in test_scorer.py."""
     done = call(trained, f"--predict photos {BEST} -b 2 -o wanted.csv", code=3)
     assert "1 of 5 images could not be read: their rows say why" in done.err
-    assert "5 scores written to wanted.csv" in done.err
+    assert "5 rows written to wanted.csv" in done.err
     assert not list(trained.glob("wanted.csv.*"))
     return rows_of(trained / "wanted.csv")
 
