@@ -93,11 +93,9 @@ class Runtimes:
 
     def exported(self, name: str) -> ExportedNet:
         """From the cache, or made for it; by the first process of each machine."""
-        file = self._file(name)
-        if self.runtime.world.local_rank == 0:
-            self._made(name)
+        network = self._made(name) if self.runtime.world.local_rank == 0 else None
         distributed.barrier()
-        return ExportedNet(file, self.network)
+        return network or ExportedNet(self._file(name), self.network)
 
     def _make(self, name: str, file: Path) -> None:
         outputs = (SCORES, PROBS) if self.network.num_classes > 1 else (SCORES,)
