@@ -4,7 +4,10 @@ figures and nesting out of all measure, and the one rule for links.
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import json
+import lzma
 import os
 import signal
 import socket
@@ -21,6 +24,7 @@ from dataloader.labels.paths import images_root
 from dataloader.labels.side_tables import read_spread, read_versions
 from dataloader.labels.text import read_labels
 from dataloader.labels.votes import find_files, read_ids, read_votes
+from dataloader.tables.reading import read_table
 from tests.ava_tree import write_ava
 from tests.cli import call
 from tests.contents import blotches, write_rated
@@ -132,7 +136,17 @@ def test_the_command_line_refuses_them(tmp_path):
         assert f"scores.{suffix}: is a pipe (FIFO)" in found.out
 
 
-# ---- encodings
+# ---- packed files and encodings
+
+
+@pytest.mark.parametrize("name", [*READERS, "scores.csv"])
+@pytest.mark.parametrize("packer", [gzip, bz2, lzma])
+def test_a_packed_file_is_named_with_the_cure(tmp_path, name, packer):
+    """Before: faults in what the packed bytes happen to say."""
+    (tmp_path / name).write_bytes(packer.compress(b"a.png,1\n"))
+    kind = {gzip: "gzip", bz2: "bzip2", lzma: "xz"}[packer]
+    read = READERS.get(name, read_table)
+    assert f"is packed ({kind}): unpack it first" in said(tmp_path / name, read)
 
 
 @pytest.mark.parametrize("name", READERS)

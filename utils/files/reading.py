@@ -28,6 +28,9 @@ _WORDS = {
     str: "text", list: "a list", dict: "an object", int: "a whole number",
     int | None: "a whole number or null", str | None: "text or null",
 }  # fmt: skip
+_PACKED = {  # by the first bytes
+    b"\x1f\x8b": "gzip", b"PK\x03\x04": "zip, as .xlsx is", b"BZh": "bzip2", b"\xfd7zXZ": "xz",
+}  # fmt: skip
 MOST_BYTES = 1 << 30  # of a text that is read whole; 255,000 label lines are 12 MB
 
 
@@ -62,14 +65,20 @@ def check_regular(path: str | os.PathLike[str], most: int | None = None) -> None
 
 
 def read_bytes(path: str | os.PathLike[str], most: int = MOST_BYTES) -> bytes:
-    """Content of a regular file; UnreadableFile, or FileNotFoundError where there is none."""
+    """Content of a regular file that is not packed; UnreadableFile, or FileNotFoundError where
+    there is none.
+    """
     check_regular(path, most)
     try:
-        return Path(path).read_bytes()
+        content = Path(path).read_bytes()
     except FileNotFoundError:
         raise
     except OSError as error:
         raise UnreadableFile(f"{printable(path)}: cannot be read: {error.strerror}") from None
+    for start, packed in _PACKED.items():
+        if content.startswith(start):
+            raise UnreadableFile(f"{printable(path)}: is packed ({packed}): unpack it first")
+    return content
 
 
 def read_text(path: str | os.PathLike[str], most: int = MOST_BYTES, errors: str = "strict") -> str:

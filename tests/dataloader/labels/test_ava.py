@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 from pathlib import Path
 
 import numpy as np
@@ -103,13 +102,6 @@ def test_all_faults_are_told_at_once(tmp_path):
     assert [line for line, _, _ in found] == [1, 3, 4]
     found = faults(tmp_path, b"1 953619 0 1 \xe9 17 38 36 15 6 5 1 1 22 1396\n")
     assert found == [(1, 14, "not a whole number: '\\\\xe9': AVA.txt has counts and ids only")]
-
-
-def test_a_packed_file_is_no_table(tmp_path):
-    file = tmp_path / "AVA.txt.gz"
-    file.write_bytes(gzip.compress(f"{GOOD}\n{row(2, 7)}\n".encode()))
-    with pytest.raises(LabelError, match="15 columns expected"):
-        read_ava(file)
 
 
 def test_no_rows_and_no_file(tmp_path):
