@@ -17,7 +17,15 @@ import torch
 from PIL import Image
 
 from applications.evaluate import read_judged
-from applications.export.base import PROBS, SCORES, About, Deployed, Subject, need
+from applications.export.base import (
+    PROBS,
+    SCORES,
+    About,
+    Deployed,
+    Subject,
+    need,
+    need_programs,
+)
 from applications.export.formats import FORMATS
 from applications.export.keeping import BATCHES, keep, parts_of
 from applications.export.table import Table, Trial
@@ -134,6 +142,7 @@ def _jobs(config: Config) -> list[tuple[str, str]]:
                 raise ValueError(f"--export {name}: {flag}: only with {', '.join(able)}")
         packages = (*kind.makes, *kind.runs, *(kind.quantises if precision == "int8" else ()))
         need(f"--export {name}", packages, kind.requirements)
+        need_programs(f"--export {name}", kind.programs)
     return jobs
 
 

@@ -39,11 +39,7 @@ atc --framework=5 --model={stem}.onnx --output={stem} --soc_version="${{1:?name 
 
 
 def make(subject: Subject, about: About, path: Path) -> None:
-    """<name>.onnx as of `onnx`, <name>.cfg for AIPP, <name>.sh for ATC. ValueError for a network
-    that sees each image at its own size: ATC wants one size.
-    """
-    if subject.any_size:
-        raise ValueError(f"{path}: ATC needs one size of images: pass --resize squash, crop or pad")
+    """<name>.onnx as of `onnx`, <name>.cfg for AIPP, <name>.sh for ATC."""
     onnx_file.make(subject, about, path)
     height, width = subject.images.shape[2:]
     words = {"stem": path.stem, "height": height, "width": width}

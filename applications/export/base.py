@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
+import shutil
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,6 +27,7 @@ from utils.text import cut
 INPUT, IMAGE, SCORES, PROBS = "pixels", "image", "scores", "probs"
 ABOUT = "about"  # where the file holds its description, as JSON
 About = dict[str, Any]
+_TELLING = re.compile("no conversion rule|unsupported|not (yet )?(supported|implemented)", re.I)
 
 
 class Deployed(nn.Module):
@@ -103,7 +106,8 @@ class Format:
     """A kind of export. suffix: of its file; beside: suffixes of what lies beside the file and
     belongs to it. tolerance: largest difference from the network, as a share of the largest score
     where that is above 1. makes, runs, quantises: packages that making and opening it, and 8 bits,
-    need beyond torch; requirements: the file that names them. precisions: of "fp32", "fp16" and
+    need beyond torch; requirements: the file that names them; programs: what making it runs.
+    one_size: whether it cannot take images at their own sizes. precisions: of "fp32", "fp16" and
     "int8" those that it can be made in; whole: whether it can take decoded images. make: writes a
     subject and its description to a path, in a precision where it has several; open: opens that,
     threads None being the runtime's own choice.
@@ -116,6 +120,8 @@ class Format:
     makes: tuple[str, ...] = ()
     runs: tuple[str, ...] = ()
     quantises: tuple[str, ...] = ()
+    programs: tuple[str, ...] = ()
+    one_size: bool = False
     precisions: tuple[str, ...] = ("fp32",)
     whole: bool = False
     requirements: str = "requirements-export.txt"
@@ -127,6 +133,13 @@ def need(who: str, packages: tuple[str, ...], requirements: str) -> None:
     missing = [name for name in packages if importlib.util.find_spec(name) is None]
     if missing:
         raise ValueError(f"{who} needs {', '.join(missing)}: pip install -r {requirements}")
+
+
+def need_programs(who: str, programs: tuple[str, ...]) -> None:
+    """ValueError, one line, for programs that are not installed."""
+    missing = [name for name in programs if shutil.which(name) is None]
+    if missing:
+        raise ValueError(f"{who} needs {', '.join(missing)}: install it, or take another format")
 
 
 @contextmanager
@@ -145,8 +158,18 @@ def named(path: Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        said = next((line for line in str(error).splitlines() if line.strip()), "") or repr(error)
-        raise ValueError(f"{path}: {cut(said.strip(), 200)}: export again") from error
+        raise ValueError(f"{path}: {said(error)}: export again") from error
+
+
+def said(error: BaseException) -> str:
+    """The line that tells most of what a converter or a runtime raised: of the error that the
+    others came from, the line about what it cannot do, or else the first one.
+    """
+    while error.__cause__ is not None:
+        error = error.__cause__
+    lines = [line.strip(" -") for line in str(error).splitlines() if line.strip(" -")]
+    telling = [line for line in lines if _TELLING.search(line)]
+    return cut(next(iter(telling or lines), repr(error)), 200)
 
 
 def as_text(about: About | None) -> str:

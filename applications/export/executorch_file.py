@@ -28,10 +28,6 @@ def make(subject: Subject, about: About, path: Path) -> None:
     from executorch.exir import to_edge_transform_and_lower
 
     free = {0: torch.export.Dim("batch", min=1, max=MOST)}
-    if subject.any_size:
-        raise ValueError(
-            f"{path}: ExecuTorch wants one size of images: pass --resize squash, crop or pad"
-        )
     held = torch.frombuffer(bytearray(as_text(about), "utf-8"), dtype=torch.uint8)
     with quiet(), torch.no_grad():
         program = torch.export.export(

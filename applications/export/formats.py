@@ -23,14 +23,16 @@ FORMATS = {
         precisions=("fp32", "fp16", "int8"), whole=True,
     ),
     "pt2": Format(".pt2", torch_files.make_program, torch_files.open_program),
-    "aoti": Format(".pt2", torch_files.make_compiled, torch_files.open_compiled),
+    "aoti": Format(
+        ".pt2", torch_files.make_compiled, torch_files.open_compiled, programs=("g++",)
+    ),
     "executorch": Format(
         ".pte", executorch_file.make, executorch_file.open_file,
-        runs=("executorch",), requirements="requirements-executorch.txt",
+        runs=("executorch",), requirements="requirements-executorch.txt", one_size=True,
     ),
     "ascend": Format(
         ".onnx", ascend_files.make, onnx_file.open_file, beside=(".cfg", ".sh"),
-        makes=("onnx", "onnxscript"), runs=("onnxruntime",),
+        makes=("onnx", "onnxscript"), runs=("onnxruntime",), one_size=True,
     ),
 }  # fmt: skip
 

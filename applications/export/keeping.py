@@ -7,15 +7,17 @@ from __future__ import annotations
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from applications.export.base import About, Artefact, Format, Subject
-from utils.files.disk_full import named_place
+from applications.export.base import About, Artefact, Format, Subject, said
+from utils.files.disk_full import WriteError, named_place
 from utils.files.writing import write_atomic, write_json
+from utils.runtime.faults import MEMORY, explained
 
 BATCHES = (1, 7)
 
@@ -37,14 +39,20 @@ def keep(
     (default: the format's).
     """
     most = kind.tolerance if tolerance is None else tolerance
+    name, arch = about.get("export", "torchscript"), about.get("arch", "this network")
+    if kind.one_size and subject.any_size:
+        raise ValueError(
+            f"{target}: not made: {name} wants one size of images: pass --resize squash, crop or "
+            "pad"
+        )
     # Beside the target: a disk that is full is then the one that the message speaks of.
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as folder:
         made = Path(folder) / target.name
-        with named_place(target):
+        with _converting(f"{target}: not made: {name} cannot hold {arch}"), named_place(target):
             kind.make(subject, about, made, *([] if precision == "fp32" else [precision]))
-        export = kind.open(made, None)
-        worst = compare(subject, export) if differ is None else differ(export)
+            export = kind.open(made, None)
+            worst = compare(subject, export) if differ is None else differ(export)
         if not worst <= most:
             raise ValueError(
                 f"{target}: not kept: it differs from the network by {worst:.2e}, more than "
@@ -59,6 +67,24 @@ def keep(
     # all that a client needs.
     write_json(described, {**about, "file_sha256": sha256})
     return worst
+
+
+@contextmanager
+def _converting(what: str) -> Iterator[None]:
+    """Whatever a converter or a runtime raises at a network as a ValueError of one line: there are
+    as many kinds of exceptions as libraries. A full disk and too little memory stay what they are.
+    """
+    try:
+        yield
+    except WriteError:
+        raise
+    except Exception as error:
+        if explained(error) == MEMORY:
+            raise
+        raise ValueError(
+            f"{what}: {said(error)}: choose another format or backbone (docs/export.md has those "
+            "that were tried)"
+        ) from error
 
 
 @torch.inference_mode()

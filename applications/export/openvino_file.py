@@ -34,7 +34,9 @@ def make(subject: Subject, about: About, path: Path, precision: str = "fp32") ->
 
     if "openvino" not in subject.converted:
         with quiet():
-            subject.converted["openvino"] = openvino.convert_model(subject.program)
+            subject.converted["openvino"] = openvino.convert_model(
+                subject.program, extension=_missing_rules()
+            )
     model = subject.converted["openvino"].clone()
     (given,) = model.inputs
     given.get_tensor().set_names({subject.given})
@@ -48,6 +50,21 @@ def make(subject: Subject, about: About, path: Path, precision: str = "fp32") ->
     for _ in range(2):
         openvino.save_model(model, path, compress_to_fp16=precision == "fp16")
         model.set_rt_info(_digest(path.with_suffix(".bin")), [WEIGHTS])
+
+
+def _missing_rules() -> list[Any]:
+    """What OpenVINO's reader of torch programs lacks: a transformer's table of positions resized to
+    the image (`bicubic_pillow` is the antialiased filter that torch took from Pillow).
+    """
+    from openvino import opset11
+    from openvino.frontend.pytorch import ConversionExtension
+
+    def resized(node: Any) -> Any:
+        table, size = node.get_input(0), node.get_input(1)
+        how = {"mode": "bicubic_pillow", "shape_calculation_mode": "sizes", "cube_coeff": -0.5}
+        return opset11.interpolate(table, size, axes=np.array([2, 3]), **how).outputs()
+
+    return [ConversionExtension("aten._upsample_bicubic2d_aa.default", resized)]
 
 
 def _quantised(model: Any, subject: Subject) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import shutil
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -71,8 +70,6 @@ def make_compiled(subject: Subject, about: About, path: Path) -> None:
     """A package of AOTInductor: the network compiled, by g++, for processors like this one."""
     from torch._inductor import aoti_compile_and_package
 
-    if shutil.which("g++") is None:
-        raise ValueError("--export aoti needs the compiler g++: install it, or leave aoti out")
     settings = {"aot_inductor.metadata": {ABOUT: as_text(about)}}
     with quiet(), torch.no_grad():
         aoti_compile_and_package(

@@ -1,7 +1,7 @@
-"""The table of exports for nine backbones, one of each family, with random weights or those given.
+"""The table of exports for backbones of each family, with random weights, and each kind of head.
 
-python tests/benchmarks/bench_exports.py                          onnx and openvino, 224x224
-python tests/benchmarks/bench_exports.py --formats onnx,openvino,aoti --archs resnet18 -o DIR
+python tests/benchmarks/bench_exports.py -o DIR                   onnx, openvino, pt2, torchscript
+python tests/benchmarks/bench_exports.py -o DIR --formats aoti --archs resnet18 vgg11
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import argparse
 import json
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import torch
@@ -19,55 +18,84 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from models.quality_net import build_model  # noqa: E402
-from utils.text import aligned  # noqa: E402
 
-ARCHS = (
-    "resnet18 mobilenetv3_large_100 mobilenetv1_100 tf_efficientnet_lite0 resnest50d "
-    "inception_resnet_v2 vgg16 swin_tiny_patch4_window7_224 vit_tiny_patch16_224"
-)
-SHOWN = ("format", "precision", "megabytes", "difference", "srcc_network", "latency_ms",
-         "images_per_s", "startup_s")  # fmt: skip
+# Backbone: side of its images, criterion.
+FAMILIES = {
+    "resnet18": (64, "rank"),
+    "mobilenetv3_large_100": (64, "emd"),
+    "mobilenetv1_100": (64, "regress"),
+    "efficientnet_b0": (64, "rank"),
+    "tf_efficientnet_lite0": (64, "regress"),
+    "efficientnet_pytorch:efficientnet-b0": (64, "emd"),
+    "resnest50d": (64, "regress"),
+    "inception_resnet_v2": (96, "emd"),
+    "vgg11": (64, "rank"),
+    "swin_tiny_patch4_window7_224": (224, "regress"),
+    "vit_tiny_patch16_224": (64, "emd"),
+}
+SHOWN = ("format", "precision", "difference", "megabytes", "latency_ms")
 
 
 def main() -> None:
-    """Prints a row for each backbone and format, as the tables of --export have them."""
+    """Prints a row for each backbone and format, as the tables of --export have them, or why there
+    is none.
+    """
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--archs", nargs="+", default=ARCHS.split())
-    parser.add_argument("--formats", default="onnx,openvino")
+    parser.add_argument("--archs", nargs="+", default=list(FAMILIES))
+    parser.add_argument("--formats", default="onnx,openvino,pt2,torchscript")
     parser.add_argument("--precision", default="fp32")
-    parser.add_argument("--size", default="224")
-    parser.add_argument("--photos", default="", help="images to score; without: drawn ones")
+    parser.add_argument("--size", type=int, help="side of the images (default: small ones)")
     parser.add_argument("--threads", default="1")
-    parser.add_argument("-o", "--output", help="folder that keeps the tables (default: none)")
+    parser.add_argument("-o", "--output", required=True, help="folder that keeps files and tables")
     asked = parser.parse_args()
-    rows = [["backbone", *SHOWN]]
-    with tempfile.TemporaryDirectory() as folder:
-        place = Path(asked.output or folder).resolve()
-        for arch in asked.archs:
-            torch.manual_seed(0)
-            weights, table = place / f"{arch}.pth", place / f"{arch}.json"
-            place.mkdir(parents=True, exist_ok=True)
-            size = (int(asked.size),) * 2
-            torch.save(build_model(arch, 1, size).state_dict(), weights)
-            words = ["--export", asked.formats, "--precision", asked.precision, "--arch", arch,
-                     "--resume", weights, "--image_size", asked.size, "--threads", asked.threads,
-                     "-g", "0", "-j", "0", "--checkpoints", place, "-o", table]  # fmt: skip
-            if asked.photos:
-                words += ["--photos", Path(asked.photos).resolve()]
-            program = [sys.executable, str(ROOT / "main.py"), *map(str, words)]
-            done = subprocess.run(program, cwd=folder, capture_output=True, text=True)
-            if not table.exists():
-                rows.append([arch, done.stderr.strip().splitlines()[-1][:60], *[""] * 7])
-                continue
-            for row in json.loads(table.read_text(encoding="utf-8"))["exports"]:
-                rows.append([arch, *(_cell(row[name]) for name in SHOWN)])
-            print(f"{arch} done", file=sys.stderr)
-    print("\n".join(aligned(rows, left=3)))
+    folder = Path(asked.output).resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    show("backbone", "task", "side", *SHOWN)
+    show(*["---"] * (3 + len(SHOWN)))
+    for arch in asked.archs:
+        side, criterion = FAMILIES.get(arch, (224, "rank"))
+        side = asked.size or side
+        for row in exports(folder, arch, side, criterion, asked):
+            show(arch, criterion, side, *row)
+
+
+def show(*cells: object) -> None:
+    """A row of a table in Markdown, at once."""
+    print("|", " | ".join(map(str, cells)), "|", flush=True)
+
+
+def exports(
+    folder: Path, arch: str, side: int, criterion: str, asked: argparse.Namespace
+) -> list[list[str]]:
+    """Rows of one backbone; of a format that fails: its name and the line that says so."""
+    bins = 5 if criterion == "emd" else 1
+    torch.manual_seed(0)
+    model = build_model(arch, bins, (side, side))
+    if criterion == "regress":
+        model.heads["quality"].set_scale(3.0, 0.7)  # of scores from 1 to 5
+    weights, table = folder / "weights.pth", folder / "table.json"
+    table.unlink(missing_ok=True)
+    torch.save(model.state_dict(), weights)
+    words = ["--export", asked.formats, "--precision", asked.precision, "--arch", arch,
+             "--criterion", criterion, "--num_classes", bins, "--resume", weights,
+             "--image_size", side, "--threads", asked.threads, "-g", "0", "-j", "0",
+             "--checkpoints", folder, "--data", folder / "none", "-o", table]  # fmt: skip
+    program = [sys.executable, str(ROOT / "main.py"), *map(str, words)]
+    done = subprocess.run(program, capture_output=True, text=True)
+    lines = done.stderr.strip().splitlines()
+    found = json.loads(table.read_text(encoding="utf-8"))["exports"] if table.exists() else []
+    rows = [[_cell(row[name]) for name in SHOWN] for row in found]
+    made = {row["format"] for row in found}
+    for name in asked.formats.split(","):
+        if name not in made:
+            why = [line for line in lines if name in line and "not " in line] or lines[-1:]
+            rows.append([name, *why])
+    return rows
 
 
 def _cell(value: object) -> str:
     if isinstance(value, float):
-        return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
+        return f"{value:.2g}" if value < 1e-2 else f"{value:.1f}"
     return "-" if value is None else str(value)
 
 

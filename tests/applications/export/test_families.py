@@ -7,7 +7,7 @@ import os
 import pytest
 import torch
 
-from applications.export import executorch_file, onnx_file
+from applications.export import executorch_file, onnx_file, openvino_file
 from applications.export.base import PROBS, SCORES, Deployed, Subject
 from applications.export.keeping import compare
 from models.quality_net import build_model
@@ -43,6 +43,18 @@ def test_onnx_computes_what_the_network_computes(arch, side, bins, tmp_path):
     file = tmp_path / "m.onnx"
     onnx_file.make(subject, {"view": {}, "num_classes": bins}, file)
     assert compare(subject, onnx_file.open_file(file)) <= 1e-4
+
+
+def test_openvino_resizes_a_table_of_positions(tmp_path):
+    """That of test_vit is of 160 pixels a side: it is resized to whatever the images are."""
+    model = build_model("test_vit", 1, (32, 32)).eval()
+    subject = Subject(Deployed(model).eval(), torch.rand(7, 3, 32, 48), any_size=True)
+    openvino_file.make(subject, {"view": {}, "num_classes": 1}, tmp_path / "m.xml")
+    opened = openvino_file.open_file(tmp_path / "m.xml")
+    assert compare(subject, opened) <= 1e-5
+    pixels = torch.rand(2, 3, 64, 32)
+    found = opened.run(pixels.numpy())[SCORES]
+    assert torch.allclose(subject.network(pixels), torch.from_numpy(found), atol=1e-5)
 
 
 def test_executorch_computes_what_the_network_computes(tmp_path):
