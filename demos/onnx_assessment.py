@@ -27,9 +27,12 @@ FORMULA = "=+-@\t\r\n＝＋－＠"
 Image.MAX_IMAGE_PIXELS = None  # the model says how many
 
 
-def open_model(file):
-    """(description, pixels (V,3,H,W) -> [scores (V,)] and, of histograms, [..., shares (V,K)])."""
-    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+def open_model(file, threads=0):
+    """(description, pixels (V,3,H,W) -> [scores (V,)] and, of histograms, [..., shares (V,K)]).
+    threads: 0: as many as the runtime chooses."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
     about = json.loads(session.get_modelmeta().custom_metadata_map["about"])
     (given,) = session.get_inputs()
     about["whole"] = given.type == "tensor(uint8)"

@@ -28,8 +28,9 @@ FORMULA = "=+-@\t\r\n＝＋－＠"
 Image.MAX_IMAGE_PIXELS = None  # the model says how many
 
 
-def open_model(file):
-    """(description, pixels (V,3,H,W) -> [scores (V,)] and, of histograms, [..., shares (V,K)])."""
+def open_model(file, threads=0):
+    """(description, pixels (V,3,H,W) -> [scores (V,)] and, of histograms, [..., shares (V,K)]).
+    threads: 0: as many as the runtime chooses."""
     model = openvino.Core().read_model(file)
     weights = hashlib.sha256(file.with_suffix(".bin").read_bytes()).hexdigest()
     if model.get_rt_info(["about_weights"]).astype(str) != weights:
@@ -37,7 +38,8 @@ def open_model(file):
     about = json.loads(model.get_rt_info(["about"]).astype(str))
     about["whole"] = model.input().element_type == openvino.Type.u8
     # By itself it computes in bfloat16 where the processor can.
-    compiled = openvino.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads}
+    compiled = openvino.compile_model(model, "CPU", settings)
     return about, lambda pixels: list(compiled(pixels).values())
 
 

@@ -18,8 +18,7 @@ import numpy as np
 from dataloader.sources import Source
 from utils.check_images import BadImage
 from utils.files.writing import write_atomic
-from utils.statistics.metrics import distribution_std
-from utils.statistics.predictions import Predictions
+from utils.statistics.predictions import Predictions, distribution_std
 from utils.text import csv_of, csv_path, csv_text, path_of_csv
 
 # path; score, None of an image that cannot be read; of a histogram std, p1, ..., pK; error, why an

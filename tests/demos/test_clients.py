@@ -190,6 +190,29 @@ def test_alone_it_gives_the_rows_of_predict(exported, photos, tmp_path, name):
     assert math.isnan(found[f"{folder / 'broken.png'}"][0])
 
 
+def test_the_service_gives_the_rows_of_predict(exported, photos):
+    for package in ("fastapi", "uvicorn", "python_multipart", "prometheus_client", "httpx2"):
+        pytest.importorskip(package, reason="needs requirements-service.txt and -test.txt")
+    from starlette.testclient import TestClient
+
+    from demos.service import make_app
+    from demos.serving.models import open_models
+
+    folder, wanted = exported
+    names = [name for name in CLIENTS.values() if not name.endswith(".pt")]
+    models = open_models([folder / "checkpoints" / name for name in names], 1)
+    files = [("images", (path, Path(path).read_bytes())) for path in wanted]
+    with TestClient(make_app(models)) as client:
+        for model in models:
+            answer = client.post("/score", files=files, params={"model": model.name}).json()
+            assert answer["model"] == model.name
+            for row, (path, numbers) in zip(answer["rows"], wanted.items(), strict=True):
+                found = [v for k, v in row.items() if k not in ("image", "error")]
+                assert row["image"] == path and (row["error"] is None) == (found[0] is not None)
+                found = [math.nan if v is None else v for v in found]
+                assert found == pytest.approx(numbers, abs=1e-5, nan_ok=True), path
+
+
 @pytest.fixture(scope="module")
 def built(tmp_path_factory) -> Path:
     """The folder of the programs in C++."""

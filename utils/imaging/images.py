@@ -58,6 +58,14 @@ class ImageError(ValueError):
         self.reason = reason
 
 
+class UnknownFormat(ImageError):
+    """Content that no decoder takes for an image of its own."""
+
+
+class TooManyPixels(ImageError):
+    """An image larger than the reader was asked to take."""
+
+
 def read_image(path: PathLike, max_pixels: int = DEFAULT_MAX_PIXELS) -> Image.Image:
     """A decoded, upright RGB image by the rules at the top of this file; else ImageError.
 
@@ -133,7 +141,7 @@ def _faults_named(path: PathLike) -> Iterator[None]:
         raise ImageError(path, str(error)) from None
     except UnidentifiedImageError:
         what = "not an image of a known format"
-        raise ImageError(path, f"{what}: convert it to one of {', '.join(FORMATS)}") from None
+        raise UnknownFormat(path, f"{what}: convert it to one of {', '.join(FORMATS)}") from None
     except Exception as error:  # damaged data makes decoders raise nearly anything
         detail = " ".join(str(error).split()) or type(error).__name__
         what = f"cannot be decoded ({detail})"
@@ -159,7 +167,7 @@ def _check_file(path: PathLike) -> None:
 def _check_pixels(path: PathLike, size: tuple[int, int], max_pixels: int) -> None:
     if size[0] * size[1] > max_pixels:
         what = f"{size[0]}x{size[1]} pixels are more than the cap of {max_pixels}"
-        raise ImageError(path, f"{what}: shrink the image, or raise max_pixels")
+        raise TooManyPixels(path, f"{what}: shrink the image, or raise max_pixels")
 
 
 def _orientation(image: Image.Image) -> int:

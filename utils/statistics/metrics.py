@@ -15,6 +15,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from utils.statistics.predictions import (
+    distribution_mean,
+    distribution_std,
+    finite,
+    histograms,
+)
 from utils.statistics.resampled import (
     Bools,
     Floats,
@@ -31,9 +37,6 @@ from utils.statistics.resampled import (
 )
 from utils.statistics.resampled_pairs import PairMean
 from utils.statistics.ties import TIE, constant, tied, won
-
-# How far a histogram's sum may be from 1.
-_SUM_TOLERANCE = 1e-2
 
 
 @dataclass(frozen=True)
@@ -66,41 +69,15 @@ def _told(*reasons: str | None) -> tuple[str, ...]:
 # ---- input
 
 
-def _finite(name: str, values: ArrayLike, ndim: int = 1) -> Floats:
-    array = np.asarray(values, dtype=np.float64)
-    if array.ndim != ndim:
-        wanted = "(N,)" if ndim == 1 else "(N, K)"
-        raise ValueError(f"{name}: shape {array.shape} where {wanted} is wanted")
-    bad = np.argwhere(~np.isfinite(array))
-    if len(bad):
-        place = ", ".join(str(int(i)) for i in bad[0])
-        raise ValueError(f"{name}[{place}]: {array[tuple(bad[0])]}: must be finite")
-    return array
-
-
 def _vectors(name: str, x: ArrayLike, other_name: str, y: ArrayLike) -> tuple[Floats, Floats]:
-    a, b = _finite(name, x), _finite(other_name, y)
+    a, b = finite(name, x), finite(other_name, y)
     if len(a) != len(b):
         raise ValueError(f"{name} has {len(a)} values and {other_name} {len(b)}: must be equal")
     return a, b
 
 
-def _histograms(name: str, probs: ArrayLike) -> Floats:
-    array = _finite(name, probs, 2)
-    if array.shape[1] < 1:
-        raise ValueError(f"{name}: shape {array.shape}: a histogram needs at least one bin")
-    wrong = (array < 0).any(axis=1) | (np.abs(array.sum(axis=1) - 1) > _SUM_TOLERANCE)
-    if wrong.any():
-        row = int(np.argmax(wrong))
-        raise ValueError(
-            f"{name}[{row}]: sum {array[row].sum():.6g}, least {array[row].min():.6g}: "
-            "a histogram is not negative and sums to 1"
-        )
-    return array
-
-
 def _distributions(p: ArrayLike, q: ArrayLike) -> tuple[Floats, Floats]:
-    a, b = _histograms("probs", p), _histograms("target", q)
+    a, b = histograms("probs", p), histograms("target", q)
     if a.shape != b.shape:
         raise ValueError(f"probs {a.shape} and target {b.shape} differ in shape: must be equal")
     return a, b
@@ -172,7 +149,7 @@ def pair_metrics(
     """pair_accuracy (0..1, a tie is half) and n_pairs of scores (M,), of which those at the places
     better (P,) should be above those at worse (P,). clusters (M,): as in PairMean.
     """
-    x = _finite("scores", scores)
+    x = finite("scores", scores)
     pairs = won(x[better], x[worse])
     accuracy = PairMean(pairs, better, worse, clusters, len(x))
     return Measured({"pair_accuracy": accuracy, "n_pairs": len(pairs)}, _told(_empty(len(pairs))))
@@ -230,20 +207,6 @@ def emd_of_each(p: ArrayLike, q: ArrayLike, r: float = 1) -> Floats:
 def _emds(p: Floats, q: Floats, r: float) -> Floats:
     difference = np.abs(np.cumsum(p - q, axis=1))  # (N, K)
     return np.mean(difference**r, axis=1) ** (1 / r)
-
-
-def distribution_mean(probs: ArrayLike) -> Floats:
-    """Mean score (N,) of histograms (N, K) over the bins 1..K."""
-    array = _histograms("probs", probs)
-    return array @ np.arange(1, array.shape[1] + 1, dtype=np.float64)
-
-
-def distribution_std(probs: ArrayLike) -> Floats:
-    """Standard deviation (N,) of histograms (N, K) over the bins 1..K."""
-    array = _histograms("probs", probs)
-    bins = np.arange(1, array.shape[1] + 1, dtype=np.float64)
-    mean = array @ bins
-    return np.sqrt(np.sum(array * (bins - mean[:, None]) ** 2, axis=1))
 
 
 def moments_of_votes(q: ArrayLike) -> tuple[Floats, Floats]:
@@ -307,7 +270,7 @@ def baseline_metrics(guess: ArrayLike, target: ArrayLike) -> dict[str, float]:
     What is to be beaten: with the mean histogram of the training images, the metrics of a network
     that sees nothing. nan where distribution_metrics says why.
     """
-    q = _histograms("target", target)
-    p, q = _distributions(np.broadcast_to(_finite("guess", guess), (len(q), np.size(guess))), q)
+    q = histograms("target", target)
+    p, q = _distributions(np.broadcast_to(finite("guess", guess), (len(q), np.size(guess))), q)
     found = _of_histograms(p, q, distribution_mean(p), distribution_mean(q))
     return {f"baseline_{name}": metric.value for name, metric in found.metrics().items()}

@@ -1,0 +1,228 @@
+"""Scores photographs over HTTP with exports of this toolkit; torch is not needed.
+
+    python main.py --export onnx --resume quality
+    python demos/service.py --model checkpoints/onnx_tf_efficientnet_lite0.onnx
+    curl -F images=@photo.jpg http://127.0.0.1:8000/score
+
+Needs `pip install -r requirements-service.txt`. docs/serve.md says more.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import socket
+import sys
+import threading
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import fields
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run from anywhere
+
+try:
+    import anyio
+    import uvicorn
+    from fastapi import FastAPI, HTTPException, Request
+    from fastapi.responses import JSONResponse, Response
+    from prometheus_client import CONTENT_TYPE_LATEST
+    from starlette.requests import ClientDisconnect
+
+    from demos.serving.uploads import FIELD, KIND, Upload
+except ImportError as error:
+    sys.exit(f"error: {error}: pip install -r requirements-service.txt")
+
+from demos.serving.batches import Found, Service  # noqa: E402
+from demos.serving.limits import Limits  # noqa: E402
+from demos.serving.metrics import Counted  # noqa: E402
+from demos.serving.models import Model, open_models  # noqa: E402
+from utils.text import quoted, visible  # noqa: E402
+
+BODY = {
+    "type": "object",
+    "properties": {FIELD: {"type": "array", "items": {"type": "string", "format": "binary"}}},
+    "required": [FIELD],
+}
+ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {"description": 'model, and rows: image, score, "std", "p1", ..., and error of each'},
+    400: {"description": "the body is malformed, or ends too early"},
+    408: {"description": "the body did not come in time"},
+    413: {"description": "too many bytes, files or pixels"},
+    415: {"description": "no multipart/form-data, or no file of it is an image"},
+    422: {"description": "no images, an unknown model, or no image that can be read"},
+    429: {"description": "too much is waiting: again after Retry-After seconds"},
+    503: {"description": "the scores did not come in time: again after Retry-After seconds"},
+}
+
+
+def make_app(models: Sequence[Model], limits: Limits | None = None) -> FastAPI:
+    """The application of a service with these models (`open_models`), the first one the default.
+    app.state.service has what it works with.
+    """
+    service = Service(models, limits or Limits())
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with service:
+            yield
+
+    # FastAPI's own pages load scripts of another site; /openapi.json says the same.
+    app = FastAPI(title="IQA toolkit", lifespan=lifespan, docs_url=None, redoc_url=None)
+    app.state.service = service
+    app.add_middleware(Counted, metrics=service.metrics)
+    default = models[0].name
+
+    @app.post(
+        "/score",
+        responses=ANSWERS,
+        openapi_extra={"requestBody": {"required": True, "content": {KIND: {"schema": BODY}}}},
+    )
+    async def score(request: Request, model: str = default) -> Response:
+        """Scores of the files in the field `images`, a row each, higher is better."""
+        if model not in service.models:
+            known = ", ".join(service.models)
+            raise HTTPException(422, f"unknown model {quoted(model)}: there are {known}")
+        _refuse_when_busy(service, model)
+        upload = Upload(request, service)
+        try:
+            with anyio.fail_after(service.limits.timeout):
+                files = await upload.read()
+            _refuse_when_busy(service, model, len(files))
+            with anyio.fail_after(service.limits.timeout):
+                return _answer(model, files, await service.score(model, files))
+        except TimeoutError:
+            if upload.files is None:
+                raise HTTPException(408, "the body did not come in time") from None
+            raise _again(503, "the scores did not come in time", 5) from None
+        except ClientDisconnect:
+            raise HTTPException(400, "the body ends too early") from None
+        finally:
+            upload.close()
+
+    @app.get("/models")
+    async def list_models() -> list[dict[str, Any]]:
+        """What each model is; the first one is the default."""
+        return [model.facts() for model in models]
+
+    @app.get("/health")
+    async def health() -> dict[str, str]:
+        """The process lives."""
+        return {"status": "ok"}
+
+    @app.get("/ready", responses={503: {"description": "it is about to end"}})
+    async def ready() -> dict[str, str]:
+        """Whether requests are welcome."""
+        if service.draining:
+            raise HTTPException(503, "ending")
+        return {"status": "ready"}
+
+    @app.get("/metrics", response_class=Response)
+    async def metrics() -> Response:
+        """For Prometheus."""
+        return Response(service.metrics.text(), media_type=CONTENT_TYPE_LATEST)
+
+    return app
+
+
+def _again(code: int, what: str, seconds: int) -> HTTPException:
+    return HTTPException(
+        code, f"{what}: again in {seconds} s", headers={"Retry-After": str(seconds)}
+    )
+
+
+def _refuse_when_busy(service: Service, model: str, more: int = 1) -> None:
+    if seconds := service.busy(model, more):
+        raise _again(429, f"{service.waiting} images wait", seconds)
+
+
+def _answer(model: str, files: Sequence[tuple[str, bytes]], found: Sequence[Found]) -> Response:
+    """200 where an image has a score; else the status of what is wrong with all of them."""
+    rows = [{"image": name, **f.row} for (name, _), f in zip(files, found, strict=True)]
+    statuses = {f.status for f in found}
+    content: dict[str, Any] = {"model": model, "rows": rows}
+    if 200 in statuses:
+        return JSONResponse(content)
+    content["detail"] = "no image can be scored: the rows say why"
+    return JSONResponse(content, statuses.pop() if len(statuses) == 1 else 422)
+
+
+class Server(uvicorn.Server):
+    """uvicorn's, but a first signal only says so at /ready, and `drain` seconds later nothing more
+    is taken; what was taken is answered. A second one does not wait, a third one cuts.
+    """
+
+    def __init__(self, config: uvicorn.Config, service: Service, drain: float) -> None:
+        super().__init__(config)
+        self.service, self.drain = service, drain
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """As uvicorn's, then the address on stderr."""
+        await super().startup(sockets)
+        host, port = self.servers[0].sockets[0].getsockname()[:2]
+        names = ", ".join(self.service.models)
+        print(f"http://{host}:{port}/ scores with {names}", file=sys.stderr, flush=True)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """A signal."""
+        if self.should_exit:
+            self.force_exit = True
+        elif self.service.draining:
+            self.should_exit = True
+        else:
+            self.service.draining = True
+            timer = threading.Timer(self.drain, setattr, (self, "should_exit", True))
+            timer.daemon = True
+            timer.start()
+
+
+def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description="Scores photographs over HTTP with exports of this toolkit.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument(
+        "--model", action="append", required=True, type=Path, metavar="FILE",
+        help="a .onnx or .xml of --export; again for more, the first is the default",
+    )  # fmt: skip
+    parser.add_argument("--host", default="127.0.0.1", help="address that is listened on")
+    parser.add_argument("--port", type=int, default=8000, help="0: any free one")
+    parser.add_argument("--threads", type=int, default=0, help="of a runtime; 0: its own choice")
+    parser.add_argument(
+        "--drain", type=float, default=2.0,
+        help="seconds between a SIGTERM, from which on /ready says 503, and the end of listening",
+    )  # fmt: skip
+    for limit in fields(Limits):
+        kind = type(limit.default)
+        text = limit.metadata["help"]
+        parser.add_argument(f"--{limit.name}", type=kind, default=limit.default, help=text)
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Serves until a signal; 0, or 1 where it cannot."""
+    args = parse(argv)
+    try:
+        limits = Limits(**{limit.name: getattr(args, limit.name) for limit in fields(Limits)})
+        models = open_models(args.model, args.threads)
+    except (ValueError, OSError) as error:
+        print(f"error: {visible(error)}", file=sys.stderr)
+        return 1
+    # Its warnings are about bodies of clients, who are told themselves.
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)
+    app = make_app(models, limits)
+    config = uvicorn.Config(
+        app, args.host, args.port, log_level="warning", access_log=False, server_header=False,
+        ws="none", limit_concurrency=limits.max_connections,
+        timeout_graceful_shutdown=int(2 * limits.timeout + 5),
+    )  # fmt: skip
+    server = Server(config, app.state.service, args.drain)
+    server.run()
+    return 0 if server.started else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

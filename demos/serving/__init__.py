@@ -1,0 +1,1 @@
+"""The parts of demos/service.py. None of them imports torch."""

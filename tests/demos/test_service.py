@@ -1,0 +1,399 @@
+"""The service: rows over HTTP, batches across clients, limits, what is refused and how it ends."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.cli import ROOT
+from utils.imaging.view_rule import ViewRule
+
+for package in ("fastapi", "uvicorn", "python_multipart", "prometheus_client"):
+    pytest.importorskip(package, reason="needs requirements-service.txt")
+pytest.importorskip("httpx2", reason="starlette's TestClient needs httpx2")
+
+from starlette.testclient import TestClient  # noqa: E402
+
+from demos.service import make_app  # noqa: E402
+from demos.serving.limits import Limits  # noqa: E402
+from demos.serving.models import Model, open_models  # noqa: E402
+
+SIZE = (8, 8)
+Run = Callable[[np.ndarray], Sequence[np.ndarray]]
+
+
+def picture(value: int = 100, size: tuple[int, int] = (20, 12), kind: str = "PNG") -> bytes:
+    """The file of a grey image, whose score by `mean` is `value`."""
+    out = io.BytesIO()
+    Image.new("RGB", size, (value, value, value)).save(out, kind)
+    return out.getvalue()
+
+
+def mean(pixels: np.ndarray) -> list[np.ndarray]:
+    return [pixels.mean(axis=(1, 2, 3)) * 255]
+
+
+def about(bins: int = 1, **rule) -> dict:
+    return {
+        "task": "emd" if bins > 1 else "regress", "num_classes": bins, "score_range": [None, None],
+        "score_units": "MOS", "arch": "mean", "max_pixels": 10**6, "whole": False,
+        "input_size": list(SIZE), "view": ViewRule(SIZE, **rule).to_dict(),
+    }  # fmt: skip
+
+
+def model(run: Run = mean, name: str = "mean", bins: int = 1, **rule) -> Model:
+    return Model(name, about(bins, **rule), "numpy", "0" * 64, run)
+
+
+@contextmanager
+def serving(*models: Model, **limits) -> Iterator[TestClient]:
+    with TestClient(make_app(models or [model()], Limits(**limits))) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[TestClient]:
+    with serving() as client:
+        yield client
+
+
+def post(client: TestClient, *contents: bytes, **more):
+    files = [("images", (f"{i}.png", content)) for i, content in enumerate(contents)]
+    return client.post("/score", files=files, **more)
+
+
+def test_rows_come_in_the_order_sent_and_a_broken_image_is_one(client):
+    answer = post(client, picture(10), b"no image", picture(20, (301, 7)), picture(30)[:60], b"")
+    assert answer.status_code == 200
+    rows = answer.json()["rows"]
+    assert [row["image"] for row in rows] == [f"{i}.png" for i in range(5)]
+    scores = [row["score"] for row in rows]
+    assert scores == [pytest.approx(10), None, pytest.approx(20), None, None]
+    assert rows[0]["error"] is None and "not an image of a known format" in rows[1]["error"]
+    assert "replace the file" in rows[3]["error"] and "is empty" in rows[4]["error"]
+
+
+@pytest.mark.parametrize(
+    ("content", "status"),
+    [(b"no image", 415), (picture(1)[:60], 422), (picture(1, (1001, 1000)), 413), (b"", 422)],
+)
+def test_where_nothing_can_be_read_the_status_says_why(client, content, status):
+    answer = post(client, content)
+    assert answer.status_code == status and answer.json()["rows"][0]["error"]
+
+
+def test_a_strip_that_would_be_resized_to_gigabytes_is_refused():
+    strips = picture(1, (1, 60_000)), picture(1, (200_000, 1))
+    with serving(model(crops=1, crop_size=(64, 64), resize="native")) as client:
+        rows = post(client, *strips).json()["rows"]
+        assert all("more than the cap" in row["error"] for row in rows)
+    with serving(model()) as client:
+        assert post(client, strips[0]).json()["rows"][0]["score"] == pytest.approx(1)
+        assert post(client, strips[1]).status_code == 413
+
+
+def test_a_histogram_has_std_and_shares():
+    def run(pixels: np.ndarray) -> list[np.ndarray]:
+        probs = np.tile(np.float32([0.5, 0, 0.5]), (len(pixels), 1))
+        return [probs @ np.float32([1, 2, 3]), probs]
+
+    with serving(model(run, bins=3, crops=4, crop_size=(4, 4), crop_pool="median")) as client:
+        good, bad = post(client, picture(), b"x").json()["rows"]
+    assert good == {"image": "0.png", "score": 2, "std": 1, "p1": 0.5, "p2": 0, "p3": 0.5,
+                    "error": None}  # fmt: skip
+    assert bad.keys() == good.keys() and bad["std"] is bad["p3"] is None
+
+
+def test_a_score_that_is_no_number_and_a_size_that_the_runtime_refuses_are_rows():
+    def run(pixels: np.ndarray) -> list[np.ndarray]:
+        if pixels.shape[2] == 5:
+            raise RuntimeError("no such size\nlong story")
+        found = mean(pixels)
+        return [np.where(found[0] < 1, np.nan, found[0])]
+
+    with serving(model(run, resize="native")) as client:
+        answer = post(client, *(picture(v, s) for v, s in ((7, (9, 9)), (7, (9, 5)), (0, (9, 9)))))
+    assert answer.status_code == 200
+    good, size, nan = answer.json()["rows"]
+    assert good["score"] == pytest.approx(7)
+    assert "no such size)" in size["error"] and "not a finite number" in nan["error"]
+
+
+class Gate:
+    """`mean` that waits until it is opened, and remembers how many views each pass had."""
+
+    def __init__(self) -> None:
+        self.open, self.passes = threading.Event(), []
+
+    def __call__(self, pixels: np.ndarray) -> list[np.ndarray]:
+        self.passes.append(len(pixels))
+        assert self.open.wait(30)
+        return mean(pixels)
+
+
+def until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+def test_images_of_all_clients_are_scored_together():
+    gate = Gate()
+    with serving(model(gate), batch_size=4) as client, ThreadPoolExecutor(8) as pool:
+        lane = client.app.state.service.lanes["mean"]
+        first = pool.submit(post, client, picture(1))
+        until(lambda: gate.passes == [1])
+        others = [pool.submit(post, client, picture(v)) for v in range(2, 8)]
+        until(lambda: lane.decoded.qsize() == 6)
+        gate.open.set()
+        answers = [future.result().json()["rows"] for future in (first, *others)]
+    assert gate.passes == [1, 4, 2]
+    assert [rows[0]["score"] for rows in answers] == pytest.approx(list(range(1, 8)))
+
+
+def test_too_much_at_once_is_told_when_to_come_again():
+    gate = Gate()
+    with serving(model(gate), max_waiting=2, max_files=2) as client, ThreadPoolExecutor(1) as pool:
+        first = pool.submit(post, client, picture(1))
+        until(lambda: gate.passes == [1])
+        answer = post(client, picture(1), picture(2))
+        assert answer.status_code == 429 and 1 <= int(answer.headers["Retry-After"]) <= 60
+        gate.open.set()
+        assert first.result().status_code == 200
+        assert post(client, picture(1)).status_code == 200
+        service = client.app.state.service
+        assert service.waiting == service.held == 0
+
+
+def test_scores_that_do_not_come_in_time_are_503_and_the_next_ones_come():
+    gate = Gate()
+    with serving(model(gate), timeout=0.3) as client:
+        answer = post(client, picture(1))
+        assert answer.status_code == 503 and answer.headers["Retry-After"]
+        gate.open.set()
+        assert post(client, picture(1)).status_code == 200
+
+
+def body(*parts: bytes, end: bytes = b"--b--\r\n") -> bytes:
+    return b"".join(b"--b\r\n" + part + b"\r\n" for part in parts) + end
+
+
+HEAD = b'Content-Disposition: form-data; name="images"; filename="a.png"\r\n\r\n'
+MULTIPART = "multipart/form-data; boundary=b"
+REFUSED = {
+    "no body": (MULTIPART, b"", 400, "ends before its last boundary"),
+    "json": ("application/json", b"{}", 415, "send multipart/form-data"),
+    "no kind": ("", b"x", 415, "send multipart/form-data"),
+    "no boundary": ("multipart/form-data", b"x", 400, "boundary"),
+    "another boundary": ("multipart/form-data; boundary=c", body(HEAD), 400, "malformed"),
+    "cut": (MULTIPART, body(HEAD + picture(1), HEAD + b"x")[:-30], 400, "last boundary"),
+    "no file": (MULTIPART, body(), 422, "no file in the field 'images'"),
+    "another field": (MULTIPART, body(HEAD.replace(b"images", b"image")), 422, "'image'"),
+    "text": (MULTIPART, body(HEAD.replace(b'; filename="a.png"', b"")), 422, "holds text"),
+    "a path": (MULTIPART, body(HEAD + b"x" * 9, b"X: y\r\n\r\n/etc/passwd"), 400, "malformed"),
+    "files": (MULTIPART, body(*[HEAD] * 4), 413, "more than 3 files"),
+    "bytes": (MULTIPART, body(HEAD + b"x" * 30_000), 413, "more than 0.02 MB"),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def narrow() -> Iterator[TestClient]:
+    with serving(max_files=3, max_body=0.02, max_held=0.03) as client:
+        yield client
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_no_request_is_refused_with_a_reason(narrow, name):
+    kind, content, status, said = REFUSED[name]
+    answer = narrow.post("/score", content=content, headers={"content-type": kind})
+    assert (answer.status_code, said in answer.json()["detail"]) == (status, True), answer.text
+    service = narrow.app.state.service
+    assert service.held == service.waiting == 0
+
+
+def test_a_body_without_a_declared_length_is_counted_as_it_comes(narrow):
+    taken = []
+
+    def endless() -> Iterator[bytes]:
+        yield b"--b\r\n" + HEAD
+        for _ in range(1000):
+            taken.append(1)
+            yield b"x" * 4096
+
+    answer = narrow.post("/score", content=endless(), headers={"content-type": MULTIPART})
+    assert answer.status_code == 413
+
+
+def test_names_come_back_as_they_were_sent(client):
+    names = ["../../etc/x.png", "ä 日本.png", 'a".png', "=1+1.png"]
+    files = [("images", (name, picture(1))) for name in names]
+    found = [row["image"] for row in client.post("/score", files=files).json()["rows"]]
+    assert found[:2] + found[3:] == names[:2] + names[3:] and "a" in found[2]
+    odd = HEAD.replace(b"a.png", rb"\ud800")
+    kind = f"{MULTIPART}; charset=unicode_escape"
+    answer = client.post("/score", content=body(odd + picture(1)), headers={"content-type": kind})
+    assert answer.json()["rows"][0]["score"] == pytest.approx(1)
+
+
+def test_what_it_says_of_itself():
+    other = model(name="other", bins=5)
+    with serving(model(), other) as client:
+        first, second = client.get("/models").json()
+        assert first["name"] == "mean" and first["criterion"] == "regress" and first["bins"] == 1
+        assert second["name"] == "other" and second["bins"] == 5
+        assert {"range", "units", "runtime", "sha256", "view"} <= first.keys()
+        assert client.get("/health").status_code == client.get("/ready").status_code == 200
+        assert post(client, picture(1), params={"model": "mean"}).json()["model"] == "mean"
+        answer = post(client, picture(1), params={"model": "more"})
+        assert answer.status_code == 422 and "there are mean, other" in answer.json()["detail"]
+        post(client, b"")
+        text = client.get("/metrics").text
+        for line in (
+            'iqa_requests_total{code="200"} 1.0', 'iqa_requests_total{code="422"} 2.0',
+            'iqa_images_total{model="mean",result="scored"} 1.0',
+            'iqa_images_total{model="mean",result="unreadable"} 1.0',
+            'iqa_batch_views_sum{model="mean"} 1.0', "iqa_waiting_images 0.0",
+            "process_resident_memory_bytes ",
+        ):  # fmt: skip
+            assert line in text, line
+        schema = client.get("/openapi.json").json()["paths"]["/score"]["post"]
+        assert {"200", "413", "415", "422", "429", "503"} <= schema["responses"].keys()
+        assert "multipart/form-data" in schema["requestBody"]["content"]
+        client.app.state.service.draining = True
+        assert client.get("/ready").status_code == 503
+        assert post(client, picture(1)).status_code == 200
+
+
+@pytest.fixture(scope="module")
+def export(tmp_path_factory) -> Path:
+    """An .onnx whose score is the mean of the pixels, as --export describes it."""
+    onnx = pytest.importorskip("onnx", reason="needs requirements-export.txt")
+    pytest.importorskip("onnxruntime", reason="needs requirements-export.txt")
+    make, kind = onnx.helper, onnx.TensorProto.FLOAT
+    axes = make.make_tensor("axes", onnx.TensorProto.INT64, [3], [1, 2, 3])
+    node = make.make_node("ReduceMean", ["pixels", "axes"], ["scores"], keepdims=0)
+    given = make.make_tensor_value_info("pixels", kind, ["batch", 3, *SIZE])
+    found = make.make_tensor_value_info("scores", kind, ["batch"])
+    graph = make.make_graph([node], "mean", [given], [found], [axes])
+    built = make.make_model(graph, opset_imports=[make.make_opsetid("", 18)], ir_version=9)
+    built.metadata_props.add(key="about", value=json.dumps(about()))
+    file = tmp_path_factory.mktemp("export") / "mean.onnx"
+    onnx.save(built, file)
+    return file
+
+
+def test_files_that_it_cannot_serve_are_named_in_a_line(export, tmp_path):
+    (named,) = open_models([export])
+    assert named.name == "mean" and named.runtime.startswith("onnxruntime ")
+    import onnx
+
+    plain = onnx.load(export)
+    del plain.metadata_props[:]
+    onnx.save(plain, tmp_path / "plain.onnx")
+    (tmp_path / "broken.onnx").write_bytes(export.read_bytes()[:50])
+    (tmp_path / "other.onnx").write_bytes(export.read_bytes())
+    (tmp_path / "other.json").write_text('{"file_sha256": "0"}')
+    (tmp_path / "alone.xml").write_text("<net/>")
+    for name, said in (
+        ("quality", "main.py --export onnx --resume quality makes one"),
+        ("none.onnx", "no such file"), ("plain.onnx", "is no export of this toolkit"),
+        ("broken.onnx", "export again"), ("other.onnx", "other.json describes"),
+        ("alone.xml", "alone.bin: no such file"),
+    ):  # fmt: skip
+        file = tmp_path / name if "." in name else Path(name)
+        with pytest.raises(ValueError, match=re.escape(said)) as error:
+            open_models([file])
+        assert "\n" not in str(error.value)
+    with pytest.raises(ValueError, match="another model is called mean"):
+        open_models([export, export])
+    for limits in ({"max_files": 2000}, {"timeout": 0}, {"max_body": 600}):
+        with pytest.raises(ValueError, match=f"--{next(iter(limits))}"):
+            Limits(**limits)
+
+
+# What `python demos/service.py` does, and then says whether torch was there.
+PROGRAM = """import sys
+import demos.service
+code = demos.service.main(sys.argv[1:])
+print("torch" in sys.modules, "scipy" in sys.modules)
+sys.exit(code)
+"""
+
+
+def test_it_starts_without_torch_and_ends_when_what_was_taken_is_answered(export):
+    words = [sys.executable, "-c", PROGRAM, "--model", export, "--port", "0", "--drain", "0.5"]
+    process = subprocess.Popen(
+        words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "PYTHONWARNINGS": "error"},
+    )  # fmt: skip
+    try:
+        said = process.stderr.readline()
+        port = int(re.fullmatch(r"http://127\.0\.0\.1:(\d+)/ scores with mean\n", said)[1])
+        content = body(HEAD + picture(7))
+        head = f"POST /score HTTP/1.1\r\nHost: x\r\nContent-Type: {MULTIPART}\r\n"
+        head += f"Content-Length: {len(content)}\r\n\r\n"
+
+        def ask(first: bytes, rest: Callable[[], bytes] = bytes) -> str:
+            with socket.create_connection(("127.0.0.1", port), timeout=60) as link:
+                link.sendall(first)
+                link.sendall(rest())
+                answer = b""
+                while block := link.recv(65536):
+                    answer += block
+            return answer.decode()
+
+        ready = b"GET /ready HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        assert " 200 " in ask(ready)
+
+        def told_to_end() -> bytes:
+            time.sleep(0.1)
+            process.send_signal(signal.SIGTERM)
+            until(lambda: " 503 " in ask(ready))
+            time.sleep(0.7)  # nothing new is taken any more
+            with pytest.raises(ConnectionRefusedError):
+                ask(ready)
+            return content[40:]
+
+        answer = ask(head.encode() + content[:40], told_to_end)
+        assert " 200 " in answer, answer
+        (row,) = json.loads(answer.split("\r\n\r\n")[1])["rows"]
+        assert row["score"] == pytest.approx(7 / 255)
+        out, err = process.communicate(timeout=60)
+        assert (process.returncode, out, err) == (0, "False False\n", "")
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_a_command_that_cannot_serve_says_so_in_one_line(tmp_path, capsys):
+    from demos.service import main
+
+    assert main(["--model", str(tmp_path / "none.onnx")]) == 1
+    err = capsys.readouterr().err
+    assert err.startswith("error: ") and "no such file" in err and err.count("\n") == 1
+
+
+def test_nothing_warns_about_images(client):
+    """Pillow's warnings are off while any thread decodes, and on again afterwards."""
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: post(client, picture(1, (999, 999))), range(16)))
+    with pytest.warns(UserWarning):
+        warnings.warn("still seen", UserWarning, stacklevel=1)
