@@ -11,7 +11,9 @@ from utils.text import visible
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs one command line and returns its exit code (0, 1, 2, 129, 130 or 143; see --help)."""
+    """Runs one command line and returns its exit code (0, 1, 2, 3, 129, 130, 141 or 143; see
+    --help).
+    """
     argv = sys.argv[1:] if argv is None else argv
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # it may have no bytes for the name of a file
@@ -27,10 +29,15 @@ def main(argv: list[str] | None = None) -> int:
         print(f"error: {visible(error)}", file=sys.stderr)
         return 2
     try:
-        return _run(config, argv, remarks)
+        code = _run(config, argv, remarks)
+        if sys.stdout is not None:
+            sys.stdout.flush()  # at the interpreter's end it is too late for one line and a code
+        return code
     except Exception as error:
-        from utils.runtime.faults import told
+        from utils.runtime.faults import reader_gone, told
 
+        if isinstance(error, BrokenPipeError) and reader_gone():
+            return 141
         print(visible(told(error)), file=sys.stderr)
         return 1
     except KeyboardInterrupt:

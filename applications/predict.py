@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
 
 from torch.nn import Module
@@ -16,7 +15,7 @@ from applications.evaluation.map_files import (
     write_maps,
 )
 from applications.evaluation.scoring import Scorer, unread
-from applications.inputs.named_images import STDIN, blocks, check_not_written, each_named
+from applications.inputs.named_images import STDIN, blocks, check_not_written
 from applications.inputs.runtime import Runtime
 from applications.inputs.views import network_size
 from applications.inputs.weights import Loaded, load_model
@@ -54,13 +53,13 @@ def run(config: Config, runtime: Runtime) -> int:
     maps.look(scorer)
     name, network = _chosen_runtime(loaded, runtime, asked.count)
     scorer = replace(scorer, model=network)
-    scoring = Scoring(scorer, asked, bad_images, runtime, partial(_made_of, loaded, name))
-    scoring.read = [] if config.maps else None
     choice = Choice(config.sort, config.top, config.threshold, skip=bad_images == "skip")
+    scoring = Scoring(scorer, asked, choice, bad_images, runtime, partial(_made_of, loaded, name))
+    scoring.read = [] if config.maps else None
     if config.output not in (None, STDIN):
-        code = to_file(Path(str(config.output)), scoring, choice, config.going_on)
+        code = to_file(Path(str(config.output)), scoring, config.going_on)
     else:
-        code = to_stdout(scoring, choice, table=config.output is None)
+        code = to_stdout(scoring, table=config.output is None)
     maps.write(scoring.read, runtime)
     return code
 
@@ -97,21 +96,17 @@ def _find(config: Config, runtime: Runtime, stop: bool) -> Asked:
     if output is not None:
         need_writer(output)
         check_apart(output, (), named_folders(config.predict))
-    each = partial(each_named, config.predict, lambda line: None, not stop)
+    asked, bad = Asked(config.predict, runtime.info, missing=not stop), []
     if STDIN in config.predict:
-        return Asked(each)
-    count, names, bad = 0, sha256(), []
-    for block in blocks(each_named(config.predict, runtime.info, not stop)):
-        count += len(block)
-        for image in block:
-            names.update(f"{image.as_posix()}\n".encode(errors="backslashreplace"))
+        return asked
+    for block in blocks(asked.each()):
         if output is not None:
             check_not_written(output, block)
         if stop:
             bad += clearly_broken((i for i in block if isinstance(i, Path)), config.max_pixels)
     if bad:
         raise ImageError(unread(tuple(bad)))
-    return Asked(each, count, names.hexdigest())
+    return asked
 
 
 class _Maps:

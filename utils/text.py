@@ -6,6 +6,7 @@ import csv
 import io
 import sys
 from collections.abc import Iterable, Sequence
+from types import SimpleNamespace
 
 _FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")  # the last four: = + - @, twice as wide
 
@@ -28,7 +29,9 @@ def visible(text: object) -> str:
 def csv_of(rows: Iterable[Iterable[object]]) -> str:
     """Rows of cells as the text of a csv; a cell of None is empty."""
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
+    # By itself it ends a line with \r\n, and so quotes a cell that has either of them.
+    with_ends = SimpleNamespace(write=lambda line: text.write(f"{line[:-2]}\n"))
+    csv.writer(with_ends).writerows(rows)
     return text.getvalue()
 
 

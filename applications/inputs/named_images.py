@@ -9,21 +9,23 @@ import os
 import sqlite3
 import sys
 import tarfile
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
 
 from dataloader.sources import ShardMember
-from utils.files.reading import check_regular, text_lines
+from utils.files.reading import check_regular, packed_as, text_lines
 from utils.files.writing import check_apart
-from utils.imaging.image_folders import READABLE_EXTENSIONS, Say, each_image, left_out
+from utils.imaging.image_folders import READABLE_EXTENSIONS, Say, each_image, left_out, not_read
 from utils.text import cut, printable, to_stderr
 
 STDIN = "-"
 Named = Path | ShardMember
 _BLOCK = 1024  # names that are looked up at once
 _PACKED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
+_LINK = "link"  # no kind of file
 
 
 def find_images(words: Iterable[str], say: Say = to_stderr) -> list[Named]:
@@ -45,7 +47,7 @@ def each_named(
     found = (
         image
         for word in words
-        for image in (_from_stdin() if word == STDIN else expand(word, say, missing))
+        for image in (_from_stdin(say) if word == STDIN else expand(word, say, missing))
     )
     alone = len(words) == 1 and (os.path.isdir(words[0]) or _is_shard(Path(words[0])))
     return found if alone else _once(found)
@@ -53,13 +55,16 @@ def each_named(
 
 def _once(images: Iterable[Named]) -> Iterator[Named]:
     """Each image where it comes first. The names that have been stand in a table of SQLite's in a
-    temporary file, so that there may be any number of them.
+    temporary file, so that there may be any number of them. Two members of a tar file that have one
+    name are two images.
     """
     images = iter(images)
     with closing(sqlite3.connect("")) as known:
         known.execute("CREATE TABLE names (name BLOB PRIMARY KEY) WITHOUT ROWID")
         for image in images:
             name = os.fsencode(str(image))
+            if isinstance(image, ShardMember):
+                name += b"\0%d" % image.start
             done = known.execute("INSERT OR IGNORE INTO names VALUES (?)", (name,))
             if done.rowcount:
                 yield image
@@ -68,18 +73,18 @@ def _once(images: Iterable[Named]) -> Iterator[Named]:
 def expand(word: str, say: Say = to_stderr, missing: bool = False) -> Iterator[Named]:
     """Images that a word means: a file, a folder's, a .txt list's, a .tar file's, a pattern's."""
     path = Path(word)
-    if path.is_dir():
+    if os.path.isdir(path):
         return _of_folder(path, say)
-    if path.suffix.lower() == ".txt" and path.is_file():
-        return _listed(path, missing)
-    if path.is_file():
-        return _of_file(path)
+    if os.path.isfile(path):  # of a name that is too long pathlib's would raise
+        is_list = path.suffix.lower() == ".txt"
+        return _listed(path, say, missing) if is_list else _of_file(path, say)
     if os.path.lexists(path):
         _refuse_no_file(path)
     matches = sorted(glob.glob(word, recursive=True))
     if not matches:
         raise ValueError(
-            f"{printable(word)}: no such file, folder or list, and no file matches it as a pattern"
+            f"{cut(printable(word))}: no such file, folder or list, and no file matches it as a "
+            "pattern"
         )
     return (image for match in matches for image in expand(match, say, missing))
 
@@ -99,24 +104,30 @@ def _of_folder(folder: Path, say: Say) -> Iterator[Path]:
     yield from images
 
 
-def _of_file(path: Path) -> Iterator[Named]:
+def _of_file(path: Path, say: Say) -> Iterator[Named]:
     if path.name.lower().endswith(_PACKED):
-        raise ValueError(
-            f"{printable(path)}: a compressed tar file, in which nothing can be found without "
-            "unpacking all before it: unpack it to .tar"
-        )
-    return _members(path) if _is_shard(path) else iter((path,))
+        raise _compressed(path)
+    return _members(path, say) if _is_shard(path) else iter((path,))
+
+
+def _compressed(path: Path) -> ValueError:
+    return ValueError(
+        f"{printable(path)}: a compressed tar file, in which nothing can be found without "
+        "unpacking all before it: unpack it to .tar"
+    )
 
 
 def _is_shard(path: Path) -> bool:
-    return path.suffix.lower() == ".tar" and path.is_file()
+    return path.suffix.lower() == ".tar" and os.path.isfile(path)
 
 
-def _members(shard: Path) -> Iterator[ShardMember]:
-    """Image files of a tar file in its order; those with hidden names are left out, as in folders.
-    ValueError where it ends, or is damaged, before its end.
+def _members(shard: Path, say: Say) -> Iterator[ShardMember]:
+    """Image files of a tar file in its order; those with hidden names are left out, as in folders,
+    and links, which have no content of their own. ValueError where it ends, or is damaged, before
+    its end.
     """
     damaged = f"{printable(shard)}: a damaged tar file: make it anew"
+    kinds: Counter[str] = Counter()
     found = False
     try:
         with tarfile.open(shard, "r:") as tar:
@@ -124,17 +135,32 @@ def _members(shard: Path) -> Iterator[ShardMember]:
                 tar.members.clear()  # it remembers all of them
                 name = os.path.basename(member.name)
                 kind = os.path.splitext(name)[1].lower()
-                if member.isreg() and kind in READABLE_EXTENSIONS and not name.startswith("."):
+                if name.startswith("."):
+                    continue
+                if not member.isreg():
+                    linked = member.issym() or member.islnk()
+                    kinds[_LINK] += linked and kind in READABLE_EXTENSIONS
+                elif kind in READABLE_EXTENSIONS:
                     found = True
                     yield ShardMember(shard, member.offset_data, member.size, member.name)
+                else:
+                    kinds[kind] += 1
             with open(shard, "rb") as file:  # the reader ends in silence where it finds no header
                 file.seek(tar.offset)
                 if file.read(tarfile.BLOCKSIZE).strip(b"\0"):
                     raise ValueError(f"{damaged} (no header at byte {tar.offset})")
     except tarfile.TarError as error:
-        raise ValueError(f"{damaged} ({error})") from None
+        with open(shard, "rb") as file:
+            packed = packed_as(file.read(tarfile.BLOCKSIZE))
+        raise (_compressed(shard) if packed else ValueError(f"{damaged} ({error})")) from None
+    others = not_read(kinds)
+    if links := kinds[_LINK]:
+        said = f"{links} link{'s'[: links > 1]} left out (pack files: tar -h --hard-dereference)"
+        others = f"{others}; {said}" if others else said
     if not found:
-        raise ValueError(f"{printable(shard)}: no image in this tar file")
+        raise ValueError(f"{printable(shard)}: no image in this tar file: {others}".rstrip(": "))
+    if others:
+        say(f"{printable(shard)}: {others}")
 
 
 def _refuse_no_file(path: Path) -> None:
@@ -147,7 +173,7 @@ def _refuse_no_file(path: Path) -> None:
         ) from None
 
 
-def _listed(file: Path, missing: bool) -> Iterator[Named]:
+def _listed(file: Path, say: Say, missing: bool) -> Iterator[Named]:
     """Images of a list file, one a line, looked for beside it first and then from the working
     directory; they may lead anywhere. A line that begins with `#` is a comment, unless it names an
     image.
@@ -168,7 +194,7 @@ def _listed(file: Path, missing: bool) -> Iterator[Named]:
                 yield Path(name)
             continue
         some = True
-        yield from _of_file(found)
+        yield from _of_file(found, say)
     if wrong and not (missing and some):
         raise ValueError(wrong)
     if not some:
@@ -179,15 +205,20 @@ def _beside(folder: Path, name: str) -> Path | None:
     return next((p for p in (folder / name, Path(name)) if os.path.isfile(p)), None)
 
 
-def _from_stdin() -> Iterator[Named]:
+def _from_stdin(say: Say) -> Iterator[Named]:
     """Images that stdin names, one a line, as they come; a name that leads nowhere is one as well,
-    which cannot be read.
+    which cannot be read. ValueError for what can be no names.
     """
     found = False
-    for line in sys.stdin.buffer:
+    for number, line in enumerate(sys.stdin.buffer if sys.stdin else (), 1):
+        if b"\0" in line:
+            raise ValueError(
+                f"{STDIN}: line {number} of stdin holds a null character: names of images are "
+                "wanted, one a line: no image itself, nor names as of find -print0"
+            )
         if name := os.fsdecode(line.rstrip(b"\r\n")):
             found, path = True, Path(name)
-            yield from _of_file(path) if path.is_file() else (path,)
+            yield from _of_file(path, say) if os.path.isfile(path) else (path,)
     if not found:
         raise ValueError(f"{STDIN}: stdin names no image")
 

@@ -8,9 +8,10 @@ call that nothing disturbed.
 
 from __future__ import annotations
 
-import glob
+import csv
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from itertools import chain, islice
@@ -33,6 +34,7 @@ from utils.files.writing import check_no_link, write_json
 from utils.text import cut, printable
 
 MOST_PROCESSES = 256
+_BEGINNINGS = (b"path,score", b'{"path": ')  # of rows of any call
 Groups = Iterator[Sequence[Source]]
 
 
@@ -57,7 +59,9 @@ class Journal:
 
     def _left(self) -> list[Path]:
         """Parts of earlier calls, of however many processes."""
-        return sorted(self.output.parent.glob(f"{glob.escape(self.output.name)}.part*"))
+        folder, name = self.output.parent, re.escape(self.output.name)
+        names = os.listdir(folder) if folder.is_dir() else ()
+        return sorted(folder / n for n in names if re.fullmatch(rf"{name}\.part\d*", n))
 
     def unfinished(self) -> bool:
         """Whether an earlier call has left rows that are in no file."""
@@ -73,12 +77,18 @@ class Journal:
         return counted and not all(map(os.path.exists, self.parts))
 
     def refuse_unfinished(self) -> None:
-        """ValueError where rows of an earlier call would be lost."""
+        """ValueError where rows of an earlier call would be lost, or a file of somebody else."""
         if self.unfinished():
             raise ValueError(
                 f"{printable(self._left()[0])}: rows of a call that did not finish: go on with "
                 f"--continue, or remove it and {printable(self.record.name)}"
             )
+        for file in self._left():
+            check_no_link(file)
+            with open(file, "rb") as part:
+                begins = part.read(max(map(len, _BEGINNINGS)))
+            if begins and not begins.startswith(_BEGINNINGS):
+                raise ValueError(f"{printable(file)}: is no file of rows: move it, or name another")
 
     def check(self, facts: Mapping[str, Any]) -> None:
         """ValueError that names the first of the facts in which the earlier call differs."""
@@ -96,7 +106,6 @@ class Journal:
 
     def begin(self) -> None:
         """An empty part, before `write_record`."""
-        check_no_link(self.part)
         self.part.parent.mkdir(parents=True, exist_ok=True)
         for file in self._left() if self.part == self.parts[0] else ():
             if file not in self.parts:
@@ -124,13 +133,14 @@ class Journal:
         """The groups that an earlier call has not scored; what it half wrote is cut off.
         ValueError where its rows are of other images.
         """
+        check_no_link(self.part)
         end, left = len(self.lines.head), iter(())
         with open(self.part, "rb") as file:
             file.seek(end)
             records = self.lines.records(file)
             for group in groups:
                 found = list(islice(records, len(group)))
-                rows = [self.lines.read(record) for record in found]
+                rows = list(map(self._read, found))
                 self._compare(group, rows)
                 if len(rows) < len(group):
                     left = chain([group], groups)
@@ -140,10 +150,19 @@ class Journal:
                 self.bad += sum(row["score"] is None for row in rows)
             else:
                 if (record := next(records, None)) is not None:
-                    self._refuse(self.lines.read(record)["path"], "which is not asked for now")
+                    self._refuse(self._read(record)["path"], "which is not asked for now")
         self._open()
         os.truncate(self.part, end)
         return left
+
+    def _read(self, record: bytes) -> Row:
+        """ValueError for what is no row: after a power cut a disk may have holes."""
+        try:
+            return self.lines.read(record)
+        except (ValueError, IndexError, csv.Error) as error:
+            raise ValueError(
+                f"{printable(self.part)}: damaged: {cut(repr(record))} is no row: remove the file"
+            ) from error
 
     def _compare(self, group: Sequence[Source], rows: Sequence[Row]) -> None:
         for image, row in zip(group, rows, strict=False):

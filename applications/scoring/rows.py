@@ -83,6 +83,11 @@ class Choice:
         return self == Choice()
 
     @property
+    def all_images(self) -> bool:
+        """Whether those that cannot be read have rows, too."""
+        return not self.skip and self.threshold is None and self.top is None
+
+    @property
     def as_they_come(self) -> bool:
         """Whether a row can be given before the next one is known."""
         return not self.sort and self.top is None
@@ -90,7 +95,7 @@ class Choice:
     def takes(self, row: Row) -> bool:
         """Whether a row is wanted, the number of the best aside."""
         if row["score"] is None:
-            return not self.skip and self.threshold is None and self.top is None
+            return self.all_images
         return self.threshold is None or row["score"] >= self.threshold
 
     def order(self, scores: np.ndarray) -> np.ndarray:

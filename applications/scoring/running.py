@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import sys
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from hashlib import sha256
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 
 from applications.evaluation.scoring import Scorer, no_room, predictions, unread
 from applications.inputs.data import describe_bad
-from applications.inputs.named_images import Named
+from applications.inputs.named_images import Named, each_named
 from applications.inputs.runtime import Runtime
 from applications.scoring.journal import Journal, own_groups
 from applications.scoring.rows import Choice, CsvLines, JsonLines, Row, group_rows
 from applications.scoring.table import as_table
 from dataloader.sources import Source
 from utils.check_images import BadImage
+from utils.imaging.image_folders import Say
 from utils.imaging.images import ImageError
 from utils.runtime import distributed, stopping
 from utils.runtime.progress import CountBar
@@ -27,17 +30,28 @@ from utils.text import printable
 SOME_UNREADABLE = 3  # exit code
 
 
-class Asked(NamedTuple):
-    """The images of a call: `each` finds them anew; how many and a digest of their names, None
-    where they stand on stdin, which can be read once.
+class Asked:
+    """The images that words mean: `each` finds them, anew each time, but those on stdin. count: how
+    many; None until all have been found once. say: is told what `each_named` says, once.
     """
 
-    each: Callable[[], Iterable[Named]]
-    count: int | None = None
-    names: str | None = None
+    def __init__(self, words: Sequence[str], say: Say, missing: bool) -> None:
+        self.words, self.say, self.missing = words, say, missing
+        self.count: int | None = None
+        self._names: str | None = None
+
+    def each(self) -> Iterator[Named]:
+        say = self.say if self.count is None else lambda line: None
+        count, names = 0, sha256()
+        for image in each_named(self.words, say, self.missing):
+            names.update(f"{image.as_posix()}\n".encode(errors="backslashreplace"))
+            count += 1
+            yield image
+        self.count, self._names = count, names.hexdigest()
 
     def facts(self) -> dict[str, Any]:
-        return {"number_of_images": self.count, "names_of_images": self.names}
+        """What rows are of: the number of images, and a digest of their names."""
+        return {"number_of_images": self.count, "names_of_images": self._names}
 
 
 class Scoring:
@@ -47,12 +61,13 @@ class Scoring:
         self,
         scorer: Scorer,
         asked: Asked,
+        choice: Choice,
         bad_images: str,
         runtime: Runtime,
         made_of: Callable[[], dict[str, str]],
     ) -> None:
         self.scorer, self.asked, self.runtime, self.made_of = scorer, asked, runtime, made_of
-        self.bad_images = bad_images
+        self.choice, self.bad_images = choice, bad_images
         self.bins = scorer.model.num_classes
         self.bad: list[BadImage] = []  # those to be named
         self.read: list[int] | None = None  # places of images that were scored, where asked for
@@ -78,7 +93,7 @@ class Scoring:
                 self.read += [self.scored + self.unreadable + place for place in places]
             self.scored += len(places)
             self.unreadable += len(bad)
-            self.bad += bad if self.bad_images == "skip" else ()
+            self.bad += () if self.choice.all_images else bad
             more = f"{self.unreadable} unreadable" if self.unreadable else ""
             bar.update(self.before + self.scored + self.unreadable, total, more)
             if rows is None and places:
@@ -102,18 +117,24 @@ class Scoring:
             if self.bad:
                 self.runtime.info(f"{describe_bad(self.bad)}\n--bad_images skip: left out")
             return 0
-        self.runtime.info(
-            f"{unreadable} of {scored + unreadable} images could not be read: their rows say why"
-        )
+        said = f"{unreadable} of {scored + unreadable} images could not be read: "
+        if self.choice.all_images:
+            said += "their rows say why"
+        else:  # of an earlier call, which --continue goes on with, there is the number alone
+            named = f"{describe_bad(tuple(self.bad))}\n" if self.bad else ""
+            said = f"{named}{said}without a score they have no row"
+        self.runtime.info(said)
         return SOME_UNREADABLE
 
 
-def to_stdout(scoring: Scoring, choice: Choice, table: bool) -> int:
+def to_stdout(scoring: Scoring, table: bool) -> int:
     """A table when all is scored, or a csv as it comes."""
     if scoring.runtime.world.size > 1:
         raise ValueError("--predict in several processes: pass -o FILE, which they write together")
+    if sys.stdout is None:
+        raise ValueError("--predict: stdout is closed: pass -o FILE")
     groups = own_groups(scoring.asked.each(), scoring.scorer.group_size)
-    rows = choice.of(row for group in scoring.groups(groups) for row in group)
+    rows = scoring.choice.of(row for group in scoring.groups(groups) for row in group)
     if table:
         found = list(rows)
         code = scoring.end()
@@ -135,16 +156,18 @@ def _put(line: bytes) -> None:
     sys.stdout.flush()
 
 
-def to_file(output: Path, scoring: Scoring, choice: Choice, going_on: bool) -> int:
+def to_file(output: Path, scoring: Scoring, going_on: bool) -> int:
     """FILE, once it is whole; until then its rows stand in FILE.part."""
-    runtime = scoring.runtime
+    runtime, choice, asked = scoring.runtime, scoring.choice, scoring.asked
     rank, size = runtime.world.rank, runtime.world.size
     as_csv = output.suffix == ".csv" and size == 1 and choice.everything
     lines = CsvLines(scoring.bins, scoring.errors) if as_csv else JsonLines()
     journal = Journal(output, lines, scoring.scorer.group_size, rank, size)
     facts = _facts(scoring, lines.name)
     if going_on and journal.finished():
-        journal.check({**facts, **scoring.asked.facts()})
+        if asked.count is None:
+            deque(asked.each(), maxlen=0)  # stdin may name others now
+        journal.check({**facts, **asked.facts()})
         rows, unreadable = journal.counts()
         runtime.info(f"{printable(output)} is whole: nothing is left to score")
         return scoring.end(rows - unreadable, unreadable)
@@ -162,11 +185,11 @@ def to_file(output: Path, scoring: Scoring, choice: Choice, going_on: bool) -> i
         raise
     if runtime.main:
         finished = {"rows": rows, "unreadable": unreadable}
-        journal.write_record({**facts, **scoring.asked.facts()}, finished)
+        journal.write_record({**facts, **asked.facts()}, finished)
         written = journal.finish(choice, scoring.bins, scoring.errors)
         if not going_on:
             journal.record.unlink()
-        runtime.info(f"{written} rows written to {printable(output)}")
+        runtime.info(f"{written} row{'s' * (written != 1)} written to {printable(output)}")
     distributed.barrier()
     return code
 
@@ -176,11 +199,12 @@ def _left_to_score(
 ) -> Iterator[Sequence[Source]]:
     """The groups of this process, less those whose rows an earlier call has left."""
     world, asked = scoring.runtime.world, scoring.asked
+    images = asked.facts()
     groups = own_groups(asked.each(), journal.group_size, world.rank, world.size)
     if going_on and journal.unfinished():
         journal.check(facts)
         groups = journal.take_up(groups)
-        journal.check(asked.facts())
+        journal.check(images)
         scoring.before = journal.rows
         scoring.runtime.info(f"{journal.rows} rows are there: going on")
     else:
@@ -189,14 +213,14 @@ def _left_to_score(
         journal.begin()
         distributed.barrier()  # all parts are there
         if scoring.runtime.main:
-            journal.write_record({**facts, **asked.facts()})
+            journal.write_record({**facts, **images})
     stopping.advise("go on with the same command and --continue")
     return groups
 
 
 def _facts(scoring: Scoring, form: str) -> dict[str, Any]:
     """What the scores, and their rows, depend on beside the images."""
-    scorer = scoring.scorer
+    scorer, choice = scoring.scorer, scoring.choice
     return {
         **scoring.made_of(),
         "view": scorer.view.to_dict(),
@@ -206,5 +230,8 @@ def _facts(scoring: Scoring, form: str) -> dict[str, Any]:
         "device": scorer.device.type,
         "bad_images": scoring.bad_images,
         "processes": scoring.runtime.world.size,
+        "sort": choice.sort,
+        "top": choice.top,
+        "threshold": choice.threshold,
         "kind_of_rows": form,
     }

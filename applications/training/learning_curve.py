@@ -11,8 +11,6 @@ from the test images and the draws, both resampled.
 from __future__ import annotations
 
 import copy
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -41,6 +39,7 @@ from utils.runtime.seed import numpy_generator
 from utils.statistics.bootstrap import bootstrap, heard
 from utils.statistics.metric import HIGHER_IS_BETTER
 from utils.statistics.resampled import Floats, Resampled
+from utils.text import csv_of
 
 SHARES, DRAWS = (0.125, 0.25, 0.5, 1.0), 3
 FEWEST_LINES = 4  # of a part that is learned from
@@ -66,11 +65,8 @@ class Curve:
 
     def csv(self) -> str:
         """A row per head."""
-        text = io.StringIO()
-        rows = csv.writer(text, lineterminator="\n")
-        rows.writerow(["images", "draw", self.metric, "share"])
-        rows.writerows([count, draw, f"{value:.9g}", of] for count, draw, value, of in self.rows)
-        return text.getvalue()
+        rows = ([count, draw, f"{value:.9g}", of] for count, draw, value, of in self.rows)
+        return csv_of([["images", "draw", self.metric, "share"], *rows])
 
     def section(self) -> Section:
         """For the report."""

@@ -20,6 +20,7 @@ from tests.faults.trial import Trial, attempt, fingerprint
 NAMES = {
     "escape": "a\x1b[31mred.png",
     "newline": "two\nlines.png",
+    "return": "two\rlines.png",
     "tab": "a\tb.png",
     "equals": "=1+1.png",
     "plus": "+SUM(A1).png",

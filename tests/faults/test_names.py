@@ -29,7 +29,7 @@ from utils.text import csv_path, csv_text, path_of_csv, text_of_csv, visible
 BEST = "--resume checkpoints/model_best_test_resnet.pth -j 0 -g 0 --threads 1"
 ESCAPE, LINES, BYTES = "\x1b]0;mine\x07a.png", "one\ntwo.png", os.fsdecode(b"caf\xe9.png")
 FORMULA = ("=1+1.png", "+1.png", "-1.png", "@x.png", "\tx.png")
-ODD = (ESCAPE, LINES, BYTES, *FORMULA, "schöne 花.png", 'a,b "c".png', "'quoted'.png")
+ODD = (ESCAPE, LINES, "c\rd.png", BYTES, *FORMULA, "schöne 花.png", 'a,b "c".png', "'quoted'.png")
 
 
 @pytest.fixture(scope="module")

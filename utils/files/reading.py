@@ -75,10 +75,14 @@ def read_bytes(path: str | os.PathLike[str], most: int = MOST_BYTES) -> bytes:
         raise
     except OSError as error:
         raise UnreadableFile(f"{printable(path)}: cannot be read: {error.strerror}") from None
-    for start, packed in _PACKED.items():
-        if content.startswith(start):
-            raise UnreadableFile(f"{printable(path)}: is packed ({packed}): unpack it first")
+    if packed := packed_as(content):
+        raise UnreadableFile(f"{printable(path)}: is packed ({packed}): unpack it first")
     return content
+
+
+def packed_as(content: bytes) -> str | None:
+    """How the content of a file is packed, by its first bytes; None where it is not."""
+    return next((kind for start, kind in _PACKED.items() if content.startswith(start)), None)
 
 
 def read_text(path: str | os.PathLike[str], most: int = MOST_BYTES, errors: str = "strict") -> str:

@@ -90,7 +90,11 @@ def left_out(folder: PathLike) -> str:
     """The count by kind of the images below the folder that are not read; "" where there are none.
     Hidden names, texts, tables and files of no known kind are no images.
     """
-    kinds = Counter(_kind(name) for _, files in walk(folder) for name in files)
+    return not_read(Counter(_kind(name) for _, files in walk(folder) for name in files))
+
+
+def not_read(kinds: Counter[str]) -> str:
+    """The line of `left_out` from how many files of each kind there are (".heic")."""
     counts = [(-n, kind) for kind, n in kinds.items() if kind in UNREADABLE_EXTENSIONS]
     total = -sum(count for count, _ in counts)
     named = ", ".join(f"{-count} {kind}" for count, kind in sorted(counts))

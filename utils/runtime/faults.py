@@ -7,6 +7,8 @@ from __future__ import annotations
 import errno
 import os
 import re
+import select
+import sys
 import traceback
 
 MEMORY = (
@@ -38,6 +40,26 @@ def told(error: Exception) -> str:
         return f"error: {line}"
     shown = "".join(traceback.format_exception(error)).rstrip()
     return f"{shown}\nerror: this is a fault of the toolkit: please report it with the lines above"
+
+
+def reader_gone() -> bool:
+    """Whether nobody reads stdout any more, as `| head -1` does not after a line: no fault of
+    anybody, and what is left to be written goes nowhere.
+    """
+    if sys.stdout is None or not hasattr(select, "poll"):
+        return False
+    try:
+        handle = sys.stdout.fileno()
+    except OSError:  # no file
+        return False
+    probe = select.poll()
+    probe.register(handle, 0)
+    if not any(event & select.POLLERR for _, event in probe.poll(0)):
+        return False
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, handle)
+    os.close(nowhere)
+    return True
 
 
 def explained(error: Exception) -> str | None:

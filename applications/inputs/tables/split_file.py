@@ -4,15 +4,13 @@ table that --labels reads to the same splits.
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from applications.inputs.splits import Data, Split
-from utils.text import csv_path, csv_text
+from utils.text import csv_of, csv_path, csv_text
 
 SPLIT_FILE = "split.csv"
 
@@ -25,11 +23,8 @@ def split_table(data: Data) -> str:
         [path.parent for s in data.splits.values() for path in s.labels.sources]
     )
     rows = [row for split in data.splits.values() for row in _rows(split, Path(top))]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+    names = list(rows[0])
+    return csv_of([names, *([row.get(name) for name in names] for row in rows)])
 
 
 def _rows(split: Split, top: Path) -> Iterator[dict[str, Any]]:

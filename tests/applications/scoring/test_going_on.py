@@ -4,11 +4,14 @@ processes write the file of one.
 
 from __future__ import annotations
 
+import io
 import json
 import random
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -122,7 +125,7 @@ def unfinished(trained, tmp_path, monkeypatch) -> Path:
         ("photos --image_size 32", 'view {"image_size": [32, 32]'),
         ("photos -b 4", "batch size 4 in place of 2"),
         ("photos --bad_images skip", 'bad images "skip" in place of "row"'),
-        ("photos --sort", 'kind of rows "jsonl" in place of "csv"'),
+        ("photos --sort", "sort true in place of false"),
         ("photos/00.png photos/02.png", "a row is of photos/01.png, and the images now have"),
         ("photos/00.png photos/01.png photos/02.png", "a row is of photos/03.png, which is not"),
         ("photos data/test", "number of images 67 in place of 61"),
@@ -152,6 +155,50 @@ def test_an_unfinished_file_is_not_begun_anew_by_mistake(unfinished, wanted):
     call(unfinished, words, code=3)  # nothing is lost by that: the file is whole
     assert (unfinished / "a.csv").read_bytes() == wanted
     assert not (unfinished / "a.csv.run.json").exists()
+
+
+def test_a_whole_file_of_other_rows_is_no_answer(trained, tmp_path, monkeypatch):
+    """Other flags, or other names on stdin, than those that the file was written with."""
+    (tmp_path / "checkpoints").symlink_to(trained / "checkpoints")
+    (tmp_path / "photos").symlink_to(trained / "photos")
+    words = f"--predict photos/00.png photos/01.png {BEST} -j 0 -o top.jsonl --continue --top"
+    call(tmp_path, f"{words} 2")
+    assert "top 1 in place of 2" in call(tmp_path, f"{words} 1", code=1).err
+    words = f"--predict - {BEST} -j 0 -o stdin.csv --continue"
+
+    def named(text: bytes, code: int) -> str:
+        monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(text)))
+        return call(tmp_path, words, code=code).err
+
+    assert "2 rows written" in named(b"photos/00.png\nphotos/01.png\n", 0)
+    assert "stdin.csv is whole" in named(b"photos/00.png\nphotos/01.png\n", 0)
+    assert "number of images 1 in place of 2" in named(b"photos/00.png\n", 1)
+    assert "names of images" in named(b"photos/01.png\nphotos/00.png\n", 1)
+
+
+def test_files_of_somebody_else_stay(trained, tmp_path):
+    (tmp_path / "checkpoints").symlink_to(trained / "checkpoints")
+    (tmp_path / "photos").symlink_to(trained / "photos")
+    words = f"--predict photos/00.png {BEST} -j 0 -o a.csv"
+    for name in ("a.csv.partial", "a.csv.part-1", "a.csv.part"):
+        (tmp_path / name).write_text("mine\n")
+    said = call(tmp_path, words, code=1).err
+    assert said.splitlines()[-1].startswith("error: a.csv.part: is no file of rows")
+    (tmp_path / "a.csv.part").unlink()
+    call(tmp_path, words)
+    for name in ("a.csv.partial", "a.csv.part-1"):
+        assert (tmp_path / name).read_text() == "mine\n"
+
+
+def test_a_part_with_a_hole_is_named(unfinished):
+    """As a power cut may leave one; nothing of it is lost."""
+    part = unfinished / "a.csv.part"
+    lines = part.read_bytes().splitlines(keepends=True)
+    part.write_bytes(b"".join([*lines[:2], bytes(20), b"\n", *lines[3:]]))
+    before = part.read_bytes()
+    said = call(unfinished, f"--predict photos {BEST} -j 0 -o a.csv --continue", code=1).err
+    assert said.splitlines()[-1].startswith("error: a.csv.part: damaged: ")
+    assert part.read_bytes() == before
 
 
 def a_row(image: Path) -> Row:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import gzip
 import io
 import json
+import os
+import shlex
 import shutil
 import sys
 import tarfile
@@ -13,9 +17,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import main
 from applications.inputs.named_images import find_images
 from applications.predict_ray import ScoreImages, item_of
-from tests.cli import TINY, call, refused
+from tests.cli import TINY, call, inside, refused
 from tests.tiny_data import write_data
 from utils.imaging import image_folders
 from utils.imaging.image_folders import list_images
@@ -94,6 +99,22 @@ def test_rows_on_stdout(trained, wanted):
     assert list(csv.DictReader(io.StringIO(done.out))) == wanted
 
 
+def test_whoever_reads_the_rows_may_end(trained, monkeypatch):
+    """As head does: no word, and the exit code that a shell knows."""
+    for words in ("-o -", ""):
+        read, write = os.pipe()
+        os.close(read)
+        with os.fdopen(write, "w") as stdout, inside(trained):
+            monkeypatch.setattr(sys, "stdout", stdout)
+            with contextlib.redirect_stderr(io.StringIO()) as err:
+                assert main.main(shlex.split(f"--predict photos/a.png {BEST} {words}")) == 141
+        assert "rror" not in err.getvalue()
+    monkeypatch.setattr(sys, "stdout", None)  # closed: >&-
+    with inside(trained), contextlib.redirect_stderr(io.StringIO()) as err:
+        assert main.main(shlex.split(f"--predict photos/a.png {BEST} -o -")) == 1
+    assert "stdout is closed: pass -o FILE" in err.getvalue()
+
+
 def test_a_table_says_why_an_image_has_no_score(trained, wanted):
     done = call(trained, f"--predict photos {BEST} -b 2 --sort", code=3)
     *scored, bad = [line.split() for line in done.out.splitlines()[1:]]
@@ -113,8 +134,12 @@ def test_the_best_and_those_above_a_score(trained, wanted):
         f"--threshold {third - 1e-6} --top 9": good[:3],
         "--threshold 99": [],
     }.items():
-        call(trained, f"--predict photos {BEST} -b 2 -o best.csv {words}", code=3)
+        said = call(trained, f"--predict photos {BEST} -b 2 -o best.csv {words}", code=3).err
         assert rows_of(trained / "best.csv") == kept
+        assert ("1 of 5 images could not be read: their rows say why" in said) == (
+            wanted[2] in kept
+        )
+        assert ("photos/b/2.png: is empty" in said) == (wanted[2] not in kept)
         done = call(trained, f"--predict photos {BEST} -b 2 -o - {words}", code=3)
         assert done.out == (trained / "best.csv").read_text()
 
@@ -157,6 +182,51 @@ def test_tar_files_lists_and_stdin(trained, wanted, monkeypatch):
     assert "stdin names no image" in call(trained, f"--predict - {BEST}", code=1).err
 
 
+def test_what_stdin_cannot_name(trained, monkeypatch):
+    """Streamed rows come before a wrong line; a name that no file can have is a row."""
+
+    class Stdin:
+        buffer = io.BytesIO(b"photos/a.png\n" + b"x" * 5000 + b"\nphotos/b-4.png\0photos/a.png\0")
+
+    monkeypatch.setattr(sys, "stdin", Stdin)
+    done = call(trained, f"--predict - {BEST} -b 1 -o -", code=1)
+    first, second = csv.DictReader(io.StringIO(done.out))
+    assert first["path"] == "photos/a.png" and "File name too long" in second["error"]
+    assert "line 3 of stdin holds a null character" in done.err
+    assert done.err.splitlines()[-1].startswith("error: -: ")
+    monkeypatch.setattr(sys, "stdin", None)  # closed: <&-
+    assert "stdin names no image" in call(trained, f"--predict - {BEST}", code=1).err
+    said = call(trained, f"--predict {'x' * 5000} {BEST}", code=1).err
+    assert "no such file, folder or list" in said and len(said) < 300
+
+
+def test_members_of_a_tar_file_that_are_no_images(trained, tmp_path):
+    """Links, kinds that are not read, and names that are there twice: said, none in silence."""
+    with tarfile.open(tmp_path / "odd.tar", "w") as tar:
+        for name, kind in (
+            ("BZh.png", tarfile.REGTYPE), ("BZh.png", tarfile.REGTYPE),
+            ("raw.nef", tarfile.REGTYPE), ("d.png", tarfile.DIRTYPE),
+            ("hard.png", tarfile.LNKTYPE), ("soft.png", tarfile.SYMTYPE),
+        ):  # fmt: skip
+            member = tarfile.TarInfo(name)
+            member.type, member.linkname = kind, "BZh.png"
+            tar.addfile(member)
+    said: list[str] = []
+    for words in ([tmp_path / "odd.tar"], [tmp_path / "odd.tar", trained / "photos/a.png"]):
+        found = find_images(list(map(str, words)), said.append)
+        assert [image.name for image in found[:2]] == ["BZh.png"] * 2 and len(found) == 1 + len(
+            words
+        )
+    (line,) = set(said)
+    assert "1 file left out: 1 .nef" in line and "2 links left out" in line
+    with tarfile.open(tmp_path / "links.tar", "w") as tar:
+        member = tarfile.TarInfo("a.png")
+        member.type = tarfile.LNKTYPE
+        tar.addfile(member)
+    with pytest.raises(ValueError, match="no image in this tar file: 1 link left out"):
+        find_images([str(tmp_path / "links.tar")])
+
+
 def test_tar_files_that_cannot_be_used(trained, tmp_path):
     whole = (trained / "shard.tar").read_bytes()
     damaged = bytearray(whole)
@@ -170,6 +240,7 @@ def test_tar_files_that_cannot_be_used(trained, tmp_path):
         ("text.tar", b"hello" * 200, "a damaged tar file"),
         ("empty.tar", bytes(10240), "no image in this tar file"),
         ("packed.tar.gz", b"x", "unpack it to .tar"),
+        ("packed.tar", gzip.compress(whole), "unpack it to .tar"),
     ):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(ValueError, match=said) as caught:
