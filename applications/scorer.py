@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,8 @@ from applications.combinations import check
 from applications.evaluation import scoring
 from applications.inputs.data import describe_bad
 from applications.inputs.named_images import expand
-from applications.inputs.run_record import stored_results
 from applications.inputs.weights import ADOPTED, Loaded, load_network, open_weights, weights_of
+from applications.model_card import model_card
 from applications.scoring.rows import result_rows
 from config import Config, checked_config
 from dataloader.sources import GivenImage, Source
@@ -128,12 +129,17 @@ def load_scorer(
     return Scorer(network, loaded.config.bad_images == "skip")
 
 
+from_pretrained = load_scorer  # by the name that goes with `save_pretrained`
+
+
 def save_pretrained(
     weights: str | os.PathLike[str], folder: str | os.PathLike[str], half: bool = False,
     about: str = "",
 ) -> None:  # fmt: skip
     """The network of a weights file, or of a run folder, as a folder that can be given away:
-    model.safetensors, config.json and README.md, a model card. `load_scorer` and --resume read it.
+    model.safetensors, config.json and README.md, a model card: what it learned from, notices that
+    lie beside the data, the test's metrics with their intervals, as far as a run folder says them.
+    `from_pretrained` and --resume read it.
 
     half: store its numbers in 16 bits, half the size. about: what a score means, in a line. Without
     paths of this machine, and without what only a training needs. ValueError where the folder holds
@@ -150,32 +156,8 @@ def save_pretrained(
     stored = payload["config"]
     settings = {n: stored[n] for n in ADOPTED if n in stored and n != "test_list"}
     facts |= {"about": about} if about else {}
-    card, held = _card(facts, settings, file), payload.get("held") or {}
+    card, held = partial(model_card, facts, settings, file), payload.get("held") or {}
     write_folder(target, weights_of(payload), held, {"config": settings, **facts}, card, half)
-
-
-def _card(facts: dict[str, Any], settings: dict[str, Any], file: Path) -> str:
-    """What the folder holds, in Markdown; with the test's metrics where the run has them."""
-    has_run = (file.parent / "results.json").is_file()
-    test = stored_results(file.parent).get("test", {}) if has_run else {}
-    seen = ", ".join(f"{k} {v}" for k, v in facts["view"].items() if v)
-    between = {
-        name: "[{:.4f}, {:.4f}]".format(*at) for name, at in test.get("intervals", {}).items()
-    }
-    rows = [
-        f"| {name} | {value:.4f} | {between.get(name, '')} |"
-        for name, value in test.items()
-        if isinstance(value, float)
-    ]
-    heading = ["| metric | value | 95% interval |", "|---|---|---|"]
-    lines = [
-        f"# {settings['arch']}, {settings['criterion']}", "",
-        facts.get("about") or "A no-reference image quality model.", "",
-        f"View: {seen}. Trained for: {', '.join(facts['trained_for'])}.", "",
-        *(["Test of the training:", "", *heading, *rows, ""] if rows else []),
-        "Use it with `python main.py --predict photo.jpg --resume THIS_FOLDER`.",
-    ]  # fmt: skip
-    return "\n".join(lines) + "\n"
 
 
 def scorer_of(config: Config, loaded: Loaded, device: torch.device) -> scoring.Scorer:

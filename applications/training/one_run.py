@@ -171,7 +171,9 @@ def _open_folder(
         if data.drawn:
             beside = {**alike_record(config, data.alike), SPLIT_FILE: split_table(data), **beside}
         beside = {**left_out([(config, data.skipped)]), **beside}
-        return run_folder.create(config, labels, runtime, beside, began_from(config, model))
+        images = {name: len(split.targets.paths) for name, split in data.splits.items()}
+        more = {"began_from": began_from(config, model), "images": images}
+        return run_folder.create(config, labels, runtime, beside, more)
     folder = run_folder.opened(config.continue_run, config)
     run_folder.check_labels(folder, labels, "photographs" if data.photographs else "labels")
     run_folder.check_processes(folder, runtime)

@@ -98,17 +98,16 @@ def create(
     labels: dict[str, str],
     runtime: Runtime,
     beside: Mapping[str, Any],
-    began_from: str | None = None,
+    more: Mapping[str, Any] | None = None,
 ) -> RunFolder:
-    """A new folder below --logdir, with config.json, environment.json (began_from: where the
-    network's first weights come from) and the files of `beside` (name -> JSON, or text); its name
-    is the same on all processes.
+    """A new folder below --logdir, with config.json, environment.json (more: of it, beside what
+    every run has) and the files of `beside` (name -> JSON, or text); its name is the same on all
+    processes.
     """
     path = None
     if runtime.main:
         name = f"{time.strftime('%Y%m%d-%H%M%S')}_{file_arch(config.arch)}_{config.criterion}"
-        facts = environment(config.seed, labels, runtime)
-        facts |= {"began_from": began_from} if began_from else {}
+        facts = {**environment(config.seed, labels, runtime), **(more or {})}
         files = {"config.json": config.to_dict(), "environment.json": facts, **beside}
         path, handle = _make(Path(config.logdir), name, files)
         if handle is not None:

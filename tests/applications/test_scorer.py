@@ -17,7 +17,7 @@ import pytest
 import torch
 from PIL import Image, ImageFilter
 
-from applications.scorer import COLUMNS, Scorer, load_scorer, save_pretrained
+from applications.scorer import COLUMNS, Scorer, from_pretrained, load_scorer, save_pretrained
 from tests.cli import ROOT, TINY, call, inside, run_folders
 from tests.small_photos import NAMES, small_photo
 from tests.tiny_data import write_data
@@ -190,7 +190,7 @@ def test_a_model_is_given_away_as_a_folder(emd, tmp_path):
     run, image = run_folders(emd.folder)[-1], emd.folder / "data/test/images/photo0_0.png"
     best = load_scorer(run, "cpu").score(image, table="rows")
     save_pretrained(run, tmp_path / "full")
-    assert load_scorer(tmp_path / "full", "cpu").score(image, table="rows") == best
+    assert from_pretrained(tmp_path / "full", "cpu").score(image, table="rows") == best
     save_pretrained(run, tmp_path / "half", half=True, about="from 1 (bad) to 5 (good)")
     (row,) = load_scorer(tmp_path / "half", "cpu").score(image, table="rows")
     assert 0 < abs(row["mean"] - best[0]["mean"]) < 5e-3

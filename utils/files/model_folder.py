@@ -7,7 +7,7 @@ random numbers, paths of a machine) is not in it.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,15 +28,15 @@ def write_folder(
     state: Mapping[str, Tensor],
     held: Mapping[str, Tensor],
     facts: Mapping[str, Any],
-    card: str,
+    card: Callable[[str], str],
     half: bool,
 ) -> None:
     """Writes the three files.
 
     state: the network's tensors by name. held: those of applications/inputs/tables/held.py, or
-    none. facts: built-in values that JSON has. card: Markdown. half: the network's floating point
-    numbers are stored in 16 bits. config.json, with the SHA-256 of the weights, is written last: a
-    folder without it is not taken for a model.
+    none. facts: built-in values that JSON has. card: the SHA-256 of the weights -> Markdown. half:
+    the network's floating point numbers are stored in 16 bits. config.json, with the SHA-256 of the
+    weights, is written last: a folder without it is not taken for a model.
     """
     from safetensors.torch import save
 
@@ -46,8 +46,8 @@ def write_folder(
     tensors |= {HELD + name: tensor.contiguous() for name, tensor in held.items()}
     data = save(tensors, metadata={"format": "pt"})
     write_atomic(folder / WEIGHTS, lambda file: file.write(data))
-    write_text(folder / CARD, card)
     digest = hashlib.sha256(data).hexdigest()
+    write_text(folder / CARD, card(digest))
     write_json(folder / FACTS, {"format": FORMAT, "sha256": digest, **facts})
 
 

@@ -11,9 +11,9 @@ from applications.export import executorch_file, onnx_file, openvino_file
 from applications.export.base import PROBS, SCORES, Deployed, Subject
 from applications.export.keeping import compare
 from models.quality_net import build_model
+from tests.random_networks import random_images, random_network
 
-# Backbone, side of its input, bins of its head: 1 as rank and regress have it, with the scale of
-# MOS that regression sets, and 5 as emd has it.
+# Backbone, side of its input, bins of its head: 1 as rank and regress have it, 5 as emd has it.
 NETWORKS = (
     ("resnet10t", 64, 1),
     ("mobilenetv3_small_050", 64, 5),
@@ -34,12 +34,11 @@ FAST = ("mobilenetv3_small_050", "test_efficientnet", "test_vit")
 def test_onnx_computes_what_the_network_computes(arch, side, bins, tmp_path):
     if arch not in FAST and not os.environ.get("ALL_EXPORTS"):
         pytest.skip("up to half a minute each: ALL_EXPORTS=1")
-    torch.manual_seed(0)
-    model = build_model(arch, bins, (side, side)).eval()
-    if bins == 1:
-        model.heads["quality"].set_scale(3.0, 0.7)
+    model = random_network(arch, bins, (side, side))
     names = (SCORES, PROBS) if bins > 1 else (SCORES,)
-    subject = Subject(Deployed(model).eval(), torch.rand(7, 3, side, side), names)
+    pixels = random_images(7, (side, side))
+    assert model(pixels).scores.std() > 0.01
+    subject = Subject(Deployed(model).eval(), pixels, names)
     file = tmp_path / "m.onnx"
     onnx_file.make(subject, {"view": {}, "num_classes": bins}, file)
     assert compare(subject, onnx_file.open_file(file)) <= 1e-4
