@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ import pytest
 from PIL import Image
 
 from tests.cli import ROOT
+from tests.demos.bodies import bodies
 from utils.imaging.view_rule import ViewRule
 
 for package in ("fastapi", "uvicorn", "python_multipart", "prometheus_client"):
@@ -280,6 +282,22 @@ def test_what_it_says_of_itself():
         client.app.state.service.draining = True
         assert client.get("/ready").status_code == 503
         assert post(client, picture(1)).status_code == 200
+
+
+def test_no_body_is_a_fault_of_the_service():
+    """tests/benchmarks/bench_service_bodies.py has 5,000 of them, against a process of its own."""
+    found = Counter()
+    with serving(max_pixels=10_000_000) as client:
+        service = client.app.state.service
+        for kind, (said, content) in bodies(seed=0, count=192):
+            answer = client.post(
+                "/score", content=content, headers={"content-type": said.encode("latin-1")}
+            )
+            found[answer.status_code] += 1
+            assert answer.status_code in (200, 400, 413, 415, 422), (kind, answer.text)
+            assert answer.json().keys() & {"rows", "detail"} and "Traceback" not in answer.text
+            assert service.held == service.waiting == 0, kind
+    assert found.keys() == {200, 400, 413, 415, 422}, found
 
 
 @pytest.fixture(scope="module")
