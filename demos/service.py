@@ -211,8 +211,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         print(f"error: {visible(error)}", file=sys.stderr)
         return 1
-    # Its warnings are about bodies of clients, who are told themselves.
-    logging.getLogger("python_multipart").setLevel(logging.ERROR)
+    for reader in ("python_multipart", "PIL"):  # clients are told themselves
+        logging.getLogger(reader).setLevel(logging.CRITICAL)
     app = make_app(models, limits)
     config = uvicorn.Config(
         app, args.host, args.port, log_level="warning", access_log=False, server_header=False,
