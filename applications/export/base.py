@@ -168,6 +168,7 @@ def said(error: BaseException) -> str:
     while error.__cause__ is not None:
         error = error.__cause__
     lines = [line.strip(" -") for line in str(error).splitlines() if line.strip(" -")]
+    lines = [line for line in lines if not line.endswith(":")] or lines  # places in its source
     telling = [line for line in lines if _TELLING.search(line)]
     return cut(next(iter(telling or lines), repr(error)), 200)
 

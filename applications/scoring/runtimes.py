@@ -22,6 +22,7 @@ from applications.export.formats import FORMATS, open_artefact
 from applications.export.keeping import keep
 from applications.inputs.runtime import Runtime
 from models.quality_net import Prediction, QualityNet
+from utils.files.disk_full import named_place
 from utils.flag_words import AUTO, EAGER, RUNTIMES
 from utils.runtime import distributed
 
@@ -101,8 +102,14 @@ class Runtimes:
         outputs = (SCORES, PROBS) if self.network.num_classes > 1 else (SCORES,)
         whole = self.about["view"]["resize"] == "native" and not self.about["view"]["crops"]
         subject = Subject(Deployed(self.network).eval(), self.images, outputs, whole)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        keep(FORMATS[name], subject, {**self.about, "export": name}, file)
+        try:
+            with named_place(file.parent):
+                file.parent.mkdir(parents=True, exist_ok=True)
+            keep(FORMATS[name], subject, {**self.about, "export": name}, file)
+        except OSError as error:
+            raise ValueError(
+                f"--runtime {name}: {error} (XDG_CACHE_HOME=DIR names another cache)"
+            ) from error
 
     def _file(self, name: str) -> Path:
         """Named by all that the export depends on: weights, size, and who makes it."""
@@ -136,9 +143,14 @@ class Runtimes:
         """As `exported`, by one process while the others wait."""
         kind, file = FORMATS[name], self._file(name)
         need(f"--runtime {name}", (*kind.makes, *kind.runs), kind.requirements)
-        if not file.exists():
-            self.runtime.info(f"--runtime {name}: making {file}")
-            self._make(name, file)
+        why = ""
+        if file.exists():
+            try:
+                return ExportedNet(file, self.network)
+            except ValueError as error:
+                why = f" anew: {error}"
+        self.runtime.info(f"--runtime {name}: making {file}{why}")
+        self._make(name, file)
         return ExportedNet(file, self.network)
 
 

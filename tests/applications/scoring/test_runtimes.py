@@ -85,6 +85,24 @@ def test_what_an_export_cannot_do(trained):
     refused(trained, f"-e {BEST} --runtime onnx", "--runtime onnx: only with --predict")
 
 
+def test_what_a_cache_can_be_like(trained, cache, tmp_path, monkeypatch):
+    """A damaged export is made anew; a cache that cannot be written leaves eager."""
+    words = f"--predict data/test {BEST} -o -"
+    wanted = call(trained, f"{words} --runtime onnx").out
+    (file,) = cache.glob("onnx_*.onnx")
+    for content in (b"", file.read_bytes()[:1000]):
+        file.write_bytes(content)
+        done = call(trained, f"{words} --runtime onnx")
+        assert f"making {file} anew: {file}: " in done.err and done.out == wanted
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    said = call(trained, f"{words} --runtime onnx", code=1).err.splitlines()[-1]
+    assert "exports: cannot be written: Not a directory" in said and "XDG_CACHE_HOME=DIR" in said
+    monkeypatch.setattr(runtimes, "FEW", 1)
+    said = call(trained, f"{words} --runtime auto").err
+    assert "--runtime auto: eager: " in said and "XDG_CACHE_HOME=DIR" in said
+
+
 def test_a_package_that_is_missing_is_named(trained, monkeypatch):
     real = runtimes.need
 
