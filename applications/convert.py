@@ -5,7 +5,7 @@ computes.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import product
@@ -43,7 +43,7 @@ from applications.inputs.weights import Loaded, load_model
 from applications.scorer import scorer_of
 from applications.tasks import TASKS
 from config import Config
-from dataloader.sources import open_source
+from dataloader.sources import Source, open_source
 from models.quality_net import QualityNet
 from utils.check_images import BadImage, why_unreadable
 from utils.data_generate.photos import find_photos
@@ -80,15 +80,19 @@ def run(config: Config, runtime: Runtime) -> int:
             check_output(written)
     split = _labelled(config, loaded, runtime) if config.export else None
     pictures, origin = sample_pictures(config, runtime, split)
-    trial = _trial(config, loaded, runtime, split, pictures) if config.export else None
-    subject = _subject(config, loaded, pictures, trial)
+    table = None
+    if config.export:  # before anything is written: all images are looked at
+        trial = _trial(config, loaded, runtime, split, pictures)
+        table = Table(trial, Path(config.resume or ""))
+    subject = _subject(config, loaded, pictures, table.trial.sources if table else ())
     about = describe(config, model, payload, rule)
     odd = odd_images(pictures) if config.whole else []
-    table, refused = None, []
+    refused = []
     for (name, precision), target in zip(jobs, targets, strict=True):
         kind, differ, tolerance = FORMATS[name], None, None
-        if config.whole and trial:
-            differ, tolerance = partial(whole_difference, trial.scorer, images=odd), WHOLE_TOLERANCE
+        if config.whole and table:
+            differ = partial(whole_difference, table.trial.scorer, images=odd)
+            tolerance = WHOLE_TOLERANCE
         elif precision != "fp32":
             tolerance = math.inf  # the table says what it costs
         try:
@@ -107,15 +111,13 @@ def run(config: Config, runtime: Runtime) -> int:
             "(of the largest score, where that is above 1)"
         )
         runtime.info(f"{target} and {target.with_suffix('.json').name}")
-        if trial is None:
-            continue
         if table is None:
-            table = Table(trial, Path(config.resume or ""))
+            continue
         files, threads = parts_of(kind, target)[:-1], torch.get_num_threads()
         row = table.add(name, precision, files, worst, partial(kind.open, target, threads))
         if lost := row.lost():
             runtime.info(f"{target}: {lost}")
-    if table:
+    if table and len(table.rows) > 1:  # beside the network's
         print(visible("\n".join(table.lines())))
         if config.output:
             table.write(Path(config.output))
@@ -147,8 +149,9 @@ def _jobs(config: Config) -> list[tuple[str, str]]:
 
 
 def _subject(
-    config: Config, loaded: Loaded, pictures: list[Image.Image], trial: Trial | None
+    config: Config, loaded: Loaded, pictures: list[Image.Image], sources: Sequence[Source]
 ) -> Subject:
+    """sources: those of the user's images that can be read."""
     model, rule = loaded.model, loaded.view
     outputs = (SCORES, PROBS) if model.num_classes > 1 else (SCORES,)
     network = Deployed(model).eval()
@@ -156,7 +159,6 @@ def _subject(
         image = torch.from_numpy(np.array(pictures[0]))
         return Subject(WholeImage(network, rule).eval(), image, outputs, whole=True)
 
-    sources = trial.sources if trial else []
     if "int8" in config.precision.split(",") and not sources:
         raise ValueError(
             "--precision int8 is chosen on images: pass --data, --labels or --photos with some"

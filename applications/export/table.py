@@ -96,7 +96,7 @@ class Row:
 
 
 class Table:
-    """Rows, the network's own first."""
+    """Rows, the network's own first; images that cannot be read are no longer among the trial's."""
 
     def __init__(self, trial: Trial, weights: Path) -> None:
         self.trial = trial
@@ -145,7 +145,9 @@ class Table:
         if not self.trial.sources:
             return None, "", float("nan")
         sources, skip = self.trial.sources, self.trial.skip
-        found, _, _ = scorer.predict_readable(sources, skip, f"scoring by {who}")
+        found, kept, _ = scorer.predict_readable(sources, skip, f"scoring by {who}")
+        if len(kept) < len(sources):
+            self.trial = replace(self.trial, sources=[sources[i] for i in kept])
         if self.trial.measure is None:
             return found, "", float("nan")
         return found, *self.trial.measure(found)
@@ -164,7 +166,8 @@ class Table:
              row.file]
             for row in self.rows
         ]  # fmt: skip
-        images = f"{len(self.trial.sources)} images" if self.trial.sources else "no images"
+        count = len(self.trial.sources)
+        images = f"{count or 'no'} image{'s' * (count != 1)}"
         labels = "" if self.trial.measure else ", without labels that say more: -"
         threads = torch.get_num_threads()
         return [

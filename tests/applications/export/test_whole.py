@@ -124,6 +124,18 @@ def test_fewer_bits_make_smaller_files_and_their_cost_is_said(folder):
         assert (said in done.err) == (row["before"] - row["after"] > 0.005)
 
 
+def test_a_broken_photograph_ends_it_before_a_file_is_made_or_is_left_out(folder):
+    """The ninth of the photographs: those that an export is compared on come before it."""
+    for i in range(9):
+        noise(40, 56).save(folder / f"some/{i}.png") if i else (folder / "some").mkdir()
+    (folder / "some/9.png").write_bytes(b"")
+    words = f"--export onnx --precision fp32,int8 {MODEL} --photos some --checkpoints made"
+    assert "some/9.png: is empty" in call(folder, words, 1).err
+    assert not (folder / "made").exists()
+    done = call(folder, f"{words} --bad_images skip")
+    assert "int8" in done.out and "\n8 images, " in done.out
+
+
 def test_what_cannot_be_made_is_refused(folder):
     said = "--precision int8 and --whole cannot go together"
     refused(folder, f"--export onnx --whole --precision int8 {MODEL}", said)
