@@ -16,8 +16,10 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 from PIL import Image, ImageOps
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # 1.32 reports its use to its makers
+import onnxruntime  # noqa: E402
 
 ROOT, NEWEST = Path(__file__).resolve().parent.parent, "checkpoints/onnx_*.onnx"
 KINDS = """.jpg .jpeg .jpe .jfif .mpo .png .apng .bmp .dib .tif .tiff .webp .gif .jp2 .j2k .j2c .jpx

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable
 from copy import deepcopy
@@ -21,6 +22,9 @@ from applications.export.base import (
     quiet,
     read_about,
 )
+
+# Releases from 1.32 on report their use to their makers over the network.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 OPSET = (
     18  # the first one with antialiased Resize; ATC, ONNX Runtime since 1.14 and browsers read it

@@ -348,19 +348,31 @@ def test_files_that_it_cannot_serve_are_named_in_a_line(export, tmp_path):
 
 
 # What `python demos/service.py` does, and then says whether torch was there.
-PROGRAM = """import sys
+PROGRAM = """import os, sys
 import demos.service
 code = demos.service.main(sys.argv[1:])
-print("torch" in sys.modules, "scipy" in sys.modules)
+print("torch" in sys.modules, "scipy" in sys.modules, os.environ.get("ORT_DISABLE_TELEMETRY"))
 sys.exit(code)
 """
 
 
 def test_it_starts_without_torch_and_ends_when_what_was_taken_is_answered(export):
-    words = [sys.executable, "-c", PROGRAM, "--model", export, "--port", "0", "--drain", "0.5"]
+    words = [
+        sys.executable,
+        "-W",
+        "error",
+        "-c",
+        PROGRAM,
+        "--model",
+        export,
+        "--port",
+        "0",
+        "--drain",
+        "0.5",
+    ]
     process = subprocess.Popen(
         words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        env={**os.environ, "PYTHONWARNINGS": "error"},
+        env={k: v for k, v in os.environ.items() if k != "ORT_DISABLE_TELEMETRY"},
     )  # fmt: skip
     try:
         said = process.stderr.readline()
@@ -395,7 +407,7 @@ def test_it_starts_without_torch_and_ends_when_what_was_taken_is_answered(export
         (row,) = json.loads(answer.split("\r\n\r\n")[1])["rows"]
         assert row["score"] == pytest.approx(7 / 255)
         out, err = process.communicate(timeout=60)
-        assert (process.returncode, out, err) == (0, "False False\n", "")
+        assert (process.returncode, out, err) == (0, "False False 1\n", "")
     finally:
         process.kill()
         process.communicate()
