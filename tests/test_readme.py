@@ -16,6 +16,7 @@ import pytest
 from applications.combinations import check
 from applications.training.left_open import completed
 from config import Config, parse
+from demos.serving.limits import Limits
 from docs.hooks import flag_pages
 from utils.flag_words import WORDING
 
@@ -27,8 +28,9 @@ LARGEST = 8000  # bytes of a README, which is read in one go
 # Programs that are not ours, and what belongs to them.
 OF_OTHERS = set(
     "--help --strict --tree --scores --out --model --short --simulations --samples --limit "
-    "--build".split()
+    "--build --host --port --drain".split()
 )
+OF_OTHERS |= {f"--{limit.name}" for limit in dataclasses.fields(Limits)}
 OTHERS = ("pip", "mkdocs", ".venv/bin/ruff", ".venv/bin/mypy")
 
 
@@ -88,11 +90,13 @@ def test_files_and_flags_in_the_text_exist(name: str) -> None:
 
 
 def test_lines_of_python_are_everywhere_those_that_are_run() -> None:
-    """tests/applications/test_scorer.py runs README's and those of save_pretrained."""
+    """tests/applications/test_scorer.py runs README's and those of save_pretrained,
+    tests/demos/test_service.py those of the service's client.
+    """
     blocks = {
         block for name in PAGES for block in re.findall(r"```python\n(.*?)```", text_of(name), re.S)
     }
-    assert len(blocks) == 2
+    assert len(blocks) == 3
 
 
 @pytest.mark.parametrize("name", READMES)

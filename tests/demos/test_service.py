@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -253,6 +254,24 @@ def test_names_come_back_as_they_were_sent(client):
     kind = f"{MULTIPART}; charset=unicode_escape"
     answer = client.post("/score", content=body(odd + picture(1)), headers={"content-type": kind})
     assert answer.json()["rows"][0]["score"] == pytest.approx(1)
+
+
+def test_the_client_of_the_docs(client, tmp_path, monkeypatch):
+    text = (ROOT / "docs" / "serve.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```python\n(.*?)```", text, re.S)
+    for value, name in enumerate(re.findall(r"\w+\.(?:jpg|png)", block)):
+        (tmp_path / name).write_bytes(picture(value))
+
+    def asked(address: str, timeout: float, **words):
+        assert address.startswith("http://127.0.0.1:8000/")
+        return client.post(address.removeprefix("http://127.0.0.1:8000"), **words)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "httpx", SimpleNamespace(post=asked))
+    exec(block, found := {})
+    assert found["scores"] == pytest.approx({"photo.jpg": 0, "other.png": 1})
+    for _, file in found["files"]:
+        file.close()
 
 
 def test_what_it_says_of_itself():
