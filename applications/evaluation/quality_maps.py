@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 
 import numpy as np
 import torch
@@ -19,7 +17,7 @@ from models.backbone import evaluating
 from models.grad_cam import grad_cam
 from utils.drawing.quality_map import map_picture
 from utils.imaging.images import ImageError, ViewRule
-from utils.imaging.occlusion import Cells, Occlusion, divided, overlaps
+from utils.imaging.occlusion import Cells, divided, falls, overlaps
 from utils.imaging.pooling import pool_scores
 from utils.imaging.view_frame import Frame, frame_of
 from utils.text import csv_of, printable
@@ -33,7 +31,6 @@ _MEANING = {
 _PIXELS = 224 * 224  # batch_size counts images of so many; fewer larger ones go at once
 
 Found = tuple[float, np.ndarray, Cells]  # score; falls (h, w), nan where unseen; cells in the frame
-Place = tuple[int, int, int]  # row, column, view
 
 
 @dataclass(frozen=True)
@@ -143,40 +140,11 @@ def _mapped(e: Evaluation, count: int) -> list[int]:
 # ---- occlusion
 
 
-@torch.inference_mode()
 def _occlusion(
     model: nn.Module, frame: Frame, rule: ViewRule, batch: int, device: torch.device
 ) -> Found:
-    occlusion, count = Occlusion(frame), len(frame.places)
-    seen = occlusion.seen()
-    with evaluating(model):
-        whole = _whole(model, frame, batch, device)
-        scores = np.broadcast_to(whole, (*seen.shape, count)).copy()  # (h, w, V)
-        for places, views in _groups(_changed(occlusion, seen), batch):
-            scores[tuple(zip(*places, strict=True))] = _scores(model, views, device)
-    # A nan of one hidden part would look like a part that no view sees.
-    score = float(pool_scores(whole[None], rule)[0]) if np.isfinite(scores).all() else math.nan
-    falls = score - pool_scores(scores.reshape(-1, count), rule).reshape(seen.shape)
-    return score, np.where(seen, falls, np.nan), occlusion.cells
-
-
-def _changed(occlusion: Occlusion, seen: np.ndarray) -> Iterator[tuple[Place, np.ndarray]]:
-    """((row, column, view), pixels) of every view that is another one with a cell hidden: the
-    others keep their score, to the bit.
-    """
-    for i, j in np.argwhere(seen).tolist():
-        for number in range(len(occlusion.frame.places)):
-            view = occlusion.hidden(i, j, number)
-            if view is not None:
-                yield (i, j, number), view
-
-
-def _groups(
-    views: Iterable[tuple[Place, np.ndarray]], batch: int
-) -> Iterator[tuple[list[Place], list[np.ndarray]]]:
-    views = iter(views)
-    while group := list(islice(views, batch)):
-        yield [place for place, _ in group], [view for _, view in group]
+    with torch.inference_mode(), evaluating(model):
+        return falls(frame, rule, batch, lambda views: _scores(model, views, device))
 
 
 # ---- Grad-CAM

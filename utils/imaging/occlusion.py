@@ -15,18 +15,25 @@ share of a score.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from PIL import Image, ImageFilter
 
+from utils.imaging.pooling import pool_scores
 from utils.imaging.view_frame import Box, Frame
+from utils.imaging.view_rule import ViewRule
 
 CELLS = 100  # in all: 10x10 of a square, 8x12 of a photograph with sides as 2 to 3
 _OF_A_VIEW = 4  # cells across a view at least: hiding all of a crop says nothing about its parts
 _SMALLEST = 2.0  # pixels of a cell's side
 _FADE = 0.5  # of a cell's side: how wide the transition to what is not hidden is
 _BLUR = 0.5  # of a cell's side: standard deviation of the blur
+
+Run = Callable[[list[np.ndarray]], np.ndarray]  # n views, uint8 (H, W, 3) -> scores (n,), float64
+Place = tuple[int, int, int]  # row, column, view
 
 
 @dataclass(frozen=True)
@@ -107,6 +114,38 @@ class Occlusion:
         change = weight * (self.frame.view(number, self._blurred).astype(np.float32) - whole)
         changed = np.rint(whole + change).astype(np.uint8)
         return None if np.array_equal(changed, whole) else changed
+
+
+def falls(frame: Frame, rule: ViewRule, batch: int, scores: Run) -> tuple[float, np.ndarray, Cells]:
+    """(score, falls (h, w), cells in the frame) of an image: its views pooled, and by how much that
+    falls when a cell is hidden, in all views that see it; nan where none does. The score is nan
+    where any that a network answers is not finite.
+
+    batch: how many views `scores` gets at most. They are those that hiding a cell changes: the
+    others keep their score, to the bit.
+    """
+    occlusion, count = Occlusion(frame), len(frame.places)
+    seen = occlusion.seen()
+    numbers = [range(first, min(first + batch, count)) for first in range(0, count, batch)]
+    whole = np.concatenate([scores([frame.view(v) for v in group]) for group in numbers])
+    found = np.broadcast_to(whole, (*seen.shape, count)).copy()  # (h, w, V)
+    changed = _changed(occlusion, seen)
+    while group := list(islice(changed, batch)):
+        places, views = zip(*group, strict=True)
+        found[tuple(zip(*places, strict=True))] = scores(list(views))
+    # A nan of one hidden part would look like a part that no view sees.
+    score = float(pool_scores(whole[None], rule)[0]) if np.isfinite(found).all() else math.nan
+    fallen = score - pool_scores(found.reshape(-1, count), rule).reshape(seen.shape)
+    return score, np.where(seen, fallen, np.nan), occlusion.cells
+
+
+def _changed(occlusion: Occlusion, seen: np.ndarray) -> Iterator[tuple[Place, np.ndarray]]:
+    """((row, column, view), pixels) of every view that is another one with a cell hidden."""
+    for i, j in np.argwhere(seen).tolist():
+        for number in range(len(occlusion.frame.places)):
+            view = occlusion.hidden(i, j, number)
+            if view is not None:
+                yield (i, j, number), view
 
 
 def weights(borders: np.ndarray, length: int) -> np.ndarray:
