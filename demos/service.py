@@ -24,14 +24,14 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run from anywhere
 
 try:
-    import anyio
     import uvicorn
     from fastapi import FastAPI, HTTPException, Request
     from fastapi.responses import JSONResponse, Response
     from prometheus_client import CONTENT_TYPE_LATEST
-    from starlette.requests import ClientDisconnect
 
-    from demos.serving.uploads import FIELD, KIND, Upload
+    from demos.serving.answers import File, answered
+    from demos.serving.page import add_page
+    from demos.serving.uploads import FIELD, KIND
 except ImportError as error:
     sys.exit(f"error: {error}: pip install -r requirements-service.txt")
 
@@ -39,13 +39,14 @@ from demos.serving.batches import Found, Service  # noqa: E402
 from demos.serving.limits import Limits  # noqa: E402
 from demos.serving.metrics import Counted  # noqa: E402
 from demos.serving.models import Model, open_models  # noqa: E402
-from utils.text import quoted, visible  # noqa: E402
+from utils.text import visible  # noqa: E402
 
-BODY = {
+SCHEMA = {
     "type": "object",
     "properties": {FIELD: {"type": "array", "items": {"type": "string", "format": "binary"}}},
     "required": [FIELD],
 }
+BODY = {"required": True, "content": {KIND: {"schema": SCHEMA}}}
 ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {"description": 'model, and rows: image, score, "std", "p1", ..., and error of each'},
     400: {"description": "the body is malformed, or ends too early"},
@@ -78,29 +79,15 @@ def make_app(models: Sequence[Model], limits: Limits | None = None) -> FastAPI:
     @app.post(
         "/score",
         responses=ANSWERS,
-        openapi_extra={"requestBody": {"required": True, "content": {KIND: {"schema": BODY}}}},
+        openapi_extra={"requestBody": BODY},
     )
     async def score(request: Request, model: str = default) -> Response:
         """Scores of the files in the field `images`, a row each, higher is better."""
-        if model not in service.models:
-            known = ", ".join(service.models)
-            raise HTTPException(422, f"unknown model {quoted(model)}: there are {known}")
-        _refuse_when_busy(service, model)
-        upload = Upload(request, service)
-        try:
-            with anyio.fail_after(service.limits.timeout):
-                files = await upload.read()
-            _refuse_when_busy(service, model, len(files))
-            with anyio.fail_after(service.limits.timeout):
-                return _answer(model, files, await service.score(model, files))
-        except TimeoutError:
-            if upload.files is None:
-                raise HTTPException(408, "the body did not come in time") from None
-            raise _again(503, "the scores did not come in time", 5) from None
-        except ClientDisconnect:
-            raise HTTPException(400, "the body ends too early") from None
-        finally:
-            upload.close()
+
+        async def work(files: Sequence[File]) -> Response:
+            return _answer(model, files, await service.score(model, files))
+
+        return await answered(request, service, model, service.limits.timeout, work)
 
     @app.get("/models")
     async def list_models() -> list[dict[str, Any]]:
@@ -124,21 +111,11 @@ def make_app(models: Sequence[Model], limits: Limits | None = None) -> FastAPI:
         """For Prometheus."""
         return Response(service.metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
+    add_page(app, service, BODY)
     return app
 
 
-def _again(code: int, what: str, seconds: int) -> HTTPException:
-    return HTTPException(
-        code, f"{what}: again in {seconds} s", headers={"Retry-After": str(seconds)}
-    )
-
-
-def _refuse_when_busy(service: Service, model: str, more: int = 1) -> None:
-    if seconds := service.busy(model, more):
-        raise _again(429, f"{service.waiting} images wait", seconds)
-
-
-def _answer(model: str, files: Sequence[tuple[str, bytes]], found: Sequence[Found]) -> Response:
+def _answer(model: str, files: Sequence[File], found: Sequence[Found]) -> Response:
     """200 where an image has a score; else the status of what is wrong with all of them."""
     rows = [{"image": name, **f.row} for (name, _), f in zip(files, found, strict=True)]
     statuses = {f.status for f in found}

@@ -69,10 +69,18 @@ class Lane:
             return Found(row, STATUS.get(type(error), UNREADABLE))
         finally:
             self.coming -= 1
-        scored: asyncio.Future[Row] = loop.create_future()
-        self.decoded.put_nowait((pixels, scored))
-        row = await scored
+        row = await self._passed(pixels)
         return Found(row, 200 if row["error"] is None else UNREADABLE)
+
+    async def passed(self, pixels: np.ndarray) -> Row:
+        """The row of pixels as `Model.scores` takes them, of any number of views."""
+        async with self.room:
+            return await self._passed(pixels)
+
+    async def _passed(self, pixels: np.ndarray) -> Row:
+        scored: asyncio.Future[Row] = asyncio.get_running_loop().create_future()
+        self.decoded.put_nowait((pixels, scored))
+        return await scored
 
     async def run(self) -> None:
         """Passes until it is cancelled."""

@@ -25,6 +25,7 @@ class Limits:
     max_waiting: int = _limit(1024, "images that wait for their scores")
     max_connections: int = _limit(1000, "connections at once")
     timeout: float = _limit(60, "seconds for a body to come, and again for its scores")
+    map_timeout: float = _limit(300, "seconds for a quality map")
     batch_size: int = _limit(32, "views (images, or their crops) of a pass of the model")
     batch_ms: float = _limit(5, "milliseconds that a pass waits for images that are being decoded")
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 import numpy as np
@@ -116,16 +116,22 @@ class Occlusion:
         return None if np.array_equal(changed, whole) else changed
 
 
-def falls(frame: Frame, rule: ViewRule, batch: int, scores: Run) -> tuple[float, np.ndarray, Cells]:
+def falls(
+    frame: Frame, rule: ViewRule, batch: int, scores: Run, pooled: bool = False
+) -> tuple[float, np.ndarray, Cells]:
     """(score, falls (h, w), cells in the frame) of an image: its views pooled, and by how much that
     falls when a cell is hidden, in all views that see it; nan where none does. The score is nan
     where any that a network answers is not finite.
 
     batch: how many views `scores` gets at most. They are those that hiding a cell changes: the
-    others keep their score, to the bit.
+    others keep their score, to the bit. pooled: it takes whole frames, and cuts and pools itself.
     """
-    occlusion, count = Occlusion(frame), len(frame.places)
+    occlusion = Occlusion(frame)
     seen = occlusion.seen()
+    if pooled:
+        height, width = frame.pixels.shape[:2]
+        frame = occlusion.frame = replace(frame, places=((0, 0),), size=(height, width))
+    count = len(frame.places)
     numbers = [range(first, min(first + batch, count)) for first in range(0, count, batch)]
     whole = np.concatenate([scores([frame.view(v) for v in group]) for group in numbers])
     found = np.broadcast_to(whole, (*seen.shape, count)).copy()  # (h, w, V)
