@@ -23,12 +23,12 @@ async def answered(
     """What `work` makes of the files of a request for a model in so many seconds; HTTPException
     where the service takes none now, or they, or what is made of them, do not come in time.
     """
-    if model not in service.models:
-        known = ", ".join(service.models)
-        raise HTTPException(422, f"unknown model {quoted(model)}: there are {known}")
-    _refuse_when_busy(service, model)
     upload = Upload(request, service)
     try:
+        if model not in service.models:
+            known = ", ".join(service.models)
+            raise HTTPException(422, f"unknown model {quoted(model)}: there are {known}")
+        _refuse_when_busy(service, model)
         with anyio.fail_after(service.limits.timeout):
             files = await upload.read()
         _refuse_when_busy(service, model, len(files))
@@ -38,6 +38,9 @@ async def answered(
         if upload.files is None:
             raise HTTPException(408, "the body did not come in time") from None
         raise again(503, "the scores did not come in time", 5) from None
+    except HTTPException:
+        await upload.discard()
+        raise
     except ClientDisconnect:
         raise HTTPException(400, "the body ends too early") from None
     finally:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import sys
 from collections.abc import AsyncGenerator
 
+import anyio
 from fastapi import HTTPException, Request
 from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
@@ -17,6 +18,7 @@ from utils.text import quoted
 
 FIELD = "images"
 KIND = "multipart/form-data"
+_MOST_DISCARDED, _DISCARDING = 8, 5.0  # bodies as large as one may be, and seconds
 
 
 class _Parser(MultiPartParser):
@@ -36,7 +38,7 @@ class Upload:
     """
 
     def __init__(self, request: Request, service: Service) -> None:
-        self.request, self.service = request, service
+        self.request, self.service, self.body = request, service, request.stream()
         self.most = int(service.limits.max_body * MB)
         self.size = 0
         self.files: list[tuple[str, bytes]] | None = None
@@ -62,6 +64,19 @@ class Upload:
             await form.close()
         return self.files
 
+    async def discard(self) -> None:
+        """Takes what is left of a body that was refused, within bounds: many clients look for an
+        answer only when they have sent all of theirs. One that asked before it sent need not.
+        """
+        left = _MOST_DISCARDED * self.most
+        if "expect" in self.request.headers:
+            return
+        with anyio.move_on_after(_DISCARDING):
+            async for chunk in self.body:
+                left -= len(chunk)
+                if left < 0:
+                    break
+
     def close(self) -> None:
         """What was held is given up."""
         self.service.held -= self.size
@@ -80,7 +95,7 @@ class Upload:
 
     async def _chunks(self) -> AsyncGenerator[bytes, None]:
         limits = self.service.limits
-        async for chunk in self.request.stream():
+        async for chunk in self.body:
             self.size += len(chunk)
             self.service.held += len(chunk)
             if self.size > self.most:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import io
 import json
 import os
@@ -411,6 +412,11 @@ def test_it_starts_without_torch_and_ends_when_what_was_taken_is_answered(export
 
         ready = b"GET /ready HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
         assert " 200 " in ask(ready)
+        # Refused before it was read, and told so when it has been sent.
+        link = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        link.request("POST", "/score", b"x" * 3_000_000, {"Content-Type": "image/png"})
+        assert link.getresponse().status == 415
+        link.close()
 
         def told_to_end() -> bytes:
             time.sleep(0.1)
