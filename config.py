@@ -64,13 +64,13 @@ class Config:
         help="turn weights of Keras (.h5, .hdf5) into a checkpoint: MobileNet, "
         "InceptionResNetV2, NASNet mobile")
     compare: tuple[str, ...] = flag("mode", (), "--compare", nargs="+", metavar="RUN",
-        help="differences of two or more runs tested on the same images: run folders, or "
-        "predictions of -e -o FILE.csv")
+        help="differences of runs tested on the same images: run folders, or -e -o FILE.csv")
     list_archs: str | None = flag("mode", None, "--list_archs", nargs="?", const="*",
         metavar="PATTERN", help="list backbones whose names match, e.g. '*lite*': parameters, size "
         "of input, and whether ImageNet weights are at hand")
     continue_run: str | None = flag("mode", None, "--continue", nargs="?", const="",
-        metavar="RUN_DIR", help="go on with an interrupted run, or --predict -o FILE, bit for bit")
+        modes="continue_run predict", metavar="RUN_DIR",
+        help="go on with an interrupted run, or --predict -o FILE, bit for bit")
     config: str | None = flag("mode", None, "--config", metavar="FILE", modes=BEGUN,
         help="repeat a run's config.json; flags override it")
 

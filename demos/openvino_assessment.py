@@ -15,6 +15,7 @@ import os
 import sys
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import openvino
@@ -120,12 +121,14 @@ def read_image(path, most):
 
 def images_of(path):
     """A file as it is named; of a folder all images below it, hidden ones left out. How many other
-    files there are is said."""
+    files there are is said. SystemExit for a folder without one."""
     names = glob.iglob("**/*", root_dir=path, recursive=True) if path.is_dir() else ()
     files = sorted(file for name in names if not (file := path / name).is_dir())
     images = [file for file in files if file.suffix.lower() in KINDS]
     if others := len(files) - len(images):
         print(f"{shown(path)}: left out {others} of {len(files)} files: no images", file=sys.stderr)
+    if path.is_dir() and not images:
+        sys.exit(f"error: {shown(path)}: no image in this folder or below it")
     return images or [path]
 
 
@@ -171,7 +174,9 @@ def write_csv(output, rows, bins):
     part = output.with_name(f".{output.name}.{os.getpid()}.tmp")
     try:
         with open(part, "x", encoding="utf-8", errors="surrogateescape", newline="") as stream:
-            writer = csv.writer(stream, lineterminator="\n")
+            # By itself it ends a line with \r\n, and so quotes a name that has either of them.
+            lines = SimpleNamespace(write=lambda line: stream.write(line[:-2] + "\n"))
+            writer = csv.writer(lines)
             writer.writerow([*names, "error"])
             for path, *numbers, why in rows:
                 name = f"./{path}" if str(path)[0] in FORMULA else path
@@ -191,7 +196,9 @@ def main(argv=None):
     args = parser.parse_args(argv)
     warnings.simplefilter("ignore")  # Pillow's about metadata, torch's about the end of TorchScript
     exports = list(ROOT.glob(NEWEST))
-    file = args.model or max(exports, key=os.path.getmtime, default=Path(NEWEST))
+    if not exports and not args.model:
+        parser.error(f"there is no {ROOT / NEWEST}: pass --model FILE")
+    file = args.model or max(exports, key=os.path.getmtime)
     if args.output and args.output.suffix != ".csv":  # an image, perhaps
         parser.error(f"{args.output}: -o writes a .csv")
     try:
@@ -199,13 +206,15 @@ def main(argv=None):
             check_output(args.output, [*args.images, file])
     except (ValueError, OSError) as error:
         sys.exit(f"error: {shown(args.output)}: {shown(error)}")
-    if exports and not args.model:
+    if not args.model:
         print(f"model: {file}, the newest of {len(exports)} (or --model FILE)", file=sys.stderr)
     try:
         about, run = open_model(file)
     except Exception as error:  # each runtime has its own
-        sys.exit(f"error: {shown(file)}: {shown(error)}")
-    rows = [row_of(image, about, run) for path in args.images for image in images_of(path)]
+        said = next((line for line in str(error).splitlines() if line[-1:] not in ("", ":")), error)
+        sys.exit(f"error: {shown(file)}: {shown(said)}: no export as {NEWEST}, or a damaged one")
+    files = [image for path in args.images for image in images_of(path)]
+    rows = [row_of(image, about, run) for image in files]
     if args.sort:
         rows.sort(key=lambda row: (row[-1], -row[1]))
     if args.output:
@@ -216,8 +225,15 @@ def main(argv=None):
     else:
         for path, score, *_, why in rows:
             print(f"{score:9.4f}  {shown(path)}{why and ': '}{shown(why)}")
+        sys.stdout.flush()
     return 3 if any(row[-1] for row in rows) else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except BrokenPipeError:  # whoever reads stdout has enough, as head does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+    except KeyboardInterrupt:
+        sys.exit(130)

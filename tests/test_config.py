@@ -101,6 +101,7 @@ def test_the_help_of_a_mode_has_its_flags_and_no_others(capsys, mode):
             inside = mode in modes_of(field, WORDING)
             long = next(n for n in field.metadata["names"] if n.startswith("--"))
             assert bool(re.search(rf"^  (-\w, )?{long}\b", text, re.M)) == inside, long
+    assert ("\n  --continue" in text) == (mode in ("continue_run", "predict"))
     for line in WORDING.examples[mode]:
         assert f"\n  python main.py {line}\n" in text
         config = parse(line.split())

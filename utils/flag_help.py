@@ -78,7 +78,9 @@ def help_text(flags: Flags, wording: Wording, topic: str) -> str:
     """The help on "often", "all" or a mode, as it is printed."""
     one_mode = topic if topic in wording.modes else ""
     if one_mode:
-        shown = [f for f in flags if one_mode in modes_of(f, wording)]
+        # --continue is a mode, and a flag of another one.
+        named = {f.name: (f.metadata["modes"] or "").split() for f in flags}
+        shown = [f for f in flags if one_mode in (*modes_of(f, wording), *named[f.name])]
         usage = " ".join([PROGRAM, *filter(None, [wording.modes[one_mode]]), "[flags]"])
     else:
         often = {*wording.often, *wording.modes}

@@ -65,7 +65,8 @@ class Journal:
 
     def unfinished(self) -> bool:
         """Whether an earlier call has left rows that are in no file."""
-        return self.record.exists() and bool(self._left()) and not self.finished()
+        some = any(part.stat().st_size > len(self.lines.head) for part in self._left())
+        return some and self.record.exists() and not self.finished()
 
     def finished(self) -> bool:
         """Whether an earlier call with --continue has written FILE: then it has begun to remove the

@@ -180,7 +180,10 @@ def to_file(output: Path, scoring: Scoring, going_on: bool) -> int:
         code = scoring.end(rows - unreadable, unreadable)
     except BaseException as error:
         journal.close()
-        if not journal.rows or (isinstance(error, ImageError) and not scoring.errors):
+        # One of several processes may have none where others have some, and --continue needs them.
+        if (size == 1 and not journal.rows) or (
+            isinstance(error, ImageError) and not scoring.errors
+        ):
             journal.remove()
         raise
     if runtime.main:
@@ -201,7 +204,8 @@ def _left_to_score(
     world, asked = scoring.runtime.world, scoring.asked
     images = asked.facts()
     groups = own_groups(asked.each(), journal.group_size, world.rank, world.size)
-    if going_on and journal.unfinished():
+    # One answer for all: who has it may cut what was half written.
+    if distributed.broadcast_object(going_on and journal.unfinished()):
         journal.check(facts)
         groups = journal.take_up(groups)
         journal.check(images)

@@ -61,7 +61,9 @@ inline Image read_jpeg(const std::string& path, double max_pixels) {
   jpeg_decompress_struct info;
   jpeg_error_mgr errors;
   info.err = jpeg_std_error(&errors);
+  info.client_data = const_cast<char*>(path.c_str());
   errors.error_exit = [](j_common_ptr info) {
+    std::cerr << "error: " << static_cast<const char*>(info->client_data) << ": " << std::flush;
     info->err->output_message(info);  // such as: Not a JPEG file
     std::exit(1);
   };
@@ -179,6 +181,18 @@ inline Views views_of(Image image, const std::string& about) {
       for (int y = 0; y < size[0]; y++)
         for (int x = 0; x < size[1]; x++) views.pixels.push_back(image.at(left + x, top + y)[c] / 255.0f);
   return views;
+}
+
+// A name as a cell of a csv.
+inline std::string cell(const std::string& name) {
+  if (name.find_first_of(",\"\r\n") == std::string::npos) return name;
+  return '"' + std::regex_replace(name, std::regex("\""), "\"\"") + '"';
+}
+
+inline std::string heading(size_t bins) {
+  std::string line = "path,score";
+  for (size_t k = 1; k <= bins; k++) line += ",p" + std::to_string(k);
+  return line;
 }
 
 // "score[,p1,...]" of outputs (V,) and (V, bins): the mean, or the views in the middle.

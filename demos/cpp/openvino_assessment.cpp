@@ -17,7 +17,6 @@ int main(int count, char** words) try {
   const std::string about = about_of(model);
   // By itself it computes in bfloat16 where the processor can.
   auto request = core.compile_model(model, "CPU", ov::hint::inference_precision(ov::element::f32)).create_infer_request();
-  std::cout << "path,score" << (model->outputs().size() > 1 ? ",p1,..." : "") << "\n";
   for (int i = 2; i < count; i++) {
     Views views = views_of(read_jpeg(words[i], std::stod(field(about, "max_pixels"))), about);
     request.set_input_tensor(ov::Tensor(ov::element::f32, {views.count, 3, views.height, views.width}, views.pixels.data()));
@@ -26,7 +25,8 @@ int main(int count, char** words) try {
     const auto scores = request.get_output_tensor(0);
     const auto probs = histograms ? request.get_output_tensor(1) : ov::Tensor();
     const size_t bins = histograms ? probs.get_shape()[1] : 0;
-    std::cout << words[i] << "," << pooled(scores.data<const float>(), bins ? probs.data<const float>() : nullptr, views.count, bins, about) << std::endl;
+    if (i == 2) std::cout << heading(bins) << "\n";
+    std::cout << cell(words[i]) << "," << pooled(scores.data<const float>(), bins ? probs.data<const float>() : nullptr, views.count, bins, about) << std::endl;
   }
 } catch (const std::exception& error) {
   std::cerr << "error: " << error.what() << "\n";

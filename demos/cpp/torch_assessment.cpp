@@ -19,8 +19,8 @@ int main(int count, char** words) try {
     const auto scores = (histograms ? found.toTuple()->elements()[0].toTensor() : found.toTensor()).contiguous();
     const auto probs = histograms ? found.toTuple()->elements()[1].toTensor().contiguous() : scores;
     const size_t bins = histograms ? probs.size(1) : 0;
-    if (i == 2) std::cout << "path,score" << (histograms ? ",p1,..." : "") << "\n";
-    std::cout << words[i] << "," << pooled(scores.data_ptr<float>(), probs.data_ptr<float>(), views.count, bins, about) << std::endl;
+    if (i == 2) std::cout << heading(bins) << "\n";
+    std::cout << cell(words[i]) << "," << pooled(scores.data_ptr<float>(), probs.data_ptr<float>(), views.count, bins, about) << std::endl;
   }
 } catch (const std::exception& error) {
   std::cerr << "error: " << error.what() << "\n";

@@ -7,6 +7,7 @@ from __future__ import annotations
 import ast
 import csv
 import importlib.util
+import io
 import json
 import math
 import os
@@ -236,23 +237,28 @@ def built(tmp_path_factory) -> Path:
     [("openvino", "openvino_test_resnet.xml"), ("openvino", "onnx_test_resnet.onnx"),
      ("torch", "jit_test_resnet.pt")],
 )  # fmt: skip
-def test_the_programs_in_cpp_give_the_scores_of_predict(exported, photos, built, name, file):
+def test_the_programs_in_cpp_give_the_scores_of_predict(
+    exported, photos, built, tmp_path, name, file
+):
     folder, wanted = exported
     if not (built / f"{name}_assessment").exists():
         pytest.skip(f"libtorch's headers take a minute to compile: set {LIBTORCH}=1")
     jpegs = sorted(str(path) for path in photos.glob("[td]*.jpg"))
+    odd = shutil.copy(jpegs[0], tmp_path / 'two, "in\r" one.jpg')
+    wanted = {**wanted, str(odd): wanted[jpegs[0]]}
+    jpegs.append(str(odd))
     words = [built / f"{name}_assessment", folder / "checkpoints" / file, *jpegs]
-    done = subprocess.run(words, capture_output=True, text=True)
+    done = subprocess.run(words, capture_output=True)
     assert done.returncode == 0, done
-    head, *lines = csv.reader(done.stdout.splitlines())
-    assert (
-        head[:2] == ["path", "score"] and [line[0] for line in lines] == jpegs and len(lines) == 9
-    )
+    head, *lines = csv.reader(io.StringIO(done.stdout.decode(), newline=""))
+    assert [line[0] for line in lines] == jpegs and len(lines) == 10
+    assert head == ["path", "score", *(f"p{k}" for k in range(1, len(lines[0]) - 1))]
     for path, score, *shares in lines:
         numbers = [wanted[path][0], *wanted[path][2:]]  # all but std
         assert [float(score), *map(float, shares)] == pytest.approx(numbers, abs=1e-5), path
     done = subprocess.run([*words[:2], photos / "bits.png"], capture_output=True, text=True)
-    assert done.returncode == 1 and "Not a JPEG file" in done.stderr
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: {photos / 'bits.png'}: Not a JPEG file")
 
 
 def test_a_model_of_whole_images_is_given_them_as_they_are(photos, tmp_path, capsys):

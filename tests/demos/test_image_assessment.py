@@ -2,6 +2,7 @@
 there, and what it chooses or leaves out it says.
 """
 
+import csv
 import hashlib
 import json
 import os
@@ -127,18 +128,34 @@ def test_names_that_a_spreadsheet_or_a_terminal_obeys(folder, capsys):
     assert demo.main([*names, *words, "-o", "scores.csv"]) == 0
     lines = (folder / "scores.csv").read_text(encoding="utf-8").splitlines()[1:]
     assert [line.split(",")[0] for line in lines] == [*(f"./{n}" for n in names[:-1]), names[-1]]
+    (folder / 'two, "in\r" one.png').write_bytes(photo)
+    assert demo.main(['two, "in\r" one.png', *words, "-o", "scores.csv"]) == 0
+    with open(folder / "scores.csv", newline="", encoding="utf-8") as text:
+        assert [row[0] for row in csv.reader(text)] == ["path", 'two, "in\r" one.png']
     capsys.readouterr()
     assert demo.main(["a\x1b[31m.png", *words]) == 3
     assert "\x1b" not in capsys.readouterr().out
+
+
+def test_a_folder_without_an_image_is_named(folder, capsys):
+    (folder / "empty").mkdir()
+    words = ("empty", "--model", "checkpoints/jit_new.pt")
+    assert refused(capsys, *words) == "empty: no image in this folder or below it"
 
 
 def test_an_export_that_is_none(folder, capsys):
     assert "missing.pt: " in refused(capsys, "--model", "checkpoints/missing.pt")
     model = folder / "checkpoints/jit_new.pt"
     model.write_bytes(b"no archive")
-    assert refused(capsys, "--model", model) == f"{model}: File is not a zip file"
+    said = refused(capsys, "--model", model)
+    assert said.startswith(f"{model}: File is not a zip file: no export as checkpoints/jit_*.pt")
     model.write_bytes((folder / "checkpoints/jit_old.pt").read_bytes())
     sidecar = model.with_suffix(".json")
     about = json.loads(sidecar.read_text()) | {"file_sha256": "0"}
     sidecar.write_text(json.dumps(about))
-    assert refused(capsys, "--model", model).endswith("json beside it describes: export again")
+    assert "json beside it describes: export again" in refused(capsys, "--model", model)
+    for file in folder.glob("checkpoints/*"):
+        file.unlink()
+    with pytest.raises(SystemExit):
+        demo.main([])
+    assert f"no {folder}/checkpoints/jit_*.pt: pass --model FILE" in capsys.readouterr().err

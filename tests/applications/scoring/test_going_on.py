@@ -235,6 +235,19 @@ def test_cut_anywhere(tmp_path, lines):
         assert score(journal, left) == wanted
 
 
+def test_rows_of_one_process_are_unfinished_rows(tmp_path):
+    """A stop in the first seconds finds some without one, and what the others have stays."""
+    journals = [Journal(tmp_path / "x.csv", JsonLines(), 2, rank, 2) for rank in range(2)]
+    for journal in journals:
+        journal.begin()
+    journals[0].write_record({})
+    assert not journals[0].unfinished() and not journals[1].unfinished()
+    journals[1].add([a_row(Path("a.png"))])
+    assert journals[0].unfinished() and journals[1].unfinished()
+    for journal in journals:
+        journal.close()
+
+
 def test_the_record_names_what_it_is_of(unfinished):
     stored = json.loads((unfinished / "a.csv.run.json").read_text())
     assert stored["finished"] is None and stored["of"]["number_of_images"] == 61
