@@ -77,7 +77,7 @@ def run(config: Config, runtime: Runtime) -> int:
     for (name, _), target in zip(jobs, targets, strict=True):
         for written in parts_of(FORMATS[name], target):
             check_apart(written, files_of(Path(config.resume or "")))
-            check_output(written)
+            check_output(written, folder=written.is_dir())
     split = _labelled(config, loaded, runtime) if config.export else None
     pictures, origin = sample_pictures(config, runtime, split)
     table = None
@@ -107,14 +107,17 @@ def run(config: Config, runtime: Runtime) -> int:
         if config.whole:
             on = f"{len(odd)} images of odd sizes made of {origin}"
         runtime.info(
-            f"largest difference between the export and the network on {on}: {worst:.2e} "
+            f"{target}: not compared with the network: needs {kind.elsewhere}"
+            if kind.elsewhere
+            else f"largest difference between the export and the network on {on}: {worst:.2e} "
             "(of the largest score, where that is above 1)"
         )
         runtime.info(f"{target} and {target.with_suffix('.json').name}")
         if table is None:
             continue
         files, threads = parts_of(kind, target)[:-1], torch.get_num_threads()
-        row = table.add(name, precision, files, worst, partial(kind.open, target, threads))
+        opened = partial(kind.open, target, threads)
+        row = table.add(name, precision, files, worst, opened, kind.elsewhere)
         if lost := row.lost():
             runtime.info(f"{target}: {lost}")
     if table and len(table.rows) > 1:  # beside the network's

@@ -21,7 +21,7 @@ RUNTIMES = (EAGER, "onnx", "openvino", AUTO)  # of --predict
 RANKED = ("rank", "emd+rank")
 JOINT = ("emd+rank", "emd+siamese")
 # Rows of applications/export/formats.py.
-EXPORTS = ("torchscript", "onnx", "openvino", "pt2", "aoti", "executorch", "ascend")
+EXPORTS = ("torchscript", "onnx", "openvino", "pt2", "aoti", "executorch", "coreml", "ascend")
 PRECISIONS = ("fp32", "fp16", "int8")
 PREPARED = (
     "tid2013, tid2008, live, mlive, waterloo, csiq, kadid10k, pipal, photonet, dpchallenge, ava, "

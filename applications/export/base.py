@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import platform
 import re
 import shutil
 import warnings
@@ -26,7 +27,9 @@ from utils.text import cut
 
 INPUT, IMAGE, SCORES, PROBS = "pixels", "image", "scores", "probs"
 ABOUT = "about"  # where the file holds its description, as JSON
+MOST_AT_ONCE = 64  # images, of formats whose memory is planned beforehand
 About = dict[str, Any]
+_SYSTEMS = {"Darwin": "macOS"}
 _TELLING = re.compile("no conversion rule|unsupported|not (yet )?(supported|implemented)", re.I)
 
 
@@ -78,8 +81,12 @@ class Subject:
 
     @cached_property
     def program(self) -> torch.export.ExportedProgram:
-        """The network as torch.export sees it, any batch size; made once for all formats."""
-        free: dict[int, Any] = {0: torch.export.Dim("batch")}
+        """`exported` with any batch size; made once for all formats."""
+        return self.exported()
+
+    def exported(self, most: int | None = None) -> torch.export.ExportedProgram:
+        """The network as torch.export sees it, for batches of at most `most`."""
+        free: dict[int, Any] = {0: torch.export.Dim("batch", min=1, max=most)}
         if self.any_size:
             free |= dict.fromkeys((2, 3), torch.export.Dim.DYNAMIC)
         # Cloned: what was made in inference mode cannot be exported.
@@ -107,7 +114,8 @@ class Format:
     belongs to it. tolerance: largest difference from the network, as a share of the largest score
     where that is above 1. makes, runs, quantises: packages that making and opening it, and 8 bits,
     need beyond torch; requirements: the file that names them; programs: what making it runs.
-    one_size: whether it cannot take images at their own sizes. precisions: of "fp32", "fp16" and
+    one_size: whether it cannot take images at their own sizes. system: as platform.system() calls
+    the only one that runs it, "" where any does. precisions: of "fp32", "fp16" and
     "int8" those that it can be made in; whole: whether it can take decoded images. make: writes a
     subject and its description to a path, in a precision where it has several; open: opens that,
     threads None being the runtime's own choice.
@@ -122,10 +130,17 @@ class Format:
     quantises: tuple[str, ...] = ()
     programs: tuple[str, ...] = ()
     one_size: bool = False
+    system: str = ""
     precisions: tuple[str, ...] = ("fp32",)
     whole: bool = False
     requirements: str = "requirements-export.txt"
     tolerance: float = 1e-4
+
+    @property
+    def elsewhere(self) -> str:
+        """The system that runs it, where that is not this one; "" where it runs here."""
+        here = self.system in ("", platform.system())
+        return "" if here else _SYSTEMS.get(self.system, self.system)
 
 
 def need(who: str, packages: tuple[str, ...], requirements: str) -> None:

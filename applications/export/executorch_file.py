@@ -9,6 +9,7 @@ import torch
 
 from applications.export.base import (
     ABOUT,
+    MOST_AT_ONCE,
     About,
     Artefact,
     Subject,
@@ -19,22 +20,18 @@ from applications.export.base import (
 )
 from applications.export.torch_files import runner
 
-MOST = 64  # images at once: ExecuTorch plans its memory beforehand
-
 
 def make(subject: Subject, about: About, path: Path) -> None:
     """An ExecuTorch program; its method "about" answers with the description, as bytes."""
     from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
     from executorch.exir import to_edge_transform_and_lower
 
-    free = {0: torch.export.Dim("batch", min=1, max=MOST)}
     held = torch.frombuffer(bytearray(as_text(about), "utf-8"), dtype=torch.uint8)
     with quiet(), torch.no_grad():
-        program = torch.export.export(
-            subject.network, (subject.images[:2].clone(),), dynamic_shapes=(free,)
-        )
         lowered = to_edge_transform_and_lower(
-            program, partitioner=[XnnpackPartitioner()], constant_methods={ABOUT: held}
+            subject.exported(MOST_AT_ONCE),
+            partitioner=[XnnpackPartitioner()],
+            constant_methods={ABOUT: held},
         )
         path.write_bytes(lowered.to_executorch().buffer)
 

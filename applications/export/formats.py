@@ -5,7 +5,14 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from applications.export import ascend_files, executorch_file, onnx_file, openvino_file, torch_files
+from applications.export import (
+    ascend_files,
+    coreml_file,
+    executorch_file,
+    onnx_file,
+    openvino_file,
+    torch_files,
+)
 from applications.export.base import Artefact, Format, need
 
 FORMATS = {
@@ -29,6 +36,11 @@ FORMATS = {
     "executorch": Format(
         ".pte", executorch_file.make, executorch_file.open_file,
         runs=("executorch",), requirements="requirements-executorch.txt", one_size=True,
+    ),
+    "coreml": Format(
+        ".mlpackage", coreml_file.make, coreml_file.open_file,
+        runs=("coremltools",), requirements="requirements-coreml.txt", one_size=True,
+        precisions=("fp32", "fp16"), system="Darwin",
     ),
     "ascend": Format(
         ".onnx", ascend_files.make, onnx_file.open_file, beside=(".cfg", ".sh"),

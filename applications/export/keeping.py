@@ -5,6 +5,8 @@ where they compute what the network computes.
 from __future__ import annotations
 
 import hashlib
+import math
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -33,7 +35,8 @@ def keep(
     differ: Callable[[Artefact], float] | None = None, tolerance: float | None = None,
 ) -> float:  # fmt: skip
     """Makes the export, runs it from the disk, and puts it in its place with a .json beside it
-    where it computes what the network computes; the largest difference. ValueError otherwise.
+    where it computes what the network computes; the largest difference, nan of a format that
+    another system runs. ValueError otherwise.
 
     differ: what says how much it differs (default: `compare`); tolerance: by how much it may
     (default: the format's).
@@ -52,21 +55,47 @@ def keep(
         with _converting(f"{target}: not made: {name} cannot hold {arch}"), named_place(target):
             kind.make(subject, about, made, *([] if precision == "fp32" else [precision]))
             export = kind.open(made, None)
-            worst = compare(subject, export) if differ is None else differ(export)
-        if not worst <= most:
+            worst = math.nan
+            if not kind.elsewhere:
+                worst = compare(subject, export) if differ is None else differ(export)
+        if not (kind.elsewhere or worst <= most):
             raise ValueError(
                 f"{target}: not kept: it differs from the network by {worst:.2e}, more than "
                 f"{most:g}"
             )
         *parts, described = parts_of(kind, target)
+        sha256 = file_digest(made)
         for part in parts:
+            if made.is_dir():
+                replace_folder(made, part)
+                continue
             with open(made.with_name(part.name), "rb") as source:
                 write_atomic(part, lambda file, source=source: shutil.copyfileobj(source, file))
-        sha256 = hashlib.sha256(made.read_bytes()).hexdigest()
     # Last: a call that is killed here leaves a .json of an older export, but the file itself says
     # all that a client needs.
     write_json(described, {**about, "file_sha256": sha256})
     return worst
+
+
+def file_digest(made: Path) -> str:
+    """SHA-256 of a file, or of a folder: of a line for each file in it, by name, with the file's
+    own SHA-256, two spaces and its place inside, as sha256sum prints them.
+    """
+    if made.is_file():
+        return hashlib.sha256(made.read_bytes()).hexdigest()
+    files = sorted(file.relative_to(made).as_posix() for file in made.rglob("*") if file.is_file())
+    lines = [f"{file_digest(made / name)}  {name}\n" for name in files]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def replace_folder(made: Path, target: Path) -> None:
+    """The folder `made`, of the same disk, in the place of `target`, which is whole or not there at
+    any moment.
+    """
+    with named_place(target), tempfile.TemporaryDirectory(dir=made.parent) as aside:
+        if target.exists():
+            os.rename(target, Path(aside) / target.name)
+        os.rename(made, target)
 
 
 @contextmanager

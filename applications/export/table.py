@@ -70,7 +70,8 @@ class Row:
     largest score where that is above 1. srcc_network: of its scores and the network's. before,
     after: the metric of the network's scores and of its own, against the labels. latency_ms: median
     of one image at a time; images_per_s: median of batches of 8; startup_s: until the file is open
-    and has answered once, without imports. nan: not known.
+    and has answered once, without imports. needs: the system that runs it, where that is not this
+    one, "" otherwise. nan: not known.
     """
 
     format: str
@@ -85,6 +86,7 @@ class Row:
     latency_ms: float
     images_per_s: float
     startup_s: float
+    needs: str = ""
 
     def lost(self) -> str:
         """What a lower precision costs, where that is more than MOST_LOST; else ""."""
@@ -112,9 +114,18 @@ class Table:
 
     def add(
         self, name: str, precision: str, files: Sequence[Path], difference: float,
-        open_file: Callable[[], Artefact],
+        open_file: Callable[[], Artefact], needs: str = "",
     ) -> Row:  # fmt: skip
-        """Opens a finished export and measures it; files: its own, the main one last."""
+        """Opens a finished export and measures it; files: its own, the main one last; needs: the
+        system that runs it, where that is not this one: nothing is measured then.
+        """
+        if needs:
+            nan = float("nan")
+            self.rows.append(
+                Row(name, precision, str(files[-1]), megabytes(files), difference, nan,
+                    self.metric, self.before, nan, nan, nan, nan, needs)
+            )  # fmt: skip
+            return self.rows[-1]
         begin = time.perf_counter()
         artefact = open_file()
         whole = bool(artefact.about.get("whole"))
@@ -160,9 +171,11 @@ class Table:
             "after", "ms", "images/s", "start s", "file",
         ]  # fmt: skip
         rows = [
-            [row.format, row.precision, f"{row.megabytes:.1f}", _shown(row.difference, ".1e"),
+            [row.format, row.precision, f"{row.megabytes:.1f}",
+             f"not compared: needs {row.needs}" if row.needs else _shown(row.difference, ".1e"),
              *(_shown(v, ".4f") for v in (row.srcc_network, row.before, row.after)),
-             f"{row.latency_ms:.1f}", f"{row.images_per_s:.1f}", _shown(row.startup_s, ".2f"),
+             *(_shown(v, ".1f") for v in (row.latency_ms, row.images_per_s)),
+             _shown(row.startup_s, ".2f"),
              row.file]
             for row in self.rows
         ]  # fmt: skip
