@@ -15,6 +15,8 @@ int main(int count, char** words) try {
   ov::Core core;
   const auto model = core.read_model(words[1]);
   const std::string about = about_of(model);
+  if (model->input().get_element_type() == ov::element::u8)
+    throw std::runtime_error("the model takes whole images, which this program does not: export without --whole");
   // By itself it computes in bfloat16 where the processor can.
   auto request = core.compile_model(model, "CPU", ov::hint::inference_precision(ov::element::f32)).create_infer_request();
   for (int i = 2; i < count; i++) {
