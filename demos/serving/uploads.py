@@ -6,11 +6,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 
 import anyio
 from fastapi import HTTPException, Request
 from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import ClientDisconnect
 
 from demos.serving.batches import Service
 from demos.serving.limits import MB
@@ -71,7 +73,7 @@ class Upload:
         left = _MOST_DISCARDED * self.most
         if "expect" in self.request.headers:
             return
-        with anyio.move_on_after(_DISCARDING):
+        with anyio.move_on_after(_DISCARDING), suppress(ClientDisconnect):
             async for chunk in self.body:
                 left -= len(chunk)
                 if left < 0:

@@ -3,8 +3,8 @@ answers, whether it lives, and how much memory it had at most.
 
 python tests/benchmarks/bench_service_bodies.py --model FILE.onnx [--bodies 5000] [--clients 8]
 
-Exit code 1 for an answer of 500 or above, for none at all, and for other scores of a photograph
-than before.
+Exit code 1 for an answer of 500 or above, for none at all, for a word of the service on stderr, and
+for other scores of a photograph than before.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ def main() -> int:
     print(f"the same scores before and after: {before == after}; exit code {code}")
     print(said, end="")
     lost = [s for s in statuses if not isinstance(s, int) or s >= 500]
-    return 1 if lost or before != after or code else 0
+    return 1 if lost or before != after or code or said else 0
 
 
 if __name__ == "__main__":

@@ -398,8 +398,10 @@ def test_it_starts_without_torch_and_ends_when_what_was_taken_is_answered(export
         said = process.stderr.readline()
         port = int(re.fullmatch(r"http://127\.0\.0\.1:(\d+)/ scores with mean\n", said)[1])
         content = body(HEAD + picture(7))
-        head = f"POST /score HTTP/1.1\r\nHost: x\r\nContent-Type: {MULTIPART}\r\n"
-        head += f"Content-Length: {len(content)}\r\n\r\n"
+
+        def head_of(kind: str, size: int) -> bytes:
+            head = f"POST /score HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\n"
+            return f"{head}Content-Length: {size}\r\n\r\n".encode()
 
         def ask(first: bytes, rest: Callable[[], bytes] = bytes) -> str:
             with socket.create_connection(("127.0.0.1", port), timeout=60) as link:
@@ -417,6 +419,9 @@ def test_it_starts_without_torch_and_ends_when_what_was_taken_is_answered(export
         link.request("POST", "/score", b"x" * 3_000_000, {"Content-Type": "image/png"})
         assert link.getresponse().status == 415
         link.close()
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as link:  # and one that goes
+            said = MULTIPART.replace("=b", "=c")
+            link.sendall(head_of(said, 1000) + b"--b\r\n")
 
         def told_to_end() -> bytes:
             time.sleep(0.1)
@@ -427,7 +432,7 @@ def test_it_starts_without_torch_and_ends_when_what_was_taken_is_answered(export
                 ask(ready)
             return content[40:]
 
-        answer = ask(head.encode() + content[:40], told_to_end)
+        answer = ask(head_of(MULTIPART, len(content)) + content[:40], told_to_end)
         assert " 200 " in answer, answer
         (row,) = json.loads(answer.split("\r\n\r\n")[1])["rows"]
         assert row["score"] == pytest.approx(7 / 255)
