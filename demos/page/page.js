@@ -36,15 +36,17 @@ async function start() {
 
 const UNITS = { MOS: "mean opinion score, on the scale that it learned", "ranking only": "an order of photographs, on no scale" };
 
-function describe({ name, bins, units, range: [low, high] }) {
-  return `${name}: ${bins > 1 ? `mean of opinions from ${low} to ${high}` : (UNITS[units] ?? units)}`;
+function describe({ bins, units, range: [low, high] }) {
+  return bins > 1 ? `mean of opinions from ${low} to ${high}` : (UNITS[units] ?? units);
 }
 
 function choose() { // the models of the two lists
   for (const option of $("second").options) option.disabled = option.value === $("first").value;
   if ($("second").value === $("first").value) $("second").value = "";
   const own = chosen();
-  $("about").textContent = `A higher score is better. ${own.map((name) => describe(facts(name))).join("; ")}.`;
+  const said = own.map((name) => describe(facts(name)));
+  $("about").textContent = `A higher score is better. ${said[0] === said[1] ? `Both: ${said[0]}`
+    : said.map((text, i) => `${own[i]}: ${text}`).join("; ")}.`;
   const orders = own.flatMap((name, i) => {
     const by = own.length > 1 ? ` by ${name}` : "";
     return [[`best ${i}`, `Best first${by}`], [`worst ${i}`, `Worst first${by}`]];
@@ -83,11 +85,13 @@ function take(files) {
   thumbnails();
 }
 
+const KINDS = new RegExp("\\.(jpe?g|jpe|jfif|mpo|a?png|bmp|dib|tiff?|webp|gif|jp2|j2k|j2c|jpx|p[pgbn]m|avifs?|hei[cf])$", "i");
+
 async function walk(item, path = "") { // the files of what was dropped, folders to the bottom
   if (item.isFile) {
     const file = await new Promise((done, failed) => item.file(done, failed));
-    if (path && file.type.startsWith("image/")) file.path = path + file.name;
-    return path && !file.path ? [] : [file];
+    if (path) file.path = path + file.name;
+    return [file];
   }
   const reader = item.createReader(), files = [];
   for (;;) {
@@ -97,10 +101,24 @@ async function walk(item, path = "") { // the files of what was dropped, folders
   }
 }
 
-async function drop(given) {
+async function drop(given) { // of folders the images; what is dropped by itself, whatever it is
   const items = [...given.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
   if (!items.some((item) => item.isDirectory)) return take(given.files);
-  for (const item of items) take(await walk(item));
+  let others = 0;
+  try {
+    for (const item of items) {
+      const files = await walk(item), images = files.filter(({ path, name }) => !path || KINDS.test(name));
+      others += files.length - images.length;
+      take(images);
+    }
+    say(others ? `Left out of the folders: ${others} files that are no images.` : "");
+  } catch (error) {
+    say(`A folder cannot be read to its end: ${error.message}`);
+  }
+}
+
+function say(text) {
+  $("dropped").textContent = text;
 }
 
 const thumbs = []; // entries that wait for one
@@ -242,23 +260,23 @@ function scores(entry) { // nodes: of each chosen model its score; their differe
   if (many && reasons.size === 1 && !reasons.has(null) && !reasons.has(undefined))
     return [node("p", { className: "why", textContent: [...reasons][0] })]; // one for both
   own.forEach((model, i) => {
-    const row = entry.rows[model], { bins, range: [low, high] } = facts(model);
+    const row = entry.rows[model], { bins } = facts(model);
     const mark = many ? node("span", { className: `mark m${i}`, textContent: model, title: model }) : null;
     if (!row) return parts.push(node("p", { className: "waiting" }, mark, "waiting..."));
     if (row.error) return parts.push(node("p", { className: "why" }, mark, row.error));
-    const spread = bins > 1 ? `\u00b1 ${short(row.std)}, of ${low} to ${high}` : "";
-    const among = `${entry.places[model]} of ${scales[model].count}`;
+    const spread = bins > 1 ? `\u00b1 ${short(row.std)}` : "";
+    const among = `rank ${entry.places[model]} of ${scales[model].count}`;
     const line = node("p", {}, node("strong", { textContent: short(row.score) }),
-                      node("span", { textContent: spread, title: spread && "standard deviation; range" }),
-                      node("span", { className: "place", textContent: among, title: "place among all" }));
+                      node("span", { textContent: spread, title: spread && "standard deviation" }),
+                      node("span", { className: "place", textContent: among }));
     parts.push(node("div", { className: `score m${i}` }, mark, line,
                     bins > 1 ? histogram(row, bins) : track(row.score, scales[model].ends)));
   });
   const d = difference(entry);
   if (d !== null) {
-    const [a, b] = own, places = Math.abs(d) === 1 ? "place" : "places";
+    const [a, b] = own, ranks = Math.abs(d) === 1 ? "rank" : "ranks";
     const said = comparable(own.map(facts)) ? `${d > 0 ? "+" : ""}${short(d)} (${b} \u2212 ${a})`
-      : d ? `${b} puts it ${Math.abs(d)} ${places} ${d > 0 ? "higher" : "lower"}` : "the same place";
+      : d ? `${b} puts it ${Math.abs(d)} ${ranks} ${d > 0 ? "higher" : "lower"}` : "the same rank";
     parts.push(node("p", { className: "difference", textContent: said }));
   }
   return parts;
@@ -378,6 +396,7 @@ function table(model) { // in the order of the gallery, of what has an answer
 
 function clear() {
   sender.drop(() => true);
+  say("");
   for (const { thumb } of entries) URL.revokeObjectURL(thumb);
   entries.length = thumbs.length = 0;
   $("gallery").replaceChildren();

@@ -94,7 +94,8 @@ export class Sender {
     let answer, body;
     try {
       answer = await fetch(`score?model=${encodeURIComponent(model)}`, { method: "POST", body: form });
-      body = await answer.json();
+      const text = await answer.text();
+      body = answer.headers.get("Content-Type")?.includes("json") ? JSON.parse(text) : {}; // a proxy's own page
     } catch {
       return this.#unanswered(batch);
     }
@@ -102,11 +103,11 @@ export class Sender {
     if (body.rows?.length === batch.length) {
       this.note = "";
       batch.forEach((job, i) => this.#end(job, body.rows[i]));
-    } else if (answer.status === 429 || answer.status === 503) {
+    } else if (answer.status === 429 || answer.status >= 500) {
       const seconds = Number(answer.headers.get("Retry-After")) || 1;
       this.ready = Date.now() + 1000 * seconds;
-      this.note = `the server is busy: sending again in ${seconds} s`;
-      this.#retry(batch, answer.status === 503, body.detail);
+      this.note = `the server is busy: again in ${seconds} s`;
+      this.#retry(batch, answer.status !== 429, body.detail ?? `status ${answer.status}`);
     } else if (batch.length > 1) this.#alone(batch); // one of them may be the reason
     else this.#end(batch[0], { error: typeof body.detail === "string" ? body.detail : `status ${answer.status}` });
   }
