@@ -73,7 +73,7 @@ def test_what_has_no_map_says_why(run, contents, status, said):
 
 def test_a_map_that_takes_too_long_is_given_up_and_the_next_one_has_its_turn():
     def slow(pixels: np.ndarray) -> list[np.ndarray]:
-        time.sleep(0.05 * delayed[0])
+        time.sleep(0.3 * delayed[0])  # longer than map_timeout
         return mean(pixels)
 
     delayed = [1]
