@@ -119,6 +119,7 @@ class WholeImage(nn.Module):
             return self._scaled(
                 pixels, self._weights(pixels, 1, tall, height, tall),
                 self._weights(pixels, 2, wide, width, wide),
+                _rows_first(height, tall, width, wide),
             )  # fmt: skip
         if rule.resize == "crop":
             part = torch.where(narrow, width, height)
@@ -127,6 +128,7 @@ class WholeImage(nn.Module):
                 pixels,
                 self._weights(pixels, 1, tall, part, whole, shift=tall * part - whole * height),
                 self._weights(pixels, 2, wide, part, whole, shift=wide * part - whole * width),
+                _rows_first(height, tall, width, wide),
             )
         inner_height = torch.where(narrow, tall, _half_even(height * wide, width).clamp(1, tall))
         inner_width = torch.where(narrow, _half_even(width * tall, height).clamp(1, wide), wide)
@@ -134,6 +136,7 @@ class WholeImage(nn.Module):
         sized = self._scaled(
             pixels, self._weights(pixels, 1, tall, height, inner_height, first=-top),
             self._weights(pixels, 2, wide, width, inner_width, first=-left),
+            _rows_first(height, inner_height, width, inner_width),
         )  # fmt: skip
         rows, columns = torch.arange(tall) - top, torch.arange(wide) - left
         rows_in = (rows >= 0) & (rows < inner_height)
@@ -195,12 +198,16 @@ class WholeImage(nn.Module):
         return torch.round(weights * _ONE) / _ONE
 
     @staticmethod
-    def _scaled(pixels: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-        """(3,H,W) by weights (h,H) and (w,W) -> (3,h,w): first across, then down, as Pillow does,
-        each rounded to 8 bits.
+    def _scaled(
+        pixels: Tensor, rows: Tensor, columns: Tensor, rows_first: Tensor | None = None
+    ) -> Tensor:
+        """(3,H,W) by weights (h,H) and (w,W) -> (3,h,w): first across, then down, or the other way
+        where `rows_first` says so, each rounded to 8 bits. A graph computes both ways then.
         """
-        across = torch.floor(pixels @ columns.T + 0.5).clamp(0, 255)
-        return torch.floor(rows @ across + 0.5).clamp(0, 255)
+        across = _rounded(rows @ _rounded(pixels @ columns.T))
+        if rows_first is None:
+            return across
+        return torch.where(rows_first, _rounded(_rounded(rows @ pixels) @ columns.T), across)
 
 
 def _grid(down: Tensor, right: Tensor, crops: int) -> list[tuple[Tensor, Tensor]]:
@@ -213,6 +220,17 @@ def _grid(down: Tensor, right: Tensor, crops: int) -> list[tuple[Tensor, Tensor]
         (torch.where(right >= down, y, top), torch.where(right >= down, x, left))
         for (y, x), (left, top) in zip(*ways, strict=True)
     ]
+
+
+def _rounded(pixels: Tensor) -> Tensor:
+    return torch.floor(pixels + 0.5).clamp(0, 255)
+
+
+def _rows_first(height: Size, tall: Size, width: Size, wide: Size) -> Tensor:
+    """Whether Pillow (13 and later) resizes down before across: where the height shrinks by more
+    than twice what the width shrinks by (python-pillow/Pillow#9549).
+    """
+    return height - tall > 2 * (width - wide).clamp(min=0)
 
 
 def _half_even(part: Tensor, whole: Tensor) -> Tensor:

@@ -17,7 +17,8 @@ from utils.runtime.progress import CountBar
 from utils.statistics.predictions import Predictions
 
 # Of the largest score above 1. Pillow rounds after each of two passes, and which of them is first
-# depends on the image; where the graph takes the other one, pixels differ by 1 in 255.
+# depends on the image and, before version 13, does not; where the graph takes the other one, or of
+# ties of a crop's box, pixels differ by 1 in 255 and more.
 TOLERANCE = 2e-3
 ODD, SIDES = 50, (17, 701)  # images of the comparison, and between what their sides lie
 

@@ -124,7 +124,8 @@ inline Image pass(const Image& image, int wanted, bool cubic) {
 }
 
 inline Image resized(const Image& image, int height, int width, bool cubic) {
-  if (width > image.width && height < image.height) {  // as Pillow 13: rows first, which leaves fewer of them to widen
+  // As Pillow 13: rows first where many of them go, which leaves fewer to be resized.
+  if (image.height - height > 2 * std::max(0, image.width - width)) {
     const auto turned = [](const Image& image) { return pass(image, image.width, false); };
     return turned(pass(pass(turned(image), height, cubic), width, cubic));
   }

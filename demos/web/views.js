@@ -31,8 +31,9 @@ function pass({ data, width, height }, wanted, [reach, filter]) {
 }
 
 function resized(image, height, width, filter) {
-  if (width <= image.width || height >= image.height) return pass(pass(image, width, filter), height, filter);
-  // As Pillow 13: rows first, which leaves fewer of them to widen.
+  const rowsFirst = image.height - height > 2 * Math.max(0, image.width - width);
+  if (!rowsFirst) return pass(pass(image, width, filter), height, filter);
+  // As Pillow 13, where many rows go: that leaves fewer of them to be resized.
   const turned = (image) => pass(image, image.width, filter);
   return turned(pass(pass(turned(image), height, filter), width, filter));
 }

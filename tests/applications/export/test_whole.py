@@ -20,6 +20,17 @@ from utils.imaging.images import view
 from utils.imaging.view_rule import INTERPOLATIONS, ViewRule
 
 WIDE = ((37, 53), (301, 307), (40, 57), (11, 230), (47, 95), (2, 5), (201, 1001))
+TALL = (
+    (333, 99),
+    (75, 75),
+    (49, 10),
+    (300, 65),
+    (200, 128),
+    (150, 128),
+    (50, 65),
+    (51, 65),
+    (400, 1),
+)
 CROPS = {"crops": 5, "crop_size": (40, 40)}
 RULES = [
     *({"interpolation": name} for name in INTERPOLATIONS if name not in ("box", "nearest")),
@@ -40,10 +51,10 @@ def noise(height: int, width: int) -> Image.Image:
 
 @pytest.mark.parametrize("values", RULES, ids=str)
 def test_the_graph_sees_what_the_network_sees(values):
-    """Of images that Pillow resizes across before down, as all but tall ones, each pixel."""
+    """Each pixel; of tall images as well, which Pillow resizes down before across."""
     rule = ViewRule((48, 64), **values)
     network = WholeImage(torch.nn.Identity(), rule)
-    for size in WIDE:
+    for size in WIDE + TALL:
         image = noise(*size)
         found = network.views(torch.from_numpy(np.array(image))).numpy()
         expected = view(image, rule)
@@ -52,7 +63,7 @@ def test_the_graph_sees_what_the_network_sees(values):
         assert np.array_equal(found, expected), (size, np.abs(found - expected).max())
 
 
-@pytest.mark.parametrize("values", [{}, {"resize": "crop"}, {"interpolation": "box"}], ids=str)
+@pytest.mark.parametrize("values", [{"resize": "crop"}, {"interpolation": "box"}], ids=str)
 def test_elsewhere_pixels_differ_by_rounding(values):
     rule = ViewRule((48, 64), **values)
     network = WholeImage(torch.nn.Identity(), rule)
