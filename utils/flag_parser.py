@@ -16,7 +16,6 @@ from typing import Any, NoReturn
 from utils.files.reading import UnreadableFile, read_object
 from utils.flag_places import Flags, spell
 from utils.flag_types import UsageError, YesOrNo, did_you_mean
-from utils.flag_words import VIEW, VIEWS
 from utils.text import cut, printable
 
 
@@ -112,15 +111,6 @@ def overruled(
     if "resume" in given or ("advprop" in {**stored, **given} and not stored.get("pretrained")):
         out.add("pretrained")
     return {name: value for name, value in stored.items() if name not in out}
-
-
-def view_of(given: Mapping[str, Any], criterion: str) -> dict[str, Any]:
-    """The training view of the criterion that is given, or else of `criterion`; nothing of it where
-    any of its flags is given, or another mode.
-    """
-    if not given.get("train") or VIEW & given.keys():
-        return {}
-    return VIEWS.get(given.get("criterion", criterion), {})
 
 
 def _possible(text: str) -> bool:

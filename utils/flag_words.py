@@ -6,8 +6,6 @@ The standard library only: `--help` must not wait for more.
 
 from __future__ import annotations
 
-from typing import Any
-
 from utils.flag_places import EVERY, Group, Wording
 
 # Modes by what they do with a network; the rest are named one by one.
@@ -155,8 +153,3 @@ MONITORED = {
     "rank": "pair_accuracy", "emd": "emd_r2", "regress": "srcc", "siamese": "same_bucket_accuracy",
     "emd+rank": "emd_r2", "emd+siamese": "emd_r2",
 }  # fmt: skip
-# Flags that together say how an image is seen, and for a criterion the values that they take in
-# training where none of them is given, in place of their own defaults. None has a view of its own
-# until tests/benchmarks/views.sh has been run for it.
-VIEW = {"image_size", "resize", "crop", "crop_size", "crop_from", "test_crops"}
-VIEWS: dict[str, dict[str, Any]] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -53,8 +54,12 @@ def test_as_a_runtime(folder, tmp_path, monkeypatch):
     same(scores(folder / "runtime.json"), folder)
 
 
-def test_as_a_file(folder):
+def test_as_a_file(folder, monkeypatch):
+    monkeypatch.delenv("CI", raising=False)
     call(folder, f"--export openvino {MODEL} --photos images")
+    # The converter was told to tell its makers nothing.
+    assert not pytest.importorskip("openvino_telemetry").Telemetry().consent
+    assert "CI" not in os.environ
     export = open_artefact(folder / "checkpoints/openvino_test_vit.xml")
     images = [Image.open(file) for file in sorted((folder / "images").iterdir())]
     pixels = np.stack([np.asarray(image.resize((32, 32), Image.BICUBIC)) for image in images])

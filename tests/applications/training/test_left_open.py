@@ -10,7 +10,6 @@ from applications.training.left_open import completed
 from config import parse
 from tests.cli import TINY, call, inside, run_folders
 from tests.tiny_data import write_data
-from utils.flag_words import VIEWS
 
 
 @pytest.fixture
@@ -113,19 +112,6 @@ def test_ava_in_the_data_folder_has_votes(data):
     (data / "data/AVA.txt").write_text("")
     config, lines = asked(data, "--train")
     assert config.criterion == "emd" and "data/AVA.txt has votes" in lines[0]
-
-
-def test_a_criterion_has_its_own_view_where_the_flags_say_none(data, monkeypatch):
-    monkeypatch.setitem(VIEWS, "regress", {"resize": "pad", "image_size": [96]})
-    (data / "data/train/label.txt").write_text("a.png,5\n")
-    config, _ = asked(data, "--train")
-    assert (config.resize, config.image_size) == ("pad", (96, 96))
-    assert "resize" not in config.given
-    config, _ = asked(data, "--train --crop random")
-    assert (config.resize, config.image_size) == ("squash", (224, 224))
-    assert parse(["--train", "--criterion", "emd"]).resize == "squash"
-    # Weights have their own view, and those that say none were made with the flags' defaults.
-    assert parse(["-e", "--criterion", "regress", "--resume", "w.pth"]).resize == "squash"
 
 
 def test_one_line_trains_scores_and_judges(tmp_path):
