@@ -283,6 +283,7 @@ def test_what_cannot_be_meant(tmp_path, words, said):
 
 def test_a_scorer_of_the_ray_program_gives_the_same_rows(trained, wanted, monkeypatch):
     """tests/applications/test_predict_ray.py runs the whole where ray is installed."""
+    pytest.importorskip("pyarrow")
     monkeypatch.chdir(trained)
     items = [item_of(image) for image in find_images(["photos", "shard.tar"])]
     batch = {name: np.array([item[name] for item in items]) for name in items[0]}
