@@ -60,7 +60,7 @@ def read_folder(folder: Path) -> dict[str, Any]:
     weights = folder / WEIGHTS
     try:
         facts = read_object(folder / FACTS)
-        digest = hashlib.sha256(read_bytes(weights)).hexdigest()
+        digest = hashlib.sha256(read_bytes(weights, packed=True)).hexdigest()
     except UnreadableFile as error:
         raise CheckpointError(str(error)) from None
     if facts.pop("format", None) != FORMAT:

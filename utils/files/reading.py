@@ -64,9 +64,9 @@ def check_regular(path: str | os.PathLike[str], most: int | None = None) -> None
         )
 
 
-def read_bytes(path: str | os.PathLike[str], most: int = MOST_BYTES) -> bytes:
-    """Content of a regular file that is not packed; UnreadableFile, or FileNotFoundError where
-    there is none.
+def read_bytes(path: str | os.PathLike[str], most: int = MOST_BYTES, packed: bool = False) -> bytes:
+    """Content of a regular file; UnreadableFile, of one that begins as packed files do, too, unless
+    `packed` ones are welcome, or FileNotFoundError where there is none.
     """
     check_regular(path, most)
     try:
@@ -75,8 +75,8 @@ def read_bytes(path: str | os.PathLike[str], most: int = MOST_BYTES) -> bytes:
         raise
     except OSError as error:
         raise UnreadableFile(f"{printable(path)}: cannot be read: {error.strerror}") from None
-    if packed := packed_as(content):
-        raise UnreadableFile(f"{printable(path)}: is packed ({packed}): unpack it first")
+    if not packed and (kind := packed_as(content)):
+        raise UnreadableFile(f"{printable(path)}: is packed ({kind}): unpack it first")
     return content
 
 

@@ -68,6 +68,13 @@ def test_what_is_damaged_is_said_in_a_line(model, file, change, said):
     assert said in str(caught.value) and "\n" not in str(caught.value)
 
 
+def test_weights_that_begin_as_packed_files_do_are_no_packed_files(model):
+    """The first bytes of safetensors are the length of its header, any number."""
+    (model / "model.safetensors").write_bytes(b"\x1f\x8b" + bytes(20))
+    with pytest.raises(CheckpointError, match="its SHA-256 is not the one"):
+        read_folder(model)
+
+
 def test_names_of_weights(model, tmp_path, monkeypatch):
     assert find_weights(model) == model
     assert files_of(model) == [model / "model.safetensors", model / "config.json"]
