@@ -442,7 +442,7 @@ def checked_config(values: dict[str, Any]) -> Config:
 def make_config(given: dict[str, Any]) -> Config:
     """A Config from field values; the rest take their defaults. Raises UsageError."""
     flag_parser.refuse_unknown(_flags(), given)
-    values = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items()}
+    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items()}
     for key in ("image_size", "crop_size", "crop_from"):
         if values.get(key):
             values[key] = kind.height_width(spell(_flags(), key), values[key])
