@@ -14,7 +14,7 @@ import logging
 import socket
 import sys
 import threading
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import fields
 from pathlib import Path
@@ -30,6 +30,7 @@ try:
     from prometheus_client import CONTENT_TYPE_LATEST
 
     from demos.serving.answers import File, answered
+    from demos.serving.callers import Callers, is_loopback
     from demos.serving.page import add_page
     from demos.serving.uploads import FIELD, KIND
 except ImportError as error:
@@ -39,7 +40,7 @@ from demos.serving.batches import Found, Service  # noqa: E402
 from demos.serving.limits import Limits  # noqa: E402
 from demos.serving.metrics import Counted  # noqa: E402
 from demos.serving.models import Model, open_models  # noqa: E402
-from utils.text import visible  # noqa: E402
+from utils.text import printable  # noqa: E402
 
 SCHEMA = {
     "type": "object",
@@ -50,6 +51,7 @@ BODY = {"required": True, "content": {KIND: {"schema": SCHEMA}}}
 ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {"description": 'model, and rows: image, score, "std", "p1", ..., and error of each'},
     400: {"description": "the body is malformed, or ends too early"},
+    403: {"description": "a page of another site asks, or by a name that is none of the service"},
     408: {"description": "the body did not come in time"},
     413: {"description": "too many bytes, files or pixels"},
     415: {"description": "no multipart/form-data, or no file of it is an image"},
@@ -59,9 +61,11 @@ ANSWERS: dict[int | str, dict[str, Any]] = {
 }
 
 
-def make_app(models: Sequence[Model], limits: Limits | None = None) -> FastAPI:
+def make_app(
+    models: Sequence[Model], limits: Limits | None = None, hosts: Sequence[str] | None = None
+) -> FastAPI:
     """The application of a service with these models (`open_models`), the first one the default.
-    app.state.service has what it works with.
+    hosts: see `Callers`. app.state.service has what it works with.
     """
     service = Service(models, limits or Limits())
 
@@ -73,6 +77,7 @@ def make_app(models: Sequence[Model], limits: Limits | None = None) -> FastAPI:
     # FastAPI's own pages load scripts of another site; /openapi.json says the same.
     app = FastAPI(title="IQA toolkit", lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.service = service
+    app.add_middleware(Callers, hosts=hosts)
     app.add_middleware(Counted, metrics=service.metrics)
     default = models[0].name
 
@@ -137,10 +142,17 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """As uvicorn's, then the address on stderr."""
-        await super().startup(sockets)
+        host, port = self.config.host, self.config.port
+        try:
+            await super().startup(sockets)
+        except SystemExit:  # uvicorn has said why
+            print(f"error: no --host {host} --port {port} to listen on here", file=sys.stderr)
+            sys.exit(1)
         host, port = self.servers[0].sockets[0].getsockname()[:2]
+        shown = f"[{host}]" if ":" in host else host
         names = ", ".join(self.service.models)
-        print(f"http://{host}:{port}/ scores with {names}", file=sys.stderr, flush=True)
+        whom = "" if is_loopback(host) else ", for whoever reaches this machine"
+        print(f"http://{shown}:{port}/ scores with {names}{whom}", file=sys.stderr, flush=True)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """A signal."""
@@ -166,17 +178,33 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help="a .onnx or .xml of --export; again for more, the first is the default",
     )  # fmt: skip
     parser.add_argument("--host", default="127.0.0.1", help="address that is listened on")
-    parser.add_argument("--port", type=int, default=8000, help="0: any free one")
-    parser.add_argument("--threads", type=int, default=0, help="of a runtime; 0: its own choice")
+    parser.add_argument("--port", type=_from_zero(int, 65535), default=8000, help="0: any free one")
     parser.add_argument(
-        "--drain", type=float, default=2.0,
+        "--allow_host", action="append", default=[], metavar="NAME",
+        help="a name that browsers and proxies call it by, again for more; addresses and localhost "
+        "always are. Without any, a --host that others reach takes every name",
+    )  # fmt: skip
+    parser.add_argument(
+        "--threads", type=_from_zero(int, 1024), default=0, help="of a runtime; 0: its own choice"
+    )
+    parser.add_argument(
+        "--drain", type=_from_zero(float, 3600), default=2.0,
         help="seconds between a SIGTERM, from which on /ready says 503, and the end of listening",
     )  # fmt: skip
     for limit in fields(Limits):
-        kind = type(limit.default)
+        kind = {"int": int, "float": float}[str(limit.type)]
         text = limit.metadata["help"]
         parser.add_argument(f"--{limit.name}", type=kind, default=limit.default, help=text)
     return parser.parse_args(argv)
+
+
+def _from_zero(kind: type[int] | type[float], most: int) -> Callable[[str], float]:
+    def number(text: str) -> float:
+        if not 0 <= (value := kind(text)) <= most:
+            raise argparse.ArgumentTypeError(f"{text}: must be 0 to {most}")
+        return value
+
+    return number
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -186,13 +214,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         limits = Limits(**{limit.name: getattr(args, limit.name) for limit in fields(Limits)})
         models = open_models(args.model, args.threads)
     except (ValueError, OSError) as error:
-        print(f"error: {visible(error)}", file=sys.stderr)
+        print(f"error: {printable(error)}", file=sys.stderr)
         return 1
     for reader in ("python_multipart", "PIL"):  # clients are told themselves
         logging.getLogger(reader).setLevel(logging.CRITICAL)
-    app = make_app(models, limits)
+    local = is_loopback(args.host)
+    app = make_app(models, limits, args.allow_host if local or args.allow_host else None)
     config = uvicorn.Config(
         app, args.host, args.port, log_level="warning", access_log=False, server_header=False,
+        workers=1, http="h11",  # bounds the head of a request; httptools keeps one of any size
         ws="none", limit_concurrency=limits.max_connections,
         timeout_graceful_shutdown=int(2 * limits.timeout + 5),
     )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 import anyio
@@ -33,7 +34,7 @@ async def answered(
             files = await upload.read()
         _refuse_when_busy(service, model, len(files))
         with anyio.fail_after(seconds):
-            return await work(files)
+            return await _while_wanted(request, work(files))
     except TimeoutError:
         if upload.files is None:
             raise HTTPException(408, "the body did not come in time") from None
@@ -42,9 +43,29 @@ async def answered(
         await upload.discard()
         raise
     except ClientDisconnect:
-        raise HTTPException(400, "the body ends too early") from None
+        if upload.files is None:
+            raise HTTPException(400, "the body ends too early") from None
+        raise HTTPException(499, "nobody waits for the answer any more") from None
     finally:
         upload.close()
+
+
+async def _while_wanted(request: Request, work: Awaitable[Response]) -> Response:
+    """What comes of the work, which ends where its client has gone: ClientDisconnect."""
+
+    async def gone() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+
+    working, leaving = asyncio.ensure_future(work), asyncio.ensure_future(gone())
+    try:
+        await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise ClientDisconnect
+        return working.result()
+    finally:
+        for task in (working, leaving):
+            task.cancel()
 
 
 def again(code: int, what: str, seconds: int) -> HTTPException:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -31,8 +32,8 @@ class Limits:
 
     def __post_init__(self) -> None:
         for name in (limit.name for limit in fields(self)):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"--{name} {getattr(self, name)}: must be above 0")
+            if not 0 < getattr(self, name) < math.inf:
+                raise ValueError(f"--{name} {getattr(self, name)}: must be a number above 0")
         for less, more in (("max_body", "max_held"), ("max_files", "max_waiting")):
             if getattr(self, less) > getattr(self, more):
                 raise ValueError(

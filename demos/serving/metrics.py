@@ -17,7 +17,8 @@ from prometheus_client import (
 )
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
+PATHS = ("/score", "/map")
 VIEWS = (1, 2, 4, 8, 16, 32, 64, 128)
 
 
@@ -27,10 +28,12 @@ class Metrics:
     def __init__(self, waiting: Callable[[], int]) -> None:
         self.registry = CollectorRegistry()
         own: dict[str, Any] = {"registry": self.registry, "namespace": "iqa"}
-        self.requests = Counter("requests", "Requests of /score answered", ["code"], **own)
+        self.requests = Counter(
+            "requests", "Requests with images answered", ["path", "code"], **own
+        )
         self.seconds = Histogram(
-            "request_seconds", "From the head of a request of /score to the end of its answer",
-            buckets=SECONDS, **own,
+            "request_seconds", "From the head of a request with images to the end of its answer",
+            ["path"], buckets=SECONDS, **own,
         )  # fmt: skip
         self.images = Counter("images", "Images by what became of them", ["model", "result"], **own)
         self.views = Histogram("batch_views", "Views of a pass", ["model"], buckets=VIEWS, **own)
@@ -45,14 +48,14 @@ class Metrics:
 
 
 class Counted:
-    """The app, its answers to /score counted."""
+    """The app, its answers to requests with images counted."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self.app, self.metrics = app, metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
-        if scope["type"] != "http" or scope["path"] != "/score":
+        if scope["type"] != "http" or scope["path"] not in PATHS:
             await self.app(scope, receive, send)
             return
         begun, code = time.perf_counter(), "none"
@@ -66,5 +69,5 @@ class Counted:
         try:
             await self.app(scope, receive, noted)
         finally:
-            self.metrics.requests.labels(code).inc()
-            self.metrics.seconds.observe(time.perf_counter() - begun)
+            self.metrics.requests.labels(scope["path"], code).inc()
+            self.metrics.seconds.labels(scope["path"]).observe(time.perf_counter() - begun)

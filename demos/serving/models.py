@@ -161,7 +161,10 @@ def open_models(files: Sequence[Path], threads: int = 0) -> list[Model]:
 def open_model(file: Path, threads: int = 0) -> Model:
     """One of `open_models`."""
     if file.suffix not in SUFFIXES:
-        how = f"python main.py --export onnx --resume {file} makes one"
+        weights = (
+            file if file.suffix in ("", ".pth") else "WEIGHTS"
+        )  # others are exports themselves
+        how = f"python main.py --export onnx --resume {weights} makes one"
         raise ValueError(f"{file}: is no .onnx and no .xml, which the service runs: {how}")
     beside = [file, file.with_suffix(".bin")] if file.suffix == ".xml" else [file]
     if missing := [part for part in beside if not part.is_file()]:

@@ -64,7 +64,7 @@ def served(args: argparse.Namespace, more: list[str]) -> tuple[float, float, str
         process.terminate()
         process.wait(120)
     found = {row["name"]: row for row in json.loads(done.stdout)}
-    sent = dict(re.findall(r'iqa_requests_total\{code="(\d+)"\} (\S+)', metrics))
+    sent = dict(re.findall(r'iqa_requests_total\{code="(\d+)",path="/score"\} (\S+)', metrics))
     seen = {"200": found["/score"]["num_requests"]}
     if "429" in found:
         seen["429"] = found["429"]["num_requests"]

@@ -80,7 +80,7 @@ class Client:
 
     def leave(self, body: Body) -> None:
         """Declares more than it sends, and goes."""
-        head = f"POST /score HTTP/1.1\r\nHost: x\r\nContent-Type: {body[0]}\r\n"
+        head = f"POST /score HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {body[0]}\r\n"
         with socket.create_connection(("127.0.0.1", self.port), timeout=60) as link:
             link.sendall(f"{head}Content-Length: {len(body[1]) + 1000}\r\n\r\n".encode("latin-1"))
             link.sendall(body[1][:5000])

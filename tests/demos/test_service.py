@@ -21,6 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
+import anyio
 import numpy as np
 import pytest
 from PIL import Image
@@ -36,6 +37,7 @@ pytest.importorskip("httpx2", reason="starlette's TestClient needs httpx2")
 from starlette.testclient import TestClient  # noqa: E402
 
 from demos.service import make_app  # noqa: E402
+from demos.serving.callers import is_loopback  # noqa: E402
 from demos.serving.limits import Limits  # noqa: E402
 from demos.serving.models import Model, open_models  # noqa: E402
 
@@ -196,6 +198,81 @@ def test_scores_that_do_not_come_in_time_are_503_and_the_next_ones_come():
         assert post(client, picture(1)).status_code == 200
 
 
+def test_what_nobody_waits_for_is_not_scored():
+    gate, left = Gate(), threading.Event()
+    app = make_app([model(gate)], Limits(batch_size=1))
+    content = body(HEAD + picture(1))
+
+    async def asked(path: str) -> None:
+        """A client that goes once its image is with the runtime, or waits for it."""
+        messages = [{"type": "http.request", "body": content}]
+
+        async def receive() -> dict:
+            if messages:
+                return messages.pop()
+            await anyio.to_thread.run_sync(left.wait, abandon_on_cancel=True)
+            return {"type": "http.disconnect"}
+
+        async def send(message: dict) -> None:
+            pass
+
+        headers = [(b"content-type", MULTIPART.encode())]
+        scope = {"type": "http", "method": "POST", "path": path, "headers": headers}
+        await app({**scope, "query_string": b"", "http_version": "1.1"}, receive, send)
+
+    async def all_of_them() -> None:
+        async with app.router.lifespan_context(app), anyio.create_task_group() as group:
+            service = app.state.service
+            for path in ("/score", "/score", "/map"):
+                group.start_soon(asked, path)
+            await anyio.to_thread.run_sync(until, lambda: service.lanes["mean"].decoded.qsize())
+            left.set()
+            await anyio.to_thread.run_sync(until, lambda: not service.waiting)
+            gate.open.set()
+        lines = service.metrics.text().decode()
+        assert 'iqa_requests_total{code="499",path="/score"} 2.0' in lines
+        assert 'iqa_requests_total{code="499",path="/map"} 1.0' in lines
+        assert service.held == 0
+
+    anyio.run(all_of_them)
+    assert sum(gate.passes) == 1
+
+
+SITES = {
+    "by its address": ({}, 200),
+    "its page": ({"sec-fetch-site": "same-origin", "origin": "http://127.0.0.1:8000"}, 200),
+    "behind a proxy that says another name": ({"sec-fetch-site": "same-origin", "origin": "null"}, 200),
+    "its page in an old browser": ({"origin": "http://127.0.0.1:8000"}, 200),
+    "by IPv6": ({"host": "[::1]:8000"}, 200),
+    "by an allowed name": ({"host": "Photos.example:80"}, 200),
+    "localhost": ({"host": "localhost:8000"}, 200),
+    "a page elsewhere": ({"sec-fetch-site": "cross-site", "origin": "http://evil.example"}, 403),
+    "a page of another port": ({"sec-fetch-site": "same-site"}, 403),
+    "a page elsewhere in an old browser": ({"origin": "http://evil.example"}, 403),
+    "a file": ({"origin": "null"}, 403),
+    "a name that was made to lead here": ({"host": "evil.example:8000"}, 403),
+    "an address before a name": ({"host": "127.0.0.1.evil.example"}, 403),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def local() -> Iterator[TestClient]:
+    app = make_app([model()], hosts=["photos.example"])
+    with TestClient(app, "http://127.0.0.1:8000") as client:
+        yield client
+
+
+@pytest.mark.parametrize("name", SITES)
+def test_pages_of_other_sites_are_refused(local, name):
+    headers, status = SITES[name]
+    answer = post(local, picture(3), headers=headers)
+    assert answer.status_code == status, answer.text
+    hosted = "host" in headers and status == 403
+    assert local.get("/models", headers=headers).status_code == (403 if hosted else 200)
+    if hosted:
+        assert "--allow_host" in answer.json()["detail"]
+
+
 def body(*parts: bytes, end: bytes = b"--b--\r\n") -> bytes:
     return b"".join(b"--b\r\n" + part + b"\r\n" for part in parts) + end
 
@@ -287,12 +364,19 @@ def test_what_it_says_of_itself():
         answer = post(client, picture(1), params={"model": "more"})
         assert answer.status_code == 422 and "there are mean, other" in answer.json()["detail"]
         post(client, b"")
+        for content in (picture(1), b"no image"):
+            client.post("/map", files={"images": content})
         text = client.get("/metrics").text
         for line in (
-            'iqa_requests_total{code="200"} 1.0', 'iqa_requests_total{code="422"} 2.0',
+            'iqa_requests_total{code="200",path="/score"} 1.0',
+            'iqa_requests_total{code="422",path="/score"} 2.0',
+            'iqa_requests_total{code="200",path="/map"} 1.0',
+            'iqa_requests_total{code="415",path="/map"} 1.0',
+            'iqa_request_seconds_count{path="/score"} 3.0',
+            'iqa_request_seconds_count{path="/map"} 2.0',
             'iqa_images_total{model="mean",result="scored"} 1.0',
             'iqa_images_total{model="mean",result="unreadable"} 1.0',
-            'iqa_batch_views_sum{model="mean"} 1.0', "iqa_waiting_images 0.0",
+            "iqa_waiting_images 0.0",
             "process_resident_memory_bytes ",
         ):  # fmt: skip
             assert line in text, line
@@ -400,7 +484,7 @@ def test_it_starts_without_torch_and_ends_when_what_was_taken_is_answered(export
         content = body(HEAD + picture(7))
 
         def head_of(kind: str, size: int) -> bytes:
-            head = f"POST /score HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\n"
+            head = f"POST /score HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {kind}\r\n"
             return f"{head}Content-Length: {size}\r\n\r\n".encode()
 
         def ask(first: bytes, rest: Callable[[], bytes] = bytes) -> str:
@@ -412,13 +496,17 @@ def test_it_starts_without_torch_and_ends_when_what_was_taken_is_answered(export
                     answer += block
             return answer.decode()
 
-        ready = b"GET /ready HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        ready = b"GET /ready HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
         assert " 200 " in ask(ready)
         # Refused before it was read, and told so when it has been sent.
         link = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         link.request("POST", "/score", b"x" * 3_000_000, {"Content-Type": "image/png"})
         assert link.getresponse().status == 415
         link.close()
+        # A head without an end.
+        assert " 400 " in ask(b"GET / HTTP/1.1\r\nX: " + b"x" * 90_000)
+        elsewhere = ready.replace(b"Host: 127.0.0.1", b"Host: evil.example")
+        assert " 403 " in ask(elsewhere)
         with socket.create_connection(("127.0.0.1", port), timeout=60) as link:  # and one that goes
             said = MULTIPART.replace("=b", "=c")
             link.sendall(head_of(said, 1000) + b"--b\r\n")
@@ -437,7 +525,8 @@ def test_it_starts_without_torch_and_ends_when_what_was_taken_is_answered(export
         (row,) = json.loads(answer.split("\r\n\r\n")[1])["rows"]
         assert row["score"] == pytest.approx(7 / 255)
         out, err = process.communicate(timeout=60)
-        assert (process.returncode, out, err) == (0, "False False 1\n", "")
+        assert (process.returncode, out) == (0, "False False 1\n")
+        assert err == "WARNING:  Invalid HTTP request received.\n"
     finally:
         process.kill()
         process.communicate()
@@ -449,6 +538,39 @@ def test_a_command_that_cannot_serve_says_so_in_one_line(tmp_path, capsys):
     assert main(["--model", str(tmp_path / "none.onnx")]) == 1
     err = capsys.readouterr().err
     assert err.startswith("error: ") and "no such file" in err and err.count("\n") == 1
+    for flag, value in (("--port", "70000"), ("--threads", "-1"), ("--drain", "nan")):
+        with pytest.raises(SystemExit, match="2"):
+            main(["--model", "x.onnx", flag, value])
+        assert f"{flag}: {value}: must be 0 to " in capsys.readouterr().err
+    for flag in ("--timeout", "--max_body"):
+        assert main(["--model", "x.onnx", flag, "inf"]) == 1
+        assert f"{flag} inf: must be a number above 0" in capsys.readouterr().err
+    for name, cure in (
+        ("x.pt2", "--resume WEIGHTS"),
+        ("x.pth", "--resume x.pth"),
+        ("x\ny", "x\\ny"),
+    ):
+        assert main(["--model", name, "--max_body", "0.5"]) == 1
+        err = capsys.readouterr().err
+        assert cure in err and err.count("\n") == 1
+
+
+def test_a_port_that_is_taken_is_named(export, capfd, monkeypatch):
+    from demos.service import main
+
+    monkeypatch.setenv("WEB_CONCURRENCY", "many")  # is uvicorn's own, and not ours
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(SystemExit, match="1"):
+        port = str(taken.getsockname()[1])
+        main(["--model", str(export), "--port", port])
+    assert f"error: no --host 127.0.0.1 --port {port} to listen on" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("host", "local"), [("127.0.0.2", True), ("::1", True), ("localhost", True), ("", False),
+                        ("0.0.0.0", False), ("::", False), ("photos.example", False)]
+)  # fmt: skip
+def test_which_addresses_only_this_machine_reaches(host, local):
+    assert is_loopback(host) == local
 
 
 def test_nothing_warns_about_images(client):
