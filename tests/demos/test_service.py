@@ -241,7 +241,7 @@ def test_what_nobody_waits_for_is_not_scored():
 SITES = {
     "by its address": ({}, 200),
     "its page": ({"sec-fetch-site": "same-origin", "origin": "http://127.0.0.1:8000"}, 200),
-    "behind a proxy that says another name": ({"sec-fetch-site": "same-origin", "origin": "null"}, 200),
+    "behind a proxy": ({"sec-fetch-site": "same-origin", "origin": "null"}, 200),
     "its page in an old browser": ({"origin": "http://127.0.0.1:8000"}, 200),
     "by IPv6": ({"host": "[::1]:8000"}, 200),
     "by an allowed name": ({"host": "Photos.example:80"}, 200),
