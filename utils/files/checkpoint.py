@@ -1,24 +1,27 @@
 """Checkpoints on top of the one writer of `utils.files.writing`.
 
-A checkpoint holds tensors and built-in types only and carries a digest of its own content, so that
+A checkpoint holds tensors and built-in types only and carries checksums of its own content, so that
 a flipped bit or a torn file is found wherever the file was copied to.
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
+import shutil
 import struct
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 
-from utils.files.tensor_files import CheckpointError, load_tensors
-from utils.files.writing import write_atomic
+from utils.files.tensor_files import CHECKED, DAMAGED, CheckpointError, load_tensors
+from utils.files.writing import link_atomic, write_atomic
 
-FORMAT = 1
+# 1: a SHA-256 of the content is its entry "digest". 2: the CRC-32 of each part of the archive,
+# which torch.save computes while it writes, is compared when the file is read.
+FORMAT = 2
 
 
 def save(path: Path, payload: Mapping[str, Any], keep: Path | None = None) -> None:
@@ -27,13 +30,18 @@ def save(path: Path, payload: Mapping[str, Any], keep: Path | None = None) -> No
     payload: nested dicts, lists and tuples of tensors and built-in types. Tensors are stored on the
     CPU. keep: where the checkpoint that stood there stays.
     """
-    stored = _to_cpu(dict(payload))
-    stored["format"] = FORMAT
-    stored["digest"] = digest(stored)
-    buffer = io.BytesIO()  # a file name inside the archive would make equal contents differ
-    torch.save(stored, buffer)
-    data = buffer.getbuffer()
-    write_atomic(path, lambda file: file.write(data), keep=keep)
+    stored = _stored({**payload, "format": FORMAT, "digest": CHECKED})
+    write_atomic(path, partial(_write_tensors, stored), keep=keep)
+
+
+def _write_tensors(stored: Any, file: BinaryIO) -> None:
+    """torch.save, which hides a full disk behind an error of its own."""
+    try:
+        torch.save(stored, file)  # by its name, equal contents would be different files
+    except RuntimeError as error:
+        if isinstance(error.__context__, OSError):
+            raise error.__context__ from None
+        raise
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -56,19 +64,19 @@ def is_checkpoint(content: Any) -> bool:
 def verified(payload: dict[str, Any], path: Path) -> dict[str, Any]:
     """The payload without its digest; CheckpointError when the content is not what was saved."""
     form = payload["format"]
-    if type(form) is not int or form != FORMAT:
+    if type(form) is not int or form not in range(1, FORMAT + 1):
         known = form if type(form) is int and abs(form) < 10**9 else "unknown"
-        raise CheckpointError(f"{path}: checkpoint format {known}, this version reads {FORMAT}")
+        raise CheckpointError(
+            f"{path}: checkpoint format {known}, this version reads 1 to {FORMAT}"
+        )
     stored = payload.pop("digest")
     try:
-        whole = isinstance(stored, str) and digest(payload) == stored
+        found = digest(payload) if form == 1 else CHECKED
+        whole = isinstance(stored, str) and found == stored
     except (TypeError, ValueError):  # what no checkpoint holds, or text that has no UTF-8
         whole = False
     if not whole:
-        raise CheckpointError(
-            f"{path}: damaged: its content does not match the digest it was saved with; "
-            "use another copy"
-        )
+        raise CheckpointError(f"{path}: {DAMAGED}")
     return payload
 
 
@@ -110,18 +118,26 @@ def _feed(state: Any, value: Any) -> None:
         )
 
 
-def _to_cpu(value: Any) -> Any:
+def _stored(value: Any) -> Any:
+    """The value as it is written; TypeError for what is neither a tensor nor built in."""
     if isinstance(value, torch.Tensor):
+        tensor = value.detach().to("cpu").contiguous()
         # A view would drag its whole storage into the file.
-        return value.detach().to("cpu", copy=True).contiguous()
+        whole = tensor.untyped_storage().nbytes() == tensor.numel() * tensor.element_size()
+        return tensor if whole else tensor.clone()
     if isinstance(value, Mapping):
-        return {key: _to_cpu(item) for key, item in value.items()}
+        return {_stored(key): _stored(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_to_cpu(item) for item in value]
-    return value
+        return [_stored(item) for item in value]
+    if value is None or isinstance(value, (str, int, float)):
+        return value
+    raise TypeError(f"a checkpoint holds tensors and built-in types, not {type(value).__name__}")
 
 
 def publish(source: Path, target: Path) -> None:
-    """Puts a finished file at a second place, atomically; the source stays."""
-    data = Path(source).read_bytes()
-    write_atomic(target, lambda file: file.write(data))
+    """Puts a finished file at a second place, atomically; the source stays. Nothing writes into a
+    finished file, so it gets a second name where the disk allows that, and is copied elsewhere.
+    """
+    if not link_atomic(Path(source), Path(target)):
+        with open(source, "rb") as file:
+            write_atomic(target, lambda copy: shutil.copyfileobj(file, copy))

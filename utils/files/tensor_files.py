@@ -27,6 +27,8 @@ MOST_LEVELS = 100
 MOST_KEY = 10_000  # entries of a tuple, those inside it included: Python walks all to hash it
 SHARED = 4  # tensors may share their bytes, up to this many times the file's size
 SPARE = 1 << 20
+CHECKED = "crc32"  # "digest" of a checkpoint whose parts have checksums that are to be compared
+DAMAGED = "damaged: its content does not match the digest it was saved with; use another copy"
 HDF5 = b"\x89HDF\r\n\x1a\n"
 # What a file of tensors may call, and what makes many bytes of few.
 EXPANDING = ("bytearray", "encode")
@@ -94,14 +96,20 @@ def _load(path: Path, size: int) -> Any:
                 f"{printable(path)}"
             )
         file.seek(0)
-        if start.startswith(b"PK\x03\x04"):
+        if archived := start.startswith(b"PK\x03\x04"):
             _check_archive(file, size)
         else:
             # The format before torch 1.6: a number, a version, a machine, the content, the keys.
             _check_pickles(file, 5)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # notices about kinds of tensors that are refused below
-        return torch.load(path, map_location="cpu", weights_only=True)
+        file.seek(0)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # notices about kinds of tensors that are refused below
+            content = torch.load(file, map_location="cpu", weights_only=True)
+        if archived and isinstance(content, dict) and content.get("digest") == CHECKED:
+            with zipfile.ZipFile(file) as archive:
+                if archive.testzip() is not None:
+                    raise CheckpointError(DAMAGED)
+        return content
 
 
 def _check_archive(file: BinaryIO, size: int) -> None:

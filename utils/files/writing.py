@@ -54,6 +54,27 @@ def write_atomic(
             _sync_folder(path.parent)
 
 
+def link_atomic(source: Path, target: Path) -> bool:
+    """Gives a finished file a second name, which holds either its old content or this one; False
+    where that cannot be: another disk, or a file system without hard links.
+    """
+    with named_place(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.exists() and target.samefile(source) and not target.is_symlink():
+            return True
+        second = target.with_name(f".{target.name[:40]}.{os.getpid()}.tmp")
+        while True:
+            try:
+                os.link(source, second)
+            except OSError:
+                return False
+            with suppress(FileNotFoundError):  # swept by another process, which saw no lock
+                os.replace(second, target)
+                break
+        _sync_folder(target.parent)
+    return True
+
+
 def check_no_link(path: Path) -> None:
     """ValueError where `path`, which is written in place, leads elsewhere, or is no file at all: a
     folder of a stranger may hold such a thing.

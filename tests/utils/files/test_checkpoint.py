@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,7 @@ def test_what_is_saved_comes_back(file):
     found = load(file)
     assert torch.equal(found["model"]["w"], PAYLOAD["model"]["w"])
     assert found["position"] == PAYLOAD["position"]
-    assert found["format"] == 1
+    assert found["format"] == 2
 
 
 def test_nothing_but_the_file_is_left(file):
@@ -52,10 +53,28 @@ def test_a_view_does_not_drag_its_storage_along(tmp_path):
     assert (tmp_path / "v.pth").stat().st_size < 10**4
 
 
-def test_publish_copies(file, tmp_path):
-    target = tmp_path / "latest" / "a.pth"
+@pytest.mark.parametrize("links", [True, False])
+def test_what_is_published_stays_when_the_source_is_replaced(file, tmp_path, monkeypatch, links):
+    target, whole = tmp_path / "latest" / "a.pth", file.read_bytes()
+    if not links:  # another disk, or one without hard links
+        monkeypatch.setattr(os, "link", lambda *_: (_ for _ in ()).throw(OSError(18, "other disk")))
+    for _ in range(2):
+        publish(file, target)
+    assert target.samefile(file) == links and [*target.parent.iterdir()] == [target]
+    save(file, {"model": {"w": torch.zeros(2)}})
+    assert target.read_bytes() == whole and load(target)
     publish(file, target)
-    assert target.read_bytes() == file.read_bytes() and load(target)
+    assert target.read_bytes() == file.read_bytes() != whole
+
+
+def test_checkpoints_of_the_first_format_are_read(tmp_path):
+    """Their digest is an entry, over all that is beside it."""
+    old = {**PAYLOAD, "format": 1}
+    torch.save({**old, "digest": digest(old)}, tmp_path / "old.pth")
+    assert load(tmp_path / "old.pth")["position"] == PAYLOAD["position"]
+    torch.save({**old, "position": {}, "digest": digest(old)}, tmp_path / "old.pth")
+    with pytest.raises(CheckpointError, match="old.pth: damaged"):
+        load(tmp_path / "old.pth")
 
 
 # ---- damage
@@ -105,7 +124,7 @@ NONE, OURS = "not a weight file, .*use another copy", "not a checkpoint of this 
         (b"\x89PNG\r\n\x1a\n", NONE),
         (plain([1, 2]), OURS),
         (plain({"w": torch.zeros(2)}), OURS),
-        (plain({"format": 99, "digest": "x"}), "format 99, this version reads 1"),
+        (plain({"format": 99, "digest": "x"}), "format 99, this version reads 1 to 2"),
         (plain({"digest": "x", "model": Path("x")}), r"other than tensors.*save\(network\.state_"),
     ],
 )
