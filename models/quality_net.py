@@ -123,9 +123,11 @@ def build_model(
 def check_training_batch(model: QualityNet, batch_size: int) -> None:
     """ValueError when a batch of this many images leaves batch normalisation one value per channel.
 
-    Some networks (ResNeSt) normalise after pooling, where each image gives one value and a single
-    one has no variance. Costs a forward pass without data, no arithmetic.
+    Some networks (ResNeSt) normalise after pooling, where each image gives one value, and only two
+    have a variance. Of one image it costs a forward pass without data, no arithmetic.
     """
+    if batch_size > 1:
+        return
     training = model.training
     try:
         # The whole network's train(): a frozen layer does not normalise over the batch.

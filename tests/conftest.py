@@ -18,6 +18,8 @@ import torch  # noqa: E402
 from tests.browser import browser, browser_of_session  # noqa: E402, F401
 
 torch.set_num_threads(1)
+# No test cuts the power: what waiting for the disk at each of thousands of saves would be for.
+os.fsync = lambda handle: None
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,8 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 setup requirements-quickstart.txt requirements-test.txt
 
-# Two test processes on two cores: more torch threads would only fight each other.
+# A third process on two cores works while others wait for a child, a browser or a disk; more torch
+# threads would only fight each other.
 export OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 cd "$ROOT"
-exec "$PYTHON" -m pytest -n 2 --dist worksteal "$@"
+exec "$PYTHON" -m pytest -n 3 --dist worksteal "$@"

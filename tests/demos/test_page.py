@@ -152,7 +152,7 @@ def page(served, browser):
 def until(browser, script: str) -> None:
     from selenium.webdriver.support.ui import WebDriverWait
 
-    WebDriverWait(browser.driver, 60).until(lambda _: browser.run(script))
+    WebDriverWait(browser.driver, 60, 0.05).until(lambda _: browser.run(script))
 
 
 def give(page, served, *names: str) -> None:

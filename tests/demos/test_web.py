@@ -65,7 +65,7 @@ def served(tmp_path_factory) -> tuple[str, Path]:
 def until(browser, script: str) -> None:
     from selenium.webdriver.support.ui import WebDriverWait
 
-    WebDriverWait(browser.driver, 120).until(lambda _: browser.run(script))
+    WebDriverWait(browser.driver, 120, 0.05).until(lambda _: browser.run(script))
 
 
 def test_photographs_get_the_scores_of_predict(served, browser):

@@ -364,7 +364,7 @@ def test_the_numbers_of_a_chart_are_saved_as_they_are(opened, tmp_path):
     opened.find(".download").click()
     path = tmp_path / "chart_0.csv"
     # The browser creates the file before it writes into it.
-    WebDriverWait(opened.driver, 60).until(lambda _: path.exists() and path.stat().st_size)
+    WebDriverWait(opened.driver, 60, 0.05).until(lambda _: path.exists() and path.stat().st_size)
     assert path.read_bytes() == Chart("A chart", "x", "y", LINES).csv().encode()
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 import json
 import random
 import re
-import shlex
 import shutil
 import signal
 import time
@@ -20,8 +19,7 @@ from applications.combinations import check
 from applications.training import stages
 from applications.training.stage_list import split_stages
 from config import UsageError, parse
-from tests.cli import call, records, refused, run_folders, start_quickly
-from tests.faults.trial import attempt
+from tests.cli import call, records, refused, run_folders, start_group, start_quickly
 from tests.outcomes import outcome, stopped_after, tensors, updates
 from tests.tiny_data import write_data
 
@@ -314,9 +312,12 @@ def test_head_then_all_in_two_processes(folder):
     call(folder, f"--train {VIT} -g 0 -b 6 --epochs 1")
     start_file = run_folders(folder)[0] / "model_best_test_vit.pth"
     words = f"--train --stages head,all --stage_epochs 1,2 {VIT} --resume {start_file}"
-    done = attempt(folder, shlex.split(f"{words} -b 3 --device cpu -g 2 --ema 0.5"))
-    assert done.wrong(0) is None
-    assert done.err.count("run folder:") == 2 and "frozen: 306,240 of 306,305" in done.err
+    group = start_group(folder, f"{words} -b 3 --device cpu -g 0 --ema 0.5", 2)
+    for process in group:
+        process.join()
+    said = (folder / "child.txt").read_text()
+    assert [process.exitcode for process in group] == [0, 0], said
+    assert said.count("run folder:") == 2 and "frozen: 306,240 of 306,305" in said
     call(folder, f"{words} -b 6 -g 0 --ema 0.5")
     runs = run_folders(folder)[1:]
     begun = tensors(start_file)
