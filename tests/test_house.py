@@ -7,6 +7,7 @@ planted fault that it has to find.
 from __future__ import annotations
 
 import ast
+import functools
 import os
 import re
 import subprocess
@@ -85,8 +86,13 @@ HOUSE = [path for path in FILES if path.endswith(".py") and room_of(path) != "te
 # ---- the rules: (path, tree) -> faults ----
 
 
+@functools.lru_cache(maxsize=1)  # all rules look at one file before the next one
+def nodes(tree: ast.Module) -> list[ast.AST]:
+    return list(ast.walk(tree))
+
+
 def imports(tree: ast.Module) -> Iterator[tuple[int, str]]:
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -131,8 +137,16 @@ def wrong_packages(path: str, tree: ast.Module) -> Iterator[str]:
 
 def docstrings(tree: ast.Module) -> set[int]:
     holders = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-    bodies = (node.body for node in ast.walk(tree) if isinstance(node, holders))
+    bodies = (node.body for node in nodes(tree) if isinstance(node, holders))
     return {id(body[0].value) for body in bodies if body and isinstance(body[0], ast.Expr)}
+
+
+NAMED = {
+    ast.Attribute: lambda n: [n.attr],
+    ast.Name: lambda n: [n.id],
+    ast.Import: lambda n: [part for a in n.names for part in a.name.split(".")],
+    ast.ImportFrom: lambda n: (n.module or "").split(".") + [a.name for a in n.names],
+}
 
 
 def device_words(path: str, tree: ast.Module) -> Iterator[str]:
@@ -142,13 +156,8 @@ def device_words(path: str, tree: ast.Module) -> Iterator[str]:
     if path == "utils/runtime/device.py":
         return
     documentation = docstrings(tree)
-    for node in ast.walk(tree):
-        names = {
-            ast.Attribute: lambda n: [n.attr],
-            ast.Name: lambda n: [n.id],
-            ast.Import: lambda n: [part for a in n.names for part in a.name.split(".")],
-            ast.ImportFrom: lambda n: (n.module or "").split(".") + [a.name for a in n.names],
-        }.get(type(node), lambda n: [])(node)
+    for node in nodes(tree):
+        names = NAMED[type(node)](node) if type(node) in NAMED else []
         text = isinstance(node, ast.Constant) and isinstance(node.value, str)
         if text and id(node) not in documentation and room_of(path) != "config":
             names = DEVICE_WORD.findall(node.value)
@@ -166,7 +175,7 @@ def catches_all(node: ast.expr | None) -> bool:
 
 
 def swallowed_exceptions(path: str, tree: ast.Module) -> Iterator[str]:
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         if isinstance(node, ast.ExceptHandler):
             silent = all(isinstance(s, (ast.Pass, ast.Continue)) for s in node.body)
             if node.type is None or (catches_all(node.type) and silent):
@@ -186,7 +195,7 @@ def is_constant(node: ast.expr | None, value: object) -> bool:
 
 def unpicklers(tree: ast.Module) -> Iterator[tuple[int, str]]:
     """All use of a pickling module but its error classes, which torch.load raises too."""
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         if isinstance(node, ast.ImportFrom) and node.module in UNSAFE_MODULES:
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.Import):
@@ -204,7 +213,7 @@ def unpicklers(tree: ast.Module) -> Iterator[tuple[int, str]]:
 def unsafe_code(path: str, tree: ast.Module) -> Iterator[str]:
     """Pickles, eval and exec; torch.load says weights_only=True in so many words."""
     yield from (f"{path}:{line}: {name} runs what it reads" for line, name in unpicklers(tree))
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         if not isinstance(node, ast.Call):
             continue
         where = f"{path}:{node.lineno}"
@@ -228,7 +237,7 @@ def task_branches(path: str, tree: ast.Module) -> Iterator[str]:
         return getattr(node, "attr", getattr(node, "id", None)) == "criterion"
 
     compares = (ast.Eq, ast.NotEq, ast.In, ast.NotIn)
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         if isinstance(node, ast.Compare):
             by_name = [node.left, *node.comparators]
             literal = any(
@@ -345,13 +354,20 @@ def test_a_planted_fault_is_found(rule, path, source, count):
     assert len(faults) == count, faults
 
 
-@pytest.mark.parametrize("rule", RULES)
-def test_the_house_keeps(rule):
-    faults = []
+@pytest.fixture(scope="module")
+def faults() -> dict[str, list[str]]:
+    """Of the whole tree, by rule."""
+    found: dict[str, list[str]] = {name: [] for name in RULES}
     for path in HOUSE:
         tree = ast.parse((ROOT / path).read_text(encoding="utf-8"), filename=path)
-        faults += RULES[rule](path, tree)
-    assert not faults, "\n".join(faults)
+        for name, rule in RULES.items():
+            found[name] += rule(path, tree)
+    return found
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_the_house_keeps(faults, rule):
+    assert not faults[rule], "\n".join(faults[rule])
 
 
 def test_no_module_reaches_itself():
