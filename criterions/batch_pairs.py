@@ -1,29 +1,25 @@
 """Losses over all pairs of a step's images, where each image has a label of its own: the order of
 voted means, and buckets of them.
 
-Pairs are made a block of rows at a time, so that a validation split of thousands of images fits
-into memory; a step of training is one block.
+No pair is made: sorted, the images that make a pair with one of them stand together, so that sums
+over all pairs are differences of running sums, N log^2 N steps for N images. The sums are those of
+float64, because such differences cost digits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import torch
 from torch import nn
 
-from criterions.contrastive_loss import contrastive_loss
-from criterions.inputs import Prediction, require_same_shape, require_target, require_vector
-from criterions.ranking_loss import ranking_loss
+from criterions.contrastive_loss import MARGIN
+from criterions.inputs import (
+    Prediction,
+    at_least_float32,
+    require_same_shape,
+    require_target,
+    require_vector,
+)
 from utils.statistics.ties import TIE
-
-BLOCK = 1024  # rows: with 10,000 images some 10 million pairs at a time
-
-Pairs = tuple[torch.Tensor, torch.Tensor]
-
-
-def _blocks(count: int, block: int) -> Iterator[slice]:
-    return (slice(start, start + block) for start in range(0, count, block))
 
 
 def _check(scores: torch.Tensor, name: str, values: torch.Tensor) -> None:
@@ -31,15 +27,19 @@ def _check(scores: torch.Tensor, name: str, values: torch.Tensor) -> None:
     require_same_shape("scores", scores, name, values)
 
 
-def _pairs(wanted: torch.Tensor, rows: slice) -> Pairs:
-    """int64 (P,), (P,): where `wanted` (rows, N) is true, its rows counted from rows.start."""
-    row, column = wanted.nonzero(as_tuple=True)
-    return row + rows.start, column
+def _with_slope(scores: torch.Tensor, value: torch.Tensor, slope: torch.Tensor) -> torch.Tensor:
+    """`value` (), in the type of the scores (N,), and with the gradient `slope` (N,) by them; nan
+    where a score is not finite.
+    """
+    scores = at_least_float32(scores)
+    linear = (scores * slope.to(scores.dtype)).sum()
+    return linear - linear.detach() + value.to(scores.dtype)
 
 
-def order_loss(
-    scores: torch.Tensor, voted: torch.Tensor, share: float, block: int = BLOCK
-) -> torch.Tensor:
+# ---- order
+
+
+def order_loss(scores: torch.Tensor, voted: torch.Tensor, share: float) -> torch.Tensor:
     """Mean over all pairs with voted[i] > voted[j] of the margin ranking loss with a margin of its
     own, share * (voted[i] - voted[j]).
 
@@ -56,19 +56,44 @@ def order_loss(
     _check(scores, "voted", voted)
     if not 0 < share < float("inf"):
         raise ValueError(f"share {share}: must be finite and above 0")
-    apart = TIE * voted.abs().amax() if len(voted) else 0.0
-    total, count = scores.sum() * 0, 0  # in the graph, also where no pair follows
-    for rows in _blocks(len(voted), block):
-        lead = voted[rows, None] - voted[None, :]  # (rows, N)
-        better, worse = _pairs(lead > apart, rows)
-        if len(better):
-            margin = share * lead[better - rows.start, worse]
-            total = total + ranking_loss(scores, better, worse, margin) * len(better)
-            count += len(better)
-    return total / max(count, 1)
+    if not len(voted):
+        return scores.sum()
+    with torch.no_grad():
+        means, order = torch.sort(voted.double())
+        # A pair loses max(0, short_i - short_j): only which pairs lose has to be counted.
+        short = share * means - scores.double()[order]
+        short -= short.mean()
+        place, rising = torch.arange(len(short), device=short.device), torch.sort(short).values
+        worse = torch.searchsorted(means, means - TIE * means.abs().amax())  # (N,): how many
+        better = len(short) - torch.searchsorted(worse, place, right=True)  # the same pairs
+        smaller = torch.searchsorted(rising, short)
+        larger = len(short) - torch.searchsorted(rising, short, right=True)
+        lost = _fewer(worse, smaller) - _fewer(better.flip(0), larger.flip(0)).flip(0)
+        weight = lost.double() / worse.sum().clamp(min=1)
+        slope = torch.empty_like(short)
+        slope[order] = -weight
+    return _with_slope(scores, (short * weight).sum(), slope)
 
 
-def bucket_loss(scores: torch.Tensor, bucket: torch.Tensor, block: int = BLOCK) -> torch.Tensor:
+def _fewer(ends: torch.Tensor, ranks: torch.Tensor) -> torch.Tensor:
+    """int64 (N,): how many of the first ends[i] items have a smaller rank (0 to N - 1) than item i.
+
+    A merge sort: the first items are sorted runs whose lengths are the powers of two in ends[i].
+    """
+    count, found = len(ranks), torch.zeros_like(ranks)
+    place = torch.arange(count, device=ranks.device)
+    for power in range(count.bit_length()):
+        runs = torch.sort((place >> power) * count + ranks).values
+        run = (ends >> power) - 1
+        smaller = torch.searchsorted(runs, run * count + ranks) - (run << power)
+        found += torch.where((ends >> power) % 2 == 1, smaller, 0)
+    return found
+
+
+# ---- buckets
+
+
+def bucket_loss(scores: torch.Tensor, bucket: torch.Tensor) -> torch.Tensor:
     """Contrastive loss over all pairs of images: half of it the mean over those of one bucket, half
     that over those of two, as the recipe has equally many of both; all of it where there is only
     one kind.
@@ -77,20 +102,70 @@ def bucket_loss(scores: torch.Tensor, bucket: torch.Tensor, block: int = BLOCK) 
     at all. Raises ValueError for shapes that are not both (N,).
     """
     _check(scores, "bucket", bucket)
-    place = torch.arange(len(bucket), device=bucket.device)
-    total, count = {True: scores.sum() * 0, False: scores.sum() * 0}, {True: 0, False: 0}
-    for rows in _blocks(len(bucket), block):
-        later = place[rows, None] < place[None, :]  # (rows, N): each pair once
-        equal = bucket[rows, None] == bucket[None, :]
-        for kind in (True, False):
-            first, second = _pairs(later & (equal == kind), rows)
-            if len(first):
-                same = torch.full_like(first, kind, dtype=torch.bool)
-                loss = contrastive_loss(scores, first, second, same)
-                total[kind] = total[kind] + loss * len(first)
-                count[kind] += len(first)
-    kinds = [total[kind] / count[kind] for kind in (True, False) if count[kind]]
-    return sum(kinds, scores.sum() * 0) / max(len(kinds), 1)
+    if not len(bucket):
+        return scores.sum()
+    with torch.no_grad():
+        values, order = torch.sort(scores.double() - scores.double().mean())
+        inside = _Groups(values, torch.unique(bucket, return_inverse=True)[1][order])
+        both = _Groups(values, torch.zeros_like(order))
+        pairs, all_pairs = inside.pairs(), both.pairs()
+        same, same_slope = inside.apart()
+        near, near_slope = both.near()
+        mine, mine_slope = inside.near()
+        counts = torch.stack([pairs, all_pairs - pairs])
+        shares = (counts > 0) / (counts * (counts > 0).sum()).clamp(min=1)
+        value = shares[0] * same + shares[1] * (near - mine)
+        slope = torch.empty_like(values)
+        slope[order] = shares[0] * same_slope + shares[1] * (near_slope - mine_slope)
+    return _with_slope(scores, value, slope)
+
+
+class _Groups:
+    """Rising values float64 (N,), each of a group int64 (N,) from 0, and sums over pairs of one
+    group; each sum with its slope (N,) by the values.
+    """
+
+    def __init__(self, values: torch.Tensor, group: torch.Tensor) -> None:
+        self.values, self._least = values, group * (len(values) + 1)
+        self._rank = torch.searchsorted(values, values)  # (N,): how many are smaller
+        self._keys, order = torch.sort(self._least + self._rank)
+        powers = torch.stack([torch.ones_like(values), values[order], values[order] ** 2])
+        self._sums = torch.nn.functional.pad(powers.cumsum(dim=1), (1, 0))  # (3, N + 1)
+
+    def _among(self, first: torch.Tensor, end: torch.Tensor) -> torch.Tensor:
+        """(3, N): number, sum and sum of squares of those of each value's group that have the ranks
+        first (N,) to end (N,).
+        """
+        low, high = (torch.searchsorted(self._keys, self._least + rank) for rank in (first, end))
+        return self._sums[:, high] - self._sums[:, low]
+
+    def _all(self) -> torch.Tensor:
+        none = torch.zeros_like(self._rank)
+        return self._among(none, none + len(none))
+
+    def pairs(self) -> torch.Tensor:
+        """(): how many there are."""
+        return (self._all()[0] - 1).sum() / 2
+
+    def apart(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Of the squares of distances."""
+        (count, sums, squares), values = self._all(), self.values
+        each = count * values**2 - 2 * values * sums + squares
+        return each.sum() / 2, 2 * (count * values - sums)
+
+    def near(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Of (MARGIN - d)^2 over distances d below it; equal values have no slope."""
+        values, rank = self.values, self._rank
+        after = torch.searchsorted(values, values, right=True)
+        count, sums, squares = self._among(
+            torch.searchsorted(values, values - MARGIN, right=True), rank
+        )
+        equal = self._among(rank, after)[0] - 1
+        left = MARGIN - values
+        each = count * left**2 + 2 * left * sums + squares + equal / 2 * MARGIN**2
+        above, sums_above, _ = self._among(after, torch.searchsorted(values, values + MARGIN))
+        slope = (MARGIN + values) * above - sums_above - left * count - sums
+        return each.sum(), 2 * slope
 
 
 class OrderLoss(nn.Module):

@@ -21,6 +21,23 @@ def pairs_within(group: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return order[np.repeat(np.arange(len(group)), size)], order[np.repeat(first, size) + through]
 
 
+def merged(
+    better: np.ndarray,
+    worse: np.ndarray,
+    more_better: np.ndarray,
+    more_worse: np.ndarray,
+    size: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs (P,), (P,) of positions below `size`, in rising order, and others that are not among
+    them, all in rising order.
+    """
+    if not len(more_better):
+        return better, worse
+    code, more = better * size + worse, np.unique(more_better * size + more_worse)
+    places = np.searchsorted(code, more)
+    return np.divmod(np.insert(code, places, more), size)
+
+
 class KnownOrder:
     """What the levels of M images say about their order.
 
@@ -53,11 +70,35 @@ class KnownOrder:
         return self.reference[a] == self.reference[b]
 
     def pairs(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(better (P,), worse (P,)): positions in `images` of all pairs whose order is known."""
-        group = np.zeros(len(images), dtype=np.int64) if self.across else self.reference[images]
-        better, worse = pairs_within(group)
+        """(better (P,), worse (P,)): positions in `images` of all pairs whose order is known, in
+        rising order.
+        """
+        better, worse = pairs_within(self.reference[images])
+        if self.across:  # those of one reference are among them, or known in spite of `across`
+            near = self.level[images[worse]] - self.level[images[better]] < self.across
+            better, worse = better[near], worse[near]
         known = self.known(images[better], images[worse])
-        return better[known], worse[known]
+        better, worse = better[known], worse[known]
+        if self.across:
+            return merged(*self._pairs_across(images), better, worse, len(images))
+        return np.divmod(np.sort(better * len(images) + worse), len(images))
+
+    def _pairs_across(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The pairs at least `across` levels apart, as by `pairs`. Images of one distortion and
+        level are above the same others, which are looked for once.
+        """
+        distortion, level = self.distortion[images], self.level[images]
+        sort = distortion * (self.level.max() + 2) + level
+        _, first, kind = np.unique(sort, return_index=True, return_inverse=True)
+        below = []
+        for own, strength in zip(distortion[first], level[first], strict=True):
+            comparable = (distortion == own) | (strength == 0)
+            enough = (level >= strength + self.across) & (strength >= 0)
+            below.append(np.flatnonzero(comparable & enough))
+        kind = kind.reshape(-1)
+        counts = np.array([len(some) for some in below], dtype=np.int64)[kind]
+        worse = np.concatenate([below[k] for k in kind.tolist()])
+        return np.repeat(np.arange(len(images)), counts), worse
 
     def apart(self, better: np.ndarray, worse: np.ndarray) -> np.ndarray:
         """float32 (P,): levels between two images; 1 where the levels do not know their order."""

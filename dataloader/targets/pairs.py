@@ -8,7 +8,7 @@ import numpy as np
 import scipy
 
 from dataloader.labels.labels import Labels
-from dataloader.targets.known_order import KnownOrder
+from dataloader.targets.known_order import KnownOrder, merged
 
 
 def linked(count: int, a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -56,10 +56,9 @@ class PairTargets:
         inverse = inverse.reshape(-1)  # numpy 2.0.0 alone keeps another shape
         better, worse = inverse[: len(lines)], inverse[len(lines) :]
         if self.order is not None:
-            more_better, more_worse = self.order.pairs(images)
-            code = np.concatenate([better, more_better]) * len(images)
-            code += np.concatenate([worse, more_worse])
-            better, worse = np.divmod(np.unique(code), len(images))
+            other = ~self.order.known(images[better], images[worse])
+            known = self.order.pairs(images)
+            better, worse = merged(*known, better[other], worse[other], len(images))
         return images, self._targets(images, better, worse)
 
     def _targets(

@@ -18,7 +18,7 @@ def loop_order(scores, voted, share):
         for i, j in itertools.permutations(range(len(voted)), 2)
         if voted[i] > voted[j]
     ]
-    return float(np.mean(losses))
+    return float(np.mean(losses)) if losses else 0.0
 
 
 def loop_buckets(scores, bucket):
@@ -37,18 +37,18 @@ def drawn(count=17):
     return rng.normal(4, 1, count), voted, voted.astype(np.int64)
 
 
-@pytest.mark.parametrize("block", [1, 4, 17, 1024])
+@pytest.mark.parametrize("count", [1, 2, 3, 16, 17, 40])
 @pytest.mark.parametrize("share", [0.5, 1.3])
-def test_all_ordered_pairs_equal_the_loop_whatever_the_block(share, block):
-    scores, voted, _ = drawn()
-    got = order_loss(torch.tensor(scores), torch.tensor(voted), share, block).item()
+def test_all_ordered_pairs_equal_the_loop(share, count):
+    scores, voted, _ = drawn(count)
+    got = order_loss(torch.tensor(scores), torch.tensor(voted), share).item()
     assert got == pytest.approx(loop_order(scores, voted, share), abs=1e-12)
 
 
-@pytest.mark.parametrize("block", [1, 4, 17, 1024])
-def test_pairs_by_bucket_equal_the_loop_whatever_the_block(block):
-    scores, _, bucket = drawn()
-    got = bucket_loss(torch.tensor(scores), torch.tensor(bucket), block).item()
+@pytest.mark.parametrize("count", [2, 3, 16, 17, 40])
+def test_pairs_by_bucket_equal_the_loop(count):
+    scores, _, bucket = drawn(count)
+    got = bucket_loss(torch.tensor(scores), torch.tensor(bucket)).item()
     assert got == pytest.approx(loop_buckets(scores, bucket), abs=1e-12)
 
 
@@ -62,8 +62,8 @@ def test_one_kind_of_pairs_is_the_whole_loss(bucket):
 def test_gradients_are_those_of_finite_differences():
     scores, voted, bucket = map(torch.tensor, drawn())
     scores.requires_grad_()
-    assert torch.autograd.gradcheck(lambda s: order_loss(s, voted, 0.7, 5), scores)
-    assert torch.autograd.gradcheck(lambda s: bucket_loss(s, bucket, 5), scores, atol=1e-7)
+    assert torch.autograd.gradcheck(lambda s: order_loss(s, voted, 0.7), scores)
+    assert torch.autograd.gradcheck(lambda s: bucket_loss(s, bucket), scores, atol=1e-7)
 
 
 @pytest.mark.parametrize(
