@@ -305,6 +305,7 @@ def describe(
 ) -> dict[str, Any]:
     """Everything a client needs to use the file, in built-in types."""
     head, bins = model.heads["quality"], model.num_classes
+    meaning = {"score_meaning": payload["about"]} if payload.get("about") else {}
     return {
         "format": 1,
         "task": config.criterion,
@@ -317,6 +318,7 @@ def describe(
         "max_pixels": config.max_pixels,
         "score_range": [1.0, float(bins)] if bins > 1 else [None, None],
         "score_units": TASKS[config.criterion].units,
+        **meaning,
         "head": {} if bins > 1 else {"offset": float(head.offset), "scale": float(head.scale)},
         "metrics": {k: v for k, v in (payload.get("metrics") or {}).items() if v == v},
         "versions": versions(PACKAGES),

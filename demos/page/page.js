@@ -36,7 +36,8 @@ async function start() {
 
 const UNITS = { MOS: "mean opinion score, on the scale that it learned", "ranking only": "an order of photographs, on no scale" };
 
-function describe({ bins, units, range: [low, high] }) {
+function describe({ meaning, bins, units, range: [low, high] }) { // what a score is
+  if (meaning) return meaning;
   return bins > 1 ? `mean of opinions from ${low} to ${high}` : (UNITS[units] ?? units);
 }
 
@@ -111,7 +112,8 @@ async function drop(given) { // of folders the images; what is dropped by itself
       others += files.length - images.length;
       take(images);
     }
-    say(others ? `Left out of the folders: ${others} files that are no images.` : "");
+    const them = others === 1 ? "1 file that is no image" : `${others} files that are no images`;
+    say(others ? `Left out of the folders: ${them}.` : "");
   } catch (error) {
     say(`A folder cannot be read to its end: ${error.message}`);
   }
@@ -211,7 +213,7 @@ function update() {
     if ($("gallery").contains(focus)) focus.focus();
   }
   summarise();
-  if (open) $("large-scores").replaceChildren(...scores(open));
+  if (open) $("large-scores").replaceChildren(...scores(open, true));
 }
 
 function summarise() {
@@ -254,7 +256,7 @@ function fill(entry) { // only where something has changed
   entry.card.querySelector(".scores").replaceChildren(...scores(entry));
 }
 
-function scores(entry) { // nodes: of each chosen model its score; their difference
+function scores(entry, full = false) { // nodes: of each chosen model its score, and in full what it means; their difference
   const own = chosen(), many = own.length > 1, parts = [];
   const reasons = new Set(own.map((model) => entry.rows[model]?.error));
   if (many && reasons.size === 1 && !reasons.has(null) && !reasons.has(undefined))
@@ -266,11 +268,12 @@ function scores(entry) { // nodes: of each chosen model its score; their differe
     if (row.error) return parts.push(node("p", { className: "why" }, mark, row.error));
     const spread = bins > 1 ? `\u00b1 ${short(row.std)}` : "";
     const among = `rank ${entry.places[model]} of ${scales[model].count}`;
-    const line = node("p", {}, node("strong", { textContent: short(row.score) }),
+    const line = node("p", {}, node("strong", { textContent: short(row.score), title: describe(facts(model)) }),
                       node("span", { textContent: spread, title: spread && "standard deviation" }),
                       node("span", { className: "place", textContent: among }));
     parts.push(node("div", { className: `score m${i}` }, mark, line,
-                    bins > 1 ? histogram(row, bins) : track(row.score, scales[model].ends)));
+                    bins > 1 ? histogram(row, bins) : track(row.score, scales[model].ends),
+                    full ? node("p", { className: "meaning", textContent: describe(facts(model)) }) : null));
   });
   const d = difference(entry);
   if (d !== null) {
@@ -324,7 +327,7 @@ function draw() {
 
 function showLarge() {
   const entry = open, own = chosen().filter((model) => !entry.rows[model]?.error);
-  $("large-scores").replaceChildren(...scores(entry));
+  $("large-scores").replaceChildren(...scores(entry, true));
   $("map-buttons").replaceChildren(...own.map((model) => {
     const button = node("button", { type: "button", ariaPressed: "false", value: model,
                                     textContent: own.length > 1 ? `Quality map by ${model}` : "Quality map" });

@@ -62,6 +62,7 @@ class Model:
             "bins": self.bins,
             "range": about["score_range"],
             "units": about["score_units"],
+            "meaning": about.get("score_meaning"),
             "arch": about["arch"],
             "precision": about.get("precision", "fp32"),
             "view": about["view"],

@@ -13,9 +13,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from applications.convert import describe
 from applications.export import keeping, torch_files
 from applications.export.base import Artefact, Subject
 from applications.export.formats import FORMATS
+from config import checked_config
 from models.quality_net import build_model
 from tests.cli import ROOT, TINY, call, inside
 from tests.tiny_data import write_data
@@ -96,6 +98,14 @@ def test_any_batch_size(exported):
         alone = outputs(network(pixels[i : i + 1]))
         assert torch.allclose(alone[0], whole[0][i], atol=1e-5)
     assert "7 images of data" in said or "6 images of data" in said
+
+
+def test_what_a_score_means_goes_along_where_the_weights_say_it():
+    network, rule = build_model("test_resnet", 1, (32, 32)), ViewRule((32, 32))
+    config = checked_config({"predict": ["."], "criterion": "regress"})
+    said = describe(config, network, {"about": "sharpness, 0 to 9"}, rule)
+    assert said.pop("score_meaning") == "sharpness, 0 to 9"
+    assert said == describe(config, network, {}, rule)
 
 
 def test_the_sidecar(exported):

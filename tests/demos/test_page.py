@@ -36,6 +36,8 @@ WORDS = (
     "--image_size 32 --resize native --crop random --crop_size 32 --test_crops 4"
 )
 SCRIPT = "<img src=x onerror=alert(1)>.png"
+LIGHT = "lightness_by_a_model_of_a_long_name"
+MEANING = "sharpness, about 0 (bad) to 100 (excellent)"
 SHARES = np.float32([0.25, 0.5, 0.25])
 
 
@@ -53,7 +55,7 @@ def model(name: str, bins: int, run, rule: ViewRule) -> Model:
         "task": "emd" if bins > 1 else "regress", "num_classes": bins, "arch": name,
         "score_range": [1.0, float(bins)] if bins > 1 else [None, None],
         "score_units": "bins 1..K" if bins > 1 else "MOS", "max_pixels": 10**6, "whole": False,
-        "view": rule.to_dict(),
+        "view": rule.to_dict(), **({} if bins > 1 else {"score_meaning": MEANING}),
     }  # fmt: skip
     return Model(name, about, "numpy", "0" * 64, run)
 
@@ -120,7 +122,7 @@ def served(tmp_path_factory) -> Iterator[Served]:
     (photos / "broken.jpg").write_text("no picture")
     call(photos, f"--predict . {WORDS} -o ../predict.csv", 3)
     rule = ViewRule((32, 32), "native", crops=4, crop_size=(32, 32))
-    models = [model("network", 1, run, rule), model("light", 3, histograms, ViewRule((8, 8)))]
+    models = [model("network", 1, run, rule), model(LIGHT, 3, histograms, ViewRule((8, 8)))]
     app = Refusing(make_app(models, Limits(max_files=2, max_body=1)))
     config = uvicorn.Config(app, "127.0.0.1", 0, log_level="critical", ws="none", lifespan="on")
     server = uvicorn.Server(config)
@@ -221,10 +223,10 @@ def test_photographs_become_cards_and_a_csv_as_of_predict(page, served, tmp_path
 
 def test_two_models_side_by_side(page, served):
     give(page, served, *ALL)
-    pick(page, "#second", "light")
+    pick(page, "#second", LIGHT)
     settled(page, 5)
-    pick(page, "#order", "Best first by light")
-    rows = {name: served.post("score?model=light", name)["rows"][0] for name in ALL[:4]}
+    pick(page, "#order", f"Best first by {LIGHT}")
+    rows = {name: served.post(f"score?model={LIGHT}", name)["rows"][0] for name in ALL[:4]}
     best = sorted(rows, key=lambda name: -rows[name]["score"])
     assert texts(page, ".name") == [*best, "broken.jpg"]
     row = rows[best[0]]
@@ -267,6 +269,7 @@ def test_a_quality_map_is_that_of_predict(page, served):
     page.run("document.querySelector('#gallery li:nth-child(2) .photo').focus()")
     page.press(Keys.ENTER)
     until(page, "return !document.querySelector('#photo').hidden")
+    assert texts(page, ".meaning") == [MEANING] and MEANING in page.find("#about").text
     pixels = "return document.querySelector('#photo').toDataURL()"
     plain = page.run(pixels)
     page.find("#map-buttons button").click()
@@ -285,14 +288,30 @@ def test_a_quality_map_is_that_of_predict(page, served):
 
 
 def test_what_the_service_refuses_for_now_is_sent_again(page, served):
+    page.run(
+        """window.said = new Set();
+        const status = document.querySelector('#status'), note = () => said.add(status.textContent);
+        new MutationObserver(note).observe(status, { childList: true });"""
+    )
+    hurry(page)
     served.app.statuses[:] = [429, 503, None]
     page.find("#files").send_keys(served.files(*ALL))
-    until(page, "return document.querySelector('#status').textContent.includes('again')")
     settled(page, 5)
+    assert page.run("return [...said].some((text) => text.includes('again in 1 s'))")
     assert served.app.statuses == [] and len(texts(page, ".score strong")) == 4
 
 
+def hurry(page) -> None:
+    """The page's clock runs twenty times as fast: it waits for seconds."""
+    page.run(
+        """const [later, now, begun] = [setTimeout, Date.now, Date.now()];
+        window.setTimeout = (done, ms, ...more) => later(done, ms / 20, ...more);
+        Date.now = () => begun + 20 * (now() - begun);"""
+    )
+
+
 def test_a_service_that_ends_loses_nothing(page, served):
+    hurry(page)
     served.app.statuses[:] = [503] * 12
     page.find("#files").send_keys(served.files("a9.png"))
     until(page, "return !document.querySelector('#again').hidden")
@@ -323,6 +342,26 @@ def test_photographs_are_dropped(page, served):
     assert texts(page, ".name") == ["one.txt", "=2.png"] and len(texts(page, ".why")) == 2
 
 
+def test_of_a_folder_that_is_dropped_the_images_are_taken(page, served, tmp_path):
+    folder = tmp_path / "album"
+    (folder / "in" / "deep").mkdir(parents=True)
+    content = (served.folder / "photos" / "a9.png").read_bytes()
+    for name in ("a.png", "in/b.png", "in/deep/c.PNG", "notes.txt"):
+        (folder / name).write_bytes(content)
+    alone = served.folder / "photos" / "broken.jpg"
+    given = {"items": [], "files": [str(folder), str(alone)], "dragOperationsMask": 1}
+    where = page.run("const { x, y } = drop.getBoundingClientRect(); return { x: x + 9, y: y + 9 }")
+    for kind in ("dragEnter", "dragOver", "drop"):
+        said = {"type": kind, **where, "data": given}
+        page.driver.execute_cdp_cmd("Input.dispatchDragEvent", said)
+        over = page.run("return drop.classList.contains('over')")
+        assert over == (kind == "dragOver")
+    settled(page, 4)
+    names = ["album/a.png", "album/in/b.png", "album/in/deep/c.PNG", "broken.jpg"]
+    assert sorted(texts(page, ".name")) == names
+    assert texts(page, "#dropped") == ["Left out of the folders: 1 file that is no image."]
+
+
 def test_a_file_that_is_too_large_is_a_card(page, served, tmp_path):
     file = tmp_path / "large.png"
     file.write_bytes(b"x" * 2**20)
@@ -335,7 +374,7 @@ def test_a_file_that_is_too_large_is_a_card(page, served, tmp_path):
 
 def test_the_page_on_a_phone_and_to_a_reader(page, served):
     give(page, served, SCRIPT, "broken.jpg")
-    pick(page, "#second", "light")
+    pick(page, "#second", LIGHT)
     settled(page, 2)
     said = page.controls()
     assert ("button", f"Open {SCRIPT}") in said and ("combobox", "Beside it") in said
