@@ -1,5 +1,6 @@
 """One torch thread per test process: the suite runs several workers on few cores."""
 
+import gc
 import os
 import tempfile
 
@@ -12,6 +13,9 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 for name in ("HF_HUB_CACHE", "TORCH_HOME"):
     os.environ[name] = os.path.join(tempfile.gettempdir(), "no-cache-of-weights")
 
+# What is imported and collected stays: a fifth of the start went into looking at it over and over.
+gc.disable()
+
 import pytest  # noqa: E402
 import torch  # noqa: E402
 
@@ -20,6 +24,11 @@ from tests.browser import browser, browser_of_session  # noqa: E402, F401
 torch.set_num_threads(1)
 # No test cuts the power: what waiting for the disk at each of thousands of saves would be for.
 os.fsync = lambda handle: None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop():
+    gc.enable()
 
 
 @pytest.fixture(autouse=True)

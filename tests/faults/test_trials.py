@@ -6,8 +6,10 @@ import pytest
 
 from tests.faults.__main__ import KINDS
 
+ELSEWHERE = ("weights", "signals")  # test_weights.py, applications/test_interrupt.py
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "weights"])  # test_weights.py
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ELSEWHERE])
 def test_trials(kind, tmp_path):
     wrong = [
         f"{name}: {found}"
