@@ -28,6 +28,7 @@ LOST_PEER_MESSAGES = (
     "Connection closed by peer",
     "Connection reset by peer",
     "Broken pipe",
+    "Timed out waiting",  # of gloo, after half an hour: a host that is cut off closes nothing
     "ncclRemoteError",
 )
 

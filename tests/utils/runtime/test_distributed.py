@@ -298,6 +298,10 @@ def test_a_broken_environment_is_named(monkeypatch, rank, size, message):
 def test_errors_of_our_own_are_not_taken_for_a_lost_peer():
     with pytest.raises(RuntimeError, match="shape"), distributed.lost_peer_explained():
         raise RuntimeError("shape mismatch")
-    with pytest.raises(distributed.PeerLostError, match="process 0 of 1"):
-        with distributed.lost_peer_explained():
-            raise RuntimeError("Connection closed by peer [127.0.0.1]:1\nmore")
+    for said in (
+        "Connection closed by peer [127.0.0.1]:1\nmore",
+        "Timed out waiting 1800000ms for",
+    ):
+        with pytest.raises(distributed.PeerLostError, match="process 0 of 1"):
+            with distributed.lost_peer_explained():
+                raise RuntimeError(said)
