@@ -19,7 +19,7 @@ from utils.flag_help import answer_help
 from utils.flag_places import check_places, modes_of, spell
 from utils.flag_types import UsageError, flag
 from utils.flag_words import BEGUN, CRITERIONS, JOINT, JUDGE, RANKED, SEEN, TABLED, USE, WORDING
-from utils.imaging.view_rule import DEFAULT_MAX_PIXELS, INTERPOLATIONS
+from utils.imaging.view_rule import DECODES, DEFAULT_MAX_PIXELS, INTERPOLATIONS
 
 MODES = tuple(mode for mode in WORDING.modes if mode != "info")
 # Where output goes; --data as well, of the modes that write it.
@@ -159,6 +159,9 @@ class Config:
     interpolation: str | None = flag("view", None, "--interpolation", choices=INTERPOLATIONS,
         help="how pixels are resized (default: as the weights that training began from were "
         "trained; bilinear where those are random)")
+    decode: str = flag("view", "exact", "--decode", choices=DECODES,
+        help="JPEGs in full, or fast at a part of their size, never below twice what --resize "
+        "makes of them; in training and of the weights that come of it")
     crop: str = flag("view", "none", "--crop", choices=("none", "random"), modes=SEEN + " info",
         help="train on the whole view, or on random crops of unscaled images")
     crop_size: tuple[int, ...] = flag("view", (), "--crop_size", **_PIXELS, modes=SEEN + " info",

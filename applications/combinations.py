@@ -227,6 +227,12 @@ RULES: dict[str, Rule] = {
         "{it[0]} and {it[1]} cannot go together: leave one out"),
     "one size": (lambda c: c.train and c.resize == "native" and c.crop != "random",
         "--resize native trains only with --crop random: a batch needs images of one size"),
+    "pixels decoded fast": (
+        lambda c: c.decode == "fast"
+        and ("--resize native" if c.resize == "native"
+             else "--crop random" if c.crop == "random" and not c.crop_from else ""),
+        "--decode fast and {it} without a resize cannot go together: images are decoded at about "
+        "the size that they are resized to: pass --decode exact, or with crops --crop_from H W"),
     "small photographs": (
         lambda c: c.crop_from and (it := _small(c)) and (" ".join(map(str, c.crop_from)), it),
         "--crop_from {it[0]} is smaller than the crop of {it[1]}"),

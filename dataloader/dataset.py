@@ -12,9 +12,9 @@ import torch
 from torch.utils.data import Dataset
 
 from dataloader.loader import LoadFault
-from dataloader.sources import Source, open_source
+from dataloader.sources import Source, resized_source
 from utils.check_images import BadImage, why_unreadable
-from utils.imaging.images import ImageError, ViewRule, view
+from utils.imaging.images import ImageError, ViewRule, views_of
 from utils.text import printable
 
 Item = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
@@ -60,7 +60,7 @@ class ViewDataset(Dataset):
         return _read(((i, self.paths[i]) for i in self.groups[group]), self._views)
 
     def _views(self, index: int) -> np.ndarray:
-        return view(open_source(self.paths[index], self.max_pixels), self.rule)
+        return views_of(resized_source(self.paths[index], self.max_pixels, self.rule), self.rule)
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class GroupDataset(Dataset):
 
     def __getitem__(self, group: Sequence[Source]) -> Item | Unread:
         def views(place: int) -> np.ndarray:
-            return view(open_source(group[place], self.max_pixels), self.rule)
+            return views_of(resized_source(group[place], self.max_pixels, self.rule), self.rule)
 
         return _read(enumerate(group), views)
 

@@ -21,7 +21,14 @@ from PIL import Image
 from dataloader.views.transforms import TrainTransform
 from utils.data_generate.distortions import distort
 from utils.data_generate.opening import open_photo
-from utils.imaging.images import ImageError, image_in_memory, read_image
+from utils.imaging.images import (
+    ImageError,
+    ViewRule,
+    image_in_memory,
+    read_image,
+    read_resized,
+    resize_image,
+)
 from utils.runtime.seed import key, numpy_generator, permutation
 
 CACHE_BYTES = 128 * 2**20  # per process: 170 photographs of 512x512, 60 of 1024x683
@@ -174,14 +181,16 @@ def _bytes(image: Image.Image) -> int:
 _PHOTOS = PhotoCache(CACHE_BYTES)
 
 
-def open_source(source: Source, max_pixels: int) -> Image.Image:
-    """The whole image, RGB, the same in every call; ImageError with the file's name."""
+def open_source(source: Source, max_pixels: int, rule: ViewRule | None = None) -> Image.Image:
+    """The whole image, RGB, the same in every call; ImageError with the file's name. rule: what it
+    is opened for, where that may be a smaller one (`read_image`).
+    """
     if isinstance(source, Path):
-        return read_image(source, max_pixels)
+        return read_image(source, max_pixels, rule)
     if isinstance(source, GivenImage):
-        return image_in_memory(*source, max_pixels)
+        return image_in_memory(*source, max_pixels, rule)
     if isinstance(source, ShardMember):
-        return image_in_memory(source.content(), str(source), max_pixels)
+        return image_in_memory(source.content(), str(source), max_pixels, rule)
     photo = _PHOTOS.open(source.photo, max_pixels)
     if source.level == 0:
         return photo.copy()  # the caller's own: the kept one is for the next version
@@ -189,6 +198,13 @@ def open_source(source: Source, max_pixels: int) -> Image.Image:
     # The generator's own key, so that the image is the file it would have written.
     rng = np.random.default_rng([key(source.seed, source.name, kind), 0])
     return Image.fromarray(distort(np.asarray(photo), kind, source.level, rng))
+
+
+def resized_source(source: Source, max_pixels: int, rule: ViewRule) -> Image.Image:
+    """`resize_image` of `open_source`: what the views of evaluation and training are cut from."""
+    if isinstance(source, Path):
+        return read_resized(source, rule, max_pixels)
+    return resize_image(open_source(source, max_pixels, rule), rule)
 
 
 def training_view(
@@ -203,7 +219,7 @@ def training_view(
     and then cut. ImageError with the file's name.
     """
     if isinstance(source, Path):
-        return transform(read_image(source, max_pixels), rng)
+        return transform.drawn(resized_source(source, max_pixels, transform.sized), rng)
     photo = _PHOTOS.open(source.photo, max_pixels)
     if source.level == 0:
         return transform(photo, rng)

@@ -92,11 +92,33 @@ def spread(span, count):
     return [(2 * k * span + count - 1) // steps for k in range(count)] if steps else [span // 2]
 
 
-def read_image(path, most):
-    """Upright RGB: the first frame, 16-bit grey scaled to 8 bits, transparency over white."""
+def turn_of(image):
+    """The Image.Transpose that turns the image upright, or None."""
+    try:
+        return TURNS.get(int(image.getexif().get(274, 1)))
+    except Exception:  # damaged metadata does not make the pixels unreadable
+        return None
+
+
+def least_size(image, rule):
+    """(width, height) that fast decoding leaves of a JPEG at least: twice what it is resized to."""
+    (height, width), aside = rule["image_size"], turn_of(image) in (2, 4, 5, 6)
+    across, down = image.size[::-1] if aside else image.size
+    if rule["resize"] == "pad":
+        scale = min(width / across, height / down)
+        width = min(width, max(1, round(across * scale)))
+        height = min(height, max(1, round(down * scale)))
+    return (2 * height, 2 * width) if aside else (2 * width, 2 * height)
+
+
+def read_image(path, most, rule=None):
+    """Upright RGB: the first frame, 16-bit grey scaled to 8 bits, transparency over white. rule:
+    of the view that it is read for, None to have all pixels."""
     with Image.open(path) as image:
         if image.width * image.height > most:
             raise ValueError(f"{image.width}x{image.height} pixels are more than {most}")
+        if rule and rule.get("decode") == "fast":
+            image.draft(None, least_size(image, rule))  # of a JPEG; nothing of others
         image.load()
         if image.mode == "F" or (image.mode == "I" and image.format not in ("PNG", "PPM")):
             raise ValueError("grey of 32 bits does not say what white is: convert it to 16 bits")
@@ -112,10 +134,7 @@ def read_image(path, most):
             rgb.paste(colours, mask=colours.getchannel("A"))
         else:
             rgb = image.convert("RGB")
-        try:
-            turn = TURNS.get(int(image.getexif().get(274, 1)))
-        except Exception:  # damaged metadata does not make the pixels unreadable
-            turn = None
+        turn = turn_of(image)
     return rgb if turn is None else rgb.transpose(turn)
 
 
@@ -135,11 +154,11 @@ def images_of(path):
 def row_of(path, about, run):
     """[path, score, of a histogram its std and shares, why the image cannot be read or ""]."""
     bins = np.arange(1, about["num_classes"] + 1)
+    whole, rule = about["whole"], about["view"]  # whole: it resizes, cuts and pools by itself
     try:
-        image = read_image(path, about["max_pixels"])
+        image = read_image(path, about["max_pixels"], None if whole else rule)
     except Exception as error:  # damaged data makes decoders raise nearly anything
         return [path, *[np.nan] * (len(bins) + 2 if len(bins) > 1 else 1), f"unreadable: {error}"]
-    whole, rule = about["whole"], about["view"]  # whole: it resizes, cuts and pools by itself
     scores, *probs = run(np.asarray(image) if whole else views_of(image, rule) / np.float32(255))
     middle, views = np.argsort(scores, kind="stable"), len(scores)
     if rule["crop_pool"] == "median":

@@ -56,7 +56,7 @@ MACHINE_TEXT = re.compile(
 # What --help loads beside config.py.
 FLAGS = ("utils.flag_", "utils.files.reading", "utils.text", "utils.imaging.view_rule")
 MAX_LINES = 350
-MAX_FLAG_LINES = 450
+MAX_FLAG_LINES = 470
 MAX_MAIN_LINES = 100
 
 

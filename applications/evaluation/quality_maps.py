@@ -12,7 +12,7 @@ from torch import nn
 
 from applications.evaluation.evaluation import Evaluation, extremes
 from applications.evaluation.scoring import Scorer, to_input
-from dataloader.sources import Source, open_source
+from dataloader.sources import Source, open_source, resized_source
 from models.backbone import evaluating
 from models.grad_cam import grad_cam
 from utils.drawing.quality_map import map_picture
@@ -69,7 +69,8 @@ def quality_map(scorer: Scorer, source: Source, way: str = "occlusion") -> Quali
         raise ValueError(f"--map_way {way}: choose from {', '.join(WAYS)}")
     model, rule, device = scorer.model, scorer.view, scorer.device
     image = open_source(source, scorer.max_pixels)
-    frame = frame_of(image, rule)
+    fast = rule.decode == "fast"  # what is shown, and where its cells lie, is the whole image
+    frame = frame_of(image, rule, resized_source(source, scorer.max_pixels, rule) if fast else None)
     pixels = max(_PIXELS, frame.size[0] * frame.size[1])
     batch = max(1, scorer.batch_size * _PIXELS // pixels)
     compute = _occlusion if way == "occlusion" else _gradcam

@@ -110,7 +110,19 @@ def read_data(
     return Data(seen(config, task, splits, held, runtime) if whole else splits, bad)
 
 
+def refuse_fast(config: Config, what: str) -> None:
+    """ValueError where distortions, `what` of them says which, would be decoded fast: a smaller
+    image has less of them, and only those that are JPEGs would be smaller.
+    """
+    if config.decode == "fast":
+        raise ValueError(
+            f"{what} distortions of photographs, of which fast decoding would hide a part: pass "
+            "--decode exact"
+        )
+
+
 def _distorted(config: Config, task: Task, runtime: Runtime, names: tuple[str, ...]) -> Data:
+    refuse_fast(config, f"--distort {config.distort} makes")
     if task.label_kind != "pairs":
         raise ValueError(
             f"--distort {config.distort}: distorted photographs have an order, not the labels of "
@@ -300,6 +312,8 @@ def _split(
         raise ValueError(f"{file}: no line is left without an unreadable image")
     levels_file = file.parent / LEVELS_FILE
     versions = read_versions(levels_file, labels.sources, images_root(Path(config.data)))
+    if versions is not None:
+        refuse_fast(config, f"{levels_file}: the images are")
     labels = replace(labels, versions=versions)
     digest = hashlib.sha256(file.read_bytes())
     if versions is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from config import Config
@@ -19,6 +19,7 @@ PARTS = {
     "crop_seed": ("crop_seed",),
     "crop_pool": ("crop_pool",),
     "interpolation": ("interpolation",),
+    "decode": ("decode",),
 }
 
 
@@ -43,6 +44,7 @@ def view_rule(config: Config) -> ViewRule:
         crop_size=tuple(crop_size) if crops else None,
         crop_pool=config.crop_pool,
         crop_seed=config.crop_seed,
+        decode=config.decode,
     )
 
 
@@ -63,7 +65,7 @@ def loaded_view(
     else:
         fields = {field for name in given for field in PARTS.get(name, ())}
         view = replace(own, **{field: getattr(asked, field) for field in fields})
-    before, after = own.to_dict(), view.to_dict()
+    before, after = asdict(own), asdict(view)
     changes = (
         f"{name} {_shown(after[name])} in place of {_shown(before[name])}"
         for name in after
@@ -75,7 +77,7 @@ def loaded_view(
 def _shown(value: Any) -> str:
     if value is None:
         return "none"
-    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def train_transform(config: Config) -> TrainTransform:

@@ -31,7 +31,7 @@ from utils.imaging.view_rule import ViewRule
 ADOPTED = (
     "arch", "num_classes", "criterion", "image_size", "resize", "interpolation", "crop",
     "crop_size", "crop_from", "test_crops", "crop_pool", "crop_seed", "margin", "bucket_width",
-    "loss", "advprop",
+    "loss", "advprop", "decode",
     # Which images were held out: another draw would test on those of the training.
     "seed", "split_seed", "val_photos", "test_photos", "val_size", "train_size", "test_list",
 )  # fmt: skip

@@ -23,10 +23,10 @@ from PIL import Image
 from dataloader.batch import Batch, Targets
 from dataloader.dataset import ViewDataset
 from dataloader.loader import LoadFault, Share, StepDataset
-from dataloader.sources import Source, open_source
+from dataloader.sources import Source, resized_source
 from dataloader.views.transforms import TrainTransform
 from utils.files.row_store import Rows
-from utils.imaging.images import ImageError, ViewRule, view
+from utils.imaging.images import ImageError, ViewRule, views_of
 from utils.runtime.seed import numpy_generator
 
 
@@ -36,8 +36,12 @@ class KeptViews(Protocol):
     count: int
     keyed: bool
 
+    @property
+    def sized(self) -> ViewRule:
+        """How an image is resized before its views are taken."""
+
     def of(self, image: Image.Image, key: int) -> np.ndarray:
-        """uint8 (V, 3, H, W) of an RGB image."""
+        """uint8 (V, 3, H, W) of an RGB image that is resized by `sized`."""
 
     def choose(self, seed: int, epoch: int, keys: np.ndarray) -> np.ndarray:
         """int64 (n,): which view an epoch of training takes of images with these keys."""
@@ -57,8 +61,12 @@ class EvaluationViews:
     def count(self) -> int:
         return self.rule.views
 
+    @property
+    def sized(self) -> ViewRule:
+        return self.rule
+
     def of(self, image: Image.Image, key: int) -> np.ndarray:
-        return view(image, self.rule)
+        return views_of(image, self.rule)
 
     def choose(self, seed: int, epoch: int, keys: np.ndarray) -> np.ndarray:
         return np.zeros(len(keys), dtype=np.int64)
@@ -75,8 +83,12 @@ class MirroredViews:
     count = 2
     keyed = False
 
+    @property
+    def sized(self) -> ViewRule:
+        return self.rule
+
     def of(self, image: Image.Image, key: int) -> np.ndarray:
-        pixels = view(image, self.rule)
+        pixels = views_of(image, self.rule)
         return np.concatenate([pixels, pixels[..., ::-1]])
 
     def choose(self, seed: int, epoch: int, keys: np.ndarray) -> np.ndarray:
@@ -96,10 +108,14 @@ class DrawnViews:
     count: int
     keyed = True
 
+    @property
+    def sized(self) -> ViewRule:
+        return self.transform.sized
+
     def of(self, image: Image.Image, key: int) -> np.ndarray:
         epochs = range(self.count)
         rngs = (numpy_generator(self.seed, "view", epoch, key) for epoch in epochs)
-        return np.stack([self.transform(image, rng) for rng in rngs])
+        return np.stack([self.transform.drawn(image, rng) for rng in rngs])
 
     def choose(self, seed: int, epoch: int, keys: np.ndarray) -> np.ndarray:
         return np.full(len(keys), epoch % self.count)
@@ -143,7 +159,7 @@ class KeptViewDataset(ViewDataset):
         self.kept, self.keys = views, keys
 
     def _views(self, index: int) -> np.ndarray:
-        image = open_source(self.paths[index], self.max_pixels)
+        image = resized_source(self.paths[index], self.max_pixels, self.kept.sized)
         return self.kept.of(image, int(self.keys[index]))
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from dataloader.views.exposure import expose, exposure_tables
-from utils.imaging.images import ViewRule, enlarge_to_fit, resize_image, view
+from utils.imaging.images import ViewRule, enlarge_to_fit, resize_image, views_of
 
 # Blocks of JPEG with halved chroma: a region that begins and ends on this grid is coded as it is in
 # the whole image.
@@ -37,6 +37,16 @@ class TrainTransform:
     flip: bool = True
     jitter: float = 0.0
 
+    @property
+    def sized(self) -> ViewRule:
+        """What `resize_image` does to an image before anything is drawn."""
+        whole = replace(self.rule, crops=0, crop_size=None, crop_seed=None, crop_pool="mean")
+        if self.crop is None:
+            return whole
+        if self.crop_from is None:
+            return replace(whole, resize="native")
+        return replace(whole, image_size=self.crop_from)
+
     def __call__(
         self, image: Image.Image, rng: np.random.Generator, change: Change | None = None
     ) -> np.ndarray:
@@ -45,8 +55,16 @@ class TrainTransform:
         """
         if change is not None and not self._cuts(image):
             image, change = Image.fromarray(change(np.asarray(image))), None
+        return self.drawn(image if change else resize_image(image, self.sized), rng, change)
+
+    def drawn(
+        self, image: Image.Image, rng: np.random.Generator, change: Change | None = None
+    ) -> np.ndarray:
+        """The same of an image that is resized by `sized`. A `change` is of what a crop is cut
+        from.
+        """
         if self.crop is None:
-            pixels = view(image, replace(self.rule, crops=0, crop_size=None))[0]
+            pixels = views_of(image, self.sized)[0]
         else:
             pixels = self._random_crop(image, rng, change)
         if self.flip and rng.random() < 0.5:
@@ -64,8 +82,6 @@ class TrainTransform:
     def _random_crop(
         self, image: Image.Image, rng: np.random.Generator, change: Change | None
     ) -> np.ndarray:
-        if self.crop_from is not None:
-            image = resize_image(image, replace(self.rule, image_size=self.crop_from))
         image = enlarge_to_fit(image, self.crop, self.rule.interpolation)
         height, width = self.crop
         top = int(rng.integers(image.height - height + 1))

@@ -55,7 +55,10 @@ inline int orientation(const jpeg_saved_marker_ptr first) {
   return 1;
 }
 
-inline Image read_jpeg(const std::string& path, double max_pixels) {
+// Decoded at a half, a quarter or an eighth of its size where the model saw it so, at least twice as large as it is
+// resized to.
+inline Image read_jpeg(const std::string& path, const std::string& about) {
+  const double max_pixels = std::stod(field(about, "max_pixels"));
   FILE* file = std::fopen(path.c_str(), "rb");
   if (!file) throw std::runtime_error(path + ": cannot be opened");
   jpeg_decompress_struct info;
@@ -72,6 +75,14 @@ inline Image read_jpeg(const std::string& path, double max_pixels) {
   jpeg_save_markers(&info, JPEG_APP0 + 1, 0xFFFF);
   jpeg_read_header(&info, TRUE);
   if (double(info.image_width) * info.image_height > max_pixels) throw std::runtime_error(path + ": too many pixels");
+  const int turn = orientation(info.marker_list);
+  const bool swap = turn >= 5 && turn <= 8;
+  if (std::regex_search(about, std::regex("\"decode\":\\s*\"fast\""))) {
+    const auto size = size_of(about, "image_size");
+    const int scale = std::min(info.image_width / (2 * size[!swap]), info.image_height / (2 * size[swap]));
+    info.scale_num = 1;
+    info.scale_denom = scale >= 8 ? 8 : scale >= 4 ? 4 : scale >= 2 ? 2 : 1;
+  }
   info.out_color_space = JCS_RGB;
   jpeg_start_decompress(&info);
   const int width = info.output_width, height = info.output_height;
@@ -81,11 +92,10 @@ inline Image read_jpeg(const std::string& path, double max_pixels) {
     jpeg_read_scanlines(&info, &row, 1);
   }
   if (errors.num_warnings) throw std::runtime_error(path + ": damaged");
-  const int turn = orientation(info.marker_list);
   jpeg_finish_decompress(&info);
   jpeg_destroy_decompress(&info);
   std::fclose(file);
-  const bool swap = turn >= 5 && turn <= 8, mirror = turn == 2 || turn == 3 || turn == 7 || turn == 8;
+  const bool mirror = turn == 2 || turn == 3 || turn == 7 || turn == 8;
   const bool flip = turn == 3 || turn == 4 || turn == 6 || turn == 7;
   Image upright{swap ? height : width, swap ? width : height, {}};
   for (int y = 0; y < upright.height; y++)

@@ -20,7 +20,7 @@ int main(int count, char** words) try {
   // By itself it computes in bfloat16 where the processor can.
   auto request = core.compile_model(model, "CPU", ov::hint::inference_precision(ov::element::f32)).create_infer_request();
   for (int i = 2; i < count; i++) {
-    Views views = views_of(read_jpeg(words[i], std::stod(field(about, "max_pixels"))), about);
+    Views views = views_of(read_jpeg(words[i], about), about);
     request.set_input_tensor(ov::Tensor(ov::element::f32, {views.count, 3, views.height, views.width}, views.pixels.data()));
     request.infer();
     const bool histograms = model->outputs().size() > 1;

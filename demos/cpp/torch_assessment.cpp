@@ -12,7 +12,7 @@ int main(int count, char** words) try {
   const std::string about = inside["about.json"];
   const c10::InferenceMode only_forward;
   for (int i = 2; i < count; i++) {
-    Views views = views_of(read_jpeg(words[i], std::stod(field(about, "max_pixels"))), about);
+    Views views = views_of(read_jpeg(words[i], about), about);
     const auto pixels = torch::from_blob(views.pixels.data(), {int64_t(views.count), 3, int64_t(views.height), int64_t(views.width)});
     const auto found = network.forward({pixels});
     const bool histograms = found.isTuple();

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from demos.serving.batches import Lane, Service
-from utils.imaging.images import ImageError, image_in_memory
+from utils.imaging.images import ImageError, image_in_memory, resize_image
 from utils.imaging.occlusion import falls
 from utils.imaging.view_frame import frame_of
 
@@ -54,7 +54,11 @@ class Maps:
         model, limits = lane.model, self.service.limits
         model.pixels(content, image_name, limits.max_pixels)  # refuses what /score refuses
         image = image_in_memory(content, image_name, limits.max_pixels)
-        frame, whole = frame_of(image, model.rule), model.about["whole"]
+        rule, whole, resized = model.rule, model.about["whole"], None
+        if rule.decode == "fast" and not whole:  # its cells lie in the whole image all the same
+            scaled = image_in_memory(content, image_name, limits.max_pixels, rule)
+            resized = resize_image(scaled, rule)
+        frame = frame_of(image, rule, resized)
         height, width = frame.pixels.shape[:2] if whole else frame.size
         batch = max(1, min(limits.batch_size, _PIXELS // (height * width)))
 
@@ -64,7 +68,7 @@ class Maps:
             pixels = views if whole else [view.transpose(2, 0, 1)[None] for view in views]
             return asyncio.run_coroutine_threadsafe(_scores(lane, pixels), loop).result()
 
-        score, grid, cells = falls(frame, model.rule, batch, scores, pooled=whole)
+        score, grid, cells = falls(frame, rule, batch, scores, pooled=whole)
         if not math.isfinite(score):
             raise ImageError(image_name, "the scores of its parts are not finite numbers")
         cells = cells.moved(frame.inside, frame.source)

@@ -75,9 +75,9 @@ class Model:
         --whole. ImageError as --predict says it, without a path.
         """
         most = min(max_pixels, self.about["max_pixels"])
-        image = image_in_memory(content, name, most)
         if self.about["whole"]:
-            return np.asarray(image)
+            return np.asarray(image_in_memory(content, name, most))
+        image = image_in_memory(content, name, most, self.rule)
         if (needed := resized_pixels(image.size, self.rule)) > most:
             what = f"{image.width}x{image.height} pixels, resized for the model, are {needed:.0f}"
             raise TooManyPixels(name, f"{what}, more than the cap of {most}: send a squarer image")

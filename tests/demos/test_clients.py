@@ -35,7 +35,10 @@ CROPS = "--resize native --crop random --crop_size 32 --test_crops 3 --crop_pool
 # Its headers alone take the compiler a minute.
 LIBTORCH = "IQA_TEST_LIBTORCH"
 CASES = {
-    "emd": (5, "--criterion emd --num_classes 5 --image_size 32 48 --interpolation bicubic"),
+    "emd": (
+        5,
+        "--criterion emd --num_classes 5 --image_size 32 48 --interpolation bicubic --decode fast",
+    ),
     "regress": (1, f"--criterion regress --image_size 32 {CROPS}"),
 }
 MODEL = "--arch test_resnet --resume w.pth -g 0 --threads 1"
@@ -61,7 +64,9 @@ def noise(*shape: int, high: int = 256, dtype: type = np.uint8) -> np.ndarray:
 def photos(tmp_path_factory) -> Path:
     """Images of every kind that has a rule, one in a folder below."""
     folder = tmp_path_factory.mktemp("photos")
-    colours = Image.fromarray(noise(8, 12, 3)).resize((77, 45))
+    colours = Image.fromarray(noise(8, 12, 3)).resize(
+        (395, 130)
+    )  # decoded fast, those on their side are not smaller
     for turn in range(1, 9):
         exif = Image.Exif()
         exif[0x0112] = turn
@@ -99,12 +104,16 @@ def test_odd_tiffs(tmp_path, bits):
     same_pixels(tmp_path / "t.tif")
 
 
+FAST = [None, *(ViewRule((32, 48), resize, decode="fast") for resize in ("squash", "pad"))]
+
+
 def same_pixels(path: Path) -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow's own, which the program turns off for itself
-        theirs = client.read_image(path, 10**6)
-    assert theirs.mode == "RGB"
-    np.testing.assert_array_equal(np.asarray(theirs), np.asarray(read_image(path)))
+    for rule in FAST:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow's own, which the program turns off for itself
+            theirs = client.read_image(path, 10**6, rule and rule.to_dict())
+        assert theirs.mode == "RGB"
+        np.testing.assert_array_equal(np.asarray(theirs), np.asarray(read_image(path, rule=rule)))
 
 
 def test_images_are_read_by_the_same_rules(photos, tmp_path):

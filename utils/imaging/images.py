@@ -9,6 +9,8 @@ Reading rules (`read_image`), the same for training, evaluation, prediction, exp
 - Transparency, in any mode, is composited over white.
 - CMYK, YCbCr and LAB are converted by Pillow's fixed rules; embedded colour profiles are ignored.
 - HEIC is read where pillow-heif is installed.
+- For a view rule with decode "fast", a JPEG is decoded at a half, a quarter or an eighth of its
+  size, by libjpeg's own scaling; see `least_size`.
 - Refused: 32-bit integer and floating-point grey, because the file does not say what white is; a
   PNG that is cut or fails its own checksums; headers without end (utils/imaging/image_files.py).
 """
@@ -19,12 +21,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageFile, UnidentifiedImageError
 
 from utils.imaging.crop_places import crop_places
 from utils.imaging.image_files import FORMATS, PackageMissing, open_image, quiet_pillow
 from utils.imaging.png_file import PngFile
-from utils.imaging.view_rule import DEFAULT_MAX_PIXELS, ViewRule
+from utils.imaging.view_rule import DEFAULT_MAX_PIXELS, MARGIN, ViewRule
 from utils.text import printable
 
 PAD_GREY = (128, 128, 128)
@@ -66,35 +68,66 @@ class TooManyPixels(ImageError):
     """An image larger than the reader was asked to take."""
 
 
-def read_image(path: PathLike, max_pixels: int = DEFAULT_MAX_PIXELS) -> Image.Image:
+def read_image(
+    path: PathLike, max_pixels: int = DEFAULT_MAX_PIXELS, rule: ViewRule | None = None
+) -> Image.Image:
     """A decoded, upright RGB image by the rules at the top of this file; else ImageError.
 
-    max_pixels is compared with the size in the file's header, before any pixel is decoded.
-    Processes and threads may read at once.
+    max_pixels is compared with the size in the file's header, before any pixel is decoded. rule:
+    what the image is read for, where that may be decoded at a part of its size; without one it is
+    never. Processes and threads may read at once.
     """
+    return _own(_read(path, max_pixels, rule))
+
+
+def read_resized(
+    path: PathLike, rule: ViewRule, max_pixels: int = DEFAULT_MAX_PIXELS
+) -> Image.Image:
+    """`resize_image` of `read_image`, without a copy of all pixels in between."""
+    return _own(resize_image(_read(path, max_pixels, rule), rule))
+
+
+def _read(path: PathLike, max_pixels: int, rule: ViewRule | None) -> Image.Image:
+    """An upright RGB image, which may be Pillow's own of the file."""
     _check_file(path)
     with _faults_named(path), open_image(path) as image:
-        rgb, turn = _rgb(path, image, max_pixels)
+        rgb, turn = _rgb(path, image, max_pixels, rule)
     del image  # up to 0.7 GB that need not stand beside a turned copy
-    return _upright(rgb, turn)
+    return rgb if turn is None else rgb.transpose(turn)
+
+
+def _own(image: Image.Image) -> Image.Image:
+    """A plain image without what its file said of it: an orientation that travels along would be
+    applied twice.
+    """
+    plain = image.copy() if isinstance(image, ImageFile.ImageFile) else image
+    plain.info.clear()
+    return plain
 
 
 def image_in_memory(
-    given: np.ndarray | Image.Image | bytes, name: str, max_pixels: int = DEFAULT_MAX_PIXELS
+    given: np.ndarray | Image.Image | bytes,
+    name: str,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+    rule: ViewRule | None = None,
 ) -> Image.Image:
     """A Pillow image, or the content of a file, by the rules of `read_image`, or uint8 (H, W, 3)
     RGB or (H, W) grey as it is; always another image than the given one, RGB. ImageError with
     `name` in place of a path. Whether the file of an image that Pillow has opened is whole, Pillow
-    alone has looked.
+    alone has looked. rule: as of `read_image`, for the content of a file.
     """
     if isinstance(given, bytes):
         if not given:
             raise ImageError(name, _EMPTY)
         with _faults_named(name), open_image(given) as image:
-            return _upright(*_rgb(name, image, max_pixels))
+            rgb, turn = _rgb(name, image, max_pixels, rule)
+            return _own(rgb if turn is None else rgb.transpose(turn))
     with _faults_named(name), quiet_pillow:
         if isinstance(given, Image.Image):
-            return _upright(*_rgb(name, given, max_pixels))
+            rgb, turn = _rgb(name, given, max_pixels, None)
+            if turn is not None:
+                return _own(rgb.transpose(turn))
+            return _own(rgb.copy() if rgb is given else rgb)
         check_array(given, name)
         _check_pixels(name, (given.shape[1], given.shape[0]), max_pixels)
         return Image.fromarray(np.ascontiguousarray(given)).convert("RGB")
@@ -111,10 +144,13 @@ def check_array(pixels: np.ndarray, name: str) -> None:
 
 
 def _rgb(
-    name: PathLike, image: Image.Image, max_pixels: int
+    name: PathLike, image: Image.Image, max_pixels: int, rule: ViewRule | None
 ) -> tuple[Image.Image, Image.Transpose | None]:
-    """(RGB as stored, how to turn it upright)."""
+    """(RGB as stored, which may be the given image, how to turn it upright)."""
     _check_pixels(name, image.size, max_pixels)
+    if rule is not None and rule.decode == "fast":
+        # Of a JPEG; nothing happens to others. Orientations above 4 lie on a side.
+        image.draft(None, least_size(image.size, rule, _orientation(image) > 4))
     source = getattr(image, "fp", None)  # gone once the pixels are loaded
     image.load()
     if isinstance(source, PngFile):
@@ -124,10 +160,18 @@ def _rgb(
     return _to_rgb(name, image), _TRANSPOSE.get(_orientation(image))
 
 
-def _upright(rgb: Image.Image, turn: Image.Transpose | None) -> Image.Image:
-    upright = rgb if turn is None else rgb.transpose(turn)
-    upright.info.clear()  # an orientation that travels along would be applied twice
-    return upright
+def least_size(size: tuple[int, int], rule: ViewRule, turned: bool = False) -> tuple[int, int]:
+    """(width, height) in pixels that an image of `size` must keep on both sides while it is
+    decoded fast: MARGIN times what the rule resizes it to, so that the resize, which is
+    antialiased, decides what is seen. turned: the image lies on its side as it is stored.
+    """
+    upright = size[::-1] if turned else size
+    width, height = rule.image_size[::-1]
+    if rule.resize == "pad":
+        left, top, right, bottom = padded_box(upright, rule)
+        width, height = right - left, bottom - top
+    least = (MARGIN * width, MARGIN * height)
+    return least[::-1] if turned else least
 
 
 @contextmanager
@@ -188,7 +232,7 @@ def _to_rgb(path: PathLike, image: Image.Image) -> Image.Image:
         kind = "32-bit integer" if image.mode == "I" else "floating-point"
         raise ImageError(path, f"{kind} grey does not say what white is: convert it to 16 bits")
     if not image.has_transparency_data:
-        return image.convert("RGB")
+        return image if image.mode == "RGB" else image.convert("RGB")
     canvas = Image.new("RGB", image.size, "white")
     for top, bottom in _strips(image.size):
         box = (0, top, image.width, bottom)
@@ -285,7 +329,11 @@ def view(image: Image.Image, rule: ViewRule) -> np.ndarray:
     """
     if image.mode != "RGB":
         raise ValueError(f"view: the image is {image.mode}, not RGB: read it with read_image")
-    resized = resize_image(image, rule)
+    return views_of(resize_image(image, rule), rule)
+
+
+def views_of(resized: Image.Image, rule: ViewRule) -> np.ndarray:
+    """The rest of `view`: uint8 (V, 3, H, W) of what `resize_image` or `read_resized` made."""
     if rule.crop_size is None:
         return np.ascontiguousarray(np.asarray(resized).transpose(2, 0, 1)[None])  # (1, 3, H, W)
     fitting = enlarge_to_fit(resized, rule.crop_size, rule.interpolation)

@@ -33,9 +33,11 @@ class Frame:
         return whole[top : top + self.size[0], left : left + self.size[1]]
 
 
-def frame_of(image: Image.Image, rule: ViewRule) -> Frame:
-    """The frame of an RGB image; its views are those of `utils.imaging.images.view`."""
-    resized = resize_image(image, rule)
+def frame_of(image: Image.Image, rule: ViewRule, resized: Image.Image | None = None) -> Frame:
+    """The frame of an RGB image; its views are those of `utils.imaging.images.view`, or, where it
+    was decoded fast for them, of that `resized` image.
+    """
+    resized = resized or resize_image(image, rule)
     inside: Box = (0, 0, resized.width, resized.height)
     source: Box = (0, 0, image.width, image.height)
     if rule.resize == "pad":

@@ -7,6 +7,8 @@ from typing import Any
 RESIZES = ("squash", "crop", "pad", "native")
 INTERPOLATIONS = ("nearest", "box", "bilinear", "hamming", "bicubic", "lanczos")
 CROP_POOLS = ("mean", "median")
+DECODES = ("exact", "fast")
+MARGIN = 2  # times the target: so large a fast-decoded image is on both sides at least
 DEFAULT_MAX_PIXELS = 179_000_000  # of an image that is read: 0.5 GB as RGB
 MOST_PIXELS = 1 << 27  # of all crops of an image together: 1.6 GB of float32
 
@@ -25,6 +27,9 @@ class ViewRule:
         median, with the histogram of the crop that has it (utils/imaging/pooling.py).
     crop_seed: None: crops on a grid; else at places drawn from this number
     (utils/imaging/crop_places.py).
+    decode: "exact" decodes every pixel of a file; "fast" lets libjpeg decode a large JPEG at a
+        half, a quarter or an eighth of its size, which stays MARGIN times as large as what `resize`
+        makes of it, on both sides. Other formats, and images in memory, are as with "exact".
 
     ValueError for a value outside these, and for crops without crop_size or the reverse.
     """
@@ -36,12 +41,19 @@ class ViewRule:
     crop_size: tuple[int, int] | None = None
     crop_pool: str = "mean"
     crop_seed: int | None = None
+    decode: str = "exact"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "image_size", _checked_size("image_size", self.image_size))
         _check_choice("resize", self.resize, RESIZES)
         _check_choice("interpolation", self.interpolation, INTERPOLATIONS)
         _check_choice("crop_pool", self.crop_pool, CROP_POOLS)
+        _check_choice("decode", self.decode, DECODES)
+        if self.decode == "fast" and self.resize == "native":
+            raise ValueError(
+                "view rule: decode fast shrinks images while they are decoded, and native takes "
+                "their own pixels: use decode exact (--decode exact)"
+            )
         if not _is_whole(self.crops) or self.crops < 0:
             raise ValueError(f"view rule: crops must be a whole number from 0, not {self.crops!r}")
         if (self.crops > 0) != (self.crop_size is not None):
@@ -72,8 +84,13 @@ class ViewRule:
         return self.resize == "native" and self.crops == 0
 
     def to_dict(self) -> dict[str, Any]:
-        """Builtin types only, ready for JSON; `from_dict` takes it back."""
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+        """Builtin types only, ready for JSON; `from_dict` takes it back. Without `decode` where it
+        is exact: files and programs from before there was another know no such key.
+        """
+        values = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+        if self.decode == "exact":
+            del values["decode"]
+        return values
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "ViewRule":
