@@ -23,7 +23,9 @@ from utils.imaging.view_rule import DECODES, DEFAULT_MAX_PIXELS, INTERPOLATIONS
 
 MODES = tuple(mode for mode in WORDING.modes if mode != "info")
 # Where output goes; --data as well, of the modes that write it.
-WRITTEN = frozenset(["logdir", "checkpoints", "cache_features", "output", "maps", "figures"])
+WRITTEN = frozenset(
+    ["logdir", "checkpoints", "cache", "cache_features", "output", "maps", "figures"]
+)
 _PIXELS: dict[str, Any] = {"type": kind.side, "nargs": "+", "metavar": "PIXELS"}
 
 
@@ -115,6 +117,9 @@ class Config:
         "leave out, count and list; of --predict also a row that says why (its default)")
     no_check: bool = flag("data", False, "--no_check", modes=JUDGE, idle="predict jit export",
         help="do not decode every image before epoch 1")
+    cache: str | None = flag("data", None, "--cache", metavar="DIR", modes="train",
+        help="keep images at their training size in DIR, so that this run and later ones decode "
+        "each file once")
     max_pixels: int = flag("data", DEFAULT_MAX_PIXELS, "--max_pixels",
         type=kind.positive, metavar="N", modes=USE + " check generate compare",
         help="refuse images of more pixels before decoding them")

@@ -227,6 +227,13 @@ RULES: dict[str, Rule] = {
         "{it[0]} and {it[1]} cannot go together: leave one out"),
     "one size": (lambda c: c.train and c.resize == "native" and c.crop != "random",
         "--resize native trains only with --crop random: a batch needs images of one size"),
+    "kept images": (
+        lambda c: c.cache is not None
+        and ("--distort" if c.distort
+             else "--crop random without --crop_from" if c.crop == "random" and not c.crop_from
+             else ""),
+        "--cache {c.cache} and {it} cannot go together: it keeps images of one size, as they are "
+        "before anything is drawn: leave --cache out"),
     "pixels decoded fast": (
         lambda c: c.decode == "fast"
         and ("--resize native" if c.resize == "native"

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from dataloader.image_cache import ImageCache
 from dataloader.loader import LoadFault
 from dataloader.sources import Source, resized_source
 from utils.check_images import BadImage, why_unreadable
@@ -47,8 +48,9 @@ class ViewDataset(Dataset):
         batch_size: int,
         max_pixels: int,
         indices: Sequence[int] | None = None,
+        cache: ImageCache | None = None,
     ) -> None:
-        self.paths, self.rule, self.max_pixels = paths, rule, max_pixels
+        self.paths, self.rule, self.max_pixels, self.cache = paths, rule, max_pixels, cache
         size = images_at_once(rule, batch_size)
         mine = list(range(len(paths)) if indices is None else indices)
         self.groups = [mine[i : i + size] for i in range(0, len(mine), size)]
@@ -60,7 +62,8 @@ class ViewDataset(Dataset):
         return _read(((i, self.paths[i]) for i in self.groups[group]), self._views)
 
     def _views(self, index: int) -> np.ndarray:
-        return views_of(resized_source(self.paths[index], self.max_pixels, self.rule), self.rule)
+        source = self.paths[index]
+        return views_of(resized_source(source, self.max_pixels, self.rule, self.cache), self.rule)
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
 
 from dataloader.batch import Batch, Targets
+from dataloader.image_cache import ImageCache
 from dataloader.sources import training_view
 from dataloader.views.transforms import TrainTransform
 from utils.imaging.images import ImageError
@@ -139,9 +140,10 @@ class StepDataset(Dataset):
         plan: BatchPlan,
         rank: int,
         max_pixels: int,
+        cache: ImageCache | None = None,
     ) -> None:
         self.targets, self.transform, self.plan, self.rank = targets, transform, plan, rank
-        self.max_pixels = max_pixels
+        self.max_pixels, self.cache = max_pixels, cache
         self._epoch: tuple[int, np.ndarray, Targets] | None = None  # the latest, as drawn
 
     def __getitem__(self, key: tuple[int, int]) -> Batch | LoadFault:
@@ -182,7 +184,7 @@ class StepDataset(Dataset):
     def _view(self, epoch: int, index: int, key: int) -> np.ndarray:
         seed, source = self.plan.seed, self.targets.paths[index]
         rng = numpy_generator(seed, "view", epoch, key)
-        return training_view(source, self.transform, rng, self.max_pixels, seed, epoch)
+        return training_view(source, self.transform, rng, self.max_pixels, seed, epoch, self.cache)
 
 
 class StepSampler(Sampler):

@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from dataloader.image_cache import ImageCache
 from dataloader.views.transforms import TrainTransform
 from utils.data_generate.distortions import distort
 from utils.data_generate.opening import open_photo
@@ -200,8 +201,14 @@ def open_source(source: Source, max_pixels: int, rule: ViewRule | None = None) -
     return Image.fromarray(distort(np.asarray(photo), kind, source.level, rng))
 
 
-def resized_source(source: Source, max_pixels: int, rule: ViewRule) -> Image.Image:
-    """`resize_image` of `open_source`: what the views of evaluation and training are cut from."""
+def resized_source(
+    source: Source, max_pixels: int, rule: ViewRule, cache: ImageCache | None = None
+) -> Image.Image:
+    """`resize_image` of `open_source`: what the views of evaluation and training are cut from; the
+    same from a cache, where that has it.
+    """
+    if cache is not None and (found := cache.find(source, rule)) is not None:
+        return found
     if isinstance(source, Path):
         return read_resized(source, rule, max_pixels)
     return resize_image(open_source(source, max_pixels, rule), rule)
@@ -214,12 +221,13 @@ def training_view(
     max_pixels: int,
     seed: int,
     epoch: int,
+    cache: ImageCache | None = None,
 ) -> np.ndarray:
     """uint8 (3, H, W): the view that `rng` draws. A crop is distorted with some of its surroundings
     and then cut. ImageError with the file's name.
     """
     if isinstance(source, Path):
-        return transform.drawn(resized_source(source, max_pixels, transform.sized), rng)
+        return transform.drawn(resized_source(source, max_pixels, transform.sized, cache), rng)
     photo = _PHOTOS.open(source.photo, max_pixels)
     if source.level == 0:
         return transform(photo, rng)

@@ -91,3 +91,8 @@ def aligned(rows: Sequence[Sequence[str]], left: int = 1) -> list[str]:
 def to_stderr(line: str) -> None:
     """One line to stderr at once."""
     print(visible(line), file=sys.stderr, flush=True)
+
+
+def size_text(count: int) -> str:
+    """Bytes as they are said: in GB, or below 10 MB in MB."""
+    return f"{count / 1e9:.2f} GB" if count >= 1e7 else f"{count / 1e6:.2f} MB"

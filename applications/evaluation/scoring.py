@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 
 from applications.inputs.data import REMEDY, describe_bad
 from dataloader.dataset import GroupDataset, Issued, Unread, ViewDataset, images_at_once
+from dataloader.image_cache import ImageCache
 from dataloader.loader import batches, make_loader
 from dataloader.sources import Source
 from models.backbone import SIZE_ERRORS
@@ -42,7 +43,7 @@ class Scorer:
     crops are pooled. batch_size: views at once; workers: processes that read images; max_pixels: of
     the largest image that is read; amp: precision. None of the last four changes a score beyond
     rounding, but `amp`. features: (N, V, F) of the images to be scored where they are kept, in
-    place of files.
+    place of files; cache: of images that need not be decoded again.
     """
 
     model: nn.Module
@@ -53,6 +54,7 @@ class Scorer:
     max_pixels: int = DEFAULT_MAX_PIXELS
     amp: str = "off"
     features: Rows | None = None
+    cache: ImageCache | None = None
 
     @torch.inference_mode()
     def predict(self, images: Sequence[Source], title: str | None = None) -> Predictions:
@@ -121,7 +123,7 @@ class Scorer:
 
     def _from_files(self, images: Sequence[Source], part: range, skip: bool) -> Iterator[Group]:
         """One group of images after the other."""
-        dataset = ViewDataset(images, self.view, self.batch_size, self.max_pixels, part)
+        dataset = ViewDataset(images, self.view, self.batch_size, self.max_pixels, part, self.cache)
         workers = min(self.workers, len(dataset))
         loader = make_loader(dataset, range(len(dataset)), workers, pin_memory(self.device))
         yield from self._passes(loader, lambda: images, skip)

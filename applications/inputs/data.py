@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from applications.inputs.kept_images import check_and_keep, image_cache
 from applications.inputs.photographs import choose_photographs
 from applications.inputs.run_record import began_with
 from applications.inputs.runtime import Runtime
@@ -288,7 +289,10 @@ def find_bad_images(
     if runtime.main:
         bar = CountBar("checking images")
         look = check_images if near is None else near.check
-        bad = look(paths, config.workers, config.max_pixels, bar.update, smallest)
+        if (cache := image_cache(config)) and not (near and near.wanted):
+            bad = check_and_keep(config, cache, paths, runtime, bar.update)
+        else:
+            bad = look(paths, config.workers, config.max_pixels, bar.update, smallest)
         bar.finish()
     return tuple(distributed.broadcast_object(bad))
 

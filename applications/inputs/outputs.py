@@ -80,8 +80,7 @@ def _folders_written(c: Config) -> Iterator[str]:
     mode = c.mode()
     if mode == "train":
         yield from ("logdir", "checkpoints")
-        if c.cache_features is not None:
-            yield "cache_features"
+        yield from (n for n in ("cache", "cache_features") if getattr(c, n) is not None)
     if mode == "export" or (mode in ("jit", "import_keras") and c.output is None):
         yield "checkpoints"
     if mode == "continue_run" and "checkpoints" in c.given:

@@ -3,16 +3,13 @@ computed once and kept on the disk for this run and later ones.
 
 Features are used again only where everything that they depend on is the same: the backbone's
 weights, name and library, the views and their size, precision, kind of device, and the image file
-itself. Of the file its path, size and times of change count, as for git's index: reading every file
-to take its digest would take as long as many epochs on features. The time of its last change of
-state (ctime) is among them, because programs can set the time of modification back.
+itself (utils/files/row_store.py, file_name).
 """
 
 from __future__ import annotations
 
 import json
 import math
-import os
 import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
@@ -42,12 +39,13 @@ from dataloader.views.kept_views import (
 )
 from models.quality_net import QualityNet
 from utils.files import checkpoint
-from utils.files.disk_full import free_bytes
-from utils.files.row_store import Rows, RowStore, row_name
+from utils.files.disk_full import no_room
+from utils.files.row_store import Rows, RowStore, file_name
 from utils.imaging.images import ImageError
 from utils.runtime import distributed
 from utils.runtime.device import autocast, pin_memory
 from utils.runtime.progress import CountBar
+from utils.text import size_text
 
 # To be raised when this program reads images, makes views of them, or keeps rows differently.
 FORMAT = 3
@@ -160,31 +158,19 @@ def _wanted(
 
 
 def _name(path: Source, key: int | None) -> bytes:
-    """Of the features of a file as it is now; looked at before it is read, so that a change in
-    between gives another name the next time.
-    """
+    """Of the features of a file as it is now."""
     try:
-        status = os.stat(path)
+        return file_name(path, *(() if key is None else (key,)))
     except OSError as error:
         raise ImageError(path, f"{error.strerror}: check the path") from None
-    times = (status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-    return row_name(os.path.abspath(path), *times, *(() if key is None else (key,)))
 
 
 def _check_room(wanted: list[Wanted], runtime: Runtime) -> None:
     """ValueError on every process where the disk has no room for all that is to be computed."""
     folder = wanted[0].store.folder.parent
-    free = distributed.broadcast_object(free_bytes(folder))
     needed = sum(want.missing_bytes for want in wanted)
-    if free is not None and needed > free:
-        raise ValueError(
-            f"--cache_features {folder}: needs {_size(needed)} and {_size(free)} are free: name a "
-            "folder on a larger disk"
-        )
-
-
-def _size(count: int) -> str:
-    return f"{count / 1e9:.2f} GB" if count >= 1e7 else f"{count / 1e6:.2f} MB"
+    if said := distributed.broadcast_object(no_room("--cache_features", folder, needed)):
+        raise ValueError(said)
 
 
 def _rows(want: Wanted) -> Rows:
@@ -220,8 +206,9 @@ def _compute(want: Wanted, trainer: Trainer) -> None:
 def _views_of(want: Wanted, scorer: Scorer, images: np.ndarray) -> KeptViewDataset:
     size = max(1, scorer.batch_size // want.views.count)  # so many views at once as in scoring
     return KeptViewDataset(
-        want.paths, scorer.view, want.views, want.keys, size, scorer.max_pixels, images.tolist()
-    )
+        want.paths, scorer.view, want.views, want.keys, size, scorer.max_pixels, images.tolist(),
+        scorer.cache,
+    )  # fmt: skip
 
 
 def _add_part(want: Wanted, features: Iterator[Group | str], runtime: Runtime) -> str | None:
@@ -281,6 +268,6 @@ def _announce(want: Wanted, trainer: Trainer, seconds: float) -> None:
     spoken = f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
     trainer.logger.info(
         f"features of {want.split}: {len(want.missing)} of {len(want.paths)} images to compute, "
-        f"{want.views.count} view(s) each, {_size(want.missing_bytes)} into {want.store.folder}, "
-        f"about {spoken}"
+        f"{want.views.count} view(s) each, {size_text(want.missing_bytes)} into "
+        f"{want.store.folder}, about {spoken}"
     )

@@ -16,7 +16,8 @@ from applications.evaluation.ladders import check_monitor
 from applications.evaluation.rules import SAMPLE
 from applications.evaluation.scoring import Scorer
 from applications.evaluation.validation import LAST_COUNT, never_known, no_metric, untrained
-from applications.inputs.data import Data, read_data
+from applications.inputs.data import REPAIR, Data, describe_bad, read_data
+from applications.inputs.kept_images import image_cache, keep_images
 from applications.inputs.run_record import alike_record, left_out
 from applications.inputs.runtime import Runtime
 from applications.inputs.tables.held import held_of, trained_before
@@ -75,6 +76,8 @@ def train(
     data = data or read_data(config, TASKS[config.criterion], runtime)
     check_monitor(monitored(config)[0], data.splits.get("val"))
     check_fit(config.fit, data, config.data)
+    if bad := keep_images(config, data, runtime):
+        raise ValueError(f"{describe_bad(bad)}\n{REPAIR}")
     parts = _parts(config, data, runtime, fresh=not begun)
     folder = _open_folder(config, data, runtime, beside or {}, parts.scorer.model)
     logger = Logger(folder.path, runtime.world.rank)
@@ -103,7 +106,7 @@ def _parts(config: Config, data: Data, runtime: Runtime, fresh: bool) -> Parts:
     model = _model(config, data, dataset, runtime, fresh)
     scorer = Scorer(
         model, runtime.device, view_rule(config), config.batch_size, config.workers,
-        config.max_pixels, runtime.amp,
+        config.max_pixels, runtime.amp, cache=image_cache(config),
     )  # fmt: skip
     labels = split.targets.all()
     if fresh:

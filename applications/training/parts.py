@@ -12,6 +12,7 @@ from torch import nn
 
 from applications.evaluation.scoring import Scorer
 from applications.inputs.data import Data
+from applications.inputs.kept_images import image_cache
 from applications.inputs.runtime import Runtime
 from applications.inputs.tables.held import Held
 from applications.inputs.views import network_size, train_transform, view_rule
@@ -58,7 +59,9 @@ def training_set(config: Config, data: Data, runtime: Runtime) -> StepDataset:
     """The training split's steps for this process."""
     targets, world = data.splits["train"].targets, runtime.world
     plan = BatchPlan(len(targets), config.batch_size, world.size, config.seed, targets.groups())
-    return StepDataset(targets, train_transform(config), plan, world.rank, config.max_pixels)
+    return StepDataset(
+        targets, train_transform(config), plan, world.rank, config.max_pixels, image_cache(config)
+    )
 
 
 def fewest_images(dataset: StepDataset) -> int:

@@ -249,12 +249,13 @@ def settled(stored: dict[str, Any], given: Iterable[str], file: Path) -> dict[st
     be written elsewhere.
     """
     check_written(stored, {"checkpoints"} - set(given), file)
-    kept = Path(stored.get("cache_features", "."))
-    if not is_inside(kept) and not any(kept.glob("*/about.json")):
-        raise ValueError(
-            f"{file}: --cache_features {kept} lies outside this folder and holds no features yet: "
-            "start a new run, which may name it"
-        )
+    for name, what in (("cache", "images"), ("cache_features", "features")):
+        kept = Path(stored.get(name, "."))
+        if not is_inside(kept) and not any(kept.glob("*/about.json")):
+            raise ValueError(
+                f"{file}: --{name} {kept} lies outside this folder and holds no {what} yet: start "
+                "a new run, which may name it"
+            )
     root = Path(stored.get("logdir", Config.logdir))
     beside = file.resolve().parents[1]
     return (

@@ -22,6 +22,7 @@ from PIL import Image
 
 from dataloader.batch import Batch, Targets
 from dataloader.dataset import ViewDataset
+from dataloader.image_cache import ImageCache
 from dataloader.loader import LoadFault, Share, StepDataset
 from dataloader.sources import Source, resized_source
 from dataloader.views.transforms import TrainTransform
@@ -154,12 +155,14 @@ class KeptViewDataset(ViewDataset):
         group_size: int,
         max_pixels: int,
         indices: Sequence[int],
+        cache: ImageCache | None = None,
     ) -> None:
-        super().__init__(paths, rule, group_size, max_pixels, indices)
+        super().__init__(paths, rule, group_size, max_pixels, indices, cache)
         self.kept, self.keys = views, keys
 
     def _views(self, index: int) -> np.ndarray:
-        image = resized_source(self.paths[index], self.max_pixels, self.kept.sized)
+        source = self.paths[index]
+        image = resized_source(source, self.max_pixels, self.kept.sized, self.cache)
         return self.kept.of(image, int(self.keys[index]))
 
 

@@ -40,7 +40,7 @@ class TrainTransform:
     @property
     def sized(self) -> ViewRule:
         """What `resize_image` does to an image before anything is drawn."""
-        whole = replace(self.rule, crops=0, crop_size=None, crop_seed=None, crop_pool="mean")
+        whole = self.rule.sized
         if self.crop is None:
             return whole
         if self.crop_from is None:

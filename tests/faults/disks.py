@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[Sequence[str], Sequence[int]]] = {
               (8_000, 300_000, 1_700_000)),
     "features": (["--train", "--criterion", "regress", *SHORT, "--freeze", "backbone",
                   "--cache_features"], (20_000,)),
+    "images": (["--train", "--criterion", "regress", *SHORT, "--cache", "images"], (20_000,)),
     "evaluate": (["-e", "--resume", WEIGHTS, *TINY, "-o", "found.csv"], (4_096, 9_000)),
     "predict": (["--predict", "data", "--resume", WEIGHTS, *TINY, "-o", "scores.csv"], (1_000,)),
     "maps": (["--predict", "data/test", "--resume", WEIGHTS, *TINY, "--maps", "maps"], (4_096,)),

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from utils.text import printable
+from utils.text import printable, size_text
 
 _ELSEWHERE = "or write elsewhere"
 _WHY = {
@@ -60,6 +60,17 @@ def free_bytes(path: Path) -> int | None:
         with suppress(OSError):
             return shutil.disk_usage(place).free
     return None
+
+
+def no_room(flag: str, folder: Path, needed: int) -> str | None:
+    """One line where the disk of the folder that `flag` names has less than `needed` bytes free."""
+    free = free_bytes(folder)
+    if free is None or needed <= free:
+        return None
+    return (
+        f"{flag} {folder}: needs {size_text(needed)} and {size_text(free)} are free: name a folder "
+        "on a larger disk"
+    )
 
 
 def bytes_of(write: Callable[[BinaryIO], object]) -> int:

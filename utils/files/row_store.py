@@ -1,4 +1,4 @@
-"""Rows of float32 on the disk, found by name: for what is dear to compute and never changes.
+"""Rows of numbers on the disk, found by name: for what is dear to compute and never changes.
 
 NumPy and the standard library only.
 """
@@ -10,6 +10,7 @@ import json
 import math
 import os
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -31,6 +32,18 @@ def row_name(*parts: str | int) -> bytes:
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest().encode()
 
 
+def file_name(path: str | os.PathLike[str], *parts: str | int) -> bytes:
+    """The name of a row that depends on a file as it is now, and on `parts`. Of the file its path,
+    size and times of change count, as for git's index: reading every file to take its digest would
+    take too long. The time of its last change of state (ctime) is among them, because programs can
+    set the time of modification back. Look before the file is read, so that a change in between
+    gives another name the next time. OSError where there is no such file.
+    """
+    status = os.stat(path)
+    times = (status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    return row_name(os.path.abspath(path), *times, *parts)
+
+
 class Rows:
     """Rows (N, *shape) of a store in the order they were asked for, read from the disk as needed.
 
@@ -44,9 +57,10 @@ class Rows:
         return len(self.part)
 
     def read(self, rows: np.ndarray, first: np.ndarray | None = None) -> np.ndarray:
-        """float32 (n, *shape) of the given rows; with `first` (n,) that index into each one."""
+        """(n, *shape) of the given rows; with `first` (n,) that index into each one."""
         whole = self.parts[0].shape[1:]
-        found = np.empty((len(rows), *(whole if first is None else whole[1:])), np.float32)
+        shape = whole if first is None else whole[1:]
+        found = np.empty((len(rows), *shape), self.parts[0].dtype)
         part = self.part[rows]
         for number in np.unique(part):
             where = np.flatnonzero(part == number)
@@ -57,25 +71,47 @@ class Rows:
 
 
 class RowStore:
-    """A folder of parts: `PART.npy`, float32 (n, *shape), is memory-mapped; `PART.names.npy` says
-    whose rows they are, and `about.json` what all of them are.
+    """A folder of parts: `PART.npy`, (n, *shape) of `dtype`, is memory-mapped; `PART.names.npy`
+    says whose rows they are, and `about.json` what all of them are.
 
     A part is written once, whole or not at all, and never changed: whoever reads it is not
     disturbed by others who add to the store. Its data ends with a digest of its names and of all
-    before; a part is read against it once, before the first of its rows is served. The folder may
-    be removed at any time nobody uses it.
+    before; a part is read against it once, before the first of its rows is served, unless the store
+    is not `checked`: where a part is larger than what is read of it. The folder may be removed at
+    any time nobody uses it.
 
     damaged: parts that `missing` has found damaged, and removed.
     """
 
-    def __init__(self, folder: Path, about: Mapping[str, Any], shape: tuple[int, ...]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        about: Mapping[str, Any],
+        shape: tuple[int, ...],
+        dtype: type[np.generic] = np.float32,
+        checked: bool = True,
+    ) -> None:
         self.folder, self.about, self.shape = Path(folder), dict(about), tuple(shape)
+        self.dtype, self.checked = np.dtype(dtype), checked
         self.damaged: list[Path] = []
         self._checked: set[Path] = set()
+        self._index: _Index | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_index": None}  # a process that is sent it looks by itself
 
     @property
     def row_bytes(self) -> int:
-        return 4 * math.prod(self.shape)
+        return self.dtype.itemsize * math.prod(self.shape)
+
+    def find(self, name: bytes) -> np.ndarray | None:
+        """The row of one name, to be read only, as it lies on the disk; None where it was not there
+        when the first one was asked for.
+        """
+        if self._index is None:
+            self._index = _Index(self._parts())
+        found = self._index.place(name)
+        return None if found is None else _mapped(found[0])[found[1]]
 
     def missing(self, names: np.ndarray) -> np.ndarray:
         """int64 (M,): positions in `names` (N,) whose rows are not there. A damaged part that
@@ -83,7 +119,8 @@ class RowStore:
         """
         kept = []
         for data, own in self._parts():
-            if not np.isin(own, names).any() or self._is_whole(data, own):
+            unneeded = not self.checked or not np.isin(own, names).any()
+            if unneeded or self._is_whole(data, own):
                 kept.append((data, own))
                 continue
             self.damaged.append(data)
@@ -103,8 +140,9 @@ class RowStore:
         # The names first: a part without its data is none.
         self._write(file, names)
         data = self.folder / f"{part}.npy"
-        self._write(data, np.ascontiguousarray(rows, np.float32), names)
+        self._write(data, np.ascontiguousarray(rows, self.dtype), names)
         self._checked.add(data)
+        self._index = None
 
     def rows(self, names: np.ndarray) -> Rows:
         """The rows of `names`, all there: else KeyError; ValueError where one is damaged."""
@@ -156,7 +194,7 @@ class RowStore:
 
     def _is_whole(self, data: Path, names: np.ndarray) -> bool:
         """Whether the part is as it was written; it is read once for that."""
-        if data not in self._checked:
+        if self.checked and data not in self._checked:
             state, left = _digest(names), os.path.getsize(data) - DIGEST
             with open(data, "rb") as file:
                 while left > 0 and (block := file.read(min(left, BLOCK))):
@@ -192,6 +230,32 @@ class RowStore:
                 file.write(hashed.state.digest())
 
         write_atomic(path, write)
+
+
+class _Index:
+    """Where the row of each name of some parts stands."""
+
+    def __init__(self, parts: list[tuple[Path, np.ndarray]]) -> None:
+        self.files = [data for data, _ in parts]
+        names = RowStore._names(parts)
+        order = np.argsort(names, kind="stable")
+        counts = [len(own) for _, own in parts]
+        self.names = names[order]
+        self.part = np.repeat(np.arange(len(parts), dtype=np.int32), counts)[order]
+        starts = np.repeat(np.cumsum([0, *counts])[:-1], counts)
+        self.row = (np.arange(len(names)) - starts)[order]
+
+    def place(self, name: bytes) -> tuple[Path, int] | None:
+        """(file, row in it)."""
+        at = int(np.searchsorted(self.names, name))
+        if at == len(self.names) or self.names[at] != name:
+            return None
+        return self.files[self.part[at]], int(self.row[at])
+
+
+@lru_cache(maxsize=256)  # each keeps a file open, of which a process may have 1,024
+def _mapped(data: Path) -> np.ndarray:
+    return np.load(data, mmap_mode="r", allow_pickle=False)
 
 
 def _digest(names: np.ndarray) -> Any:

@@ -1,7 +1,7 @@
 """How an image becomes network input at test time: a frozen record, kept beside every model."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 RESIZES = ("squash", "crop", "pad", "native")
@@ -82,6 +82,11 @@ class ViewRule:
     def own_size(self) -> bool:
         """Whether each image is seen whole and as large as it is."""
         return self.resize == "native" and self.crops == 0
+
+    @property
+    def sized(self) -> "ViewRule":
+        """The rule of the resize alone: before crops are taken, and their scores pooled."""
+        return replace(self, crops=0, crop_size=None, crop_seed=None, crop_pool="mean")
 
     def to_dict(self) -> dict[str, Any]:
         """Builtin types only, ready for JSON; `from_dict` takes it back. Without `decode` where it
