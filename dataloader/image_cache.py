@@ -20,8 +20,10 @@ import PIL
 from PIL import Image, features
 
 from utils.check_images import BadImage, map_files, why_unreadable
+from utils.files.disk_full import no_room
 from utils.files.row_store import RowStore, file_name
 from utils.imaging.images import ImageError, ViewRule, read_resized
+from utils.text import size_text
 
 FORMAT = 1  # to be raised when this program reads or resizes images differently
 PART = 1 << 26  # bytes
@@ -66,6 +68,27 @@ class ImageCache:
             return None
         found = self.store(rule).find(name)
         return None if found is None else Image.fromarray(found)
+
+    def keep(
+        self,
+        paths: Iterable[Path],
+        rule: ViewRule,
+        workers: int | None,
+        say: Callable[[str], None],
+        progress: Callable[[int, int], None] | None = None,
+    ) -> list[BadImage]:
+        """Reads and keeps those of the files that are not kept yet, for one process; those that
+        cannot be read, of these: others have been read before. `say` hears how many there are.
+        ValueError where the disk has no room for them.
+        """
+        missing, store = self.missing(paths, rule), self.store(rule)
+        if not missing:
+            return []
+        needed = len(missing) * store.row_bytes
+        if said := no_room("--cache", self.folder, needed):
+            raise ValueError(said)
+        say(f"{len(missing)} images to keep, {size_text(needed)}, in {store.folder}")
+        return self.fill(missing, rule, workers, progress)
 
     def missing(self, paths: Iterable[Path], rule: ViewRule) -> dict[Path, bytes]:
         """Those of the files that are not kept yet, and the names that they will have; a file that

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 
-from applications.inputs.kept_images import check_and_keep, image_cache
 from applications.inputs.photographs import choose_photographs
 from applications.inputs.run_record import began_with
 from applications.inputs.runtime import Runtime
@@ -20,6 +19,7 @@ from applications.inputs.splits import Data, Split
 from applications.inputs.tables.division import NearDuplicates, divided, to_divide
 from applications.inputs.tables.held import Held, seen
 from applications.inputs.tables.tabled import TabledImages
+from applications.inputs.views import image_cache, train_transform
 from applications.inputs.vote_files import SPLITS, is_table, refuse_flags, vote_file
 from applications.inputs.voted import VotedImages
 from applications.tasks import TASKS, Task
@@ -290,7 +290,8 @@ def find_bad_images(
         bar = CountBar("checking images")
         look = check_images if near is None else near.check
         if (cache := image_cache(config)) and not (near and near.wanted):
-            bad = check_and_keep(config, cache, paths, runtime, bar.update)
+            rule = train_transform(config).sized
+            bad = cache.keep(paths, rule, config.workers, runtime.info, bar.update)
         else:
             bad = look(paths, config.workers, config.max_pixels, bar.update, smallest)
         bar.finish()

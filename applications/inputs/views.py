@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from config import Config
+from dataloader.image_cache import ImageCache
 from dataloader.views.transforms import TrainTransform
 from utils.imaging.images import ViewRule
 
@@ -90,6 +91,11 @@ def train_transform(config: Config) -> TrainTransform:
             f"{crop[1]}"
         )
     return TrainTransform(view_rule(config), crop, crop_from, not config.no_flip, config.jitter)
+
+
+def image_cache(config: Config) -> ImageCache | None:
+    """The images of --cache, None without it."""
+    return None if config.cache is None else ImageCache(config.cache, config.max_pixels)
 
 
 def network_size(config: Config) -> tuple[int, int]:

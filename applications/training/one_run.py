@@ -17,12 +17,11 @@ from applications.evaluation.rules import SAMPLE
 from applications.evaluation.scoring import Scorer
 from applications.evaluation.validation import LAST_COUNT, never_known, no_metric, untrained
 from applications.inputs.data import REPAIR, Data, describe_bad, read_data
-from applications.inputs.kept_images import image_cache, keep_images
 from applications.inputs.run_record import alike_record, left_out
 from applications.inputs.runtime import Runtime
 from applications.inputs.tables.held import held_of, trained_before
 from applications.inputs.tables.split_file import SPLIT_FILE, split_table
-from applications.inputs.views import view_rule
+from applications.inputs.views import image_cache, train_transform, view_rule
 from applications.inputs.weights import start_from, with_resumed_variant
 from applications.tasks import TASKS, monitored
 from applications.training import run_folder
@@ -50,6 +49,7 @@ from utils.files.writing import write_text
 from utils.runtime import distributed, stopping
 from utils.runtime.device import channels_last_helps, describe
 from utils.runtime.logger import Logger
+from utils.runtime.progress import CountBar
 from utils.runtime.rng_state import seed_step
 
 CALIBRATION = 256  # training images whose scores give a head its units
@@ -76,8 +76,7 @@ def train(
     data = data or read_data(config, TASKS[config.criterion], runtime)
     check_monitor(monitored(config)[0], data.splits.get("val"))
     check_fit(config.fit, data, config.data)
-    if bad := keep_images(config, data, runtime):
-        raise ValueError(f"{describe_bad(bad)}\n{REPAIR}")
+    _keep_images(config, data, runtime)
     parts = _parts(config, data, runtime, fresh=not begun)
     folder = _open_folder(config, data, runtime, beside or {}, parts.scorer.model)
     logger = Logger(folder.path, runtime.world.rank)
@@ -97,6 +96,20 @@ def train(
     finally:
         logger.close()
     return folder
+
+
+def _keep_images(config: Config, data: Data, runtime: Runtime) -> None:
+    """Into --cache, what the check has not: images of an evaluation that sees another size, and all
+    of them with --no_check. ValueError names those that cannot be read.
+    """
+    cache, bad = image_cache(config), []
+    for name, split in data.splits.items() if cache and runtime.main else ():
+        rule = train_transform(config).sized if name == "train" else view_rule(config).sized
+        bar = CountBar(f"images of {name}")
+        bad += cache.keep(split.targets.paths, rule, config.workers, runtime.info, bar.update)
+        bar.finish()
+    if bad := distributed.broadcast_object(bad):
+        raise ValueError(f"{describe_bad(tuple(bad))}\n{REPAIR}")
 
 
 def _parts(config: Config, data: Data, runtime: Runtime, fresh: bool) -> Parts:

@@ -12,10 +12,9 @@ from torch import nn
 
 from applications.evaluation.scoring import Scorer
 from applications.inputs.data import Data
-from applications.inputs.kept_images import image_cache
 from applications.inputs.runtime import Runtime
 from applications.inputs.tables.held import Held
-from applications.inputs.views import network_size, train_transform, view_rule
+from applications.inputs.views import image_cache, network_size, train_transform, view_rule
 from applications.tasks import branches, monitored
 from applications.training.beginning import FOLDER, offline
 from config import Config
