@@ -129,6 +129,8 @@ def test_the_quality_model_is_trained_anew(tmp_path: Path, environment: dict[str
     recipe("quality_model.sh", f"{words} {quick}".split(), tmp_path, as_it_stands)
     done = call(tmp_path, "--predict photos/3.png --resume out/model -j 0")
     assert "about 0 (bad) to 100" in done.err and "3.png" in done.out
+    card = (tmp_path / "out/model/README.md").read_text()
+    assert "| srcc | " in card and "95% interval" in card and "learned from | scores.csv" in card
 
 
 def test_histograms_and_a_fault(tmp_path: Path, environment: dict[str, str]) -> None:

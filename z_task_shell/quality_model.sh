@@ -20,13 +20,18 @@ shift
   --logdir "$OUT/runs" --checkpoints "$OUT" "$@"
 "$PYTHON" - "$ROOT" "$OUT" <<'PYTHON'
 import sys
+from pathlib import Path
 
 sys.path.insert(0, sys.argv[1])
 from applications.scorer import save_pretrained
 
+out = Path(sys.argv[2])
+(best,) = out.glob("model_best_*.pth")
+# Its run folder knows the data and the test's metrics, which the card then says.
+runs = [run for run in sorted(out.glob(f"runs/**/{best.name}")) if run.read_bytes() == best.read_bytes()]
 save_pretrained(
-    sys.argv[2],
-    f"{sys.argv[2]}/model",
+    runs[-1] if runs else best,
+    out / "model",
     half=True,
     about="technical quality of a photograph, about 0 (bad) to 100 (excellent), as raters of LIVE Challenge gave it",
 )

@@ -4,13 +4,15 @@ where they compute what the network computes.
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import math
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +20,12 @@ import torch
 
 from applications.export.base import About, Artefact, Format, Subject, said
 from utils.files.disk_full import WriteError, named_place
-from utils.files.writing import write_atomic, write_json
+from utils.files.lock import try_lock, when_abandoned
+from utils.files.writing import sweep, write_atomic, write_json
 from utils.runtime.faults import MEMORY, explained
 
 BATCHES = (1, 7)
+LOCK = "lock"
 
 
 def parts_of(kind: Format, target: Path) -> list[Path]:
@@ -50,8 +54,8 @@ def keep(
         )
     # Beside the target: a disk that is full is then the one that the message speaks of.
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as folder:
-        made = Path(folder) / target.name
+    with _workshop(target, parts_of(kind, target)) as folder:
+        made = folder / target.name
         with _converting(f"{target}: not made: {name} cannot hold {arch}"), named_place(target):
             kind.make(subject, about, made, *([] if precision == "fp32" else [precision]))
             export = kind.open(made, None)
@@ -88,14 +92,40 @@ def file_digest(made: Path) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
+@contextmanager
+def _workshop(target: Path, parts: list[Path]) -> Iterator[Path]:
+    """A folder beside the target, removed at the end, after what killed processes left of such
+    folders and of the target's parts.
+    """
+    for part in parts:
+        sweep(part.parent, f".{glob.escape(part.name[:40])}.*.tmp")
+    for left in target.parent.glob(f".{glob.escape(target.name)}.*/{LOCK}"):
+        when_abandoned(left, partial(shutil.rmtree, left.parent, ignore_errors=True))
+    prefix = f".{target.name}."
+    with (
+        tempfile.TemporaryDirectory(dir=target.parent, prefix=prefix) as folder,
+        ExitStack() as held,
+    ):
+        with suppress(OSError):  # without locks nothing is ever swept
+            lock = held.enter_context(open(Path(folder) / ".new", "wb"))
+            try_lock(lock.fileno())
+            os.rename(lock.name, Path(folder) / LOCK)  # only now may another process look at it
+        yield Path(folder)
+
+
 def replace_folder(made: Path, target: Path) -> None:
     """The folder `made`, of the same disk, in the place of `target`, which is whole or not there at
-    any moment.
+    any moment; where that fails the old one comes back.
     """
     with named_place(target), tempfile.TemporaryDirectory(dir=made.parent) as aside:
-        if target.exists():
-            os.rename(target, Path(aside) / target.name)
-        os.rename(made, target)
+        old = Path(aside) / target.name
+        try:
+            if target.exists():
+                os.rename(target, old)
+            os.rename(made, target)
+        finally:
+            if old.exists() and not os.path.lexists(target):
+                os.rename(old, target)
 
 
 @contextmanager

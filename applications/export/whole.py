@@ -122,14 +122,12 @@ class WholeImage(nn.Module):
                 _rows_first(height, tall, width, wide),
             )  # fmt: skip
         if rule.resize == "crop":
-            part = torch.where(narrow, width, height)
-            whole = torch.where(narrow, wide, tall)
+            scale = torch.minimum(width.double() / wide, height.double() / tall)
             return self._scaled(
-                pixels,
-                self._weights(pixels, 1, tall, part, whole, shift=tall * part - whole * height),
-                self._weights(pixels, 2, wide, part, whole, shift=wide * part - whole * width),
+                pixels, self._weights(pixels, 1, tall, height, box=_middle(height, tall, scale)),
+                self._weights(pixels, 2, wide, width, box=_middle(width, wide, scale)),
                 _rows_first(height, tall, width, wide),
-            )
+            )  # fmt: skip
         inner_height = torch.where(narrow, tall, _half_even(height * wide, width).clamp(1, tall))
         inner_width = torch.where(narrow, _half_even(width * tall, height).clamp(1, wide), wide)
         top, left = (tall - inner_height) // 2, (wide - inner_width) // 2
@@ -175,27 +173,32 @@ class WholeImage(nn.Module):
         return torch.minimum(places.clamp(min=0), size - 1), weights
 
     def _weights(
-        self, pixels: Tensor, axis: int, count: int, part: Size, whole: Size, shift: Size = 0,
-        first: Size = 0, places: Tensor | None = None,
+        self, pixels: Tensor, axis: int, count: int, part: Size, whole: Size = 1, first: Size = 0,
+        places: Tensor | None = None, box: tuple[Tensor, Tensor] | None = None,
     ) -> Tensor:  # fmt: skip
         """(count, n) what each of `count` new pixels takes of each old one along an axis of the
         image, where `part` old ones become `whole` new ones. first: number of the first new one;
-        shift: of the old ones, in 2 * whole parts of a pixel; places: (n,) of the old ones, where
-        not all of them are asked.
+        places: (n,) of the old ones, where not all of them are asked; box: (where the new ones
+        begin, how many old ones each is), where that is no whole number.
         """
         name = self.rule.interpolation
         every = torch.arange(pixels.shape[axis])
         old = every if places is None else places
         new = (torch.arange(count) + first)[:, None]
-        # From centre to centre, in 2 * whole parts of an old pixel.
-        apart = whole * (2 * old + 1) - (2 * new + 1) * part + shift  # (count, n)
-        unit = whole if name == "nearest" else _larger(part, whole)
-        weights = FILTERS[name][0](apart.double() / (2 * unit))
+        if box is None:  # from centre to centre, in 2 * whole parts of an old pixel
+            apart = whole * (2 * old + 1) - (2 * new + 1) * part  # (count, n)
+            unit = whole if name == "nearest" else _larger(part, whole)
+            apart = apart.double() / (2 * unit)
+        else:
+            begin, step = box
+            apart = old - (begin + (new.double() + 0.5) * step) + 0.5
+            apart = apart if name == "nearest" else apart / step.clamp(min=1)
+        weights = FILTERS[name][0](apart)
         if places is not None:
             weights = weights * ((old >= 0) & (old <= every[-1]))
         # A row outside what "pad" shows has no weight at all.
         weights = weights / weights.sum(dim=1, keepdim=True).clamp(min=1e-6)
-        return torch.round(weights * _ONE) / _ONE
+        return weights.sign() * torch.floor(weights.abs() * _ONE + 0.5) / _ONE
 
     @staticmethod
     def _scaled(
@@ -231,6 +234,15 @@ def _rows_first(height: Size, tall: Size, width: Size, wide: Size) -> Tensor:
     than twice what the width shrinks by (python-pillow/Pillow#9549).
     """
     return height - tall > 2 * (width - wide).clamp(min=0)
+
+
+def _middle(size: Tensor, new: int, scale: Tensor) -> tuple[Tensor, Tensor]:
+    """(where the middle box of `new * scale` pixels begins along an axis of `size`, how many old
+    pixels a new one is), of boxes of 32 bits, as Pillow keeps them.
+    """
+    left = ((size - new * scale) / 2).clamp(min=0)
+    begin, end = left.float(), (size - left).float()
+    return begin.double(), (end - begin).double() / new
 
 
 def _half_even(part: Tensor, whole: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """The table of exports for backbones of each family, with random weights, and each kind of head.
 
-python tests/benchmarks/bench_exports.py -o DIR                   onnx, openvino, pt2, torchscript
+python tests/benchmarks/bench_exports.py -o DIR --photos PHOTOS   onnx, openvino, pt2, torchscript
 python tests/benchmarks/bench_exports.py -o DIR --formats aoti --archs resnet18 vgg11
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
+import shlex
 import sys
 from pathlib import Path
 
@@ -17,6 +17,7 @@ import torch
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
+from tests.cli import call  # noqa: E402
 from tests.random_networks import random_network  # noqa: E402
 
 # Backbone: side of its images, criterion.
@@ -27,13 +28,15 @@ FAMILIES = {
     "efficientnet_b0": (64, "rank"),
     "tf_efficientnet_lite0": (64, "regress"),
     "efficientnet_pytorch:efficientnet-b0": (64, "emd"),
-    "resnest50d": (64, "regress"),
+    "resnest14d": (64, "regress"),
     "inception_resnet_v2": (96, "emd"),
     "vgg11": (64, "rank"),
     "swin_tiny_patch4_window7_224": (224, "regress"),
     "vit_tiny_patch16_224": (64, "emd"),
 }
-SHOWN = ("format", "precision", "difference", "megabytes", "latency_ms")
+SHOWN = (
+    "format", "precision", "megabytes", "difference", "srcc_network", "latency_ms", "startup_s"
+)  # fmt: skip
 
 
 def main() -> None:
@@ -45,6 +48,7 @@ def main() -> None:
     parser.add_argument("--formats", default="onnx,openvino,pt2,torchscript")
     parser.add_argument("--precision", default="fp32")
     parser.add_argument("--size", type=int, help="side of the images (default: small ones)")
+    parser.add_argument("--photos", help="images whose order by each export is compared")
     parser.add_argument("--threads", default="1")
     parser.add_argument("-o", "--output", required=True, help="folder that keeps files and tables")
     asked = parser.parse_args()
@@ -76,10 +80,10 @@ def exports(
     words = ["--export", asked.formats, "--precision", asked.precision, "--arch", arch,
              "--criterion", criterion, "--num_classes", bins, "--resume", weights,
              "--image_size", side, "--threads", asked.threads, "-g", "0", "-j", "0",
-             "--checkpoints", folder, "--data", folder / "none", "-o", table]  # fmt: skip
-    program = [sys.executable, str(ROOT / "main.py"), *map(str, words)]
-    done = subprocess.run(program, capture_output=True, text=True)
-    lines = done.stderr.strip().splitlines()
+             "--checkpoints", folder, "-o", table]  # fmt: skip
+    words += ["--photos", Path(asked.photos).resolve()] if asked.photos else ["--data", "none"]
+    done = call(folder, shlex.join(map(str, words)), code=None)
+    lines = done.err.strip().splitlines()
     found = json.loads(table.read_text(encoding="utf-8"))["exports"] if table.exists() else []
     rows = [[_cell(row[name]) for name in SHOWN] for row in found]
     made = {row["format"] for row in found}
@@ -92,7 +96,7 @@ def exports(
 
 def _cell(value: object) -> str:
     if isinstance(value, float):
-        return f"{value:.2g}" if value < 1e-2 else f"{value:.1f}"
+        return f"{value:.1e}" if 0 < value < 1e-2 else f"{value:.4g}"
     return "-" if value is None else str(value)
 
 

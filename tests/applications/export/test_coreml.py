@@ -6,6 +6,8 @@ import hashlib
 import importlib.util
 import json
 import platform
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -116,6 +118,39 @@ def test_a_folder_is_replaced_as_a_whole(tmp_path, monkeypatch):
         kept(target, fails, monkeypatch)
     assert (target / "Data/weights").read_text() == "new"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["m.json", "m.mlpackage"]
+
+
+def test_where_the_new_folder_cannot_take_its_place_the_old_one_comes_back(tmp_path):
+    target = tmp_path / "m.mlpackage"
+    package("old")(SUBJECT, {}, target)
+    with pytest.raises(OSError, match="m.mlpackage"):
+        keeping.replace_folder(tmp_path / "gone", target)
+    assert (target / "Data/weights").read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["m.mlpackage"]
+
+
+def test_what_a_killed_export_left_is_removed_but_nothing_of_a_living_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(platform, "system", lambda: "Linux")
+    for name in ("dead", "living"):
+        (tmp_path / f".m.mlpackage.{name}").mkdir()
+        (tmp_path / f".m.mlpackage.{name}/lock").touch()
+    (tmp_path / ".m.json.dead.tmp").write_text("half")
+    lock = tmp_path / ".m.mlpackage.living/lock"
+    code = f"import fcntl; f = open({str(lock)!r}, 'w'); fcntl.lockf(f, fcntl.LOCK_EX); print(); input()"
+    words = [sys.executable, "-c", code]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as living:
+        assert living.stdin and living.stdout and living.stdout.readline()
+        seen = []
+
+        def make(*given: object) -> None:
+            seen.extend(p.name for p in tmp_path.glob(".m.*/lock"))
+            package("new")(*given)
+
+        kept(tmp_path / "m.mlpackage", make, monkeypatch)
+        living.stdin.close()
+    assert len(list(tmp_path.glob(".*"))) == 1 and lock.exists() and len(seen) == 2
+    kept(tmp_path / "m.mlpackage", package("new"), monkeypatch)
+    assert not list(tmp_path.glob(".*"))
 
 
 def test_where_it_runs_it_is_compared(tmp_path, monkeypatch):
