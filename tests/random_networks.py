@@ -11,9 +11,12 @@ from models.quality_net import QualityNet, build_model
 
 
 @torch.no_grad()
-def random_network(arch: str, bins: int, size: tuple[int, int]) -> QualityNet:
-    """In evaluation mode; its norms know the activations of a few random images. bins: of the
-    head; with one, scores lie about 3, some 0.7 apart, as those of opinions from 1 to 5.
+def random_network(
+    arch: str, bins: int, size: tuple[int, int], images: torch.Tensor | None = None
+) -> QualityNet:
+    """In evaluation mode; its norms know the activations of `images`, float (N,3,*size) in [0,1],
+    or of a few random ones. bins: of the head; with one, scores lie about 3, some 0.7 apart, as
+    those of opinions from 1 to 5.
     """
     torch.manual_seed(0)
     model = build_model(arch, bins, size)
@@ -21,7 +24,7 @@ def random_network(arch: str, bins: int, size: tuple[int, int]) -> QualityNet:
         if isinstance(norm, nn.modules.batchnorm._BatchNorm):
             nn.init.uniform_(norm.weight, 0.5, 1.5)
             norm.momentum = None  # the mean of all batches
-    images = random_images(16, size)
+    images = random_images(16, size) if images is None else images
     model.train()(images)
     model.eval()
     if bins == 1:

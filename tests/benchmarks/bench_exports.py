@@ -12,6 +12,7 @@ import shlex
 import sys
 from pathlib import Path
 
+import numpy as np
 import torch
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -19,6 +20,9 @@ sys.path.insert(0, str(ROOT))
 
 from tests.cli import call  # noqa: E402
 from tests.random_networks import random_network  # noqa: E402
+from utils.data_generate.photos import find_photos  # noqa: E402
+from utils.imaging.images import read_image, view  # noqa: E402
+from utils.imaging.view_rule import ViewRule  # noqa: E402
 
 # Backbone: side of its images, criterion.
 FAMILIES = {
@@ -73,7 +77,12 @@ def exports(
 ) -> list[list[str]]:
     """Rows of one backbone; of a format that fails: its name and the line that says so."""
     bins = 5 if criterion == "emd" else 1
-    model = random_network(arch, bins, (side, side))
+    pixels = None
+    if asked.photos:  # norms of other images would let small differences grow
+        rule, photos = ViewRule((side, side)), find_photos(Path(asked.photos))
+        views = [view(read_image(photo), rule)[0] for photo in photos]
+        pixels = torch.from_numpy(np.stack(views)).float() / 255
+    model = random_network(arch, bins, (side, side), pixels)
     weights, table = folder / "weights.pth", folder / "table.json"
     table.unlink(missing_ok=True)
     torch.save(model.state_dict(), weights)

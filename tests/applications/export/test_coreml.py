@@ -136,8 +136,9 @@ def test_what_a_killed_export_left_is_removed_but_nothing_of_a_living_one(tmp_pa
         (tmp_path / f".m.mlpackage.{name}/lock").touch()
     (tmp_path / ".m.json.dead.tmp").write_text("half")
     lock = tmp_path / ".m.mlpackage.living/lock"
-    code = f"import fcntl; f = open({str(lock)!r}, 'w'); fcntl.lockf(f, fcntl.LOCK_EX); print(); input()"
-    words = [sys.executable, "-c", code]
+    code = "import fcntl, sys; f = open(sys.argv[1], 'w'); fcntl.lockf(f, fcntl.LOCK_EX)"
+    code += "; print(); input()"
+    words = [sys.executable, "-c", code, str(lock)]
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as living:
         assert living.stdin and living.stdout and living.stdout.readline()
         seen = []
