@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import signal
 import socket
 import sys
 import threading
@@ -133,7 +134,7 @@ def _answer(model: str, files: Sequence[File], found: Sequence[Found]) -> Respon
 
 class Server(uvicorn.Server):
     """uvicorn's, but a first signal only says so at /ready, and `drain` seconds later nothing more
-    is taken; what was taken is answered. A second one does not wait, a third one cuts.
+    is taken; what was taken is answered. A second one, and Ctrl-C, do not wait; the next one cuts.
     """
 
     def __init__(self, config: uvicorn.Config, service: Service, drain: float) -> None:
@@ -158,8 +159,8 @@ class Server(uvicorn.Server):
         """A signal."""
         if self.should_exit:
             self.force_exit = True
-        elif self.service.draining:
-            self.should_exit = True
+        elif self.service.draining or sig == signal.SIGINT:
+            self.service.draining = self.should_exit = True
         else:
             self.service.draining = True
             timer = threading.Timer(self.drain, setattr, (self, "should_exit", True))

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from demos.serving.limits import Limits
+from demos.serving.memory import usable_memory
 from demos.serving.metrics import Metrics
 from demos.serving.models import Model, Row, bad_row
 from utils.check_images import why_unreadable
@@ -23,7 +25,9 @@ from utils.runtime.child_processes import usable_cores
 # What an image is refused with where a request has nothing else.
 STATUS: dict[type[Exception], int] = {TooManyPixels: 413, UnknownFormat: 415}
 UNREADABLE = 422
-_MOST_DECODERS = 8  # a large image takes half a gigabyte while it is decoded
+_MOST_DECODERS = 8
+_LARGE = 12_000_000  # pixels of an image that is not decoded beside any number of others
+_BYTES = 16  # a pixel, while an image is decoded: WebP; of the others two thirds
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,8 @@ class Lane:
         # Decoded ones that wait: two passes, and what the decoders have in hand.
         self.room = asyncio.Semaphore(2 * self.most + usable_cores())
         self.decoded: asyncio.Queue[tuple[np.ndarray, asyncio.Future[Row]]] = asyncio.Queue()
+        most = min(usable_memory() / 2 / (_BYTES * limits.max_pixels), _MOST_DECODERS)
+        self.large = threading.Semaphore(max(1, int(most)))
         self.coming = 0  # images in the hands of the decoders
         self.seconds = 0.0  # that an image took of late
 
@@ -61,9 +67,7 @@ class Lane:
         loop = asyncio.get_running_loop()
         self.coming += 1
         try:
-            pixels = await loop.run_in_executor(
-                self.decoders, self.model.pixels, content, name, self.limits.max_pixels
-            )
+            pixels = await loop.run_in_executor(self.decoders, self._pixels, content, name)
         except (ImageError, MemoryError) as error:
             row = bad_row(self.model.bins, why_unreadable(error))
             return Found(row, STATUS.get(type(error), UNREADABLE))
@@ -71,6 +75,17 @@ class Lane:
             self.coming -= 1
         row = await self._passed(pixels)
         return Found(row, 200 if row["error"] is None else UNREADABLE)
+
+    def _pixels(self, content: bytes, name: str) -> np.ndarray:
+        """`Model.pixels`, of large images so many at once as there is memory for."""
+        most = self.limits.max_pixels
+        try:
+            return self.model.pixels(content, name, min(most, _LARGE))
+        except TooManyPixels:  # said from the head of the file
+            if most <= _LARGE:
+                raise
+        with self.large:
+            return self.model.pixels(content, name, most)
 
     async def passed(self, pixels: np.ndarray) -> Row:
         """The row of pixels as `Model.scores` takes them, of any number of views."""

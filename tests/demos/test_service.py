@@ -34,11 +34,15 @@ for package in ("fastapi", "uvicorn", "python_multipart", "prometheus_client"):
     pytest.importorskip(package, reason="needs requirements-service.txt")
 pytest.importorskip("httpx2", reason="starlette's TestClient needs httpx2")
 
+import uvicorn  # noqa: E402
 from starlette.testclient import TestClient  # noqa: E402
 
-from demos.service import make_app  # noqa: E402
+from demos.service import Server, make_app  # noqa: E402
+from demos.serving import batches  # noqa: E402
+from demos.serving.batches import Service  # noqa: E402
 from demos.serving.callers import is_loopback  # noqa: E402
 from demos.serving.limits import Limits  # noqa: E402
+from demos.serving.memory import usable_memory  # noqa: E402
 from demos.serving.models import Model, open_models  # noqa: E402
 
 SIZE = (8, 8)
@@ -173,6 +177,37 @@ def test_images_of_all_clients_are_scored_together():
         answers = [future.result().json()["rows"] for future in (first, *others)]
     assert gate.passes == [1, 4, 2]
     assert [rows[0]["score"] for rows in answers] == pytest.approx(list(range(1, 8)))
+
+
+def test_large_images_are_decoded_as_many_at_once_as_there_is_memory_for(monkeypatch):
+    assert 2**28 < usable_memory() < 2**50
+    monkeypatch.setattr(batches, "_LARGE", 1000)
+    monkeypatch.setattr(batches, "usable_cores", lambda: 4)
+    monkeypatch.setattr(batches, "usable_memory", lambda: 2 * 16 * 10_000 * 2.5)
+    inside, most, lock = Counter(), Counter(), threading.Lock()
+    # Passed only by so many at once: two large images, and small ones of all decoders.
+    gates = {"large": threading.Barrier(2, timeout=30), "small": threading.Barrier(4, timeout=30)}
+
+    class Slow(Model):
+        def pixels(self, content: bytes, name: str, max_pixels: int) -> np.ndarray:
+            found = super().pixels(content, name, max_pixels)
+            size = "large" if max_pixels > 1000 else "small"
+            with lock:
+                inside[size] += 1
+            gates[size].wait()
+            most[size] = max(most[size], inside[size])
+            gates[size].wait()
+            with lock:
+                inside[size] -= 1
+            return found
+
+    slow = Slow("mean", about(), "numpy", "0" * 64, mean)
+    with serving(slow, max_pixels=10_000) as client:
+        rows = post(client, *[picture(v, (90, 90)) for v in range(8)]).json()["rows"]
+        assert [row["score"] for row in rows] == pytest.approx(list(range(8)))
+        post(client, *[picture(v) for v in range(8)])
+        assert "more than the cap of 10000" in post(client, picture(1, (101, 100))).text
+    assert most == {"large": 2, "small": 4}
 
 
 def test_too_much_at_once_is_told_when_to_come_again():
@@ -553,6 +588,21 @@ def test_a_command_that_cannot_serve_says_so_in_one_line(tmp_path, capsys):
         assert main(["--model", name, "--max_body", "0.5"]) == 1
         err = capsys.readouterr().err
         assert cure in err and err.count("\n") == 1
+
+
+def test_which_signal_waits():
+    """uvicorn ends what listens once it is to exit, and cuts what is left where that is forced."""
+
+    def after(*signals: int) -> tuple[bool, bool, bool]:
+        service = Service([model()], Limits())
+        server = Server(uvicorn.Config(service), service, drain=3600)
+        for sig in signals:
+            server.handle_exit(sig, None)
+        return service.draining, server.should_exit, server.force_exit
+
+    assert after(signal.SIGTERM) == (True, False, False)
+    assert after(signal.SIGTERM, signal.SIGTERM) == after(signal.SIGINT) == (True, True, False)
+    assert after(signal.SIGINT, signal.SIGINT) == after(*[signal.SIGTERM] * 3) == (True, True, True)
 
 
 def test_a_port_that_is_taken_is_named(export, capfd, monkeypatch):
