@@ -39,6 +39,8 @@ async def answered(
         if upload.files is None:
             raise HTTPException(408, "the body did not come in time") from None
         raise again(503, "the scores did not come in time", 5) from None
+    except asyncio.CancelledError:  # by the server's end, where it does not wait
+        raise again(503, "the service ends", 5) from None
     except HTTPException:
         await upload.discard()
         raise

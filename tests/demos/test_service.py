@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import io
 import json
@@ -271,6 +272,32 @@ def test_what_nobody_waits_for_is_not_scored():
 
     anyio.run(all_of_them)
     assert sum(gate.passes) == 1
+
+
+def test_a_request_that_is_cut_is_told_to_come_again():
+    gate, sent = Gate(), []
+    app = make_app([model(gate)])
+    messages = [{"type": "http.request", "body": body(HEAD + picture(1))}]
+
+    async def receive() -> dict:
+        return messages.pop() if messages else await anyio.sleep_forever()
+
+    async def send(message: dict) -> None:
+        sent.append(message)
+
+    async def cut() -> None:
+        headers = [(b"content-type", MULTIPART.encode())]
+        scope = {"type": "http", "method": "POST", "path": "/score", "headers": headers}
+        async with app.router.lifespan_context(app):
+            full = {**scope, "query_string": b"", "http_version": "1.1"}
+            asked = asyncio.ensure_future(app(full, receive, send))
+            await anyio.to_thread.run_sync(until, lambda: gate.passes)
+            asked.cancel()
+            await asked
+            gate.open.set()
+
+    anyio.run(cut)
+    assert sent[0]["status"] == 503 and b"the service ends" in sent[1]["body"]
 
 
 SITES = {
