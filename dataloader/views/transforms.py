@@ -6,12 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from PIL import Image
 
 from dataloader.views.exposure import expose, exposure_tables
-from utils.imaging.images import ViewRule, enlarge_to_fit, resize_image, views_of
+from utils.imaging.images import ViewRule, enlarge_to_fit, resize_image
 
 # Blocks of JPEG with halved chroma: a region that begins and ends on this grid is coded as it is in
 # the whole image.
@@ -37,7 +38,7 @@ class TrainTransform:
     flip: bool = True
     jitter: float = 0.0
 
-    @property
+    @cached_property  # asked for of every image
     def sized(self) -> ViewRule:
         """What `resize_image` does to an image before anything is drawn."""
         whole = self.rule.sized
@@ -64,7 +65,7 @@ class TrainTransform:
         from.
         """
         if self.crop is None:
-            pixels = views_of(image, self.sized)[0]
+            pixels = np.asarray(image).transpose(2, 0, 1)  # (3, H, W)
         else:
             pixels = self._random_crop(image, rng, change)
         if self.flip and rng.random() < 0.5:

@@ -12,7 +12,7 @@ from PIL import Image, ImageFile
 
 from dataloader.image_cache import ImageCache
 from dataloader.sources import GivenImage
-from utils.files import row_store
+from utils.files import disk_full, row_store
 from utils.imaging.images import ViewRule, read_image, resize_image
 
 RULE = ViewRule((20, 28), crops=5, crop_size=(8, 8))
@@ -98,3 +98,13 @@ def test_what_cannot_be_read_is_not_kept(tmp_path, files):
     (bad,) = cache.fill(cache.missing(files, RULE), RULE, 0)
     assert bad.path == files[2] and "cannot be decoded" in bad.reason
     assert list(cache.missing(files, RULE)) == [files[2]]
+
+
+def test_a_disk_that_is_too_small_is_said_before_anything_is_read(tmp_path, files, monkeypatch):
+    monkeypatch.setattr(disk_full, "free_bytes", lambda folder: 5 * 20 * 28 * 3 - 1)
+    cache, said = ImageCache(tmp_path / "kept", MOST), []
+    with pytest.raises(ValueError, match=r"--cache .*kept: needs 0\.01 MB and 0\.01 MB are free"):
+        cache.keep(files, RULE, 0, said.append)
+    assert said == [] and not (tmp_path / "kept").exists()
+    assert cache.keep(files[:4], RULE, 0, said.append) == []
+    assert said[0].startswith("4 images to keep, 0.01 MB, in ")

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
+from functools import cached_property
 from typing import Any
 
 RESIZES = ("squash", "crop", "pad", "native")
@@ -83,7 +84,7 @@ class ViewRule:
         """Whether each image is seen whole and as large as it is."""
         return self.resize == "native" and self.crops == 0
 
-    @property
+    @cached_property  # asked for of every image
     def sized(self) -> "ViewRule":
         """The rule of the resize alone: before crops are taken, and their scores pooled."""
         return replace(self, crops=0, crop_size=None, crop_seed=None, crop_pool="mean")

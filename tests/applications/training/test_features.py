@@ -24,7 +24,7 @@ from config import UsageError, parse
 from tests.cli import call, fork, inside, records, refused, run_folders, start_group
 from tests.outcomes import outcome, stopped_after
 from tests.tiny_data import write_data
-from utils.files import checkpoint, row_store
+from utils.files import checkpoint, disk_full, row_store
 from utils.files.row_store import RowStore
 
 LAST, BEST = "checkpoint_test_efficientnet.pth", "model_best_test_efficientnet.pth"
@@ -395,7 +395,7 @@ def test_a_training_configuration_still_evaluates(tmp_path):
 
 
 def test_a_disk_that_is_too_small_is_said_before_anything_is_computed(folder, monkeypatch):
-    monkeypatch.setattr(features, "free_bytes", lambda folder: 10_000)
+    monkeypatch.setattr(disk_full, "free_bytes", lambda folder: 10_000)
     done = call(folder, REGRESS, 1)
     line = done.err.splitlines()[-1]
     assert line.startswith("error: --cache_features features: needs 0.") and "larger disk" in line
