@@ -17,7 +17,6 @@ import torch
 from PIL import Image
 
 from applications.evaluate import read_judged
-from applications.evaluation.scoring import Scorer
 from applications.export.base import (
     PROBS,
     SCORES,
@@ -30,9 +29,14 @@ from applications.export.base import (
 from applications.export.formats import FORMATS
 from applications.export.keeping import BATCHES, keep, parts_of
 from applications.export.table import Table, Trial
-from applications.export.whole import WholeImage
+from applications.export.whole import WholeImage, can_be_whole
 from applications.export.whole_scorer import TOLERANCE as WHOLE_TOLERANCE
-from applications.export.whole_scorer import odd_images, whole_difference
+from applications.export.whole_scorer import (
+    decoded_in_full,
+    odd_images,
+    tried_images,
+    whole_difference,
+)
 from applications.inputs.data import SPLITS, label_file, stop_or_skip
 from applications.inputs.outputs import file_arch
 from applications.inputs.run_record import PACKAGES, versions
@@ -42,6 +46,7 @@ from applications.inputs.views import network_size
 from applications.inputs.vote_files import vote_file
 from applications.inputs.weights import Loaded, load_model
 from applications.scorer import scorer_of
+from applications.scoring.rows import number_columns
 from applications.tasks import TASKS
 from config import Config
 from dataloader.sources import Source, open_source
@@ -51,14 +56,13 @@ from utils.data_generate.photos import find_photos
 from utils.files.checkpoint import digest
 from utils.files.weight_names import files_of
 from utils.files.writing import check_apart, check_output
-from utils.imaging.image_folders import list_images
+from utils.imaging.image_folders import HEIC_EXTENSIONS, READABLE_EXTENSIONS, list_images
 from utils.imaging.images import ImageError, ViewRule, read_image, view
 from utils.statistics.predictions import Predictions
 from utils.text import visible
 
 JIT = "torchscript"
 CALIBRATION = 64  # images that numbers of 8 bits are chosen by
-FULL = 64  # images that are scored both ways where they are decoded fast
 DRAWN = (480, 640)
 
 
@@ -178,7 +182,13 @@ def _subject(
         return as_pixels(config, rule, images, len(images))
 
     pixels = as_pixels(config, rule, pictures, max(BATCHES))
-    return Subject(network, pixels, outputs, rule.own_size, calibration=calibration)
+    decoded = None
+    if can_be_whole(rule):
+        tried = tried_images(pictures[0], tuple(rule.crop_size or network_size(config)))
+        decoded = WholeImage(network, rule).eval(), tried
+    return Subject(
+        network, pixels, outputs, rule.own_size, decoded=decoded, calibration=calibration
+    )
 
 
 def _labelled(config: Config, loaded: Loaded, runtime: Runtime) -> Split | None:
@@ -213,23 +223,6 @@ def _trial(
     return Trial(scorer, targets.paths, pixels, image, measure, skip)
 
 
-def decoded_in_full(scorer: Scorer | None, sources: Sequence[Source]) -> str:
-    """One line about scores by programs that cannot decode fast, as the network was trained: by how
-    much they differ on up to FULL of the images, where there are some to score.
-    """
-    said = (
-        "the network sees JPEGs decoded fast (--decode fast); --whole, browsers and other programs "
-        "that decode them in full give"
-    )
-    if scorer is None or not sources:
-        return f"{said} slightly other scores of large ones (docs/speed.md)"
-    some = sources[:: max(1, len(sources) // FULL)][:FULL]
-    full = replace(scorer, view=replace(scorer.view, decode="exact"))
-    ours, theirs = (s.predict_readable(some, True)[0].scores for s in (scorer, full))
-    largest = float(np.abs(ours - theirs).max())
-    return f"{said} scores that differ by up to {largest:.2g} on {len(some)} of these images"
-
-
 def _target(config: Config, name: str, precision: str) -> Path:
     if config.jit and config.output:
         return Path(config.output)
@@ -240,9 +233,9 @@ def _target(config: Config, name: str, precision: str) -> Path:
 
 
 def _described(about: About, name: str, precision: str, config: Config) -> About:
-    """With what kind of export the file is; that of TorchScript is as older clients know it."""
+    """With what kind of export the file is; whole: whether it takes decoded images, too."""
     if name == JIT:
-        return about
+        return {**about, "whole": can_be_whole(ViewRule.from_dict(about["view"]))}
     outputs = [f"{SCORES} (N,)", f"{PROBS} (N,K)"][: 1 + (about["num_classes"] > 1)]
     more = {"export": name, "precision": precision, "whole": config.whole, "outputs": outputs}
     if config.whole:
@@ -338,6 +331,8 @@ def describe(
         "outputs": ["scores (N,)"] + (["histogram (N,K)"] if bins > 1 else []),
         "view": rule.to_dict(),
         "max_pixels": config.max_pixels,
+        "suffixes": sorted(READABLE_EXTENSIONS - HEIC_EXTENSIONS),
+        "columns": ["path", *number_columns(bins), "error"],
         "score_range": [1.0, float(bins)] if bins > 1 else [None, None],
         "score_units": TASKS[config.criterion].units,
         **meaning,

@@ -5,6 +5,7 @@ Each runs on a tiny data set; the flags appended in `SHORT` keep it short, the l
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 import shutil
@@ -165,7 +166,8 @@ def test_export_and_demo(folders, tmp_path):
         [sys.executable, "-W", "error", command],
         cwd=tmp_path / "demos", capture_output=True, text=True, check=True,
     ).stdout  # fmt: skip
-    scores = {Path(row.split()[1]).name: float(row.split()[0]) for row in shown.splitlines()}
+    rows = csv.DictReader(shown.splitlines())
+    scores = {Path(row["path"]).name: float(row["score"]) for row in rows}
     best = "--resume checkpoints/model_best_efficientnet-b0.pth"
     call(folder, f"--predict data/test {best} -j 0 -g 0 -o p.json")
     wanted = json.loads((folder / "p.json").read_text())

@@ -64,7 +64,7 @@ step "6/8 export"
 iqa --jit --data "$DATA" --threads 1 --checkpoints "$REGRESS" --resume "$REGRESS/model_best_$ARCH.pth"
 
 step "7/8 score the folder of unseen photographs with the export alone"
-"$PYTHON" "$ROOT/demos/image_assessment.py" --model "$REGRESS/jit_$ARCH.pt" -o "$OUT/scores.csv" "$DATA/test"
+"$PYTHON" "$ROOT/demos/image_assessment.py" --model "$REGRESS/jit_$ARCH.pt" "$DATA/test" > "$OUT/scores.csv"
 
 step "8/8 pictures and table"
 "$PYTHON" "$ROOT/demos/quickstart_report.py" --scores "$OUT/scores.csv" --split "$DATA/test" --out "$OUT"

@@ -11,7 +11,7 @@ import platform
 import re
 import shutil
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -54,9 +54,10 @@ class Subject:
     """What is exported: a network in evaluation mode, called with pixels (N,3,H,W) in [0,1]; images
     of that kind, two or more, that it is tried on; names of its outputs in their order; any_size:
     whether pixels may have any height and width; whole: whether it is called with one decoded
-    image, uint8 (H,W,3), of any size, in place of pixels, and `images` is one; calibration: makes
-    more pixels (N,3,H,W) of the user's images, by which numbers of 8 bits are chosen; converted:
-    what formats keep for their other precisions.
+    image, uint8 (H,W,3), of any size, in place of pixels, and `images` is one; decoded: the network
+    as it is called with such an image, where a format has room for both, and images that it is
+    tried on; calibration: makes more pixels (N,3,H,W) of the user's images, by which numbers of 8
+    bits are chosen; converted: what formats keep for their other precisions.
     """
 
     network: nn.Module
@@ -64,6 +65,7 @@ class Subject:
     names: tuple[str, ...] = (SCORES,)
     any_size: bool = False
     whole: bool = False
+    decoded: tuple[nn.Module, Sequence[torch.Tensor]] | None = None
     calibration: Callable[[], torch.Tensor] | None = None
     converted: dict[str, Any] = field(default_factory=dict)
 
@@ -101,11 +103,13 @@ class Subject:
 class Artefact:
     """An export that has been opened: `run` takes pixels, float32 (N,3,H,W) in [0,1] of
     about["input_size"] and any N, and gives {"scores": (N,)} and, where the model has histograms,
-    {"probs": (N,K)}. about: all that is known of it, as the file says.
+    {"probs": (N,K)}. about: all that is known of it, as the file says. run_decoded: the same of one
+    decoded image, uint8 (H,W,3), of files that take both.
     """
 
     about: About
     run: Callable[[np.ndarray], dict[str, np.ndarray]]
+    run_decoded: Callable[[np.ndarray], dict[str, np.ndarray]] | None = None
 
 
 @dataclass(frozen=True)

@@ -152,9 +152,13 @@ def compare(subject: Subject, export: Artefact) -> float:
     largest value of that output where it is above 1; nan where either answers with one.
     """
     found = []
-    for size in BATCHES:
-        pixels = subject.images[:size]
-        ours, theirs = subject.network(pixels), export.run(pixels.numpy())
+    batches = [subject.images[:size] for size in BATCHES]
+    asked = [(subject.network, export.run, pixels) for pixels in batches]
+    if subject.decoded and export.run_decoded:
+        decoded, images = subject.decoded
+        asked += [(decoded, export.run_decoded, image) for image in images]
+    for network, run, given in asked:
+        ours, theirs = network(given), run(given.numpy())
         ours = ours if isinstance(ours, tuple) else (ours,)
         for name, value in zip(subject.names, ours, strict=True):
             other = torch.from_numpy(np.asarray(theirs[name]))

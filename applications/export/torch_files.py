@@ -25,23 +25,41 @@ from applications.export.base import (
 )
 
 INSIDE = "about.json"  # among the extra files of torch's archives
+SCORE_IMAGE = "score_image"  # the method that takes a decoded image
+
+
+class BothWays(nn.Module):
+    """A network of pixels (N,3,H,W) in [0,1], and the same behind all that makes such pixels of a
+    decoded image: two methods, and one set of weights in the file.
+    """
+
+    def __init__(self, network: nn.Module, decoded: nn.Module) -> None:
+        super().__init__()
+        self.network, self.decoded = network, decoded
+
+    def forward(self, pixels: torch.Tensor) -> Any:
+        return self.network(pixels)
+
+    def score_image(self, image: torch.Tensor) -> Any:
+        """One image, uint8 (H,W,3), RGB, upright, of any size -> scores (1,), probs (1,K)."""
+        return self.decoded(image)
 
 
 def make_script(subject: Subject, about: About, path: Path) -> None:
-    """TorchScript (--jit) with about.json inside."""
-    path.write_bytes(trace(subject.network, subject.images, about))
-
-
-def trace(network: nn.Module, images: torch.Tensor, about: About | None = None) -> bytes:
-    """TorchScript: a frozen trace of the network, with `about` as JSON inside; torch's notices that
-    it is deprecated are known and kept quiet.
+    """TorchScript (--jit): a frozen trace of the network, and of `decoded` as SCORE_IMAGE, with
+    about.json inside; torch's notices that it is deprecated are known and kept quiet.
     """
-    inside = {INSIDE: as_text(about)}
+    network, tried, kept = subject.network, {"forward": subject.images[:2]}, []
+    if subject.decoded:
+        decoded, images = subject.decoded
+        network, kept = BothWays(network, decoded).eval(), [SCORE_IMAGE]
+        tried[SCORE_IMAGE] = images[0]
     with quiet(), torch.inference_mode():
-        script = torch.jit.trace(network, images[:2], check_trace=False)
+        script = torch.jit.trace_module(network, tried, check_trace=False)
         made = io.BytesIO()  # written by torch itself, a full disk ends in frames of C++
-        torch.jit.save(torch.jit.freeze(script), made, _extra_files=inside)
-    return made.getvalue()
+        frozen = torch.jit.freeze(script, preserved_attrs=kept)
+        torch.jit.save(frozen, made, _extra_files={INSIDE: as_text(about)})
+    path.write_bytes(made.getvalue())
 
 
 def open_script(path: Path, threads: int | None = None) -> Artefact:
@@ -49,7 +67,8 @@ def open_script(path: Path, threads: int | None = None) -> Artefact:
     held: dict[str, Any] = {INSIDE: ""}
     with quiet(), named(path):
         script = torch.jit.load(str(path), map_location="cpu", _extra_files=held)
-    return Artefact(read_about(held[INSIDE], path), runner(script))
+    decoded = runner(script.score_image) if hasattr(script, SCORE_IMAGE) else None
+    return Artefact(read_about(held[INSIDE], path), runner(script), decoded)
 
 
 def make_program(subject: Subject, about: About, path: Path) -> None:

@@ -55,6 +55,11 @@ FILTERS: dict[str, tuple[Filter, int]] = {
 }
 
 
+def can_be_whole(rule: ViewRule) -> bool:
+    """Whether a graph knows all that makes views of an image: not places drawn for each size."""
+    return rule.resize != "native" or rule.crop_seed is None
+
+
 class WholeImage(nn.Module):
     """image uint8 (H,W,3), RGB, upright -> scores (1,), and probs (1,K) where the network has
     histograms. network: pixels (V,3,h,w) in [0,1] -> the same of V views; rule: how the image
@@ -63,7 +68,7 @@ class WholeImage(nn.Module):
 
     def __init__(self, network: nn.Module, rule: ViewRule) -> None:
         super().__init__()
-        if rule.resize == "native" and rule.crop_seed is not None:
+        if not can_be_whole(rule):
             raise ValueError(
                 "--whole: crops at places drawn for each size (--crop_seed) cannot be in a file: "
                 "leave --whole out, or pass --test_crops 5 to weights without --crop_seed"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
 from PIL import Image
 
 from applications.evaluation.scoring import Scorer
@@ -20,6 +21,7 @@ from utils.statistics.predictions import Predictions
 # depends on the image and, before version 13, does not; where the graph takes the other one, or of
 # ties of a crop's box, pixels differ by 1 in 255 and more.
 TOLERANCE = 2e-3
+FULL = 64  # images that are scored both ways where they are decoded fast
 ODD, SIDES = 50, (17, 701)  # images of the comparison, and between what their sides lie
 
 
@@ -66,6 +68,13 @@ def odd_images(images: Sequence[Image.Image]) -> list[GivenImage]:
     ]
 
 
+def tried_images(picture: Image.Image, size: tuple[int, int]) -> list[torch.Tensor]:
+    """Tall and wide images (H,W,3) of a picture, no side shorter than that of (height, width)."""
+    height, width = size
+    sizes = [(width, 2 * height + 1), (3 * width + 1, height)]
+    return [torch.from_numpy(np.array(picture.resize(size))) for size in sizes]
+
+
 def whole_difference(scorer: Scorer, export: Artefact, images: Sequence[GivenImage]) -> float:
     """Largest difference of any output between the export and --predict's own way, as a share of
     the largest value of that output where it is above 1; nan where either answers with one.
@@ -79,3 +88,20 @@ def whole_difference(scorer: Scorer, export: Artefact, images: Sequence[GivenIma
         if a is not None and b is not None
     ]
     return float(np.max(found))  # nan where any is
+
+
+def decoded_in_full(scorer: Scorer | None, sources: Sequence[Source]) -> str:
+    """One line about scores by programs that cannot decode fast, as the network was trained: by how
+    much they differ on up to FULL of the images, where there are some to score.
+    """
+    said = (
+        "the network sees JPEGs decoded fast (--decode fast); clients and other programs that "
+        "decode them in full give"
+    )
+    if scorer is None or not sources:
+        return f"{said} slightly other scores of large ones (docs/speed.md)"
+    some = sources[:: max(1, len(sources) // FULL)][:FULL]
+    full = replace(scorer, view=replace(scorer.view, decode="exact"))
+    ours, theirs = (s.predict_readable(some, True)[0].scores for s in (scorer, full))
+    largest = float(np.abs(ours - theirs).max())
+    return f"{said} scores that differ by up to {largest:.2g} on {len(some)} of these images"

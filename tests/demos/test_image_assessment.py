@@ -1,11 +1,12 @@
-"""The demo with an export made by hand: what it reads it never writes to, a csv is whole or not
-there, and what it chooses or leaves out it says.
+"""The demo with an export made by hand: nothing that is there is written over, and what it leaves
+out it says.
 """
 
 import csv
-import hashlib
 import json
 import os
+import subprocess
+import sys
 import warnings
 
 import numpy as np
@@ -14,12 +15,25 @@ import torch
 from PIL import Image
 
 from demos import image_assessment as demo
-from utils.imaging.images import ViewRule
+from tests.cli import ROOT
+
+ABOUT = {"columns": ["path", "score", "error"], "suffixes": [".png"], "max_pixels": 10**6}
 
 
 class Mean(torch.nn.Module):
     def forward(self, pixels):
         return pixels.mean((1, 2, 3))
+
+    @torch.jit.export
+    def score_image(self, image: torch.Tensor) -> torch.Tensor:
+        return image.float().mean().reshape(1) / 255
+
+
+def write_model(file, **more) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch announces the end of TorchScript
+        about = json.dumps({**ABOUT, "num_classes": 1, "whole": True, **more})
+        torch.jit.save(torch.jit.script(Mean().eval()), file, _extra_files={"about.json": about})
 
 
 @pytest.fixture
@@ -29,20 +43,10 @@ def folder(tmp_path, monkeypatch):
     (tmp_path / "data" / "test").mkdir(parents=True)
     pixels = np.full((30, 40, 3), 51, np.uint8)
     Image.fromarray(pixels).save(tmp_path / "data" / "test" / "photo.png")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch announces the end of TorchScript
-        script = torch.jit.trace(Mean().eval(), torch.zeros(1, 3, 8, 8))
-        for age, name in enumerate(("new", "old")):
-            file = tmp_path / "checkpoints" / f"jit_{name}.pt"
-            torch.jit.save(script, str(file))
-            os.utime(file, (10**9 - age, 10**9 - age))
-            about = {
-                "file_sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
-                "view": ViewRule((8, 8)).to_dict(),
-                "max_pixels": 10**6,
-                "num_classes": 1,
-            }
-            file.with_suffix(".json").write_text(json.dumps(about))
+    for age, name in enumerate(("new", "old")):
+        file = tmp_path / "checkpoints" / f"jit_{name}.pt"
+        write_model(file, whole=name == "new")
+        os.utime(file, (10**9 - age, 10**9 - age))
     monkeypatch.setattr(demo, "ROOT", tmp_path)
     monkeypatch.chdir(tmp_path)
     with warnings.catch_warnings():  # the demo turns them off for its process
@@ -53,109 +57,80 @@ def trust(model) -> str:
     return f"{model}: is a program: run only one that you trust (SECURITY.md)\n"
 
 
-def refused(capsys, *words):
-    with pytest.raises(SystemExit) as left:
-        demo.main([str(word) for word in words])
-    assert str(left.value).startswith("error: ") and "\n" not in str(left.value)
-    assert capsys.readouterr().out == ""
-    return str(left.value)[len("error: ") :]
+MODEL = ("--model", "checkpoints/jit_new.pt")
+HEAD = "path,score,error\n"
 
 
-def test_the_newest_export_is_named(folder, capsys):
+def rows(text: str) -> list[list[str]]:
+    return list(csv.reader(text.splitlines(keepends=True)))[1:]
+
+
+def test_the_newest_export_is_taken(folder, capsys):
     photo, model = folder / "data/test/photo.png", folder / "checkpoints/jit_new.pt"
-    assert demo.main([str(photo)]) == 0
+    assert demo.main([]) == 0
     said = capsys.readouterr()
-    assert said.out.split() == ["0.2000", str(photo)]
-    assert said.err == f"model: {model}, the newest of 2 (or --model FILE)\n" + trust(model)
-    assert demo.main([str(photo), "--model", str(model)]) == 0
-    assert capsys.readouterr().err == trust(model)
-
-
-def test_files_that_are_no_images_are_counted(folder, capsys):
-    for name in ("label.txt", "photo.heic", ".hidden"):
-        (folder / "data/test" / name).write_text("")
-    assert demo.main(["data/test", "--model", "checkpoints/jit_new.pt"]) == 0
-    said = capsys.readouterr()
-    assert said.err.startswith(trust("checkpoints/jit_new.pt"))
-    assert said.err.endswith("\ndata/test: left out 2 of 3 files: no images\n")
-    assert said.out.split() == ["0.2000", "data/test/photo.png"]
-
-
-def test_no_output_replaces_an_input(folder, capsys):
-    words = ("data/test", "--model", "checkpoints/jit_new.pt", "-o")
-    (folder / "photo.csv").write_bytes((folder / "data/test/photo.png").read_bytes())
-    os.link("photo.csv", "same.csv")
-    (folder / "link").symlink_to("data/test")
-    (folder / "folder.csv").mkdir()
-    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    for output in ("data/test/new.csv", "link/new.csv", "data/test/../test/below/new.csv"):
-        assert "lies in data/test, which is only read" in refused(capsys, *words, output)
-    for output in ("photo.csv", "same.csv"):
-        said = refused(capsys, "photo.csv", *words[1:], output)
-        assert said == f"{output}: is photo.csv, which is only read: name another file"
-    for output in ("folder.csv", "missing/new.csv"):
-        assert "is a folder, or in none" in refused(capsys, *words, output)
-    after = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    assert after == before
-
-
-def test_a_csv_is_whole_or_the_old_one(folder, capsys, monkeypatch):
-    words = ["data/test", "--model", "checkpoints/jit_new.pt", "-o", "scores.csv"]
-    (folder / "scores.csv").write_text("old")
-    with monkeypatch.context() as patch:
-        patch.setattr(demo.csv, "writer", full)
-        assert "No space left" in refused(capsys, *words)
-    assert (folder / "scores.csv").read_text() == "old"
-    assert demo.main(words) == 0
-    head, row = (folder / "scores.csv").read_text().splitlines()
-    path, score, error = row.split(",")
-    assert (head, path, error) == ("path,score,error", "data/test/photo.png", "")
-    assert float(score) == pytest.approx(0.2)
-    names = sorted(path.name for path in folder.iterdir())
-    assert names == ["checkpoints", "data", "scores.csv"]
-
-
-def full(*_, **__):
-    raise OSError(28, "No space left on device")
-
-
-def test_names_that_a_spreadsheet_or_a_terminal_obeys(folder, capsys):
-    photo = (folder / "data/test/photo.png").read_bytes()
-    names = ["=1.png", "+1.png", "@1.png", "\t1.png", "\uff1d1.png", "a=1.png"]
-    for name in names:
-        (folder / name).write_bytes(photo)
-    words = ["--model", "checkpoints/jit_new.pt"]
-    assert demo.main([*names, *words, "-o", "scores.csv"]) == 0
-    lines = (folder / "scores.csv").read_text(encoding="utf-8").splitlines()[1:]
-    assert [line.split(",")[0] for line in lines] == [*(f"./{n}" for n in names[:-1]), names[-1]]
-    (folder / 'two, "in\r" one.png').write_bytes(photo)
-    assert demo.main(['two, "in\r" one.png', *words, "-o", "scores.csv"]) == 0
-    with open(folder / "scores.csv", newline="", encoding="utf-8") as text:
-        assert [row[0] for row in csv.reader(text)] == ["path", 'two, "in\r" one.png']
-    capsys.readouterr()
-    assert demo.main(["a\x1b[31m.png", *words]) == 3
-    assert "\x1b" not in capsys.readouterr().out
-
-
-def test_a_folder_without_an_image_is_named(folder, capsys):
-    (folder / "empty").mkdir()
-    words = ("empty", "--model", "checkpoints/jit_new.pt")
-    assert refused(capsys, *words) == "empty: no image in this folder or below it"
-
-
-def test_an_export_that_is_none(folder, capsys):
-    assert "missing.pt: " in refused(capsys, "--model", "checkpoints/missing.pt")
-    model = folder / "checkpoints/jit_new.pt"
-    model.write_bytes(b"no archive")
-    said = refused(capsys, "--model", model)
-    assert said.startswith(f"{model}: File is not a zip file: no export as checkpoints/jit_*.pt")
-    model.write_bytes((folder / "checkpoints/jit_old.pt").read_bytes())
-    sidecar = model.with_suffix(".json")
-    about = json.loads(sidecar.read_text()) | {"file_sha256": "0"}
-    sidecar.write_text(json.dumps(about))
-    assert "json beside it describes: export again" in refused(capsys, "--model", model)
+    assert said.out == f"{HEAD}{photo},0.2,\n"
+    assert said.err == trust(model)
     for file in folder.glob("checkpoints/*"):
         file.unlink()
     with pytest.raises(SystemExit):
         demo.main([])
-    assert f"no {folder}/checkpoints/jit_*.pt: pass --model FILE" in capsys.readouterr().err
+    assert "required: --model" in capsys.readouterr().err
+
+
+def test_files_that_are_no_images_are_counted(folder, capsys):
+    for name in ("label.txt", "photo.heic", ".hidden.png"):
+        (folder / "data/test" / name).write_text("")
+    assert demo.main(["data/test", *MODEL]) == 0
+    said = capsys.readouterr()
+    assert said.err == f"{trust(MODEL[1])}data/test: left out 2 files: no images\n"
+    assert said.out == f"{HEAD}data/test/photo.png,0.2,\n"
+    (folder / "empty").mkdir()
+    assert demo.main(["empty", *MODEL]) == 3
+    ((path, score, why),) = rows(capsys.readouterr().out)
+    assert (path, score) == ("empty", "") and "directory" in why
+
+
+def test_a_file_that_is_there_is_not_written_over(folder, capsys):
+    (folder / "scores.csv").write_text("old")
+    with pytest.raises(FileExistsError, match="scores.csv"):
+        demo.main(["data/test", *MODEL, "-o", "scores.csv"])
+    assert (folder / "scores.csv").read_text() == "old"
+    assert demo.main(["data/test", *MODEL, "-o", "new.csv"]) == 0
+    assert (folder / "new.csv").read_text() == f"{HEAD}data/test/photo.png,0.2,\n"
+    assert capsys.readouterr().out == ""
+
+
+def test_best_first_and_those_without_a_score_last(folder, capsys):
+    for name, grey in (("a", 20), ("b", 60), ("d", 60)):
+        Image.new("RGB", (8, 8), (grey,) * 3).save(folder / f"{name}.png")
+    (folder / "c.png").write_text("no picture")
+    assert demo.main([*(f"{name}.png" for name in "cabd"), *MODEL, "--sort"]) == 3
+    assert [row[0][0] for row in rows(capsys.readouterr().out)] == ["b", "d", "a", "c"]
+
+
+def test_names_that_a_spreadsheet_or_a_terminal_obeys(folder, capsys):
+    photo = (folder / "data/test/photo.png").read_bytes()
+    names = ["=1.png", "+1.png", "@1.png", "\uff1d1.png", "a=1.png", 'two, "in" one.png']
+    for name in names:
+        (folder / name).write_bytes(photo)
+    assert demo.main([*names, "a\x1b[31m\n.png", *MODEL]) == 3
+    found = rows(capsys.readouterr().out)
+    assert [row[0] for row in found[:-1]] == [*(f"./{n}" for n in names[:4]), *names[4:]]
+    assert found[-1][0] == "a?[31m?.png" and not [c for row in found for c in row if "\x1b" in c]
+
+
+def test_an_export_of_pixels_or_none_is_refused(folder):
+    """In a line, by the program as it is called."""
+    (folder / "text.pt").write_text("no archive")
+    for name, said in (
+        ("checkpoints/jit_old.pt", "takes pixels only"),
+        ("text.pt", "not a zip file"),
+    ):
+        done = subprocess.run(
+            [sys.executable, ROOT / "demos/image_assessment.py", "data/test", "--model", name],
+            capture_output=True, text=True,
+        )  # fmt: skip
+        head, line, *rest = done.stderr.splitlines()
+        assert head + "\n" == trust(name) and line.startswith("error: ") and said in line
+        assert done.returncode == 1 and done.stdout == "" and rest == []

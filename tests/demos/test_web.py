@@ -44,10 +44,9 @@ def served(tmp_path_factory) -> tuple[str, Path]:
     folder = tmp_path_factory.mktemp("web")
     torch.manual_seed(1)
     torch.save({"model": build_model("test_resnet", 1, (32, 32)).state_dict()}, folder / "w.pth")
-    call(folder, f"--export onnx {WORDS}")
-    for end in (".onnx", ".json"):
-        shutil.copy(folder / f"checkpoints/onnx_test_resnet{end}", folder / f"model{end}")
-    for file in ("index.html", "views.js", "node_modules"):
+    call(folder, f"--export onnx --whole {WORDS}")
+    shutil.copy(folder / "checkpoints/onnx_test_resnet_whole.onnx", folder / "model.onnx")
+    for file in ("index.html", "node_modules"):
         (folder / file).symlink_to(WEB / file)
     (folder / "photos").mkdir()
     for number, size in enumerate([(45, 77), (32, 32), (20, 90)]):
@@ -91,6 +90,6 @@ def test_photographs_get_the_scores_of_predict(served, browser):
 
 def test_a_model_that_is_not_there_is_named(served, browser):
     browser.driver.get(f"{served[0]}?model=none")
-    until(browser, "return document.querySelector('#status').textContent.includes('none.json')")
+    until(browser, "return document.querySelector('#status').textContent.includes('none.onnx')")
     assert "404" in browser.find("#status").text
     browser.messages()
