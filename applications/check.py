@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from applications.inputs.data import SPLITS, images_of, label_file
+from applications.inputs.data import SPLITS, images_of, label_file, labelled_texts
 from applications.inputs.runtime import Runtime
 from applications.inputs.vote_files import refuse_flags, vote_file
 from applications.inspection.findings import Findings
@@ -140,8 +140,7 @@ def _check_data(config: Config) -> Findings:
     doubts = label_doubts(Path(config.data), config.label_name, splits)
     for doubt in doubts:
         print(f"warning: {visible(doubt)}")
-    named = (path for labels in splits.values() for path in labels.sources)
-    more = "" if faults else without_label(Path(config.data), named)
+    more = "" if faults else without_label(Path(config.data), labelled_texts(splits))
     if more:
         print(visible(f"{config.data}: {more}"))
     unread = tuple(name for name in names if name not in splits)

@@ -11,7 +11,7 @@ import os
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
-from itertools import accumulate
+from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,6 +32,7 @@ from utils.imaging.images import (
 )
 from utils.runtime.seed import key, numpy_generator, permutation
 
+AT_ONCE = 1 << 14  # paths of a table that are texts at once
 CACHE_BYTES = 128 * 2**20  # per process: 170 photographs of 512x512, 60 of 1024x683
 
 
@@ -120,11 +121,38 @@ class PathTable(Sequence[Path]):
     """
 
     def __init__(self, names: Iterable[str], folder: str | os.PathLike[str] = "") -> None:
-        encoded = [os.fsencode(name) for name in names]
         self._folder = os.path.join(folder, "") if folder else ""
-        self._text = b"".join(encoded)
-        ends = accumulate(map(len, encoded), initial=0)
-        self._bounds = np.fromiter(ends, np.int64, len(encoded) + 1)
+        self._fill(iter(names))
+
+    @classmethod
+    def below(cls, paths: Sequence[str]) -> PathTable:
+        """Of paths, whose common folder is kept once."""
+        folder = _common(paths)
+        return cls((path[len(folder) :] for path in paths), folder)
+
+    @classmethod
+    def joined(cls, tables: Sequence[PathTable]) -> PathTable:
+        """The paths of several tables, one after the other."""
+        found, folder = cls(()), _common([table._folder for table in tables])
+        found._folder = folder
+        if all(table._folder == folder for table in tables):
+            ends = np.cumsum([0, *(len(table._text) for table in tables)])
+            bounds = (t._bounds[1:] + end for t, end in zip(tables, ends, strict=False))
+            found._text = b"".join(table._text for table in tables)
+            found._bounds = np.concatenate([[0], *bounds])
+        else:
+            texts = chain.from_iterable(table.texts() for table in tables)
+            found._fill(text[len(folder) :] for text in texts)
+        return found
+
+    def _fill(self, names: Iterator[str]) -> None:
+        parts, lengths = [], [np.zeros(1, dtype=np.int64)]
+        while some := list(islice(names, AT_ONCE)):
+            text = "".join(some)
+            encoded = some if text.isascii() else list(map(os.fsencode, some))
+            parts.append(os.fsencode(text))
+            lengths.append(np.fromiter(map(len, encoded), np.int64, len(some)))
+        self._text, self._bounds = b"".join(parts), np.cumsum(np.concatenate(lengths))
 
     def __len__(self) -> int:
         return len(self._bounds) - 1
@@ -139,18 +167,41 @@ class PathTable(Sequence[Path]):
 
     def text(self, index: int) -> str:
         """The path at `index`, from 0, as text."""
-        return self._folder + self._name(index)
+        start, end = self._bounds[index : index + 2].tolist()
+        return self._folder + os.fsdecode(self._text[start:end])
 
     def take(self, places: np.ndarray) -> PathTable:
         """Those at some places, int64 (n,), in that order."""
-        return PathTable(map(self._name, places.tolist()), self._folder)
-
-    def _name(self, index: int) -> str:
-        start, end = self._bounds[index : index + 2].tolist()
-        return os.fsdecode(self._text[start:end])
+        if len(places) == len(self) and np.array_equal(places, np.arange(len(self))):
+            return self
+        found, text, parts = PathTable((), self._folder), self._text, []
+        for at in range(0, len(places), AT_ONCE):
+            some = places[at : at + AT_ONCE]
+            ends = zip(self._bounds[some].tolist(), self._bounds[some + 1].tolist(), strict=True)
+            parts.append(b"".join([text[start:end] for start, end in ends]))
+        lengths = np.diff(self._bounds)[places]
+        found._text, found._bounds = b"".join(parts), np.cumsum(np.concatenate([[0], lengths]))
+        return found
 
     def texts(self) -> Iterator[str]:
-        return map(self.text, range(len(self)))
+        """All paths as text."""
+        for at in range(0, len(self), AT_ONCE):
+            bounds = self._bounds[at : at + AT_ONCE + 1].tolist()
+            some, first = self._text[bounds[0] : bounds[-1]], bounds[0]
+            ends = zip(bounds[:-1], bounds[1:], strict=True)
+            if some.isascii():
+                text = some.decode("ascii")
+                yield from (self._folder + text[a - first : b - first] for a, b in ends)
+            else:
+                yield from (
+                    self._folder + os.fsdecode(some[a - first : b - first]) for a, b in ends
+                )
+
+
+def _common(paths: Sequence[str]) -> str:
+    """The folder that all paths are in, with a separator at its end; "" for none."""
+    common = os.path.commonprefix(paths)
+    return common[: common.rfind(os.sep) + 1]
 
 
 class PhotoCache:

@@ -99,7 +99,7 @@ def read_data(
     if config.train:
         for doubt in label_doubts(Path(config.data), config.label_name, read):
             runtime.info(f"warning: {doubt}")
-        if more := without_label(Path(config.data), labelled_images(read)):
+        if more := without_label(Path(config.data), labelled_texts(read)):
             runtime.info(f"{config.data}: {more}")
     near = NearDuplicates(config, runtime) if to_divide(config, read) else None
     bad = _bad_images(config, labelled_images(read), runtime, near=near)
@@ -272,7 +272,12 @@ def _as_it_began(
 
 def labelled_images(splits: dict[str, Labels]) -> Iterable[Path]:
     """Every distinct image of the label files; gone through when it is asked for."""
-    yield from dict.fromkeys(path for labels in splits.values() for path in labels.sources)
+    return (path for labels in splits.values() for path in labels.sources)
+
+
+def labelled_texts(splits: dict[str, Labels]) -> Iterable[str]:
+    """The same as text, of which no Path is made."""
+    return (text for labels in splits.values() for text in labels.sources.texts())
 
 
 def find_bad_images(

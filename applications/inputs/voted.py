@@ -41,7 +41,7 @@ class VotedImages:
         self.files = find_files(self.folder, self.rows.sources)
         self._refuse_two_names()
         self.usable = np.array([bool(name) for name in self.files])
-        have = (self.folder / name for name in self.files if name)
+        have = (os.path.join(self.folder, name) for name in self.files if name)
         self.unlabelled = without_label(self.folder, have)
         self.notes = [f"{self.folder}: {self.unlabelled}"] if self.unlabelled else []
         self.held_out = np.zeros(len(self.files), dtype=bool)

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from dataloader.tables.matching import MOST_NEAR, ImageIndex
+from utils.files.names import FileNames
 from utils.files.reading import read_text
 from utils.imaging.image_folders import READABLE_EXTENSIONS
 from utils.text import cut, printable, quoted
@@ -92,11 +93,11 @@ class PathFinder:
         self._inside = tuple(
             os.path.join(top, "") for p in self._roots for top in (p, os.path.realpath(p))
         )
-        self._listings: dict[str, tuple[frozenset[str], str]] = {}  # and the folder's real path
+        self._listings: dict[str, tuple[FileNames | None, str]] = {}  # and the folder's real path
         self._known: dict[str, Found | Missing] = {}
         self._names: dict[str, tuple[str, ...]] = {}
         self._folded: dict[str, dict[str, str]] = {}
-        self._folders: dict[str, tuple[frozenset[str], str, str] | None] = {}
+        self._folders: dict[str, tuple[FileNames, str, str] | None] = {}
         self._sought = 0
 
     def find(self, text: str) -> Found | Missing:
@@ -136,17 +137,22 @@ class PathFinder:
             return False
         return not (self._marked_names and any(self.ends(text.split(","))))
 
-    def listing(self, folder: str) -> tuple[frozenset[str], str, str] | None:
+    def listing(self, folder: str) -> tuple[FileNames, str, str] | None:
         """(names of plain files, and what to put before one for its path and for its real path) of
-        a folder as a label file names it, where images are looked for first; None outside the root.
+        a folder as a label file names it: the first one there is of those where images are looked
+        for. None without one. A name that it has not may yet be found by `find`.
         """
         if folder not in self._folders:
-            place = os.path.normpath(os.path.join(self._bases[0], folder))
-            inside = os.path.join(place, "").startswith(self._inside) and "\0" not in place
-            listed = self._listed(place) if inside else None
-            self._folders[folder] = listed and (
-                listed[0], os.path.join(place, ""), os.path.join(listed[1], "")
-            )  # fmt: skip
+            places = [] if "\0" in folder else self._places(folder)
+            inside = (p for p in places if os.path.join(p, "").startswith(self._inside))
+            self._folders[folder] = next(
+                (
+                    (listed[0], os.path.join(place, ""), os.path.join(listed[1], ""))
+                    for place, listed in ((place, self._listed(place)) for place in inside)
+                    if listed[0] is not None
+                ),
+                None,
+            )
         return self._folders[folder]
 
     @cached_property
@@ -258,13 +264,13 @@ class PathFinder:
             return None
         folder, name = os.path.split(place)
         names, real_folder = self._listed(folder)
-        if name in names:
+        if names is not None and name in names:
             real = place if real_folder == folder else os.path.join(real_folder, name)
             return Found(place, real)
         # A name that is not listed may still be there: a link, or another Unicode spelling of it.
         return Found(place, os.path.realpath(place)) if os.path.isfile(place) else None
 
-    def _listed(self, folder: str) -> tuple[frozenset[str], str]:
+    def _listed(self, folder: str) -> tuple[FileNames | None, str]:
         if folder not in self._listings:
             self._listings[folder] = (_files_in(folder), os.path.realpath(folder))
         return self._listings[folder]
@@ -275,10 +281,14 @@ def _fold(name: str) -> str:
     return unicodedata.normalize("NFC", name).casefold()
 
 
-def _files_in(folder: str) -> frozenset[str]:
-    """Names of the regular files, links left out; empty for a folder that cannot be listed."""
+def _files_in(folder: str) -> FileNames | None:
+    """Names of the regular files, links left out; none of a folder that cannot be listed, None
+    where there is no such folder.
+    """
     try:
         with os.scandir(folder) as entries:
-            return frozenset(e.name for e in entries if e.is_file(follow_symlinks=False))
+            return FileNames(e.name for e in entries if e.is_file(follow_symlinks=False))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
     except (OSError, ValueError):
-        return frozenset()
+        return FileNames(())

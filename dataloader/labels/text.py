@@ -36,6 +36,7 @@ from dataloader.labels.labels import Labels
 from dataloader.labels.lines import LineReader
 from dataloader.labels.paths import IMAGES_ROOT_FILE, PathFinder, images_root
 from dataloader.labels.quick import read_quickly
+from utils.files.names import differing, hashes_of
 from utils.files.reading import UnreadableFile, read_bytes
 
 
@@ -148,9 +149,11 @@ def _notes(images: Path | None, labels: Labels) -> tuple[str, ...]:
 
 def check_splits(splits: Mapping[str, Labels]) -> None:
     """LabelError when an image, links followed, is in two splits; names both files and lines."""
-    reals = {name: list(labels.reals.texts()) for name, labels in splits.items() if labels.reals}
-    if len(set().union(*reals.values())) == sum(map(len, reals.values())):
+    tables = {name: labels.reals for name, labels in splits.items() if labels.reals}
+    hashes = [np.sort(hashes_of(table.texts())) for table in tables.values()]
+    if not hashes or differing(np.sort(np.concatenate(hashes))) == sum(map(differing, hashes)):
         return
+    reals = {name: list(table.texts()) for name, table in tables.items()}
     owners: dict[str, tuple[str, Path, int]] = {}
     faults = []
     for split, labels in splits.items():

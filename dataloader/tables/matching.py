@@ -14,11 +14,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
+
+from utils.files.names import among, hashes_of
 from utils.imaging.image_folders import READABLE_EXTENSIONS, UNREADABLE_EXTENSIONS, walk
 from utils.text import printable
 
 _ENDS = READABLE_EXTENSIONS | UNREADABLE_EXTENSIONS
 NEAR = 0.66  # of difflib's ratio: one letter of three
+AT_ONCE = 1 << 14  # files that are looked up at once
 MOST_NEAR = 5  # missing names that near ones are looked for
 MOST_FILES = 50_000  # among which they are looked for: each takes 10 microseconds
 
@@ -98,7 +102,7 @@ def _images_below(folder: Path, apart: Path | None = None) -> Iterator[str]:
     for parent, names in walk(top, apart):
         below = os.path.relpath(parent, top).replace(os.sep, "/")
         for name in names:
-            if os.path.splitext(name)[1].lower() in _ENDS:
+            if name[name.rfind(".") :].lower() in _ENDS:  # no name begins with a dot
                 yield name if below == "." else f"{below}/{name}"
 
 
@@ -129,13 +133,17 @@ def _stem(name: str) -> str:
     return stem if suffix in _ENDS else name
 
 
-def without_label(folder: Path, labelled: Iterable[Path]) -> str:
+def without_label(folder: Path, labelled: Iterable[str]) -> str:
     """How many of the images below a folder nothing is said of, and the first three; "" for none.
 
-    labelled: absolute paths.
+    labelled: absolute paths, as text.
     """
-    known, top = set(map(os.fspath, labelled)), os.path.join(os.path.abspath(folder), "")
-    return said_of(sorted(file for file in _images_below(folder) if top + file not in known))
+    known, top = np.sort(hashes_of(labelled)), os.path.join(os.path.abspath(folder), "")
+    files, unlabelled = _images_below(folder), []
+    while some := list(islice(files, AT_ONCE)):
+        there = among(hashes_of(top + file for file in some), known)
+        unlabelled += [some[place] for place in np.flatnonzero(~there).tolist()]
+    return said_of(sorted(unlabelled))
 
 
 def said_of(unlabelled: Sequence[str]) -> str:

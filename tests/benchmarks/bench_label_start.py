@@ -1,64 +1,108 @@
-"""How long a training with 255,000 rows takes to start, and how much memory: AVA.txt and label.txt.
+"""What a training with 1,000,000 label lines takes to start, over one with 10,000 lines: processor
+seconds, and the memory of the main process and of a process that reads images.
 
-    python tests/benchmarks/bench_label_start.py
+    python tests/benchmarks/bench_label_start.py [--only WORD] [--against CHECKOUT] [--runs N]
 
-Makes a data set in a temporary folder: every image is there by name (an empty file with many
-links), so that each is looked up, and --no_check leaves decoding out. Each way runs in a process of
-its own, from the command line to the first step's share of the rows: reading, splits, targets, the
-training set, and what a head and a loss are fitted to. Told are the seconds after the imports (and
-those of the CPU, which other work on the machine does not stretch), the peak of resident memory of
-the whole process, the part of it that the imports alone take, and what lies between.
+Makes data sets in a temporary folder: every image is there by name (an empty file with many links),
+so that each is looked up, and --no_check leaves decoding out. Each way runs in a process of its
+own, from the command line to the first step's share of the rows: reading, splits, targets, the
+training set, and what a head and a loss are fitted to. Then a process is forked as a loader forks
+its own, and draws steps of two epochs. Told are the seconds of the CPU after the imports, which
+other work on the machine does not stretch, the peak of resident memory of the main process, and the
+peak of what the reading process has for itself; of all three the difference to 10,000 lines.
+--against runs another checkout in turn, and tells the ratios of the CPU seconds, run by run. The
+last column is a digest of all labels, their order, targets and first steps: it has to be the same.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import resource
+import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-
 LINKS = 30_000  # of one file: file systems allow few more
-WAYS = {
-    "AVA.txt, emd": ("ava", "emd", "label.txt"),
-    "AVA.txt, regress": ("ava", "regress", "label.txt"),
-    "label.txt, emd": ("split", "emd", "votes.txt"),
-    "label.txt, regress": ("split", "regress", "mos.txt"),
+FOLDERS = 1000  # that the images of images_root.txt lie in
+BASE = 10_000
+WAYS = {  # place, criterion, label file
+    "regress": ("split", "regress", "mos.txt"),
+    "regress, one line twice": ("split", "regress", "twice.txt"),
+    "regress, images_root.txt": ("rooted", "regress", "mos.txt"),
+    "rank": ("split", "rank", "pairs.txt"),
+    "rank, one line twice": ("split", "rank", "pairs_twice.txt"),
+    "rank, images_root.txt": ("rooted", "rank", "pairs.txt"),
+    "emd, votes in label.txt": ("split", "emd", "votes.txt"),
+    "emd, AVA.txt": ("ava", "emd", "label.txt"),
+    "regress, AVA.txt": ("ava", "regress", "label.txt"),
+    "emd, samples.json": ("json", "emd", "label.txt"),
 }
+STEPS = 20  # of each of two epochs, that a reading process draws
+HERE = Path(__file__).resolve().parents[2]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=255_000)
-    parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--only", default="", help="ways whose name begins like this")
+    parser.add_argument("--against", help="another checkout of this code")
+    parser.add_argument("--runs", type=int, default=1)
+    parser.add_argument("--keep", help="folder of the data sets, kept for the next time")
+    parser.add_argument("--child", nargs=4, help=argparse.SUPPRESS)
     flags = parser.parse_args()
     if flags.child:
         print(json.dumps(_start(*flags.child)))
         return
     with tempfile.TemporaryDirectory() as folder:
-        _write(Path(folder), flags.rows)
-        for title, (place, criterion, label_name) in WAYS.items():
-            child = [sys.executable, __file__, "--child", f"{folder}/{place}", criterion]
-            done = subprocess.run([*child, label_name], capture_output=True, text=True, check=True)
-            found = json.loads(done.stdout.splitlines()[-1])
-            print(
-                f"{title}: {found['rows']} rows to train; {found['seconds']:.1f} s "
-                f"({found['cpu']:.1f} s of CPU) after {found['imports']:.1f} s of imports; peak "
-                f"{found['peak']:.0f} MB, imports {found['before']:.0f} MB, the start "
-                f"{found['peak'] - found['before']:.0f} MB"
-            )
+        top = Path(flags.keep or folder)
+        for rows in (BASE, flags.rows):
+            if not (top / str(rows)).is_dir():
+                _write(top / str(rows), rows)
+        codes = {"ours": HERE, **({"other": Path(flags.against)} if flags.against else {})}
+        for way in (way for way in WAYS if way.startswith(flags.only)):
+            seconds: dict[str, list[float]] = {code: [] for code in codes}
+            for _ in range(flags.runs):
+                for name, code in codes.items():
+                    few, many = (_run(code, top / str(n), way) for n in (BASE, flags.rows))
+                    more = {k: many[k] - few[k] for k in ("cpu", "peak", "worker")}
+                    seconds[name].append(more["cpu"])
+                    print(
+                        f"{way}, {name}: {many['lines']} lines: {many['cpu']:.1f} s of CPU, "
+                        f"{more['cpu']:.1f} s more than {BASE}; main {more['peak']:+.0f} MB of "
+                        f"{many['peak']:.0f}, a reading process {more['worker']:+.0f} MB of "
+                        f"{many['worker']:.0f}; {many['digest']}",
+                        flush=True,
+                    )
+            if flags.against:
+                pairs = zip(seconds["other"], seconds["ours"], strict=True)
+                ratios = [other / own for other, own in pairs]
+                print(
+                    f"{way}: CPU seconds of the other over ours: median "
+                    f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}, "
+                    f"{len(ratios)} runs)"
+                )
 
 
-def _start(data: str, criterion: str, label_name: str) -> dict[str, float]:
-    begun = time.perf_counter()
+def _run(code: Path, top: Path, way: str) -> dict:
+    place, criterion, label_name = WAYS[way]
+    child = ["--child", str(code), str(top / place), criterion, label_name]
+    done = subprocess.run(
+        [sys.executable, __file__, *child], stdout=subprocess.PIPE, text=True, check=True
+    )
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def _start(code: str, data: str, criterion: str, label_name: str) -> dict[str, float | str]:
+    sys.path.insert(0, code)
     # All that a training imports, timm with it: what is loaded lazily counts as an import.
     import timm  # noqa: F401
 
@@ -68,8 +112,7 @@ def _start(data: str, criterion: str, label_name: str) -> dict[str, float]:
     from applications.training.parts import fewest_images, training_set
     from config import make_config
 
-    imported, busy = time.perf_counter(), time.process_time()
-    before = _peak()
+    busy = time.process_time()
     flags = {"data": data, "criterion": criterion, "label_name": label_name, "no_check": True}
     config = make_config({**flags, "train": True, "gpus": 0, "batch_size": 16})
     with open_runtime(config) as runtime:
@@ -79,43 +122,113 @@ def _start(data: str, criterion: str, label_name: str) -> dict[str, float]:
         targets = found.splits["train"].targets.all()
         TASKS[criterion].criterion(config, targets)
         dataset.share(0, 0)
-    return {
-        "imports": imported - begun,
-        "seconds": time.perf_counter() - imported,
+    told = {
         "cpu": time.process_time() - busy,
-        "before": before,
-        "peak": _peak(),
-        "rows": len(dataset.targets),
+        "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "lines": len(dataset.targets),
+        "worker": _reading_process(dataset),
     }
+    return {**told, "digest": _digest(found, dataset)}
 
 
-def _peak() -> float:
-    """MB that this process has had in memory at most."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def _reading_process(dataset) -> float:
+    """MB that a process which reads images has for itself, at most."""
+    reading, writing = os.pipe()
+    if not (child := os.fork()):
+        highest, ended = [_own()], threading.Event()
+
+        def watch() -> None:
+            while not ended.wait(0.003):
+                highest.append(_own())
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        for epoch in (0, 1):
+            for step in range(min(STEPS, dataset.plan.steps())):
+                for image in dataset.share(epoch, step).indices:
+                    str(dataset.targets.paths[image])
+        ended.set()
+        watcher.join()
+        os.write(writing, str(max(*highest, _own())).encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    return float(os.read(reading, 100)) / 1024
 
 
-def _write(folder: Path, rows: int) -> None:
+def _own() -> int:
+    """KB of this process that no other one has."""
+    rollup = Path("/proc/self/smaps_rollup").read_text(encoding="utf-8").splitlines()
+    return sum(int(line.split()[1]) for line in rollup if line.startswith("Private_"))
+
+
+def _digest(found, dataset) -> str:
+    digest = hashlib.sha256(json.dumps(found.digests(), sort_keys=True).encode())
+    for split in found.splits.values():
+        digest.update("\n".join(map(str, split.labels.sources)).encode())
+        for column in (split.labels.images, split.labels.values, split.labels.lines):
+            digest.update(np.ascontiguousarray([] if column is None else column).tobytes())
+        for column in split.targets.all().values():
+            digest.update(np.ascontiguousarray(column).tobytes())
+    for epoch in (0, 1):
+        share = dataset.share(epoch, 1)
+        for column in (share.indices, share.keys, *share.targets.values()):
+            digest.update(np.ascontiguousarray(column).tobytes())
+    return digest.hexdigest()[:12]
+
+
+# ---- data sets
+
+
+def _write(top: Path, rows: int) -> None:
     rng = np.random.default_rng(0)
     ids = rng.permutation(4 * rows)[:rows]
     votes = rng.integers(0, 60, (rows, 10))
     votes[:, 4] += 1
+    (top / "ava").mkdir(parents=True)
     number = np.arange(1, rows + 1)
-    (folder / "ava").mkdir()
     table = np.column_stack([number, ids, votes, rng.integers(0, 67, (rows, 3))])
-    np.savetxt(folder / "ava" / "AVA.txt", table, fmt="%d")
-    _touch(folder / "ava" / "images", [f"{i}.jpg" for i in ids])
+    np.savetxt(top / "ava" / "AVA.txt", table, fmt="%d")
+    _touch(top / "ava" / "images", [f"{i}.jpg" for i in ids])
+    (top / "json").mkdir()
+    pairs = zip(ids.tolist(), votes.tolist(), strict=True)
+    samples = [{"image_id": str(name), "label": label} for name, label in pairs]
+    (top / "json" / "samples.json").write_text(json.dumps(samples))
+    os.symlink(top / "ava" / "images", top / "json" / "images")
     mos = (votes @ np.arange(1, 11)) / votes.sum(axis=1)
-    for split, part in (("train", slice(0, -5000)), ("val", slice(-5000, None))):
-        names = [f"{i}.jpg" for i in ids[part]]
-        _touch(folder / "split" / split, names)
-        for file, values in (("votes.txt", votes[part]), ("mos.txt", mos[part, None])):
-            lines = zip(names, values.tolist(), strict=True)
-            text = "".join(f"{n},{','.join(f'{v:.6g}' for v in row)}\n" for n, row in lines)
-            (folder / "split" / split / file).write_text(text)
+    held = rows // 20
+    for split, part in (("train", slice(0, rows - held)), ("val", slice(rows - held, rows))):
+        names = [f"{i}.jpg" for i in ids[part].tolist()]
+        deep = [f"{split}/{i % FOLDERS:03d}/{i}.jpg" for i in ids[part].tolist()]
+        _touch(top / "split" / split, names)
+        _touch(top / "images", deep)
+        (top / "rooted" / split).mkdir(parents=True)
+        _label_files(top / "split" / split, names, votes[part], mos[part])
+        _label_files(top / "rooted" / split, deep, votes[part], mos[part])
+    (top / "rooted" / "images_root.txt").write_text(str((top / "images").resolve()))
+
+
+def _label_files(folder: Path, names: list[str], votes: np.ndarray, mos: np.ndarray) -> None:
+    counted = zip(names, votes.tolist(), strict=True)
+    scored = zip(names, mos.tolist(), strict=True)
+    lines = [f"{name},{value:.6g}\n" for name, value in scored]
+    half = len(names) // 2  # of each image two lines, so that there are as many as in mos.txt
+    others = [*names[half + 1 : 2 * half], names[half]]
+    pairs = [f"{a},{b}\n" for a, b in zip(names[:half], names[half : 2 * half], strict=True)]
+    pairs += [f"{a},{b}\n" for a, b in zip(names[:half], others, strict=True)]
+    texts = {
+        "votes.txt": [f"{name},{','.join(map(str, row))}\n" for name, row in counted],
+        "mos.txt": lines,
+        "twice.txt": [*lines, lines[0]],
+        "pairs.txt": pairs,
+        "pairs_twice.txt": [*pairs, pairs[0]],
+    }
+    for name, text in texts.items():
+        (folder / name).write_text("".join(text))
 
 
 def _touch(folder: Path, names: list[str]) -> None:
-    folder.mkdir(parents=True)
+    for below in sorted({os.path.dirname(name) for name in names}):
+        (folder / below).mkdir(parents=True, exist_ok=True)
     for i, name in enumerate(names):
         if i % LINKS == 0:
             first = folder / name

@@ -85,7 +85,7 @@ def test_links_to_folders_are_followed_once(tmp_path):
 
 
 def test_images_without_a_label(index):
-    named = [index.folder / name for name in index.files[:4]]
+    named = [str(index.folder / name) for name in index.files[:4]]
     said = without_label(index.folder, named)
     assert said.startswith(f"{len(index.files) - 4} image(s) without a label, first three: ")
-    assert without_label(index.folder, [index.folder / name for name in index.files]) == ""
+    assert without_label(index.folder, [str(index.folder / name) for name in index.files]) == ""
