@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +18,10 @@ if __package__ in (None, ""):  # run as a program: imports start at the reposito
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from applications.evaluation.scoring import predictions
-from applications.inputs.named_images import Named, each_named
+from applications.inputs.named_images import Named, blocks, each_named
 from applications.scorer import load_scorer
 from applications.scoring.journal import own_groups
-from applications.scoring.rows import group_rows, number_columns
+from applications.scoring.rows import as_utf8, group_rows, number_columns
 from dataloader.sources import ShardMember, Source
 from utils.files.weight_names import SHIPPED, find_weights
 from utils.files.writing import check_apart, check_output
@@ -31,20 +30,29 @@ from utils.text import printable, to_stderr, visible
 ROOT = Path(__file__).resolve().parent.parent
 SOME_UNREADABLE = 3  # exit code, as of --predict
 GROUPS = 4  # that a scorer is given at once
+WHOLE_FILE = -1  # in place of where a member of a tar file starts
 
 
 def item_of(image: Named) -> dict[str, Any]:
-    """An image as a row of Ray's; its file is absolute, for processes that start elsewhere."""
-    if isinstance(image, ShardMember):
-        place = {"start": image.start, "size": image.size, "inside": image.name}
-        return {"path": image.as_posix(), "file": os.path.abspath(image.shard), **place}
-    return {"path": image.as_posix(), "file": os.path.abspath(image), "start": -1, "size": 0,
-            "inside": ""}  # fmt: skip
+    """An image as a row of Ray's; its file is absolute, for processes that start elsewhere. Names
+    that open something are bytes, as those of files need not be UTF-8, which texts of Arrow are.
+    """
+    shard, start, size, inside = (
+        image if isinstance(image, ShardMember) else (image, WHOLE_FILE, 0, "")
+    )
+    return {
+        "path": as_utf8(image.as_posix()),
+        "file": os.fsencode(os.path.abspath(shard)),
+        "start": start,
+        "size": size,
+        "inside": os.fsencode(inside),
+    }
 
 
-def source_of(file: str, start: int, size: int, inside: str) -> Source:
+def source_of(file: bytes, start: int, size: int, inside: bytes) -> Source:
     """What `item_of` described."""
-    return Path(file) if start < 0 else ShardMember(Path(file), start, size, inside)
+    path = Path(os.fsdecode(file))
+    return path if start == WHOLE_FILE else ShardMember(path, start, size, os.fsdecode(inside))
 
 
 class ScoreImages:
@@ -81,7 +89,7 @@ def score(given: argparse.Namespace) -> int:
     """Exit code: 0, or 3 where images could not be read. ValueError: one line."""
     try:
         import ray
-        from pyarrow import compute, dataset
+        from pyarrow import Table, compute, dataset
     except ImportError as error:
         raise ValueError(f"{error}: pip install -r requirements-ray.txt") from None
     output = Path(given.output)
@@ -89,19 +97,26 @@ def score(given: argparse.Namespace) -> int:
     check_apart(output, (), [Path(word) for word in given.images if os.path.isdir(word)])
     if output.exists() and any(output.iterdir()):
         raise ValueError(f"{printable(output)}: is not empty: name a new folder")
-    items = list(_items(given.images))
     weights = os.path.abspath(find_weights(given.resume))
     flags = {"device": given.device, "batch_size": given.batch_size, "max_pixels": given.max_pixels}
     flags = {name: value for name, value in flags.items() if value is not None}
     network = load_scorer(weights, **flags).network  # what is wrong with it is said here
     environment = {"env_vars": {"PYTHONPATH": str(ROOT)}}
-    ray.init(given.address, runtime_env=environment, log_to_driver=False)
     try:
-        ray.data.from_items(items).map_batches(
+        ray.init(given.address, runtime_env=environment, log_to_driver=False)
+    except ConnectionError as error:
+        why = str(error).partition("\n")[0]
+        raise ValueError(f"--address {given.address}: {why}") from None
+    try:
+        count, names = 0, []
+        for block in blocks(each_named(given.images, missing=True)):
+            names.append(ray.put(Table.from_pylist(list(map(item_of, block)))))
+            count += len(block)
+        ray.data.from_arrow_refs(names).map_batches(
             ScoreImages,
             fn_constructor_args=(weights, flags),
             batch_size=GROUPS * network.group_size,
-            concurrency=given.processes,
+            compute=ray.data.ActorPoolStrategy(size=given.processes),
             num_gpus=None if network.device.type == "cpu" else 1,
         ).write_parquet(
             os.path.abspath(output),
@@ -111,17 +126,13 @@ def score(given: argparse.Namespace) -> int:
         ray.shutdown()
     found = dataset.dataset(output, format="parquet")
     rows = found.count_rows()
-    if rows != len(items):
-        raise ValueError(f"{output}: {rows} rows of {len(items)} images: score them again")
+    if rows != count:
+        raise ValueError(f"{output}: {rows} rows of {count} images: score them again")
     bad = found.count_rows(filter=compute.field("error").is_valid())
     to_stderr(f"{rows} rows written to {output}")
     if bad:
         to_stderr(f"{bad} of {rows} images could not be read: their rows say why")
     return SOME_UNREADABLE if bad else 0
-
-
-def _items(words: list[str]) -> Iterator[dict[str, Any]]:
-    return map(item_of, each_named(words, missing=True))
 
 
 def main(argv: list[str] | None = None) -> int:

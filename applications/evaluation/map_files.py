@@ -12,6 +12,7 @@ import json
 import os
 from collections.abc import Collection, Sequence
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 from PIL import Image
@@ -155,8 +156,8 @@ def _files(target: Path) -> list[Path]:
 
 def named_folders(words: Sequence[str]) -> list[Path]:
     """Folders among the words of --predict and what they match."""
-    meant = (Path(match) for word in words for match in (word, *glob.glob(word, recursive=True)))
-    return [path for path in meant if path.is_dir()]
+    meant = (match for word in words for match in chain([word], glob.iglob(word, recursive=True)))
+    return [path for path in map(Path, meant) if path.is_dir()]
 
 
 def _check_apart(folder: Path, words: Sequence[str], paths: Sequence[Path]) -> None:

@@ -12,13 +12,21 @@ import tarfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import closing
-from itertools import islice
+from fnmatch import fnmatch
+from itertools import chain, islice
 from pathlib import Path
 
 from dataloader.sources import ShardMember
 from utils.files.reading import check_regular, packed_as, text_lines
 from utils.files.writing import check_apart
-from utils.imaging.image_folders import READABLE_EXTENSIONS, Say, each_image, left_out, not_read
+from utils.imaging.image_folders import (
+    READABLE_EXTENSIONS,
+    Say,
+    each_image,
+    left_out,
+    names_in_order,
+    not_read,
+)
 from utils.text import cut, printable, to_stderr
 
 STDIN = "-"
@@ -58,14 +66,19 @@ def _once(images: Iterable[Named]) -> Iterator[Named]:
     temporary file, so that there may be any number of them. Two members of a tar file that have one
     name are two images.
     """
-    images = iter(images)
     with closing(sqlite3.connect("")) as known:
         known.execute("CREATE TABLE names (name BLOB PRIMARY KEY) WITHOUT ROWID")
         for image in images:
             name = os.fsencode(str(image))
             if isinstance(image, ShardMember):
                 name += b"\0%d" % image.start
-            done = known.execute("INSERT OR IGNORE INTO names VALUES (?)", (name,))
+            try:
+                done = known.execute("INSERT OR IGNORE INTO names VALUES (?)", (name,))
+            except sqlite3.OperationalError as error:
+                raise ValueError(
+                    f"{printable(image)}: names of images are remembered in a temporary file, so "
+                    f"that each is scored once: {error}: name a folder with room in SQLITE_TMPDIR"
+                ) from error
             if done.rowcount:
                 yield image
 
@@ -80,13 +93,32 @@ def expand(word: str, say: Say = to_stderr, missing: bool = False) -> Iterator[N
         return _listed(path, say, missing) if is_list else _of_file(path, say)
     if os.path.lexists(path):
         _refuse_no_file(path)
-    matches = sorted(glob.glob(word, recursive=True))
-    if not matches:
+    matches = _matches(word)
+    first = next(matches, None)
+    if first is None:
         raise ValueError(
             f"{cut(printable(word))}: no such file, folder or list, and no file matches it as a "
             "pattern"
         )
-    return (image for match in matches for image in expand(match, say, missing))
+    return (image for match in chain([first], matches) for image in expand(match, say, missing))
+
+
+def _matches(word: str) -> Iterator[str]:
+    """What a pattern matches, sorted. In one folder, as of `photos/*.jpg`, there may be any number
+    of files, and few names are held at once; of patterns for folders all are.
+    """
+    folder, pattern = os.path.split(word)
+    if glob.has_magic(folder) or not glob.has_magic(pattern) or pattern == "**":
+        return iter(sorted(glob.glob(word, recursive=True)))
+
+    def wanted(entry: os.DirEntry[str]) -> bool:
+        hidden = entry.name.startswith(".") and not pattern.startswith(".")
+        return fnmatch(entry.name, pattern) and not hidden
+
+    if not os.path.isdir(folder or os.curdir):
+        return iter(())
+    names = names_in_order(folder or os.curdir, wanted)
+    return (os.path.join(folder, name) for name in names)
 
 
 def _of_folder(folder: Path, say: Say) -> Iterator[Path]:

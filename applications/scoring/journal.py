@@ -209,9 +209,13 @@ class Journal:
             os.replace(self.part, self.output)
             return self.rows
         count = write_rows(self.output, lambda: self._wanted(choice), bins, errors)
-        for part in self.parts:
-            part.unlink()
+        self.remove_parts()
         return count
+
+    def remove_parts(self) -> None:
+        """Once FILE is whole; a kill may have left some."""
+        for part in self.parts:
+            part.unlink(missing_ok=True)
 
     def _wanted(self, choice: Choice) -> Iterator[Row]:
         if choice.as_they_come:

@@ -217,6 +217,11 @@ def write_rows(output: Path, rows: Callable[[], Iterable[Row]], bins: int, error
     return count
 
 
+def as_utf8(name: str) -> str:
+    """For texts of Arrow and Parquet: other bytes that a name has are written as escapes."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
 def _write_parquet(file: BinaryIO, rows: Iterable[Row], bins: int, errors: bool) -> None:
     """path, numbers as float64, and error; groups of _PARQUET_ROWS rows."""
     import pyarrow
@@ -229,8 +234,8 @@ def _write_parquet(file: BinaryIO, rows: Iterable[Row], bins: int, errors: bool)
     rows = iter(rows)
     with parquet.ParquetWriter(file, schema) as writer:
         while block := list(islice(rows, _PARQUET_ROWS)):
-            for row in block:  # Parquet's texts are UTF-8, and names may have other bytes
-                row["path"] = row["path"].encode("utf-8", "backslashreplace").decode()
+            for row in block:
+                row["path"] = as_utf8(row["path"])
             writer.write_table(pyarrow.Table.from_pylist(block, schema))
 
 
@@ -244,5 +249,5 @@ def places_in_order(choice: Choice, rows: Iterable[tuple[int, int, Row]]) -> Ite
             scores.append(score_of(row))
             files.append(file)
             offsets.append(offset)
-    for i in choice.order(np.frombuffer(scores) if scores else np.empty(0)).tolist():
+    for i in choice.order(np.frombuffer(scores) if scores else np.empty(0)):
         yield files[i], offsets[i]

@@ -164,17 +164,22 @@ def to_file(output: Path, scoring: Scoring, going_on: bool) -> int:
     lines = CsvLines(scoring.bins, scoring.errors) if as_csv else JsonLines()
     journal = Journal(output, lines, scoring.scorer.group_size, rank, size)
     facts = _facts(scoring, lines.name)
-    if going_on and journal.finished():
+    patient = distributed.patient_group()  # equal shares of images may take hours more or less
+    if distributed.broadcast_object(going_on and journal.finished()):
         if asked.count is None:
             deque(asked.each(), maxlen=0)  # stdin may name others now
         journal.check({**facts, **asked.facts()})
         rows, unreadable = journal.counts()
+        if runtime.main:
+            journal.remove_parts()
         runtime.info(f"{printable(output)} is whole: nothing is left to score")
         return scoring.end(rows - unreadable, unreadable)
     try:
         for group in scoring.groups(_left_to_score(journal, scoring, facts, going_on)):
             journal.add(group)
         journal.close()
+        distributed.barrier(patient)
+        _check_same_images(journal, asked)
         counts = torch.tensor([journal.rows, journal.bad, scoring.scored, scoring.once])
         rows, unreadable, scoring.scored, scoring.once = distributed.reduce_sum(counts).tolist()
         code = scoring.end(rows - unreadable, unreadable)
@@ -193,8 +198,20 @@ def to_file(output: Path, scoring: Scoring, going_on: bool) -> int:
         if not going_on:
             journal.record.unlink()
         runtime.info(f"{written} row{'s' * (written != 1)} written to {printable(output)}")
-    distributed.barrier()
+    distributed.barrier(patient)
     return code
+
+
+def _check_same_images(journal: Journal, asked: Asked) -> None:
+    """ValueError where processes have found other images than the first one: then some of these
+    were scored twice, or not at all.
+    """
+    facts = asked.facts()
+    if distributed.any_rank(facts != distributed.broadcast_object(facts)):
+        raise ValueError(
+            f"{printable(journal.output)}: images came or went while they were scored, and not all "
+            "processes found the same: remove its .part files, and score them again"
+        )
 
 
 def _left_to_score(

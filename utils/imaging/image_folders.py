@@ -66,17 +66,21 @@ def _images_in_order(parent: str, folders: set[str]) -> Iterator[Path]:
             return os.path.join(parent, entry.name) in folders
         return _kind(entry.name) in READABLE_EXTENSIONS and not entry.name.startswith(".")
 
+    for name in names_in_order(parent, wanted):
+        path = os.path.join(parent, name)
+        if path in folders:
+            yield from _images_in_order(path, folders)
+        else:
+            yield Path(path)
+
+
+def names_in_order(folder: str, wanted: Callable[[os.DirEntry[str]], bool]) -> Iterator[str]:
+    """The names in a folder that are wanted, sorted; at most BLOCK of them are held at once."""
     last = ""
     while True:
-        with os.scandir(parent) as entries:
-            later = (e.name for e in entries if e.name > last and wanted(e))
-            names = heapq.nsmallest(BLOCK, later)
-        for name in names:
-            path = os.path.join(parent, name)
-            if path in folders:
-                yield from _images_in_order(path, folders)
-            else:
-                yield Path(path)
+        with os.scandir(folder) as entries:
+            names = heapq.nsmallest(BLOCK, (e.name for e in entries if e.name > last and wanted(e)))
+        yield from names
         if len(names) < BLOCK:
             return
         last = names[-1]

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TypeVar
 
 import torch
@@ -25,6 +26,7 @@ from utils.runtime.device import LOST_PEER_MESSAGES, group_backend
 T = TypeVar("T")
 
 _PARENT_CHECK_SECONDS = 1.0
+_PATIENCE = timedelta(days=30)
 
 
 class PeerLostError(ValueError):
@@ -132,11 +134,20 @@ def shard(n: int, rank: int, size: int) -> range:
     return range(rank * n // size, (rank + 1) * n // size)
 
 
-def barrier() -> None:
-    """Wait until every process has come here."""
+def barrier(group: dist.ProcessGroup | None = None) -> None:
+    """Wait until every process has come here. group: of `patient_group`, to wait for long."""
     if dist.is_initialized():
         # dist.barrier would pick a device and synchronise it; a number on the CPU does neither.
-        dist.all_reduce(torch.zeros(1))
+        dist.all_reduce(torch.zeros(1), group=group)
+
+
+def patient_group() -> dist.ProcessGroup | None:
+    """For `barrier`: all processes, which in it may come weeks apart, where the default gives up
+    after half an hour. To be made while they are together. One that dies still ends the wait.
+    """
+    if not dist.is_initialized():
+        return None
+    return dist.new_group(backend="gloo", timeout=_PATIENCE)
 
 
 def any_rank(flag: bool) -> bool:

@@ -20,6 +20,7 @@ from applications.scoring.rows import Choice, CsvLines, JsonLines, Row
 from tests.cli import TINY, call, start_group, start_quickly
 from tests.faults.test_names import ODD
 from tests.tiny_data import write_data
+from utils.runtime import distributed
 
 BEST = "--resume checkpoints/model_best_test_resnet.pth -g 0 -b 2 --threads 1"
 
@@ -97,6 +98,22 @@ def test_two_processes_write_the_file_of_one(trained, wanted):
         assert [process.exitcode for process in processes] == [3, 3]
     assert (trained / "two.csv").read_bytes() == wanted
     assert not list(trained.glob("two.csv.part*"))
+
+
+def test_processes_that_found_other_images_say_so(trained, tmp_path, monkeypatch):
+    """As when files come or go between one process's walk and another's: no image is scored twice,
+    or left out, in silence.
+    """
+    for name in ("photos", "data", "checkpoints"):
+        (tmp_path / name).symlink_to(trained / name)
+
+    def of_the_first(value):
+        return {**value, "names_of_images": "others"} if isinstance(value, dict) else value
+
+    monkeypatch.setattr(distributed, "broadcast_object", of_the_first)
+    said = call(tmp_path, f"--predict photos/00.png {BEST} -j 0 -o a.csv", code=1).err
+    assert "a.csv: images came or went while they were scored" in said.splitlines()[-1]
+    assert not (tmp_path / "a.csv").exists()
 
 
 @pytest.fixture
@@ -246,6 +263,12 @@ def test_rows_of_one_process_are_unfinished_rows(tmp_path):
     assert journals[0].unfinished() and journals[1].unfinished()
     for journal in journals:
         journal.close()
+    journals[0].write_record({}, {"rows": 1, "unreadable": 0})  # a kill between two removals
+    (tmp_path / "x.csv").touch()
+    journals[0].part.unlink()
+    assert journals[1].finished()
+    journals[1].remove_parts()
+    assert not list(tmp_path.glob("x.csv.part*"))
 
 
 def test_the_record_names_what_it_is_of(unfinished):

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import glob
 import gzip
 import io
 import json
 import os
 import shlex
 import shutil
+import sqlite3
 import sys
 import tarfile
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 import main
@@ -263,6 +264,39 @@ def test_a_folder_is_read_in_blocks(tmp_path, monkeypatch):
     assert list_images(tmp_path / "top") == wanted
 
 
+def test_a_pattern_gives_what_glob_gives(tmp_path, monkeypatch):
+    """A block of names after the other, where it is of one folder."""
+    for name in ("b.png", ".h.png", "a-1.png", "a.png", "d/x.png", "d[1]/z.png", "c.PNG", "B.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    monkeypatch.setattr(image_folders, "BLOCK", 1)
+    names = ("*.png", "[a-c]*", ".*", "?.png", "d/*", "d*", "**", "*/x.png", "d[[]1]/*")
+    for word in (*names, *(f"{tmp_path}/{name}" for name in names)):
+        with inside(tmp_path):
+            matches = sorted(glob.glob(word, recursive=True))
+            folders = [match for match in matches if os.path.isdir(match)]
+            found = list(map(str, find_images([word])))
+        assert [f for f in found if f in matches] == [m for m in matches if m not in folders]
+    with pytest.raises(ValueError, match="no file matches it"):
+        find_images([f"{tmp_path}/gone/*.png"])
+
+
+def test_no_room_for_the_names_is_one_line(tmp_path, monkeypatch):
+    connect = sqlite3.connect
+
+    def small(place: str) -> sqlite3.Connection:
+        connection = connect(place)
+        connection.execute("PRAGMA max_page_count = 3")
+        return connection
+
+    monkeypatch.setattr(sqlite3, "connect", small)
+    names = [tmp_path / f"{number}{'x' * 200}.png" for number in range(50)]
+    for name in names:
+        name.write_bytes(b"")
+    said = call(tmp_path, f"--predict {shlex.join(map(str, names))} {BEST} -o a.csv", code=1).err
+    assert "is full: name a folder with room in SQLITE_TMPDIR" in said.splitlines()[-1]
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -283,13 +317,18 @@ def test_what_cannot_be_meant(tmp_path, words, said):
 
 def test_a_scorer_of_the_ray_program_gives_the_same_rows(trained, wanted, monkeypatch):
     """tests/applications/test_predict_ray.py runs the whole where ray is installed."""
-    pytest.importorskip("pyarrow")
+    pyarrow = pytest.importorskip("pyarrow")
     monkeypatch.chdir(trained)
-    items = [item_of(image) for image in find_images(["photos", "shard.tar"])]
-    batch = {name: np.array([item[name] for item in items]) for name in items[0]}
+    odd = Path(os.fsdecode(b"caf\xe9.png"))
+    odd.symlink_to("photos/b/2.png")
+    items = [item_of(image) for image in (*find_images(["photos", "shard.tar"]), odd)]
+    odd.unlink()
+    table = pyarrow.Table.from_pylist(items)
+    batch = {name: table[name].to_numpy() for name in table.column_names}
     score = ScoreImages("checkpoints/model_best_test_resnet.pth", {"device": "cpu"})
     found = score(batch)
-    assert found["path"].tolist()[:5] == NAMES and len(items) == 10
+    assert found["path"].tolist()[:5] == NAMES and len(items) == 11
+    assert found["path"][10] == r"caf\udce9.png" and "no such file" in found["error"][10]
     for place, row in enumerate(wanted * 2):
         for name in ("score", "std", "p1", "p5"):
             value = found[name][place].as_py()
