@@ -233,9 +233,9 @@ def _target(config: Config, name: str, precision: str) -> Path:
 
 
 def _described(about: About, name: str, precision: str, config: Config) -> About:
-    """With what kind of export the file is; whole: whether it takes decoded images, too."""
+    """With what kind of export the file is; that of TorchScript is as older clients know it."""
     if name == JIT:
-        return {**about, "whole": can_be_whole(ViewRule.from_dict(about["view"]))}
+        return about
     outputs = [f"{SCORES} (N,)", f"{PROBS} (N,K)"][: 1 + (about["num_classes"] > 1)]
     more = {"export": name, "precision": precision, "whole": config.whole, "outputs": outputs}
     if config.whole:

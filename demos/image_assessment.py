@@ -38,7 +38,7 @@ def open_model(file):
         found = network.score_image(torch.from_numpy(image))
         return [output.numpy() for output in (found if isinstance(found, tuple) else (found,))]
 
-    return json.loads(inside["about.json"]), run
+    return {**json.loads(inside["about.json"]), "whole": hasattr(network, "score_image")}, run
 
 
 def read_image(path, most):

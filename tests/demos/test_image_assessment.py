@@ -29,11 +29,11 @@ class Mean(torch.nn.Module):
         return image.float().mean().reshape(1) / 255
 
 
-def write_model(file, **more) -> None:
+def write_model(file, network) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch announces the end of TorchScript
-        about = json.dumps({**ABOUT, "num_classes": 1, "whole": True, **more})
-        torch.jit.save(torch.jit.script(Mean().eval()), file, _extra_files={"about.json": about})
+        about = json.dumps({**ABOUT, "num_classes": 1})
+        torch.jit.save(torch.jit.script(network.eval()), file, _extra_files={"about.json": about})
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def folder(tmp_path, monkeypatch):
     Image.fromarray(pixels).save(tmp_path / "data" / "test" / "photo.png")
     for age, name in enumerate(("new", "old")):
         file = tmp_path / "checkpoints" / f"jit_{name}.pt"
-        write_model(file, whole=name == "new")
+        write_model(file, Mean() if name == "new" else torch.nn.Identity())
         os.utime(file, (10**9 - age, 10**9 - age))
     monkeypatch.setattr(demo, "ROOT", tmp_path)
     monkeypatch.chdir(tmp_path)
