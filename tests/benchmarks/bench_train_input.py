@@ -14,11 +14,14 @@ from __future__ import annotations
 
 import argparse
 import cProfile
+import os
 import pstats
+import statistics
 import sys
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import torch
@@ -32,9 +35,10 @@ from dataloader.targets.images import ScoreTargets
 from dataloader.views.transforms import TrainTransform
 from models.quality_net import build_model
 from tests.benchmarks.bench_decode import write_file
-from tests.benchmarks.paired import HEAD, machine, row
+from tests.benchmarks.paired import HEAD, machine, seconds
 from utils.data_generate.photos import find_photos, package_photos
 from utils.imaging.images import ViewRule
+from utils.runtime import child_processes
 from utils.runtime.device import autocast, channels_last_helps, pin_memory
 
 ARCHS = "mobilenetv3_large_100,resnet18,efficientnet_b0"
@@ -82,16 +86,48 @@ def trainer(arch: str, given: argparse.Namespace) -> Callable[[Iterable[Batch]],
     return steps
 
 
-def loaded(dataset: StepDataset, given: argparse.Namespace) -> Iterable[Batch]:
-    sampler = StepSampler(dataset.plan.steps(), 1)
+def loaded(dataset: StepDataset, given: argparse.Namespace) -> Iterator[Batch]:
+    """The dataset's steps, again and again."""
+    sampler = StepSampler(dataset.plan.steps(), 1000)
     device = torch.device(given.device)
     return batches(make_loader(dataset, sampler, given.workers, pin_memory(device)))
 
 
-def through(
-    steps: Callable[[Iterable[Batch]], None], dataset: StepDataset, given: argparse.Namespace
-) -> None:
-    steps(loaded(dataset, given))
+def workers_seconds(workers: Iterable[int]) -> float:
+    """Processor seconds of processes that run."""
+    fields = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in workers]
+    return sum(int(own[11]) + int(own[12]) for own in fields) / os.sysconf("SC_CLK_TCK")
+
+
+def compared(
+    what: str,
+    steps: Callable[[Iterable[Batch]], None],
+    dataset: StepDataset,
+    ready: list[Batch],
+    given: argparse.Namespace,
+) -> str:
+    """A line of the table. All that the reading processes do counts for ours, also what they read
+    ahead while the other side has its turn; their start and end do not.
+    """
+    before, items = child_processes.running(), loaded(dataset, given)
+    steps(islice(items, 2))
+    workers = [child.pid for child in child_processes.running() - before]
+    pairs = []
+    for _ in range(given.runs):
+        theirs_too = workers_seconds(workers)
+        mine = seconds(partial(steps, islice(items, given.steps)))
+        theirs = seconds(partial(steps, ready))
+        reading = workers_seconds(workers) - theirs_too
+        pairs.append((mine[0] + reading, theirs[0], mine[1], theirs[1]))
+    items.close()
+    ours, other, ours_clock, other_clock = (list(column) for column in zip(*pairs, strict=True))
+    cells = []
+    for a, b in ((ours, other), (ours_clock, other_clock)):
+        ratios = [y / x for x, y in zip(a, b, strict=True)]
+        ratio = statistics.median(b) / statistics.median(a)
+        cells.append(f"{ratio:.3f} ({min(ratios):.3f} to {max(ratios):.3f})")
+    middle = f"{statistics.median(ours):.3g} | {statistics.median(other):.3g}"
+    return f"| {what} | {middle} | {cells[0]} | {cells[1]} | {given.runs} |"
 
 
 def profile(dataset: StepDataset) -> None:
@@ -119,7 +155,7 @@ def main() -> None:
         if given.profile:
             profile(sets[given.profile])
             return
-        ready = list(loaded(sets["cache"], given))
+        ready = [sets["cache"][0, step] for step in range(given.steps)]
         print(
             f"{machine('torch', 'torchvision', 'pillow', 'timm')}; {given.steps} steps of "
             f"{given.batch_size}, -j {given.workers} --threads {given.threads}, --amp {given.amp}, "
@@ -129,15 +165,8 @@ def main() -> None:
             steps = trainer(arch, given)
             steps(ready[:2])
             for name, dataset in sets.items():
-                print(
-                    row(
-                        f"{arch}: {name} over ready tensors",
-                        partial(through, steps, dataset, given),
-                        partial(steps, ready),
-                        given.runs,
-                    ),
-                    flush=True,
-                )
+                what = f"{arch}: {name} over ready tensors"
+                print(compared(what, steps, dataset, ready, given), flush=True)
 
 
 if __name__ == "__main__":
