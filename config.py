@@ -341,7 +341,7 @@ class Config:
         modes=JUDGE + " continue_run predict export check generate compare", idle="jit",
         help="loader processes per process")
     threads: int | None = flag("run", None, "--threads", type=kind.positive, metavar="N",
-        help="torch's CPU threads")
+        help="CPU threads of torch, and of NumPy's and SciPy's linear algebra")
     runtime: str = flag("run", "eager", "--runtime", modes="predict", choices=words.RUNTIMES,
         help="what computes on the CPU: torch; an export, made once and cached; the fastest one")
 

@@ -9,6 +9,8 @@ from io import TextIOWrapper
 from config import Config, UsageError, parse
 from utils.text import visible
 
+BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
 
 def main(argv: list[str] | None = None) -> int:
     """Runs one command line and returns its exit code (0, 1, 2, 3, 129, 130, 141 or 143; see
@@ -20,6 +22,8 @@ def main(argv: list[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     try:
         config = parse(argv)
+        if config.threads:  # before NumPy is imported, whose library reads it then
+            os.environ.update(dict.fromkeys(BLAS_THREADS, str(config.threads)))
         from applications.combinations import check  # here: --help needs none of it
         from applications.training.left_open import completed
 

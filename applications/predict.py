@@ -8,14 +8,8 @@ from pathlib import Path
 
 from torch.nn import Module
 
-from applications.evaluation.map_files import (
-    made_before,
-    named_folders,
-    plan_maps,
-    write_maps,
-)
 from applications.evaluation.scoring import Scorer, unread
-from applications.inputs.named_images import STDIN, blocks, check_not_written
+from applications.inputs.named_images import STDIN, blocks, check_not_written, named_folders
 from applications.inputs.runtime import Runtime
 from applications.inputs.views import network_size
 from applications.inputs.weights import Loaded, load_model
@@ -42,25 +36,27 @@ def run(config: Config, runtime: Runtime) -> int:
     asked_for = config.bad_images
     bad_images = asked_for if "bad_images" in config.given else "row"
     asked = _find(config, runtime, stop=bad_images == "stop")
-    maps = _Maps(config, asked)
+    maps = _Maps(config, asked) if config.maps is not None else None
     loaded = load_model(config, runtime)
     config = loaded.config
     if about := loaded.payload.get("about"):
         runtime.info(f"scores: {about}")
-    if config.maps is not None and config.map_way == "gradcam":
+    if maps and config.map_way == "gradcam":
         last_feature_map(loaded.model, network_size(config))  # ValueError where it has none
     scorer = scorer_of(config, loaded, runtime.device)
-    maps.look(scorer)
+    if maps:
+        maps.look(scorer)
     name, network = _chosen_runtime(loaded, runtime, asked.count)
     scorer = replace(scorer, model=network)
     choice = Choice(config.sort, config.top, config.threshold, skip=bad_images == "skip")
     scoring = Scoring(scorer, asked, choice, bad_images, runtime, partial(_made_of, loaded, name))
-    scoring.read = [] if config.maps else None
+    scoring.read = [] if maps else None
     if config.output not in (None, STDIN):
         code = to_file(Path(str(config.output)), scoring, config.going_on)
     else:
         code = to_stdout(scoring, table=config.output is None)
-    maps.write(scoring.read, runtime)
+    if maps:
+        maps.write(scoring.read or [], runtime)
     return code
 
 
@@ -110,23 +106,29 @@ def _find(config: Config, runtime: Runtime, stop: bool) -> Asked:
 
 
 class _Maps:
-    """--maps: quality maps of the images that can be read; without it, nothing."""
+    """--maps: quality maps of the images that can be read. Its parts are imported here, as few ask
+    for it.
+    """
 
     def __init__(self, config: Config, asked: Asked) -> None:
-        self.way, self.asked = config.map_way, asked
-        self.paths: list[Path] = []
-        if config.maps is not None:
-            paths = list(asked.each())
-            if others := [path for path in paths if not isinstance(path, Path)]:
-                raise ValueError(f"--maps: {others[0].shard}: maps need files: unpack it")
-            self.paths = paths
+        from applications.evaluation.map_files import plan_maps
+
+        self.way = config.map_way
+        paths = list(asked.each())
+        if others := [path for path in paths if not isinstance(path, Path)]:
+            raise ValueError(f"--maps: {others[0].shard}: maps need files: unpack it")
+        self.paths = paths
         self.targets = plan_maps(config.maps, config.predict, self.paths)
 
     def look(self, scorer: Scorer) -> None:
+        from applications.evaluation.map_files import made_before
+
         self.scorer = scorer
         self.made = made_before(scorer, self.way, self.paths, self.targets)
 
-    def write(self, read: list[int] | None, runtime: Runtime) -> None:
+    def write(self, read: list[int], runtime: Runtime) -> None:
         """Of the images at the places that were read."""
-        paths, targets = ([of[i] for i in read or ()] for of in (self.paths, self.targets))
+        from applications.evaluation.map_files import write_maps
+
+        paths, targets = ([of[i] for i in read] for of in (self.paths, self.targets))
         write_maps(self.scorer, self.way, paths, targets, runtime, self.made)

@@ -17,9 +17,7 @@ from typing import Any
 if __package__ in (None, ""):  # run as a program: imports start at the repository
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-from applications.evaluation.scoring import predictions
 from applications.inputs.named_images import Named, blocks, each_named
-from applications.scorer import load_scorer
 from applications.scoring.journal import own_groups
 from applications.scoring.rows import as_utf8, group_rows, number_columns
 from dataloader.sources import ShardMember, Source
@@ -59,10 +57,14 @@ class ScoreImages:
     """A process of the pool: columns of images to columns of rows."""
 
     def __init__(self, weights: str, flags: dict[str, Any]) -> None:
+        from applications.scorer import load_scorer  # here: --help does not wait for torch
+
         self.network = load_scorer(weights, **flags).network
         self.bins = self.network.model.num_classes
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
+        from applications.evaluation.scoring import predictions
+
         columns = [batch[name].tolist() for name in ("file", "start", "size", "inside")]
         sources = [source_of(*row) for row in zip(*columns, strict=True)]
         rows = []
@@ -92,6 +94,8 @@ def score(given: argparse.Namespace) -> int:
         from pyarrow import Table, compute, dataset
     except ImportError as error:
         raise ValueError(f"{error}: pip install -r requirements-ray.txt") from None
+    from applications.scorer import load_scorer
+
     output = Path(given.output)
     check_output(output, folder=True)
     check_apart(output, (), [Path(word) for word in given.images if os.path.isdir(word)])

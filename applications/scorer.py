@@ -15,7 +15,6 @@ from PIL import Image
 
 from applications.combinations import check
 from applications.evaluation import scoring
-from applications.inputs.data import describe_bad
 from applications.inputs.named_images import expand
 from applications.inputs.weights import ADOPTED, Loaded, load_network, open_weights, weights_of
 from applications.model_card import model_card
@@ -23,7 +22,7 @@ from applications.scoring.rows import result_rows
 from config import Config, checked_config
 from dataloader.sources import GivenImage, Source
 from models.quality_net import QualityNet
-from utils.check_images import BadImage
+from utils.check_images import BadImage, describe_bad
 from utils.files.model_folder import write_folder
 from utils.files.weight_names import is_model_folder
 from utils.flag_types import did_you_mean

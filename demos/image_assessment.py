@@ -16,7 +16,6 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image
 
 ROOT, NEWEST = Path(__file__).resolve().parent.parent, "checkpoints/jit_*.pt"
@@ -27,6 +26,8 @@ Image.MAX_IMAGE_PIXELS = None  # the model says how many
 
 def open_model(file):
     """(description, image (H,W,3) -> scores (1,) and, of histograms, shares (1,K))."""
+    import torch  # here: --help and a wrong word need not wait for it
+
     print(f"{file}: is a program: run only one that you trust (SECURITY.md)", file=sys.stderr)
     if zipfile.ZipFile(file).testzip():
         raise ValueError(f"{file} is damaged: export again")

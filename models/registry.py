@@ -13,7 +13,10 @@ from __future__ import annotations
 import difflib
 import fnmatch
 import importlib
+import importlib.util
 import re
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 LIBRARIES = {
@@ -46,12 +49,25 @@ def resolve(arch: str) -> tuple[str, str]:
         raise ValueError(f"--arch {arch}: unknown library {library}: use {', '.join(LIBRARIES)}")
     libraries = (library,) if colon else BARE
     for candidate in libraries:
+        if candidate == "timm" and not colon and _surely_lacks("timm", name):
+            continue
         spelled = adapter(candidate).spell(name)
         if spelled is not None:
             return candidate, spelled
     near = _nearest(name, libraries)
     guess = f": did you mean {', '.join(near)}?" if near else ":"
     raise ValueError(f"--arch {arch}: unknown backbone{guess} {HOW_TO_LIST}")
+
+
+@cache
+def _surely_lacks(package: str, name: str) -> bool:
+    """Whether the name stands nowhere in the package's models, each of which is a function there:
+    that spares importing all of them.
+    """
+    found = importlib.util.find_spec(package)
+    folder = Path((found.submodule_search_locations or [""])[0] if found else "") / "models"
+    word = re.compile(rf"\b{re.escape(name.partition('.')[0])}\b".encode())
+    return not any(word.search(file.read_bytes()) for file in folder.glob("*.py"))
 
 
 def _nearest(name: str, libraries: tuple[str, ...]) -> list[str]:

@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from models.heads import ScoreHead
 from models.registry import canonical_name, resolve
@@ -95,6 +94,8 @@ def measure_blocks(module: nn.Module, image_size: tuple[int, int]) -> list[Block
             shapes[name] = tuple(first.shape)
 
         return hook
+
+    from torch.utils.flop_counter import FlopCounterMode  # here: training needs the blocks alone
 
     handles = [block.register_forward_hook(note(name)) for name, block in blocks.items()]
     counter = FlopCounterMode(display=False)

@@ -11,18 +11,19 @@ import torch
 from torch import nn
 
 from optim.param_groups import param_groups
+from utils.runtime.late_compiler import plain_optimizer
 
 Groups = list[dict[str, Any]]
 
 
 # Listed without importing timm, so that the help of the command line stays quick.
 OPTIMIZERS: dict[str, Callable[[Groups, float, float], torch.optim.Optimizer]] = {
-    "sgd": lambda groups, lr, momentum: torch.optim.SGD(
+    "sgd": lambda groups, lr, momentum: plain_optimizer(torch.optim.SGD)(
         groups, lr=lr, momentum=momentum, nesterov=momentum > 0
     ),
-    "adam": lambda groups, lr, _momentum: torch.optim.Adam(groups, lr=lr),
-    "adamw": lambda groups, lr, _momentum: torch.optim.AdamW(groups, lr=lr),
-    "radam": lambda groups, lr, _momentum: torch.optim.RAdam(groups, lr=lr),
+    "adam": lambda groups, lr, _momentum: plain_optimizer(torch.optim.Adam)(groups, lr=lr),
+    "adamw": lambda groups, lr, _momentum: plain_optimizer(torch.optim.AdamW)(groups, lr=lr),
+    "radam": lambda groups, lr, _momentum: plain_optimizer(torch.optim.RAdam)(groups, lr=lr),
 }
 
 

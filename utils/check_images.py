@@ -32,6 +32,8 @@ T = TypeVar("T")
 # What stands at the end of a whole file, other programs' additions behind it.
 _ENDS, _TAIL = {"JPEG": b"\xff\xd9", "MPO": b"\xff\xd9", "PNG": b"IEND"}, 4096
 CHUNK = 8  # images per message to a process
+REPAIR, SKIP = "repair or remove them", "leave them out with --bad_images skip"
+REMEDY = f"{REPAIR}, or {SKIP}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,14 @@ class BadImage:
 
     path: Path
     reason: str
+
+
+def describe_bad(bad: tuple[BadImage, ...], what: str = "unreadable", most: int = 20) -> str:
+    """One line per unreadable image, the first ones, then a count."""
+    lines = [f"{len(bad)} {what} image(s):"] + [
+        f"  {printable(b.path)}: {b.reason}" for b in bad[:most]
+    ]
+    return "\n".join(lines + ([f"  ... and {len(bad) - most} more"] if len(bad) > most else []))
 
 
 def check_images(

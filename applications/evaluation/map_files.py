@@ -6,13 +6,11 @@ call that was killed can be repeated, and finds what it has made.
 
 from __future__ import annotations
 
-import glob
 import hashlib
 import json
 import os
 from collections.abc import Collection, Sequence
 from functools import partial
-from itertools import chain
 from pathlib import Path
 
 from PIL import Image
@@ -20,6 +18,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from applications.evaluation.quality_maps import map_csv, overlay, quality_map
 from applications.evaluation.scoring import Scorer
+from applications.inputs.named_images import named_folders
 from applications.inputs.runtime import Runtime
 from utils.files.checkpoint import digest
 from utils.files.writing import write_atomic, write_text
@@ -152,12 +151,6 @@ def write_maps(
 
 def _files(target: Path) -> list[Path]:
     return [target.with_name(target.name + suffix) for suffix in SUFFIXES]
-
-
-def named_folders(words: Sequence[str]) -> list[Path]:
-    """Folders among the words of --predict and what they match."""
-    meant = (match for word in words for match in chain([word], glob.iglob(word, recursive=True)))
-    return [path for path in map(Path, meant) if path.is_dir()]
 
 
 def _check_apart(folder: Path, words: Sequence[str], paths: Sequence[Path]) -> None:

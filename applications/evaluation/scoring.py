@@ -12,7 +12,6 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from applications.inputs.data import REMEDY, describe_bad
 from dataloader.dataset import GroupDataset, Issued, Unread, ViewDataset, images_at_once
 from dataloader.image_cache import ImageCache
 from dataloader.loader import batches, make_loader
@@ -20,7 +19,7 @@ from dataloader.sources import Source
 from models.backbone import SIZE_ERRORS
 from models.quality_net import Prediction
 from models.sizes import takes
-from utils.check_images import BadImage, clearly_broken
+from utils.check_images import REMEDY, BadImage, clearly_broken, describe_bad
 from utils.files.row_store import Rows
 from utils.imaging.images import DEFAULT_MAX_PIXELS, ImageError, ViewRule
 from utils.imaging.pooling import pool_histograms, pool_scores

@@ -31,14 +31,10 @@ from dataloader.labels.paths import images_root
 from dataloader.labels.side_tables import LEVELS_FILE, read_versions
 from dataloader.labels.text import check_splits, read_labels
 from dataloader.tables.matching import without_label
-from utils.check_images import BadImage, check_images
+from utils.check_images import REPAIR, SKIP, BadImage, check_images, describe_bad
 from utils.data_generate.distortions import SMALLEST_SIDE
 from utils.runtime import distributed
 from utils.runtime.progress import CountBar
-from utils.text import printable
-
-REPAIR, SKIP = "repair or remove them", "leave them out with --bad_images skip"
-REMEDY = f"{REPAIR}, or {SKIP}"
 
 
 def label_file(config: Config, split: str) -> Path:
@@ -301,14 +297,6 @@ def find_bad_images(
             bad = look(paths, config.workers, config.max_pixels, bar.update, smallest)
         bar.finish()
     return tuple(distributed.broadcast_object(bad))
-
-
-def describe_bad(bad: tuple[BadImage, ...], what: str = "unreadable", most: int = 20) -> str:
-    """One line per unreadable image, the first ones, then a count."""
-    lines = [f"{len(bad)} {what} image(s):"] + [
-        f"  {printable(b.path)}: {b.reason}" for b in bad[:most]
-    ]
-    return "\n".join(lines + ([f"  ... and {len(bad) - most} more"] if len(bad) > most else []))
 
 
 def _split(

@@ -10,7 +10,7 @@ import sqlite3
 import sys
 import tarfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from fnmatch import fnmatch
 from itertools import chain, islice
@@ -267,3 +267,9 @@ def check_not_written(output: Path, images: Iterable[Named]) -> None:
     files.
     """
     check_apart(output, (i.shard if isinstance(i, ShardMember) else i for i in images))
+
+
+def named_folders(words: Sequence[str]) -> list[Path]:
+    """Folders among the words of --predict and what they match."""
+    meant = (match for word in words for match in chain([word], glob.iglob(word, recursive=True)))
+    return [path for path in map(Path, meant) if path.is_dir()]

@@ -13,14 +13,13 @@ from typing import Any
 import torch
 
 from applications.evaluation.scoring import Scorer, no_room, predictions, unread
-from applications.inputs.data import describe_bad
 from applications.inputs.named_images import Named, each_named
 from applications.inputs.runtime import Runtime
 from applications.scoring.journal import Journal, own_groups
 from applications.scoring.rows import Choice, CsvLines, JsonLines, Row, group_rows
 from applications.scoring.table import as_table
 from dataloader.sources import Source
-from utils.check_images import BadImage
+from utils.check_images import BadImage, describe_bad
 from utils.imaging.image_folders import Say
 from utils.imaging.images import ImageError
 from utils.runtime import distributed, stopping

@@ -196,7 +196,7 @@ class Trainer:
             share = batch.lines * self.runtime.world.size / self._group_lines(at.step)
             scaled = self.state.scaler.scale(loss * share)
             # No gradient of a loss that is not finite is: every process hears of it.
-            scaled.backward(torch.ones_like(scaled) + 0 * loss.detach())
+            (scaled * (1 + 0 * loss.detach())).backward()
         read = [loss.detach().float(), *([self.state.gradients(c.clip_grad)] if update else [])]
         value, *size = torch.stack(read).cpu().tolist()  # the device is waited for once
         alone = self.runtime.world.size == 1

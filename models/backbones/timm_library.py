@@ -7,11 +7,14 @@ import sys
 from functools import lru_cache, partial
 from typing import Any
 
-import timm
 from torch import Tensor, nn
 
 from models.backbone import SIZE_ERRORS, Backbone, Library, feature_count, make_without_data
 from models.weight_files import HUB, RESOLVE
+from utils.runtime.late_compiler import without_compiler
+
+with without_compiler():
+    import timm
 
 # What timm's model files call the function that brings older weight files up to date.
 FILTERS = (

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-import torchvision
 from torch import Tensor, nn
 
 from models.backbone import HALF, IMAGENET_MEAN, IMAGENET_STD, Backbone, Library, feature_count
+from utils.runtime.late_compiler import without_compiler
+
+with without_compiler():
+    import torchvision
 
 # These two have auxiliary classifiers, which are left out, and were trained on pixels in [-1, 1].
 INCEPTION = ("googlenet", "inception_v3")
