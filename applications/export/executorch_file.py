@@ -23,8 +23,9 @@ from applications.export.torch_files import runner
 
 def make(subject: Subject, about: About, path: Path) -> None:
     """An ExecuTorch program; its method "about" answers with the description, as bytes."""
-    from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
-    from executorch.exir import to_edge_transform_and_lower
+    with quiet():  # its own use of what torch deprecates
+        from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
+        from executorch.exir import to_edge_transform_and_lower
 
     held = torch.frombuffer(bytearray(as_text(about), "utf-8"), dtype=torch.uint8)
     with quiet(), torch.no_grad():
@@ -38,7 +39,8 @@ def make(subject: Subject, about: About, path: Path) -> None:
 
 def open_file(path: Path, threads: int | None = None) -> Artefact:
     """The program in ExecuTorch's own runtime; threads are as it chooses."""
-    from executorch.runtime import Runtime
+    with quiet():
+        from executorch.runtime import Runtime
 
     with named(path):
         program = Runtime.get().load_program(path)
