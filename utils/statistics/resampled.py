@@ -87,6 +87,13 @@ def divided(above: Floats, below: Floats) -> Floats:
     return np.where(below > 0, above / safe, np.nan)
 
 
+def weighted(counts: Floats, columns: Floats) -> Floats:
+    """counts (B, N) @ columns (N,) or (N, K), by this thread alone: of few rows, such as a block of
+    many images has, a BLAS makes threads that wait longer than they work.
+    """
+    return np.einsum("bn,...n->b...", counts, columns.T)
+
+
 def sums_of(group: Ints, groups: int, *parts: ArrayLike) -> Floats:
     """Sums (len(parts), groups) of values (n,) by the group of each."""
     return np.stack([np.bincount(group, part, groups) for part in parts]).astype(np.float64)
@@ -105,7 +112,7 @@ class Mean(Resampled):
             self.limits = float(self._values.min()), float(self._values.max())
 
     def __call__(self, counts: Floats) -> Floats:
-        return divided(counts @ self._values, counts.sum(axis=1))
+        return divided(weighted(counts, self._values), counts.sum(axis=1))
 
 
 class RootMean(Mean):
@@ -128,24 +135,24 @@ class Ratio(Resampled):
         self.images = len(self._above)
 
     def __call__(self, counts: Floats) -> Floats:
-        return divided(counts @ self._above, counts @ self._below)
+        return divided(weighted(counts, self._above), weighted(counts, self._below))
 
 
 # ---- correlations
 
 
 class Pearson(Resampled):
-    """Pearson's correlation of x (N,) and y (N,), as one matrix product of counts and moments."""
+    """Pearson's correlation of x (N,) and y (N,), from sums of moments."""
 
     scale = "correlation"
 
     def __init__(self, x: ArrayLike, y: ArrayLike) -> None:
         a, b = (_standard(floats(values)) for values in (x, y))
-        self._moments = np.stack([np.ones_like(a), a, b, a * a, b * b, a * b], axis=1)  # (N, 6)
+        self._moments = np.stack([np.ones_like(a), a, b, a * a, b * b, a * b]).T  # (N, 6)
         self.images = len(a)
 
     def __call__(self, counts: Floats) -> Floats:
-        sums = counts @ self._moments  # (B, 6)
+        sums = weighted(counts, self._moments)  # (B, 6)
         n = np.maximum(sums[:, :1], 1.0)
         mean_a, mean_b, aa, bb, ab = (sums[:, 1:] / n).T
         return _correlation(ab - mean_a * mean_b, aa - mean_a**2, bb - mean_b**2, aa, bb)
@@ -259,7 +266,7 @@ class Kendall(Resampled):
     def _rows(self) -> Floats:
         """(N, 3): A1 of the three forms."""
         untied = [self.images - group.spread() for group in self._groups]
-        return np.stack([balances(self._a, self._b), *untied], axis=1)
+        return np.stack([balances(self._a, self._b), *untied]).T
 
     def __call__(self, counts: Floats) -> Floats:
         return self._of(*self._forms(counts))
@@ -281,7 +288,7 @@ class Kendall(Resampled):
     def _forms(self, counts: Floats) -> Floats:
         """(S, D_x, D_y), (3, B)."""
         if not self._exact:
-            return (2 * (counts @ self._rows) - self._rows.sum(axis=0)).T
+            return (2 * weighted(counts, self._rows) - self._rows.sum(axis=0)).T
         product = (counts.astype(np.float32) @ self._signs).astype(np.float64)
         square = counts.sum(axis=1) ** 2
         untied = [square - (group.sizes(counts) ** 2).sum(axis=1) for group in self._groups]

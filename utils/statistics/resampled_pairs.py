@@ -23,6 +23,7 @@ from utils.statistics.resampled import (
     starts_of,
     summed,
     sums_of,
+    weighted,
 )
 
 EXACT_PAIRS = 20_000  # pairs, those of 200 images, up to which each is drawn on its own
@@ -99,7 +100,8 @@ class PairMean(Resampled):
     def __call__(self, counts: Floats) -> Floats:
         weights, sums = self._grouped
         rows = max(1, _AT_ONCE // max(weights.size, 1))
-        parts = [weights(counts[at : at + rows]) @ sums for at in range(0, len(counts), rows)]
+        drawn = (weights(counts[at : at + rows]) for at in range(0, len(counts), rows))
+        parts = [weighted(some, sums) for some in drawn]
         return divided(*np.concatenate(parts).T) if parts else np.empty(0)
 
 
@@ -124,7 +126,7 @@ class FirstOrderShare(Resampled):
         if not (self._won > 0 and self._lost > 0):  # all won, all lost, or nothing to win
             share = divided(np.array([self._won]), np.array([self._won + self._lost]))
             return np.repeat(share, len(counts))
-        odds = np.log(self._won / self._lost) + (counts - 1) @ self._rise
+        odds = np.log(self._won / self._lost) + weighted(counts - 1, self._rise)
         return np.asarray(scipy.special.expit(odds), dtype=np.float64)
 
 

@@ -29,6 +29,7 @@ from utils.statistics.resampled import (
     divided,
     floats,
     sums_of,
+    weighted,
 )
 from utils.statistics.resampled_pairs import (
     FirstOrderShare,
@@ -71,10 +72,12 @@ class Ceiling(Resampled):
 
     def __call__(self, counts: Floats) -> Floats:
         n = counts.sum(axis=1)
-        mean = divided(counts @ self._mos, n)
-        squares = divided(counts @ self._mos**2, n) - mean**2
+        mean = divided(weighted(counts, self._mos), n)
+        squares = divided(weighted(counts, self._mos**2), n) - mean**2
         spread = squares * divided(n, n - 1)
-        return np.sqrt(np.maximum(1 - divided(divided(counts @ self._noise, n), spread), 0))
+        return np.sqrt(
+            np.maximum(1 - divided(divided(weighted(counts, self._noise), n), spread), 0)
+        )
 
 
 @dataclass(frozen=True)
