@@ -77,14 +77,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         write_data(folder / "data", "regress", 2, 1)
-        calls = dict(HELP)
+        calls = {}
         for library, network in NETWORKS.items():
             words = f"main.py {TRAIN} {network}"
             started([str(ROOT / "main.py"), *words.split()[1:]], folder).communicate()
             saved = f"checkpoints/model_best_{network.replace(':', '_')}.pth"
             calls[f"--predict, {library}"] = f"main.py {PREDICT} {saved}"
             calls[f"--train, {library}"] = words
-        for name, words in calls.items():
+        for name, words in {**calls, **HELP}.items():
             file, *rest = words.split()
             commands = [IMPORT, *([str(tree / file), *rest] for tree in trees)]
             rows = [[seconds(command, folder) for command in commands] for _ in range(runs)]
