@@ -7,11 +7,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import platform
 import statistics
 import time
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,6 +25,8 @@ from applications.export.keeping import keep
 from applications.inputs.runtime import Runtime
 from models.quality_net import Prediction, QualityNet
 from utils.files.disk_full import named_place
+from utils.files.reading import read_object
+from utils.files.writing import write_json
 from utils.flag_words import AUTO, EAGER, RUNTIMES
 from utils.runtime import distributed
 
@@ -58,6 +62,7 @@ class Runtimes:
         self, network: QualityNet, about: About, images: torch.Tensor, runtime: Runtime
     ) -> None:
         self.network, self.about, self.images, self.runtime = network, about, images, runtime
+        self._opened: dict[str, ExportedNet] = {}  # loading one takes as long as many images
 
     def choose(
         self, name: str, batch_size: int, count: int | None, precision: str
@@ -118,11 +123,32 @@ class Runtimes:
             f"{package} {_version(package)}" for package in ("torch", *kind.makes, *kind.runs)
         ]
         facts = [self.about[key] for key in ("weights_sha256", "arch", "input_size", "view")]
-        key = hashlib.sha256(json.dumps([*facts, *made_by], sort_keys=True).encode()).hexdigest()
-        return cache_folder() / f"{name}_{key[:32]}{kind.suffix}"
+        return _kept(name, [*facts, *made_by], kind.suffix)
 
     def _fastest(self, batch_size: int) -> tuple[str, str]:
-        """(name, a line that says why): a few batches in each."""
+        """(name, a line that says why): a few batches in each, or what an earlier call measured on
+        this machine, as measuring takes as long as hundreds of images.
+        """
+        here = [batch_size, torch.get_num_threads(), os.cpu_count(), platform.node()]
+        files = [self._file(name).name for name in EXPORTS]
+        kept = _kept(AUTO, [*files, *here], ".json")
+        if seconds := _remembered(kept):
+            more = [f"measured before: remove {kept} to measure anew"]
+        else:
+            seconds, more = self._measured(batch_size)
+            if len(seconds) > 1:
+                try:
+                    write_json(kept, seconds)
+                except OSError as error:  # the next call measures again
+                    more.append(str(error))
+        best = min(seconds, key=seconds.__getitem__)
+        others = [f"{1000 * s:.0f} ms {name}" for name, s in seconds.items() if name != best]
+        line = f"--runtime auto: {best}: {1000 * seconds[best]:.0f} ms a batch of {batch_size}"
+        line += f" ({', '.join(others)})" if others else ""
+        return best, "; ".join([line, *more])
+
+    def _measured(self, batch_size: int) -> tuple[dict[str, float], list[str]]:
+        """(seconds of a batch in each, why others are missing)."""
         seconds, missing = {}, []
         repeat = -(-batch_size // len(self.images))
         batch = self.images.repeat(repeat, 1, 1, 1)[:batch_size]
@@ -133,14 +159,15 @@ class Runtimes:
                 missing.append(str(error))
                 continue
             seconds[name] = measure(lambda pixels, network=network: network(pixels), batch)
-        best = min(seconds, key=seconds.__getitem__)
-        others = [f"{1000 * s:.0f} ms {name}" for name, s in seconds.items() if name != best]
-        line = f"--runtime auto: {best}: {1000 * seconds[best]:.0f} ms a batch of {batch_size}"
-        line += f" ({', '.join(others)})" if others else ""
-        return best, "; ".join([line, *missing])
+        return seconds, missing
 
     def _made(self, name: str) -> ExportedNet:
         """As `exported`, by one process while the others wait."""
+        if name not in self._opened:
+            self._opened[name] = self._opened_or_made(name)
+        return self._opened[name]
+
+    def _opened_or_made(self, name: str) -> ExportedNet:
         kind, file = FORMATS[name], self._file(name)
         need(f"--runtime {name}", (*kind.makes, *kind.runs), kind.requirements)
         why = ""
@@ -169,6 +196,22 @@ def cache_folder() -> Path:
     """Where exports are kept; it may be removed at any time."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "iqa_toolkit" / "exports"
+
+
+def _kept(name: str, facts: list[Any], suffix: str) -> Path:
+    """The file of that cache that belongs to these facts."""
+    key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+    return cache_folder() / f"{name}_{key[:32]}{suffix}"
+
+
+def _remembered(kept: Path) -> dict[str, float] | None:
+    """Seconds of a batch in each runtime; None where they have to be measured."""
+    try:
+        found = read_object(kept)
+    except (OSError, ValueError):  # it is not there, or was damaged
+        return None
+    known = found.keys() <= {EAGER, *EXPORTS} and EAGER in found
+    return found if known and all(isinstance(s, float) for s in found.values()) else None
 
 
 def _version(package: str) -> str:

@@ -58,7 +58,7 @@ def test_an_export_is_made_once_and_gives_the_same_scores(trained, cache):
     assert "is whole" in call(trained, words.replace("onnx ", "auto ")).err
 
 
-def test_auto_measures_and_says_what_it_took(trained, monkeypatch):
+def test_auto_measures_once_and_says_what_it_took(trained, cache, monkeypatch):
     took = iter([0.5, 0.2])
     monkeypatch.setattr(runtimes, "EXPORTS", ("onnx",))
     monkeypatch.setattr(runtimes, "FEW", 1)
@@ -66,8 +66,16 @@ def test_auto_measures_and_says_what_it_took(trained, monkeypatch):
     said = call(trained, f"--predict data/test {BEST} -o auto.json --runtime auto").err
     assert "--runtime auto: onnx: 200 ms a batch of 2 (500 ms eager)" in said
     monkeypatch.setattr(runtimes, "measure", lambda network, batch: 1.0)
-    said = call(trained, f"--predict data/test {BEST} --runtime auto").err
+    words = f"--predict data/test {BEST} --runtime auto"
+    (kept,) = cache.glob("auto_*.json")
+    again = f"onnx: 200 ms a batch of 2 (500 ms eager); measured before: remove {kept} to measure"
+    assert again in call(trained, words).err
+    for content in ("", "[]", "{}", '{"eager": 0.5, "onnx": "a"}', '{"eager": 0.5, "other": 0.1}'):
+        kept.write_text(content)
+        assert runtimes._remembered(kept) is None
+    said = call(trained, words).err
     assert "--runtime auto: eager: 1000 ms a batch of 2 (1000 ms onnx)" in said
+    assert json.loads(kept.read_text()) == {"eager": 1.0, "onnx": 1.0}
 
 
 def test_auto_makes_nothing_for_few_images(trained, monkeypatch, tmp_path):
