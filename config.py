@@ -52,7 +52,8 @@ class Config:
     whole: bool = flag("out", False, "--whole", modes="export",
         help="take one decoded image of any size: resizing, crops and pooling are in the file")
     predict: tuple[str, ...] = flag("mode", (), "--predict", nargs="+", metavar="PATH",
-        help="score files, folders, globs, .txt lists of images, .tar files; -: names on stdin")
+        help="score files, folders, globs, .txt lists of images, .tar files, URLs of these; -: "
+        "names on stdin")
     check: str | None = flag("mode", None, "--check", nargs="?", const="", metavar="DATA",
         help="find every fault of labels and images in DATA (default: --data)")
     generate: str | None = flag("mode", None, "--generate", metavar="SET",
@@ -83,10 +84,12 @@ class Config:
         help="label file inside each split's folder")
     labels: str | None = flag("data", None, "--labels", metavar="FILE", modes=TABLED,
         help="scores or votes in one file, in place of --data's label files: a table (csv, tsv, "
-        "txt, xlsx, parquet, json), AVA.txt, or JSON samples (image_id, label)")
+        "txt, xlsx, parquet, json), AVA.txt, JSON samples (image_id, label); or tar files with "
+        "images and labels: 'shards/{train,val}-{000..009}.tar', also URLs")
     images: str | None = flag("data", None, "--images", metavar="DIR",
         modes=JUDGE + " export check make_buckets",
-        help="folder of the images that --labels names (default: that of the table; images/ in "
+        help="folder of the images that --labels names, or of tar files with them, or a tar file "
+        "(default: that of the table; images/ in "
         "--data, where AVA.txt is found by itself)")
     sheet: str | None = kind.column("sheet", "of a spreadsheet with several", "--sheet")
     image_column: str | None = kind.column("image", "names of images")
@@ -117,9 +120,9 @@ class Config:
         "leave out, count and list; of --predict also a row that says why (its default)")
     no_check: bool = flag("data", False, "--no_check", modes=JUDGE, idle="predict jit export",
         help="do not decode every image before epoch 1")
-    cache: str | None = flag("data", None, "--cache", metavar="DIR", modes="train",
-        help="keep images at their training size in DIR, so that this run and later ones decode "
-        "each file once")
+    cache: str | None = flag("data", None, "--cache", metavar="DIR",
+        modes=TABLED + " test predict", help="keep images at their training size in DIR, so that "
+        "this run and later ones decode each file once; and tar files of URLs")
     max_pixels: int = flag("data", DEFAULT_MAX_PIXELS, "--max_pixels",
         type=kind.positive, metavar="N", modes=USE + " check generate compare",
         help="refuse images of more pixels before decoding them")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from applications.inputs.outputs import OUTPUT_SUFFIXES, check_outputs, folders_apart, to_stdout
-from applications.inputs.vote_files import is_table, vote_file
+from applications.inputs.vote_files import is_table, remote_tars, vote_file
 from applications.training.stage_list import LISTS, split_stages
 from config import Config, UsageError, check_passed
 from utils.flag_words import JOINT, WORDING
@@ -131,6 +131,11 @@ NEEDS: tuple[tuple[str, Callable[[Config], Any], str], ...] = (
         lambda c: c.distort or c.labels or c.split_by or c.split_shares,
         f"{TO_DISTORT}, --labels TABLE or --split_by",
     ),
+    (
+        "cache",
+        lambda c: c.train or remote_tars(c),
+        "--train, or URLs of tar files in --labels, --test or --predict",
+    ),
     (TABLE_FLAGS, lambda c: c.labels and is_table(Path(c.labels)), "--labels TABLE"),
     ("decay decay_every", lambda c: c.schedule == "exp", "--schedule exp"),
     ("crop_from", lambda c: c.crop == "random", "--crop random"),
@@ -141,6 +146,8 @@ NEEDS: tuple[tuple[str, Callable[[Config], Any], str], ...] = (
     (" ".join([*LISTS, "stage_flags"]), lambda c: c.stages, "--stages LIST"),
 )
 RULES: dict[str, Rule] = {
+    "tar files from elsewhere": (lambda c: c.cache is None and remote_tars(c),
+        "{it}: pass --cache DIR, the folder that these tar files are fetched into"),
     "needs": (_lacking, "{it}"),
     "weights": (lambda c: c.mode() in NEED_WEIGHTS and not c.resume,
         "{mode} needs weights: pass --resume FILE, e.g. {c.checkpoints}/model_best_{c.arch}.pth, "
@@ -228,7 +235,7 @@ RULES: dict[str, Rule] = {
     "one size": (lambda c: c.train and c.resize == "native" and c.crop != "random",
         "--resize native trains only with --crop random: a batch needs images of one size"),
     "kept images": (
-        lambda c: c.cache is not None
+        lambda c: c.cache is not None and not remote_tars(c)
         and ("--distort" if c.distort
              else "--crop random without --crop_from" if c.crop == "random" and not c.crop_from
              else ""),

@@ -21,6 +21,7 @@ from config import Config
 from models.grad_cam import last_feature_map
 from utils.check_images import clearly_broken
 from utils.files.checkpoint import digest
+from utils.files.remote import is_url, local_tars
 from utils.files.writing import check_apart
 from utils.flag_words import AUTO, EAGER
 from utils.imaging.images import ImageError
@@ -33,6 +34,12 @@ def run(config: Config, runtime: Runtime) -> int:
     if runtime.world.size > 1 and (config.maps or STDIN in config.predict):
         what = "--maps" if config.maps else "images on stdin"
         raise ValueError(f"{what}: not in several processes: leave -g out, and start one")
+    words = [
+        str(found)
+        for word in config.predict
+        for found in (local_tars(word, config.cache, runtime.info) if is_url(word) else [word])
+    ]
+    config = replace(config, predict=tuple(words))
     asked_for = config.bad_images
     bad_images = asked_for if "bad_images" in config.given else "row"
     asked = _find(config, runtime, stop=bad_images == "stop")

@@ -21,6 +21,7 @@ from applications.scorer import scorer_of
 from applications.tasks import TASKS
 from config import Config
 from utils.drawing.files import write_figures
+from utils.files.remote import means_tars
 from utils.files.writing import without_nan, write_csv, write_json
 from utils.text import aligned, csv_path, visible
 
@@ -41,7 +42,7 @@ def run(config: Config, runtime: Runtime) -> int:
     verdicts: dict[str, Verdict] = {}
     digests: list[dict[str, str]] = []
     for name in config.test:
-        table = Path(name).is_file()
+        table = Path(name).is_file() or means_tars(name)
         own = replace(config, labels=name) if table else replace(config, data=name)
         data = read_judged(own, runtime, loaded)
         digests.append(data.digests())

@@ -22,6 +22,7 @@ from dataloader.image_cache import ImageCache
 from dataloader.views.transforms import TrainTransform
 from utils.data_generate.distortions import distort
 from utils.data_generate.opening import open_photo
+from utils.files.tar_files import read_at
 from utils.imaging.images import (
     ImageError,
     ViewRule,
@@ -101,9 +102,7 @@ class ShardMember(NamedTuple):
     def content(self) -> bytes:
         """Of the file. ImageError where the tar file has become another one."""
         try:
-            with open(self.shard, "rb") as file:
-                file.seek(self.start)
-                content = file.read(self.size)
+            content = read_at(self.shard, self.start, self.size)
         except OSError as error:
             raise ImageError(str(self), f"cannot be opened ({error.strerror})") from None
         if len(content) < self.size:

@@ -22,6 +22,7 @@ from PIL import Image
 if __package__ in (None, ""):  # run as a program: imports start at the repository, not in utils/
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
+from utils.files.tar_files import open_file, stat_file
 from utils.imaging.image_folders import left_out, list_images
 from utils.imaging.images import DEFAULT_MAX_PIXELS, ImageError, read_image
 from utils.runtime.child_processes import usable_cores, work
@@ -88,10 +89,10 @@ def clearly_broken(
 
 def _looks_whole(path: str | os.PathLike[str], max_pixels: int) -> bool:
     try:
-        status = os.stat(path)
+        status = stat_file(path)
         if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever
             return False
-        with open(path, "rb") as file, Image.open(file) as image:
+        with open_file(path) as file, Image.open(file) as image:
             end, size = _ENDS.get(image.format or "", b""), image.width * image.height
             file.seek(max(0, status.st_size - _TAIL))
             return size <= max_pixels and end in file.read(_TAIL)

@@ -21,6 +21,7 @@ from applications.evaluation.scoring import Scorer
 from applications.inputs.named_images import named_folders
 from applications.inputs.runtime import Runtime
 from utils.files.checkpoint import digest
+from utils.files.tar_files import is_file, open_file
 from utils.files.writing import write_atomic, write_text
 from utils.imaging.view_rule import ViewRule
 from utils.runtime.progress import CountBar
@@ -77,7 +78,10 @@ def _refuse(folder: Path, file: Path, wrong: bool) -> None:
 
 
 def _key(weights: str, rule: ViewRule, way: str, image: Path) -> str:
-    content = hashlib.sha256(image.read_bytes()).hexdigest() if image.is_file() else ""
+    content = ""
+    if is_file(image):
+        with open_file(image) as file:
+            content = hashlib.sha256(file.read()).hexdigest()
     parts = [FORMAT, weights, rule.to_dict(), way, content]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 

@@ -18,6 +18,7 @@ from applications.inputs.runtime import Runtime
 from applications.inputs.splits import Data, Split
 from applications.inputs.tables.division import NearDuplicates, divided, to_divide
 from applications.inputs.tables.held import Held, seen
+from applications.inputs.tables.sharded import ShardedImages
 from applications.inputs.tables.tabled import TabledImages
 from applications.inputs.views import image_cache, train_transform
 from applications.inputs.vote_files import SPLITS, is_table, refuse_flags, vote_file
@@ -33,6 +34,7 @@ from dataloader.labels.text import check_splits, read_labels
 from dataloader.tables.matching import without_label
 from utils.check_images import REPAIR, SKIP, BadImage, check_images, describe_bad
 from utils.data_generate.distortions import SMALLEST_SIDE
+from utils.files.remote import means_tars
 from utils.runtime import distributed
 from utils.runtime.progress import CountBar
 
@@ -138,6 +140,8 @@ def _distorted(config: Config, task: Task, runtime: Runtime, names: tuple[str, .
 def images_of(config: Config, file: Path, task: Task | None = None) -> VotedImages:
     """The rows of a vote file with their images, for what a task learns of them."""
     kind = task and task.label_kind
+    if means_tars(config.labels or ""):
+        return ShardedImages(config, file, kind)
     return TabledImages(config, file, kind) if is_table(file) else VotedImages(config, file)
 
 
@@ -149,7 +153,7 @@ def _voted(
     votes: VotedImages,
     held: Held | None,
 ) -> Data:
-    file, bins = votes.rows.file, votes.rows.bins
+    file, bins = votes.title, votes.rows.bins
     histograms = task.label_kind == "distributions"
     given = "scores" if bins is None else "votes"
     if task.label_kind not in ("scores", *(["distributions"] if bins else [])):
@@ -165,8 +169,7 @@ def _voted(
         names = ("train",)  # all of them, until it is known which the weights have seen
     for line in votes.notes:
         runtime.info(line)
-    remedy = f"put them into {votes.folder}"
-    bad = stop_or_skip(config, votes.missing(), runtime, "missing", remedy)
+    bad = stop_or_skip(config, votes.missing(), runtime, votes.lack, votes.remedy)
     bad = _as_it_began(config, bad, runtime)
     votes.leave_out(np.arange(len(votes.usable)), bad)
     splits, more = readable_splits(config, votes, names, runtime, near)

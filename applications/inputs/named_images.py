@@ -8,7 +8,6 @@ import glob
 import os
 import sqlite3
 import sys
-import tarfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
@@ -17,7 +16,8 @@ from itertools import chain, islice
 from pathlib import Path
 
 from dataloader.sources import ShardMember
-from utils.files.reading import check_regular, packed_as, text_lines
+from utils.files.reading import check_regular, text_lines
+from utils.files.tar_files import PACKED, compressed, each_member, is_file, is_tar
 from utils.files.writing import check_apart
 from utils.imaging.image_folders import (
     READABLE_EXTENSIONS,
@@ -32,7 +32,6 @@ from utils.text import cut, printable, to_stderr
 STDIN = "-"
 Named = Path | ShardMember
 _BLOCK = 1024  # names that are looked up at once
-_PACKED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
 _LINK = "link"  # no kind of file
 
 
@@ -57,7 +56,7 @@ def each_named(
         for word in words
         for image in (_from_stdin(say) if word == STDIN else expand(word, say, missing))
     )
-    alone = len(words) == 1 and (os.path.isdir(words[0]) or _is_shard(Path(words[0])))
+    alone = len(words) == 1 and (os.path.isdir(words[0]) or is_tar(words[0]))
     return found if alone else _once(found)
 
 
@@ -88,7 +87,7 @@ def expand(word: str, say: Say = to_stderr, missing: bool = False) -> Iterator[N
     path = Path(word)
     if os.path.isdir(path):
         return _of_folder(path, say)
-    if os.path.isfile(path):  # of a name that is too long pathlib's would raise
+    if is_file(path):
         is_list = path.suffix.lower() == ".txt"
         return _listed(path, say, missing) if is_list else _of_file(path, say)
     if os.path.lexists(path):
@@ -126,7 +125,7 @@ def _of_folder(folder: Path, say: Say) -> Iterator[Path]:
     first = next(images, None)
     others = left_out(folder)
     if first is None:
-        shards = any(map(_is_shard, folder.glob("*.tar")))
+        shards = any(map(is_tar, folder.glob("*.tar")))
         more = f"; for its tar files: {printable(folder / '*.tar')!r}" if shards else ""
         said = f"{folder}: no image in this folder or below it: {others}".rstrip(": ")
         raise ValueError(said + more)
@@ -137,20 +136,9 @@ def _of_folder(folder: Path, say: Say) -> Iterator[Path]:
 
 
 def _of_file(path: Path, say: Say) -> Iterator[Named]:
-    if path.name.lower().endswith(_PACKED):
-        raise _compressed(path)
-    return _members(path, say) if _is_shard(path) else iter((path,))
-
-
-def _compressed(path: Path) -> ValueError:
-    return ValueError(
-        f"{printable(path)}: a compressed tar file, in which nothing can be found without "
-        "unpacking all before it: unpack it to .tar"
-    )
-
-
-def _is_shard(path: Path) -> bool:
-    return path.suffix.lower() == ".tar" and os.path.isfile(path)
+    if path.name.lower().endswith(PACKED):
+        raise compressed(path)
+    return _members(path, say) if is_tar(path) else iter((path,))
 
 
 def _members(shard: Path, say: Say) -> Iterator[ShardMember]:
@@ -158,33 +146,20 @@ def _members(shard: Path, say: Say) -> Iterator[ShardMember]:
     and links, which have no content of their own. ValueError where it ends, or is damaged, before
     its end.
     """
-    damaged = f"{printable(shard)}: a damaged tar file: make it anew"
     kinds: Counter[str] = Counter()
     found = False
-    try:
-        with tarfile.open(shard, "r:") as tar:
-            while (member := tar.next()) is not None:
-                tar.members.clear()  # it remembers all of them
-                name = os.path.basename(member.name)
-                kind = os.path.splitext(name)[1].lower()
-                if name.startswith("."):
-                    continue
-                if not member.isreg():
-                    linked = member.issym() or member.islnk()
-                    kinds[_LINK] += linked and kind in READABLE_EXTENSIONS
-                elif kind in READABLE_EXTENSIONS:
-                    found = True
-                    yield ShardMember(shard, member.offset_data, member.size, member.name)
-                else:
-                    kinds[kind] += 1
-            with open(shard, "rb") as file:  # the reader ends in silence where it finds no header
-                file.seek(tar.offset)
-                if file.read(tarfile.BLOCKSIZE).strip(b"\0"):
-                    raise ValueError(f"{damaged} (no header at byte {tar.offset})")
-    except tarfile.TarError as error:
-        with open(shard, "rb") as file:
-            packed = packed_as(file.read(tarfile.BLOCKSIZE))
-        raise (_compressed(shard) if packed else ValueError(f"{damaged} ({error})")) from None
+    for member in each_member(shard):
+        name = os.path.basename(member.name)
+        kind = os.path.splitext(name)[1].lower()
+        if name.startswith("."):
+            continue
+        if not member.is_file:
+            kinds[_LINK] += member.is_link and kind in READABLE_EXTENSIONS
+        elif kind in READABLE_EXTENSIONS:
+            found = True
+            yield ShardMember(shard, member.start, member.size, member.name)
+        else:
+            kinds[kind] += 1
     others = not_read(kinds)
     if links := kinds[_LINK]:
         said = f"{links} link{'s'[: links > 1]} left out (pack files: tar -h --hard-dereference)"
@@ -234,7 +209,7 @@ def _listed(file: Path, say: Say, missing: bool) -> Iterator[Named]:
 
 
 def _beside(folder: Path, name: str) -> Path | None:
-    return next((p for p in (folder / name, Path(name)) if os.path.isfile(p)), None)
+    return next((p for p in (folder / name, Path(name)) if is_file(p)), None)
 
 
 def _from_stdin(say: Say) -> Iterator[Named]:
@@ -250,7 +225,7 @@ def _from_stdin(say: Say) -> Iterator[Named]:
             )
         if name := os.fsdecode(line.rstrip(b"\r\n")):
             found, path = True, Path(name)
-            yield from _of_file(path, say) if os.path.isfile(path) else (path,)
+            yield from _of_file(path, say) if is_file(path) else (path,)
     if not found:
         raise ValueError(f"{STDIN}: stdin names no image")
 

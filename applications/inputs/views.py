@@ -94,8 +94,13 @@ def train_transform(config: Config) -> TrainTransform:
 
 
 def image_cache(config: Config) -> ImageCache | None:
-    """The images of --cache, None without it."""
-    return None if config.cache is None else ImageCache(config.cache, config.max_pixels)
+    """The images of --cache, None without it, and where no resize makes them alike: then DIR holds
+    the tar files of URLs alone.
+    """
+    unscaled = config.crop == "random" and not config.crop_from
+    if config.cache is None or unscaled:
+        return None
+    return ImageCache(config.cache, config.max_pixels)
 
 
 def network_size(config: Config) -> tuple[int, int]:

@@ -11,6 +11,7 @@ import re
 from pathlib import Path
 
 from config import Config
+from utils.files.remote import has_urls, means_tars
 
 SPLITS = ("train", "val", "test")
 TABLE = "AVA.txt"
@@ -40,10 +41,11 @@ def vote_file(config: Config) -> Path | None:
 
 def is_table(file: Path) -> bool:
     """Whether a vote file is a table with a row for each image, rather than AVA.txt or JSON samples
-    (image_id, label): told by its name, and by its beginning where that leaves it open.
+    (image_id, label): told by its name, and by its beginning where that leaves it open. So are tar
+    files that hold images and their labels.
     """
     suffix = file.suffix.lower()
-    if suffix in TABLES or file.is_dir():
+    if suffix in TABLES or file.is_dir() or means_tars(str(file)):
         return True
     if file.stem.casefold() == Path(TABLE).stem.casefold() or not file.is_file():
         return False
@@ -53,6 +55,12 @@ def is_table(file: Path) -> bool:
         return not (b'"image_id"' in head and re.search(rb'"label"\s*:\s*\[', head))
     words = head.split(b"\n", 1)[0].split()
     return not (len(words) > AVA_COLUMNS - 3 and all(word.isdigit() for word in words))
+
+
+def remote_tars(config: Config) -> str:
+    """What names tar files that lie on other machines; "" for nothing."""
+    words = [config.labels or "", *config.test, *config.predict]
+    return next((word for word in words if has_urls(word)), "")
 
 
 def table_images(config: Config, file: Path) -> Path:

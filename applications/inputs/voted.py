@@ -26,16 +26,22 @@ class VotedImages:
     """Rows of a vote file, their images and their splits.
 
     rows: the labels of all of them. usable (M,): which have an image. notes: what is said of the
-    file before its images are looked at. unlabelled: of images
-    without a row. undivided: whether nobody says which images test.
+    file before its images are looked at. unlabelled: of images without a row. title: what the rows
+    are called. undivided: whether nobody says which images test.
     ValueError names what is wrong with the file, the folder or the test list.
     """
 
     undivided = False
     notes: Sequence[str] = ()
+    lack = "missing"
+
+    @property
+    def remedy(self) -> str:
+        """What to do about `missing`, which are called `lack`."""
+        return f"put them into {self.folder}"
 
     def __init__(self, config: Config, file: Path) -> None:
-        self.config = config
+        self.config, self.title = config, file
         self.rows = read_votes(file)
         self.folder = Path(os.path.abspath(image_folder(config)))
         self.files = find_files(self.folder, self.rows.sources)

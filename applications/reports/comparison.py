@@ -33,6 +33,7 @@ from applications.reports.parts import (
 )
 from applications.reports.pictures import BESIDE, Shown, shown_sources
 from dataloader.sources import Source
+from utils.files.tar_files import is_file
 from utils.statistics.disagreement import OpposedPair
 
 _MOST_VERDICTS = 6
@@ -147,7 +148,7 @@ def _pictures(
 
 
 def _source(found: Found, place: int) -> Source | None:
-    file = next((path for path in found.matched.files[place] if path.is_file()), None)
+    file = next((path for path in found.matched.files[place] if is_file(path)), None)
     return file or (found.sources[place] if found.sources else None)
 
 

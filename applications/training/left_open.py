@@ -78,9 +78,9 @@ def _has_votes(config: Config, table: Path) -> bool:
     """Whether a table has a histogram for each image. What is wrong with it is said by those who
     read it for the training.
     """
-    from applications.inputs.tables.tabled import TabledImages  # here: it loads torch
+    from applications.inputs.data import images_of  # here: it loads torch
 
     try:
-        return TabledImages(config, table).rows.bins is not None
+        return images_of(config, table).rows.bins is not None
     except (OSError, ValueError):
         return False

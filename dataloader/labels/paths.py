@@ -12,6 +12,7 @@ from pathlib import Path
 from dataloader.tables.matching import MOST_NEAR, ImageIndex
 from utils.files.names import FileNames
 from utils.files.reading import read_text
+from utils.files.tar_files import is_file
 from utils.imaging.image_folders import READABLE_EXTENSIONS
 from utils.text import cut, printable, quoted
 
@@ -267,8 +268,9 @@ class PathFinder:
         if names is not None and name in names:
             real = place if real_folder == folder else os.path.join(real_folder, name)
             return Found(place, real)
-        # A name that is not listed may still be there: a link, or another Unicode spelling of it.
-        return Found(place, os.path.realpath(place)) if os.path.isfile(place) else None
+        # A name that is not listed may still be there: a link, another Unicode spelling of it, or
+        # in a tar file.
+        return Found(place, os.path.realpath(place)) if is_file(place) else None
 
     def _listed(self, folder: str) -> tuple[FileNames | None, str]:
         if folder not in self._listings:

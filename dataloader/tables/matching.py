@@ -1,5 +1,5 @@
-"""From the names in a table to the files of a folder: by path, by name, or by name without its
-suffix, in sub-folders, whatever the case, with folders apart by `/` or by `\\`.
+"""From the names in a table to the files of a folder, or of its tar files: by path, by name, or by
+name without its suffix, in sub-folders, whatever the case, with folders apart by `/` or by `\\`.
 
 A table's path and a file's path mean one file where one of them ends with the other, so `a/1.jpg`
 is never `b/1.jpg`. Two files that a name could mean are an error, unless one is that very path.
@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from utils.files.names import among, hashes_of
+from utils.files.tar_files import TAR, index_of, is_tar
 from utils.imaging.image_folders import READABLE_EXTENSIONS, UNREADABLE_EXTENSIONS, walk
 from utils.text import printable
 
@@ -98,12 +99,35 @@ def at_odds(one: str, other: str) -> bool:
 
 
 def _images_below(folder: Path, apart: Path | None = None) -> Iterator[str]:
-    top = os.fspath(folder)
+    """Paths of image files from the folder on; where it has none, of those in its tar files. The
+    folder may be a tar file.
+    """
+    top, shards, found = os.fspath(folder), [], False
+    if is_tar(top):
+        yield from images_in(top)
+        return
     for parent, names in walk(top, apart):
         below = os.path.relpath(parent, top).replace(os.sep, "/")
         for name in names:
-            if name[name.rfind(".") :].lower() in _ENDS:  # no name begins with a dot
-                yield name if below == "." else f"{below}/{name}"
+            file = name if below == "." else f"{below}/{name}"
+            if (end := _ends(name)) in _ENDS:
+                found = True
+                yield file
+            elif end == TAR:
+                shards.append(file)
+    for shard in [] if found else shards:
+        if is_tar(os.path.join(top, shard)):
+            yield from (f"{shard}/{name}" for name in images_in(os.path.join(top, shard)))
+
+
+def images_in(shard: str | os.PathLike[str]) -> Iterator[str]:
+    """Paths of the image files in a tar file, each once; hidden ones are left out."""
+    names = dict.fromkeys(index_of(shard).names())
+    return (n for n in names if _ends(n) in _ENDS and not n.rpartition("/")[2].startswith("."))
+
+
+def _ends(name: str) -> str:
+    return name[name.rfind(".") :].lower()  # no name that is asked for begins with a dot
 
 
 def _agree(parts: Sequence[str], file: str) -> bool:

@@ -239,7 +239,7 @@ def _parquet(file: Path, sheet: str | None) -> Table:
         name: column.to_pylist()
         for name, column in zip(found.column_names, found.columns, strict=True)
     }
-    return _of_values(file, columns, "parquet", range(1, found.num_rows + 1))
+    return of_values(file, columns, "parquet", range(1, found.num_rows + 1))
 
 
 # ---- json
@@ -258,7 +258,7 @@ def _json(file: Path, sheet: str | None) -> Table:
     if isinstance(found, dict) and found and all(isinstance(v, list) for v in found.values()):
         if len({len(values) for values in found.values()}) > 1:
             raise LabelError([Fault(file, 0, 0, "columns of unequal length: mend the file")])
-        return _of_values(file, found, "columns", range(1, len(next(iter(found.values()))) + 1))
+        return of_values(file, found, "columns", range(1, len(next(iter(found.values()))) + 1))
     if isinstance(found, dict):
         found = [
             {"image": name, **(value if isinstance(value, dict) else {"score": value})}
@@ -285,13 +285,16 @@ def _of_objects(file: Path, rows: list[tuple[int, Any]], counted: bool) -> Table
             raise LabelError([Fault(file, line, 1 if counted else 0, said)])
         names |= dict.fromkeys(row)
     columns = {name: [row.get(name) for _, row in rows] for name in names}
-    return _of_values(file, columns, "objects", [n for n, _ in rows], counted)
+    return of_values(file, columns, "objects", [n for n, _ in rows], counted)
 
 
-def _of_values(
+def of_values(
     file: Path, columns: dict[str, list[Any]], how: str, lines: Sequence[int], counted: bool = False
 ) -> Table:
-    """A table of columns of values; a column of lists becomes one for each place in them."""
+    """A table of columns of values; a column of lists becomes one for each place in them.
+
+    lines: numbers of the rows, of lines where `counted`.
+    """
     flat: dict[str, list[str]] = {}
     for name, values in columns.items():
         lists = [value for value in values if isinstance(value, list)]

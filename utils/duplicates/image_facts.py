@@ -18,6 +18,7 @@ from PIL import Image
 
 from utils.check_images import map_files, why_too_small, why_unreadable
 from utils.duplicates.near_duplicates import SIDE
+from utils.files.tar_files import open_file
 from utils.imaging.image_files import open_image
 from utils.imaging.images import DEFAULT_MAX_PIXELS, ImageError, read_image
 
@@ -123,8 +124,8 @@ def _ends_early(path: Path, error: ImageError | MemoryError) -> bool:
     if isinstance(error.__cause__, OSError) and "truncated" in str(error.__cause__).lower():
         return True  # Pillow has no error class of its own for this
     try:
-        with open(path, "rb") as file:
-            head, size = file.read(12), os.fstat(file.fileno()).st_size
+        with open_file(path) as file:
+            head, size = file.read(12), file.seek(0, os.SEEK_END)
     except (OSError, ValueError):
         return False
     if len(head) == 12 and head[:4] == b"RIFF" and head[8:] == b"WEBP":

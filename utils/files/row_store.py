@@ -17,6 +17,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from utils.files.reading import read_json
+from utils.files.tar_files import stat_file
 from utils.files.writing import sweep, write_atomic, write_json
 
 NAME = "S32"  # a digest in hexadecimal
@@ -39,7 +40,7 @@ def file_name(path: str | os.PathLike[str], *parts: str | int) -> bytes:
     set the time of modification back. Look before the file is read, so that a change in between
     gives another name the next time. OSError where there is no such file.
     """
-    status = os.stat(path)
+    status = stat_file(path)
     times = (status.st_size, status.st_mtime_ns, status.st_ctime_ns)
     return row_name(os.path.abspath(path), *times, *parts)
 

@@ -16,6 +16,7 @@ from typing import BinaryIO
 
 from PIL import Image
 
+from utils.files.tar_files import content_inside
 from utils.imaging.png_file import MAGIC, PngFile
 
 FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF", "JPEG2000", "PPM", "AVIF")
@@ -34,9 +35,11 @@ class PackageMissing(ValueError):
 
 @contextmanager
 def open_image(path: str | os.PathLike[str] | bytes) -> Iterator[Image.Image]:
-    """Pillow's image of a file, or of the content of one, its header read, its pixels not yet;
-    Pillow's errors.
+    """Pillow's image of a file, which may lie in a tar file, or of the content of one, its header
+    read, its pixels not yet; Pillow's errors.
     """
+    if not isinstance(path, bytes) and (content := content_inside(path)) is not None:
+        path = content
     with io.BytesIO(path) if isinstance(path, bytes) else open(path, "rb") as file:
         head = file.read(len(MAGIC))
         if head[:1] == b"P" and head[1:2] in b"0123456fy":

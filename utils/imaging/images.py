@@ -23,6 +23,7 @@ from contextlib import contextmanager
 import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
 
+from utils.files.tar_files import stat_file
 from utils.imaging.crop_places import crop_places
 from utils.imaging.image_files import FORMATS, PackageMissing, open_image, quiet_pillow
 from utils.imaging.png_file import PngFile
@@ -194,7 +195,7 @@ def _faults_named(path: PathLike) -> Iterator[None]:
 
 def _check_file(path: PathLike) -> None:
     try:
-        status = os.stat(path)
+        status = stat_file(path)
     except FileNotFoundError:
         raise ImageError(path, "no such file: check the path") from None
     except (OSError, ValueError) as error:

@@ -19,6 +19,7 @@ from applications.inputs.vote_files import SPLITS
 from applications.tasks import Task
 from config import Config
 from dataloader.labels.labels import joined
+from utils.files.tar_files import open_file
 from utils.text import printable
 
 # {"images": int64 (N,), "names": int64 (N,), "splits": uint8 (N,)}: what tells each image from all
@@ -141,8 +142,9 @@ def _names(sources: Iterable[Path]) -> np.ndarray:
 
 
 def _content(path: Path) -> bytes:
-    size = os.path.getsize(path)
-    with open(path, "rb") as file:
+    with open_file(path) as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(0)
         found = blake2b(file.read(WHOLE if size <= WHOLE else END))
         if size > WHOLE:
             file.seek(-END, os.SEEK_END)

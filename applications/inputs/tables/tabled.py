@@ -19,7 +19,7 @@ from config import Config
 from dataloader.labels.faults import MOST_FAULTS, LabelError
 from dataloader.labels.labels import Labels
 from dataloader.sources import PathTable
-from dataloader.tables.columns import NONE, find_columns
+from dataloader.tables.columns import NONE, Columns, find_columns
 from dataloader.tables.labels import read_rows
 from dataloader.tables.matching import MOST_NEAR, ImageIndex, at_odds, first_of, said_of
 from dataloader.tables.reading import read_table
@@ -37,27 +37,20 @@ class TabledImages(VotedImages):
     """
 
     def __init__(self, config: Config, file: Path, kind: str | None = None) -> None:
-        self.config = config
-        group = None if kept_by(config) in ("auto", "image", "reference") else kept_by(config)
-        self.folder = Path(os.path.abspath(table_images(config, file)))
-        table = read_table(file, config.sheet)
-        index = ImageIndex(self.folder, Path(config.logdir))  # pictures of runs are not its images
-        if not index.files:
-            raise ValueError(f"{self.folder}: no images there: name their folder with --images")
+        self.config, self.title = config, file
         wants = None if kind is None else kind == "distributions"
-        divides, asked = config.train or bool(config.repeat), {**_asked(config), "group": group}
-        columns = find_columns(table, asked, index.matched, wants, divides)
-        keys, missing = _files(table, columns.image, index)
+        table, columns = self._read(file, wants)
+        keys, missing = self._find(table, columns.image)
         found = read_rows(table, columns, keys, bool(wants), config.num_classes)
         self.rows, self.split_of = found.labels, found.splits
         self.undivided = found.splits is None
         self.usable = np.array([source not in missing for source in self.rows.sources])
         self._why = missing
         have = sum(key not in missing for key in keys)
-        self.unlabelled = said_of(sorted(set(index.files) - set(keys)))
+        self.unlabelled = self._alone(keys)
         unused = columns.unused(table)
         self.notes = [
-            f"{printable(file)}: {len(table):,} rows, {table.how}"
+            f"{printable(self.title)}: {len(table):,} rows, {table.how}"
             + ("" if table.header else ", no header")
             + f"; image: {table.called(columns.image)}; {'; '.join(found.notes)}"
             + (f"; not read: {first_of(unused, 6)}" if unused else ""),
@@ -65,6 +58,25 @@ class TabledImages(VotedImages):
             + (f"; {self.rows.repeated} repeat an earlier row" if self.rows.repeated else "")
             + (f"; {self.unlabelled}" if self.unlabelled else ""),
         ]  # fmt: skip
+
+    def _read(self, file: Path, wants_votes: bool | None) -> tuple[Table, Columns]:
+        """The table and its columns; sets `folder`, and whatever `_find` needs."""
+        c = self.config
+        self.folder = Path(os.path.abspath(table_images(c, file)))
+        table = read_table(file, c.sheet)
+        # Pictures of runs are not its images.
+        self._index = index = ImageIndex(self.folder, Path(c.logdir))
+        if not index.files:
+            raise ValueError(f"{self.folder}: no images there: name their folder with --images")
+        columns = find_columns(table, asked_columns(c), index.matched, wants_votes, divides(c))
+        return table, columns
+
+    def _find(self, table: Table, name: str) -> tuple[list[str], dict[str, str]]:
+        return _files(table, name, self._index)
+
+    def _alone(self, keys: Sequence[str]) -> str:
+        """What is said of files that no row names."""
+        return said_of(sorted(set(self._index.files) - set(keys)))
 
     def missing(self) -> tuple[BadImage, ...]:
         """Rows whose image is not there, named as the table does."""
@@ -111,7 +123,12 @@ class TabledImages(VotedImages):
         return []
 
 
-def _asked(config: Config) -> dict[str, str | None]:
+def divides(config: Config) -> bool:
+    """Whether it matters which column is the groups."""
+    return config.train or bool(config.repeat)
+
+
+def asked_columns(config: Config) -> dict[str, str | None]:
     """Columns by what flags say they are. A split that is to be drawn leaves the table's aside."""
     drawn = config.split_by is not None or config.split_shares is not None or config.repeat
     return {
@@ -122,6 +139,7 @@ def _asked(config: Config) -> dict[str, str | None]:
         "std": config.std_column,
         "count": config.count_column,
         "split": NONE if drawn else config.split_column,
+        "group": None if kept_by(config) in ("auto", "image", "reference") else kept_by(config),
     }
 
 
