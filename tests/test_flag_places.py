@@ -119,7 +119,7 @@ ASKED = {
     "photos": "--distort", "split_seed": "--distort", "val_photos": "--distort",
     "test_photos": "--distort", "num_classes": "histograms", "rank": "--nodes 2",
     "data": "AVA.txt",
-    "bucket_width": "emd+siamese",
+    "bucket_width": "emd+siamese", "cache": "tar files of URLs",
     "init_method": "--nodes 2", "random_split": "no official split",
 }  # fmt: skip
 # What --compare reads where it needs torch: for labels that predictions do not hold.

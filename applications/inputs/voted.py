@@ -103,7 +103,10 @@ class VotedImages:
         if not (names := {image.path.name for image in bad}):
             return
         for row in rows:
-            if self.files[row] in names or f"{self.rows.sources[row]}.jpg" in names:
+            if (
+                os.path.basename(self.files[row]) in names
+                or f"{self.rows.sources[row]}.jpg" in names
+            ):
                 self.usable[row] = False
 
     def to_hold_out(self, names: Sequence[str]) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from dataloader.tables.matching import MOST_NEAR, ImageIndex
 from utils.files.names import FileNames
 from utils.files.reading import read_text
-from utils.files.tar_files import is_file
+from utils.files.tar_files import index_of, is_file, is_tar
 from utils.imaging.image_folders import READABLE_EXTENSIONS
 from utils.text import cut, printable, quoted
 
@@ -285,12 +285,14 @@ def _fold(name: str) -> str:
 
 def _files_in(folder: str) -> FileNames | None:
     """Names of the regular files, links left out; none of a folder that cannot be listed, None
-    where there is no such folder.
+    where there is no such folder. Of a tar file those that are in no folder inside it.
     """
     try:
         with os.scandir(folder) as entries:
             return FileNames(e.name for e in entries if e.is_file(follow_symlinks=False))
     except (FileNotFoundError, NotADirectoryError):
-        return None
+        if not is_tar(folder):
+            return None
+        return FileNames(name for name in index_of(folder).names() if "/" not in name)
     except (OSError, ValueError):
         return FileNames(())

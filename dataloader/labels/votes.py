@@ -24,7 +24,9 @@ from dataloader.labels.faults import (
     unreadable,
 )
 from dataloader.labels.labels import Labels
+from dataloader.tables.matching import images_in
 from utils.files.reading import UnreadableFile, read_json, read_text
+from utils.files.tar_files import TAR, is_tar
 from utils.imaging.image_folders import READABLE_EXTENSIONS
 from utils.text import cut, quoted
 
@@ -148,20 +150,38 @@ def find_files(folder: Path, names: Iterable[str]) -> list[str]:
     """The file of each id in the folder, "" where there is none; the folder is listed once.
 
     `7` is 7.jpg, else the file `7` itself, else 7 with another extension of images in the folder.
-    A link in it may lead anywhere. ValueError for a folder that cannot be listed.
+    A link in it may lead anywhere. Where no image lies there, those in its tar files count, and the
+    folder may be a tar file. ValueError for a folder that cannot be listed.
     """
+    if is_tar(folder):
+        listed = {name.rpartition("/")[2]: name for name in images_in(folder)}
+        return [listed.get(n, "") for n in _files_of(names, listed)]
     try:
         with os.scandir(folder) as entries:
-            listed = {
+            found = [
                 e.name for e in entries
                 if e.is_file(follow_symlinks=False) or os.path.isfile(e.path)
-            }  # fmt: skip
+            ]  # fmt: skip
     except OSError as error:
         raise ValueError(
             f"{folder}: {error.strerror}: name the images' folder (--images)"
         ) from None
-    spelled = {os.path.splitext(name)[1] for name in listed}
-    others = sorted(e for e in spelled if e.lower() in READABLE_EXTENSIONS)
+    listed = {name: name for name in found}
+    if not _image_ends(found):
+        for shard in sorted(name for name in found if name.lower().endswith(TAR)):
+            inside = images_in(os.path.join(folder, shard))
+            listed |= {name.rpartition("/")[2]: f"{shard}/{name}" for name in inside}
+    return [listed.get(n, "") for n in _files_of(names, listed)]
+
+
+def _image_ends(names: Iterable[str]) -> list[str]:
+    """The extensions of images among the names, as they are spelled."""
+    spelled = {os.path.splitext(name)[1] for name in names}
+    return sorted(e for e in spelled if e.lower() in READABLE_EXTENSIONS)
+
+
+def _files_of(names: Iterable[str], listed: Collection[str]) -> list[str]:
+    others = _image_ends(listed)
     return [_file_of(name, listed, others) for name in names]
 
 

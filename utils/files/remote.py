@@ -188,8 +188,8 @@ def _named(url: str) -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        said = " ".join(str(error).split())
-        raise ValueError(f"{printable(url)}: {said}: install that package with pip") from None
+        said, missing = " ".join(str(error).split()), getattr(error.__cause__, "name", None)
+        raise ValueError(f"{printable(url)}: {said}: pip install {missing or 'it'}") from None
     except FileNotFoundError:
         raise ValueError(f"{printable(url)}: no such file: check the URL") from None
     except Exception as error:  # of any library's kinds

@@ -216,11 +216,14 @@ def index_of(shard: PathLike) -> TarIndex:
     """The index of a tar file as it is now. OSError where there is none, ValueError where it is
     damaged.
     """
-    status, path = os.stat(shard), os.path.abspath(shard)
-    now = (status.st_ino, status.st_size, status.st_mtime_ns)
-    if path not in _known or _known[path][0] != now:
-        _known[path] = now, TarIndex(path)
-    return _known[path][1]
+    return _index(os.fspath(shard), os.stat(shard))
+
+
+def _index(shard: str, status: os.stat_result) -> TarIndex:
+    now = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+    if shard not in _known or _known[shard][0] != now:
+        _known[shard] = now, TarIndex(shard)
+    return _known[shard][1]
 
 
 # ---- any file, inside a tar file or not
@@ -231,13 +234,13 @@ def open_file(path: PathLike) -> BinaryIO:
     file is damaged.
     """
     found = _inside(path)
-    return open(path, "rb") if found is None else io.BytesIO(read_at(*found))
+    return open(path, "rb") if found is None else io.BytesIO(read_at(*found[:3]))
 
 
 def content_inside(path: PathLike) -> bytes | None:
     """The content of a file inside a tar file; None for a path that leads through none."""
     found = _inside(path)
-    return None if found is None else read_at(*found)
+    return None if found is None else read_at(*found[:3])
 
 
 def stat_file(path: PathLike) -> os.stat_result:
@@ -245,10 +248,9 @@ def stat_file(path: PathLike) -> os.stat_result:
     found = _inside(path)
     if found is None:
         return os.stat(path)
-    status = os.stat(found[0])
+    status = found[3]
     times = {name: getattr(status, name) for name in ("st_mtime_ns", "st_ctime_ns")}
-    fields = [*status[:6], found[2], *status[7:10]]
-    return os.stat_result(fields, times)
+    return os.stat_result([*status[:6], found[2], *status[7:10]], times)
 
 
 def is_file(path: PathLike) -> bool:
@@ -259,18 +261,22 @@ def is_file(path: PathLike) -> bool:
         return False
 
 
-def _inside(path: PathLike) -> tuple[str, int, int] | None:
-    """(tar file, start, size) of what a path leads to inside a tar file; None where it leads
-    through none. FileNotFoundError where the tar file has no such file.
+def _inside(path: PathLike) -> tuple[str, int, int, os.stat_result] | None:
+    """(tar file, start, size, stat of the tar file) of what a path leads to inside a tar file; None
+    where it leads through none. FileNotFoundError where the tar file has no such file.
     """
     text = os.fspath(path)
     folded = text.lower() if os.sep == "/" else text.lower().replace(os.sep, "/")
     end = 0
     while (end := folded.find(TAR + "/", end) + len(TAR)) >= len(TAR):
         shard, name = text[:end], text[end + 1 :].replace(os.sep, "/")
-        if os.path.isfile(shard):
-            index = index_of(shard)
+        try:
+            status = os.stat(shard)
+        except FileNotFoundError:
+            continue
+        if stat.S_ISREG(status.st_mode):
+            index = _index(shard, status)
             if (place := index.find(name)) is None:
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), text)
-            return shard, index.starts[place], index.sizes[place]
+            return shard, index.starts[place], index.sizes[place], status
     return None

@@ -7,7 +7,10 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -207,3 +210,18 @@ def test_what_webdataset_writes(made, tmp_path):
                 tar.write({"__key__": image.stem, "png": image.read_bytes(), "json": label})
     words = f"-e --labels {PATTERN} --bootstrap 0 --resume {made}/checkpoints/{BEST} -j 0 -g 0"
     assert tables(call(tmp_path, words).out) == tables(call(made, words).out)
+
+
+def test_a_server_is_asked_once(made, tmp_path):
+    pytest.importorskip("aiohttp")
+    handler = partial(SimpleHTTPRequestHandler, directory=str(made / "shards"))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_address[1]}"
+        words = f"{WEIGHTS} --cache {tmp_path}/kept -o {tmp_path}/found.csv"
+        call(made, f"--predict {url}/test-{{000..001}}.tar {words}")
+        said = call(made, f"--predict {url}/no.tar {words}", code=1).err
+        server.shutdown()
+    assert "/no.tar: no such file: check the URL" in said
+    call(made, f"--predict {url}/test-{{000..001}}.tar {words}")
+    assert len(rows_of(tmp_path / "found.csv")) == 6

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from dataloader.labels.votes import find_files
 from dataloader.tables.matching import ImageIndex, at_odds, without_label
+from tests.tar_shards import write_tar
 from utils.imaging.image_folders import list_images
 
 
@@ -89,3 +91,18 @@ def test_images_without_a_label(index):
     said = without_label(index.folder, named)
     assert said.startswith(f"{len(index.files) - 4} image(s) without a label, first three: ")
     assert without_label(index.folder, [str(index.folder / name) for name in index.files]) == ""
+
+
+def test_images_in_tar_files(tmp_path):
+    shard = write_tar(tmp_path / "0.tar", [(n, b"x") for n in ("a.png", "b/c.JPG", ".d.png", "e")])
+    for folder, names in (
+        (tmp_path, ["0.tar/a.png", "0.tar/b/c.JPG"]),
+        (shard, ["a.png", "b/c.JPG"]),
+    ):
+        found = ImageIndex(folder)
+        assert found.files == names
+        assert [found.find(name) for name in ("a", "c.jpg", "b/c", "x/c")] == [[0], [1], [1], []]
+    assert find_files(tmp_path, ["a", "c", "e"]) == ["0.tar/a.png", "0.tar/b/c.JPG", ""]
+    assert find_files(shard, ["a"]) == ["a.png"]
+    (tmp_path / "a.png").write_bytes(b"x")  # with images beside it the tar file is an archive
+    assert ImageIndex(tmp_path).files == ["a.png"] and find_files(tmp_path, ["c"]) == [""]
