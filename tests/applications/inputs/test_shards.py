@@ -209,7 +209,8 @@ def test_what_webdataset_writes(made, tmp_path):
                 label = json.loads(image.with_suffix(".json").read_text())
                 tar.write({"__key__": image.stem, "png": image.read_bytes(), "json": label})
     words = f"-e --labels {PATTERN} --bootstrap 0 --resume {made}/checkpoints/{BEST} -j 0 -g 0"
-    assert tables(call(tmp_path, words).out) == tables(call(made, words).out)
+    found = tables(call(tmp_path, words).out)
+    assert found.partition("\n")[2] == tables(call(made, words).out).partition("\n")[2]
 
 
 def test_a_server_is_asked_once(made, tmp_path):
@@ -223,5 +224,6 @@ def test_a_server_is_asked_once(made, tmp_path):
         said = call(made, f"--predict {url}/no.tar {words}", code=1).err
         server.shutdown()
     assert "/no.tar: no such file: check the URL" in said
+    (tmp_path / "found.csv").unlink()
     call(made, f"--predict {url}/test-{{000..001}}.tar {words}")
     assert len(rows_of(tmp_path / "found.csv")) == 6

@@ -1,4 +1,4 @@
-"""Files inside tar files, against Python's tarfile as the oracle, and the patterns that name them."""
+"""Files inside tar files, with Python's tarfile as the oracle, and the patterns that name them."""
 
 from __future__ import annotations
 
