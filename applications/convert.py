@@ -20,6 +20,7 @@ from applications.evaluate import read_judged
 from applications.export.base import (
     PROBS,
     SCORES,
+    TOLERANCE,
     About,
     Deployed,
     Subject,
@@ -98,7 +99,7 @@ def run(config: Config, runtime: Runtime) -> int:
         runtime.info(decoded_in_full(table.trial.scorer if table else None, sources))
     refused = []
     for (name, precision), target in zip(jobs, targets, strict=True):
-        kind, differ, tolerance = FORMATS[name], None, None
+        kind, differ, tolerance = FORMATS[name], None, TOLERANCE
         if config.whole and table:
             differ = partial(whole_difference, table.trial.scorer, images=odd)
             tolerance = WHOLE_TOLERANCE

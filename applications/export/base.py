@@ -112,11 +112,14 @@ class Artefact:
     run_decoded: Callable[[np.ndarray], dict[str, np.ndarray]] | None = None
 
 
+# Of an export from the network: a share of the largest score, where that is above 1.
+TOLERANCE = 1e-4
+
+
 @dataclass(frozen=True)
 class Format:
     """A kind of export. suffix: of its file; beside: suffixes of what lies beside the file and
-    belongs to it. tolerance: largest difference from the network, as a share of the largest score
-    where that is above 1. makes, runs, quantises: packages that making and opening it, and 8 bits,
+    belongs to it. makes, runs, quantises: packages that making and opening it, and 8 bits,
     need beyond torch; requirements: the file that names them; programs: what making it runs.
     one_size: whether it cannot take images at their own sizes. system: as platform.system() calls
     the only one that runs it, "" where any does. precisions: of "fp32", "fp16" and
@@ -138,7 +141,6 @@ class Format:
     precisions: tuple[str, ...] = ("fp32",)
     whole: bool = False
     requirements: str = "requirements-export.txt"
-    tolerance: float = 1e-4
 
     @property
     def elsewhere(self) -> str:

@@ -16,9 +16,7 @@ from applications.export import (
 from applications.export.base import Artefact, Format, need
 
 FORMATS = {
-    "torchscript": Format(
-        ".pt", torch_files.make_script, torch_files.open_script, tolerance=1e-5
-    ),
+    "torchscript": Format(".pt", torch_files.make_script, torch_files.open_script),
     "onnx": Format(
         ".onnx", onnx_file.make, onnx_file.open_file,
         makes=("onnx", "onnxscript"), runs=("onnxruntime",),

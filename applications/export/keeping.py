@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from applications.export.base import About, Artefact, Format, Subject, said
+from applications.export.base import TOLERANCE, About, Artefact, Format, Subject, said
 from utils.files.disk_full import WriteError, named_place
 from utils.files.lock import try_lock, when_abandoned
 from utils.files.writing import sweep, write_atomic, write_json
@@ -36,16 +36,14 @@ def parts_of(kind: Format, target: Path) -> list[Path]:
 
 def keep(
     kind: Format, subject: Subject, about: About, target: Path, precision: str = "fp32",
-    differ: Callable[[Artefact], float] | None = None, tolerance: float | None = None,
+    differ: Callable[[Artefact], float] | None = None, tolerance: float = TOLERANCE,
 ) -> float:  # fmt: skip
     """Makes the export, runs it from the disk, and puts it in its place with a .json beside it
     where it computes what the network computes; the largest difference, nan of a format that
     another system runs. ValueError otherwise.
 
-    differ: what says how much it differs (default: `compare`); tolerance: by how much it may
-    (default: the format's).
+    differ: what says how much it differs (default: `compare`); tolerance: by how much it may.
     """
-    most = kind.tolerance if tolerance is None else tolerance
     name, arch = about.get("export", "torchscript"), about.get("arch", "this network")
     if kind.one_size and subject.any_size:
         raise ValueError(
@@ -62,10 +60,10 @@ def keep(
             worst = math.nan
             if not kind.elsewhere:
                 worst = compare(subject, export) if differ is None else differ(export)
-        if not (kind.elsewhere or worst <= most):
+        if not (kind.elsewhere or worst <= tolerance):
             raise ValueError(
                 f"{target}: not kept: it differs from the network by {worst:.2e}, more than "
-                f"{most:g}"
+                f"{tolerance:g}"
             )
         *parts, described = parts_of(kind, target)
         sha256 = file_digest(made)
