@@ -26,10 +26,13 @@ DOCS = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").rglo
 PAGES = [*READMES, "CONTRIBUTING.md", "SECURITY.md", *DOCS]
 LARGEST = 8000  # bytes of a README, which is read in one go
 # Programs that are not ours, and what belongs to them.
+# Flags of torchrun and of the toolkit's other programs, which are declared in their own files.
 OF_OTHERS = set(
-    "--help --strict --tree --scores --out --model --short --simulations --samples --limit "
-    "--build --host --port --drain".split()
+    "--help --strict --tree --short --build --nnodes --nproc_per_node --rdzv_backend "
+    "--rdzv_endpoint --rdzv_id".split()
 )
+for program in (*ROOT.glob("tests/benchmarks/*.py"), *ROOT.glob("demos/**/*.py")):
+    OF_OTHERS |= set(re.findall(r'"(--[a-z]\w+)"', program.read_text(encoding="utf-8")))
 OF_OTHERS |= {f"--{limit.name}" for limit in dataclasses.fields(Limits)}
 OTHERS = ("pip", "mkdocs", ".venv/bin/ruff", ".venv/bin/mypy")
 
@@ -64,7 +67,9 @@ def test_commands_are_accepted(name: str) -> None:
             assert all((ROOT / file).is_file() for file in files_named), words
         else:
             assert program in ("python", "bash"), [program, *words]
-            assert (ROOT / folder / words[0]).is_file(), words
+            module = words[0] == "-m" and words[1].replace(".", "/")
+            files = [f"{module}.py", f"{module}/__main__.py"] if module else [words[0]]
+            assert any((ROOT / folder / file).is_file() for file in files), words
 
 
 def test_every_mode_and_recipe_is_shown() -> None:
