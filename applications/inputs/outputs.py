@@ -80,12 +80,13 @@ def _folders_written(c: Config) -> Iterator[str]:
     mode = c.mode()
     if mode == "train":
         yield from ("logdir", "checkpoints")
-        yield from (n for n in ("cache", "cache_features") if getattr(c, n) is not None)
+        yield from (["cache_features"] if c.cache_features is not None else [])
     if mode == "export" or (mode in ("jit", "import_keras") and c.output is None):
         yield "checkpoints"
     if mode == "continue_run" and "checkpoints" in c.given:
         yield "checkpoints"
-    yield from (name for name in ("maps", "figures") if getattr(c, name) is not None)
+    named = ("cache", "maps", "figures")
+    yield from (name for name in named if getattr(c, name) is not None)
 
 
 def folders_apart(c: Config) -> Iterator[tuple[bool, str]]:

@@ -66,11 +66,13 @@ def read_shards(title: Path, shards: Sequence[Path]) -> ShardTable:
                 continue
             if not image:
                 without_image.add(name)
-            for title_of, value in label.items():
-                columns.setdefault(title_of, [None] * len(rows)).append(value)
+            for column_name, value in label.items():
+                if column_name not in columns:
+                    columns[column_name] = [None] * len(rows)
+                columns[column_name].append(value)
             rows.append(name)
             splits.append(split)
-            for column in columns.values():
+            for column in columns.values() if len(label) + 1 < len(columns) else ():
                 if len(column) < len(rows):
                     column.append(None)
     if faults:
@@ -95,13 +97,10 @@ def _splits(shards: Sequence[Path]) -> list[str]:
     """The split of each tar file, by how its name or its folder's begins; "" where none says it."""
     found = [_split_of(shard.name) or _split_of(shard.parent.name, whole=True) for shard in shards]
     if any(found) and not all(found):
-        one, other = (
-            shards[found.index("")],
-            next(s for s, f in zip(shards, found, strict=True) if f),
-        )
+        other = next(shard.name for shard, split in zip(shards, found, strict=True) if split)
         raise ValueError(
-            f"{one}: its name says no split, as that of {other.name} does: let it begin with "
-            "train, val or test"
+            f"{shards[found.index('')]}: its name says no split, as that of {other} does: let it "
+            "begin with train, val or test"
         )
     return found
 
@@ -137,22 +136,17 @@ def _samples(
             said: dict[str, Any] = {}
             for kind in (kind for kind in LABELS if kind in found):
                 place = found[kind]
-                inside = named / index.name(place)
+                inside = f"{named}/{index.name(place)}"
                 if index.sizes[place] > MOST_LABEL:
-                    raise LabelError(
-                        [Fault(inside, 0, 0, f"a label of {index.sizes[place]} bytes")]
-                    )
+                    large = f"a label of {index.sizes[place]:,} bytes: take it out"
+                    raise LabelError([Fault(Path(inside), 0, 0, large)])
                 file.seek(index.starts[place])
                 said |= _said(kind, utf8(file.read(index.sizes[place]), inside), inside)
-            has_label = any(kind in found for kind in LABELS)
-            yield (
-                key,
-                index.name(found[IMAGE]) if IMAGE in found else "",
-                said if has_label else None,
-            )
+            image = index.name(found[IMAGE]) if IMAGE in found else ""
+            yield key, image, None if found.keys() <= {IMAGE} else said
 
 
-def _said(kind: str, text: str, file: Path) -> dict[str, Any]:
+def _said(kind: str, text: str, file: str) -> dict[str, Any]:
     """Columns of one label; a field of a .json that is called like a column of ours is renamed."""
     if kind != "json":
         return {kind: text.strip()}
@@ -164,4 +158,4 @@ def _said(kind: str, text: str, file: Path) -> dict[str, Any]:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return {_SCORE: value}
     said = f'neither an object, such as {{"mos": 3.1}}, nor votes or a number: {quoted(text)}'
-    raise LabelError([Fault(file, 0, 0, said)])
+    raise LabelError([Fault(Path(file), 0, 0, said)])

@@ -109,14 +109,14 @@ def _usual(file: BinaryIO, at: int) -> Member | None:
     name and size before it or not; None for all else.
     """
     file.seek(at)
-    header = file.read(_BLOCK)
+    blocks = file.read(3 * _BLOCK)
+    header = blocks[:_BLOCK]
     size = _size(header)
     if size is not None and header[156:157] == tarfile.XHDTYPE:
-        blocks = -(-size // _BLOCK) * _BLOCK
-        if size > _BLOCK or not _says_little(file.read(blocks)[:size]):
+        if not 0 < size <= _BLOCK or not _says_little(blocks[_BLOCK : _BLOCK + size]):
             return None
-        at += _BLOCK + blocks
-        header = file.read(_BLOCK)
+        at += 2 * _BLOCK
+        header = blocks[2 * _BLOCK :]
         size = _size(header)
     name = header[:100].split(b"\0", 1)[0]
     if size is None or header[156:157] not in (b"0", b"\0") or name.endswith(b"/"):
@@ -137,7 +137,9 @@ def _size(header: bytes) -> int | None:
         size = int(header[124:136].strip(b" \0"), 8)
     except ValueError:
         return None
-    return size if told == sum(header) - sum(header[148:156]) + 256 else None
+    counted = header[:148] + header[156:]
+    found = sum(counted.translate(None, b"\0")) + 8 * ord(" ")  # in place of the sum itself
+    return size if told == found else None
 
 
 def _says_little(records: bytes) -> bool:
