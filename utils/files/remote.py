@@ -149,6 +149,8 @@ def _fetch(url: str, place: Path) -> None:
     if url.startswith("file://"):
         return  # local_tars says that it is not there
     part, lock = (place.with_name(f".{place.name}{end}") for end in (".part", ".lock"))
+    with _named(url):
+        _open(url)  # what is missing for that is said before anything is made
     with named_place(place):
         place.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)

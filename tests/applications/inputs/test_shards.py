@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -14,7 +15,7 @@ from threading import Thread
 
 import pytest
 
-from tests.cli import BEST, TINY, call, refused, run_folders, start_group, tables
+from tests.cli import BEST, ROOT, TINY, call, inside, refused, run_folders, start_group, tables
 from tests.outcomes import killed_in
 from tests.tar_shards import sample, write_shards, write_tar
 from tests.tiny_data import write_data
@@ -201,16 +202,17 @@ def test_names_that_lead_nowhere(made):
 
 
 def test_what_webdataset_writes(made, tmp_path):
-    webdataset = pytest.importorskip("webdataset")
-    for shard in sorted((made / "unpacked").iterdir()):
-        (tmp_path / "shards").mkdir(exist_ok=True)
-        with webdataset.TarWriter(str(tmp_path / "shards" / f"{shard.name}.tar")) as tar:
-            for image in sorted(shard.glob("*.png")):
-                label = json.loads(image.with_suffix(".json").read_text())
-                tar.write({"__key__": image.stem, "png": image.read_bytes(), "json": label})
-    words = f"-e --labels {PATTERN} --bootstrap 0 --resume {made}/checkpoints/{BEST} -j 0 -g 0"
-    found = tables(call(tmp_path, words).out)
-    assert found.partition("\n")[2] == tables(call(made, words).out).partition("\n")[2]
+    """By the lines of docs/own-data.md."""
+    pytest.importorskip("webdataset")
+    (lines,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs/own-data.md").read_text(), re.S)
+    labels = sorted((made / "unpacked").glob("test-*/*.json"))
+    rows = [(label.with_suffix(".png"), read_json(label)["mos"]) for label in labels]
+    (tmp_path / "shards").mkdir()
+    with inside(tmp_path):
+        exec(compile(lines.replace("train-%", "test-%"), "docs", "exec"), {"rows": rows})
+    words = f"-e --bootstrap 0 --resume {made}/checkpoints/{BEST} -j 0 -g 0 --labels"
+    found = tables(call(tmp_path, f"{words} shards/test-000.tar").out).partition("\n")[2]
+    assert found == tables(call(made, f"{words} {PATTERN}").out).partition("\n")[2]
 
 
 def test_a_server_is_asked_once(made, tmp_path):
