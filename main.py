@@ -25,7 +25,7 @@ def main(argv: list[str] | None = None) -> int:
         if config.threads:  # before NumPy is imported, whose library reads it then
             os.environ.update(dict.fromkeys(BLAS_THREADS, str(config.threads)))
         from applications.combinations import check  # here: --help needs none of it
-        from applications.training.left_open import completed
+        from applications.left_open import completed
 
         config, remarks = completed(config)
         remarks += check(config)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from applications.combinations import check
-from applications.training.left_open import completed
+from applications.left_open import completed
 from config import Config, parse
 from demos.serving.limits import Limits
 from docs.hooks import flag_pages

@@ -49,7 +49,7 @@ def with_beginning(config: Config, runtime: Runtime) -> Config:
         _, payload = open_weights(config.resume)
         view = payload.get("view")
         own = ViewRule.from_dict(view).interpolation if view else None
-        return _with(config, pretrained=False, interpolation=config.interpolation or own)
+        return filled(config, pretrained=False, interpolation=config.interpolation or own)
     if config.pretrained is False and not config.advprop:
         return config
     backbone = build_backbone(config.arch, network_size(config), config.advprop, without_data=True)
@@ -60,14 +60,15 @@ def with_beginning(config: Config, runtime: Runtime) -> Config:
     if decision.said:
         runtime.info(decision.said)
     if decision.sha256 is None:
-        return _with(config, pretrained=False)
+        return filled(config, pretrained=False)
     interpolation = config.interpolation or backbone.interpolation
-    return _with(
+    return filled(
         config, pretrained=True, pretrained_sha256=decision.sha256, interpolation=interpolation
     )
 
 
-def _with(config: Config, **values: Any) -> Config:
+def filled(config: Config, **values: Any) -> Config:
+    """The configuration with values that were decided at the start, as if flags had said them."""
     return replace(config, **values, given=config.given | values.keys())
 
 

@@ -37,6 +37,7 @@ from applications.training.parts import (
     rates_of,
     training_set,
 )
+from applications.training.probe import with_precision
 from applications.training.run_folder import RunFolder, hold
 from applications.training.run_state import has_begun
 from applications.training.trainer import Trainer
@@ -77,6 +78,7 @@ def train(
     check_monitor(monitored(config)[0], data.splits.get("val"))
     check_fit(config.fit, data, config.data)
     _keep_images(config, data, runtime)
+    config, runtime = with_precision(config, runtime, data)
     parts = _parts(config, data, runtime, fresh=not begun)
     folder = _open_folder(config, data, runtime, beside or {}, parts.scorer.model)
     logger = Logger(folder.path, runtime.world.rank)

@@ -19,6 +19,7 @@ from applications.tasks import TASKS
 from applications.training import run_folder
 from applications.training.one_run import train
 from applications.training.parts import check_names
+from applications.training.probe import with_precision
 from applications.training.run_folder import RunFolder, hold, newest
 from config import Config
 from utils.files.reading import read_object
@@ -38,7 +39,7 @@ def wanted(config: Config) -> bool:
 
 def train_all(config: Config, runtime: Runtime) -> None:
     """Trains what is not finished yet, then writes the summary; --continue FOLDER goes on."""
-    parent = _parent(config, runtime)
+    parent, config, runtime = _parent(config, runtime)
     count, go_on = config.folds or config.repeats or 0, f"go on with --continue {parent.path}"
     runs: list[tuple[Config, RunFolder]] = []
     for number in range(1, count + 1):
@@ -66,20 +67,25 @@ def train_all(config: Config, runtime: Runtime) -> None:
         _summarise(parent.path, runs)
 
 
-def _parent(config: Config, runtime: Runtime) -> RunFolder:
-    """The folder of all runs: that of --continue, or a new one, after a look at the labels."""
+def _parent(config: Config, runtime: Runtime) -> tuple[RunFolder, Config, Runtime]:
+    """The folder of all runs: that of --continue, or a new one, after a look at the labels; and
+    what all of them are called with.
+    """
     first, task = replace(config, repeat=1), TASKS[config.criterion]
     if config.continue_run:
         folder = run_folder.opened(config.continue_run, config)
         hold(folder.path, runtime)
         run_folder.check_processes(folder, runtime)
         unchecked = replace(first, no_check=True, bad_images="stop")
-        run_folder.check_labels(folder, read_data(unchecked, task, runtime).digests())
-        return folder
+        data = read_data(unchecked, task, runtime)
+        run_folder.check_labels(folder, data.digests())
+        config, runtime = with_precision(config, runtime, data)
+        return folder, config, runtime
     check_names(config)
     data = read_data(first, task, runtime)
     beside = {**left_out([(first, data.skipped)]), **alike_record(first, data.alike)}
-    return run_folder.create(config, data.digests(), runtime, beside)
+    config, runtime = with_precision(config, runtime, data)
+    return run_folder.create(config, data.digests(), runtime, beside), config, runtime
 
 
 def _begun(parent: Path, number: int) -> Path | None:

@@ -21,9 +21,10 @@ from applications.inputs.runtime import Runtime
 from applications.inputs.weights import with_resumed_variant
 from applications.tasks import TASKS, monitored
 from applications.training import run_folder
-from applications.training.beginning import with_beginning
+from applications.training.beginning import filled, with_beginning
 from applications.training.one_run import train
 from applications.training.parts import check_names, network, optimizer_of, training_set
+from applications.training.probe import longest, with_precision
 from applications.training.run_folder import RunFolder, hold, newest, settled
 from applications.training.stage_list import Stage, split_stages
 from config import CONTINUE_FLAGS, Config, checked_config
@@ -187,6 +188,7 @@ def _train(plan: Plan, interrupted: Config | None, runtime: Runtime) -> None:
     _check_labels(plan, labels)
     plan = replace(plan, labels=(*plan.labels[:first], *labels))
     _rehearse(plan, configs, data, runtime)
+    plan, configs, runtime = _with_precision(plan, configs, data, runtime)
     skipped = left_out((c, found.skipped) for c, found in zip(configs, data, strict=True))
     for number, (config, found) in enumerate(zip(configs, data, strict=True), first):
         runtime.info(f"== {plan.title(number)}")
@@ -208,10 +210,29 @@ def _read_all(plan: Plan, configs: list[Config], runtime: Runtime) -> list[Data]
     for number, config in enumerate(configs, len(plan.done)):
         with _named(plan, number):
             check_names(config)
-    # All stages began when the first one did.
+    begun = _all_begun(plan, configs)
+    return [read_data(config, TASKS[config.criterion], runtime) for config in begun]
+
+
+def _all_begun(plan: Plan, configs: list[Config]) -> list[Config]:
+    """All stages began when the first one did."""
     begun = configs[0].continue_run or (plan.done[-1] if plan.done else None)
-    configs = [replace(config, continue_run=begun) for config in configs]
-    return [read_data(config, TASKS[config.criterion], runtime) for config in configs]
+    return [replace(config, continue_run=begun) for config in configs]
+
+
+def _with_precision(
+    plan: Plan, configs: list[Config], data: list[Data], runtime: Runtime
+) -> tuple[Plan, list[Config], Runtime]:
+    """All with what suits the longest stage: chosen once, and kept in every stage's files."""
+    number = longest(configs, data)
+    found, runtime = with_precision(_all_begun(plan, configs)[number], runtime, data[number])
+    chosen = {name: value for name in ("amp", "threads") if (value := getattr(found, name))}
+    stages = (replace(stage, config=filled(stage.config, **chosen)) for stage in plan.stages)
+    return (
+        replace(plan, stages=tuple(stages)),
+        [filled(config, **chosen) for config in configs],
+        runtime,
+    )
 
 
 @contextmanager

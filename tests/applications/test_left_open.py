@@ -6,7 +6,7 @@ import shlex
 import pytest
 
 from applications.combinations import check
-from applications.training.left_open import completed
+from applications.left_open import completed
 from config import parse
 from tests.cli import TINY, call, inside, run_folders
 from tests.tiny_data import write_data
