@@ -338,8 +338,8 @@ class Config:
         help="batch-norm statistics over all devices")
     amp: str | None = flag("run", None, "--amp", choices=("off", "bf16", "fp16"),
         modes=JUDGE + " predict",
-        help="mixed precision (default: training picks what the device does natively; -e, "
-        "--test and --predict use float32)")
+        help="mixed precision (default: training picks what the device does natively, on the CPU "
+        "the faster one after a few trial steps; -e, --test and --predict use float32)")
     workers: int = flag("run", 2, "-j", "--workers", type=kind.count, metavar="N",
         modes=JUDGE + " continue_run predict export check generate compare", idle="jit",
         help="loader processes per process")

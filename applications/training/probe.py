@@ -30,7 +30,8 @@ from utils.runtime.rng_state import rng_state, set_rng_state
 # of a usual network. It has the same precision on every CPU.
 SHORT = 1000 * 224 * 224
 IMAGES = 8  # of a timed step, where the batch has as many
-ROUNDS, FEWEST, ENOUGH = 5, 2, 2.0  # at most; at least; seconds after which none follows
+ROUNDS, ENOUGH = 5, 2.0  # at most, and seconds after which none but a second one begins,
+CLOSE = 1.5  # of the ways that took at most this many times the quickest one's seconds
 GAIN = 1.05  # bf16 costs digits: float32 where it is hardly faster
 FEWER_GAIN = 1.15  # one thread also validates, which several do faster
 
@@ -60,8 +61,10 @@ def fastest(step: Step, threads: int, fewer: bool) -> tuple[Way, str]:
     ways = [exact, quick, *([single] if fewer and threads > 1 else [])]
     best, spent = dict.fromkeys(ways, float("inf")), 0.0
     for number in range(ROUNDS):
-        if number >= FEWEST and spent >= ENOUGH:
-            break
+        if spent >= ENOUGH:
+            ways = [way for way in ways if best[way] <= CLOSE * min(best.values())]
+            if number > 1 or len(ways) == 1:
+                break
         for way in ways:
             took = step(way)
             best[way], spent = min(best[way], took), spent + took

@@ -12,7 +12,6 @@ from applications.tasks import TASKS
 from applications.training.one_run import train
 from applications.training.probe import (
     ENOUGH,
-    FEWEST,
     ROUNDS,
     Way,
     fastest,
@@ -95,9 +94,26 @@ def test_a_step_that_others_hold_up_does_not_count_and_trying_ends():
 
     assert fastest(disturbed, 2, fewer=False)[0] == QUICK
     assert turns == [EXACT, QUICK] * (len(turns) // 2) and len(turns) == 2 * ROUNDS
-    turns.clear()
-    assert fastest(lambda way: turns.append(way) or ENOUGH, 1, fewer=True)[0].amp == "off"
-    assert len(turns) == 2 * FEWEST  # with one thread there is none to leave out
+
+
+@pytest.mark.parametrize(
+    "seconds, tried",
+    [
+        ((1, 1.2, 1.4), [EXACT, QUICK, SINGLE] * 2),
+        ((1, 3, 1.4), [EXACT, QUICK, SINGLE, EXACT, SINGLE]),  # far behind: not tried again
+        ((9, 3, 1), [EXACT, QUICK, SINGLE]),
+    ],
+)
+def test_trying_ends_soon_where_steps_are_slow(seconds, tried):
+    turns, times = [], dict(zip((EXACT, QUICK, SINGLE), seconds, strict=True))
+    fastest(lambda way: turns.append(way) or times[way] * ENOUGH, 2, fewer=True)
+    assert turns == tried
+
+
+def test_with_one_thread_there_is_none_to_leave_out():
+    turns = []
+    assert fastest(lambda way: turns.append(way) or 1.0, 1, fewer=True)[0] == Way("off", 1)
+    assert set(turns) == {Way("off", 1), Way("bf16", 1)}
 
 
 def test_a_choice_is_that_by_hand_and_kept_by_what_continues_the_run(data, threads):
