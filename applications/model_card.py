@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from os.path import abspath  # of ../scores.csv it says the folder, and follows no links
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +102,7 @@ def _name(config: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
     """Of the data, without the place where it lay."""
     table, photos = config.get("labels"), config.get("photos")
     if table:
-        return f"{Path(table).name} of {(Path(facts['folder']) / table).parent.name}"
+        return f"{Path(table).name} of {Path(abspath(Path(facts['folder']) / table)).parent.name}"
     if photos:
         return f"photographs of {(Path(facts['folder']) / photos).name}, distorted"
     card = Path(facts["folder"]) / config["data"] / "card.json"

@@ -15,10 +15,14 @@ import warnings
 import zipfile
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
+try:
+    import numpy as np
+    from PIL import Image
+except ImportError as error:
+    sys.exit(f"error: {error}: pip install torch numpy pillow")
 
 ROOT, NEWEST = Path(__file__).resolve().parent.parent, "checkpoints/jit_*.pt"
+HOW = "python main.py --jit --resume WEIGHTS"  # makes what it takes
 TURNS = dict(enumerate((0, 3, 1, 5, 4, 6, 2), 2))  # Image.Transpose of each EXIF orientation
 CONTROLS = dict.fromkeys([*range(32), *range(127, 160)], "?")  # what a terminal obeys
 Image.MAX_IMAGE_PIXELS = None  # the model says how many
@@ -26,7 +30,10 @@ Image.MAX_IMAGE_PIXELS = None  # the model says how many
 
 def open_model(file):
     """(description, image (H,W,3) -> scores (1,) and, of histograms, shares (1,K))."""
-    import torch  # here: --help and a wrong word need not wait for it
+    try:
+        import torch  # here: --help and a wrong word need not wait for it
+    except ImportError as error:
+        sys.exit(f"error: {error}: pip install torch")
 
     print(f"{file}: is a program: run only one that you trust (SECURITY.md)", file=sys.stderr)
     if zipfile.ZipFile(file).testzip():
@@ -91,11 +98,14 @@ def main(argv=None):
     parser.add_argument("-o", "--output", help="a new csv; default: stdout")
     args, files = parser.parse_args(argv), []
     warnings.simplefilter("ignore")  # Pillow's about metadata, torch's about the end of TorchScript
-    about, run = open_model(args.model)
-    if not about.get("whole"):
+    try:
+        about, run = open_model(args.model)
+        if not about.get("whole"):  # of --jit: drawn by --crop_seed; of others: without --whole
+            raise ValueError("it takes pixels only")
+    except Exception as error:  # each runtime has its own, some of many lines
         raise ValueError(
-            f"{args.model} takes pixels only: export by --jit or --whole, no --crop_seed"
-        )
+            f"{args.model}: no file of {HOW}: {' '.join(str(error).split())}"
+        ) from error
     for path in args.images:
         below = sorted(map(Path, glob.iglob(f"{glob.escape(path)}/**/*.*", recursive=True)))
         images = [file for file in below if file.suffix.lower() in about["suffixes"]]

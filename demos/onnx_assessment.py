@@ -14,13 +14,16 @@ import sys
 import warnings
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
-
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # 1.32 reports its use to its makers
-import onnxruntime  # noqa: E402
+try:
+    import numpy as np
+    import onnxruntime
+    from PIL import Image
+except ImportError as error:
+    sys.exit(f"error: {error}: pip install onnxruntime numpy pillow")
 
 ROOT, NEWEST = Path(__file__).resolve().parent.parent, "checkpoints/onnx_*_whole.onnx"
+HOW = "python main.py --export onnx --whole --resume WEIGHTS"  # makes what it takes
 TURNS = dict(enumerate((0, 3, 1, 5, 4, 6, 2), 2))  # Image.Transpose of each EXIF orientation
 CONTROLS = dict.fromkeys([*range(32), *range(127, 160)], "?")  # what a terminal obeys
 Image.MAX_IMAGE_PIXELS = None  # the model says how many
@@ -86,11 +89,14 @@ def main(argv=None):
     parser.add_argument("-o", "--output", help="a new csv; default: stdout")
     args, files = parser.parse_args(argv), []
     warnings.simplefilter("ignore")  # Pillow's about metadata, torch's about the end of TorchScript
-    about, run = open_model(args.model)
-    if not about.get("whole"):
+    try:
+        about, run = open_model(args.model)
+        if not about.get("whole"):  # of --jit: drawn by --crop_seed; of others: without --whole
+            raise ValueError("it takes pixels only")
+    except Exception as error:  # each runtime has its own, some of many lines
         raise ValueError(
-            f"{args.model} takes pixels only: export by --jit or --whole, no --crop_seed"
-        )
+            f"{args.model}: no file of {HOW}: {' '.join(str(error).split())}"
+        ) from error
     for path in args.images:
         below = sorted(map(Path, glob.iglob(f"{glob.escape(path)}/**/*.*", recursive=True)))
         images = [file for file in below if file.suffix.lower() in about["suffixes"]]

@@ -15,11 +15,15 @@ import sys
 import warnings
 from pathlib import Path
 
-import numpy as np
-import openvino
-from PIL import Image
+try:
+    import numpy as np
+    import openvino
+    from PIL import Image
+except ImportError as error:
+    sys.exit(f"error: {error}: pip install openvino numpy pillow")
 
 ROOT, NEWEST = Path(__file__).resolve().parent.parent, "checkpoints/openvino_*_whole.xml"
+HOW = "python main.py --export openvino --whole --resume WEIGHTS"  # makes what it takes
 TURNS = dict(enumerate((0, 3, 1, 5, 4, 6, 2), 2))  # Image.Transpose of each EXIF orientation
 CONTROLS = dict.fromkeys([*range(32), *range(127, 160)], "?")  # what a terminal obeys
 Image.MAX_IMAGE_PIXELS = None  # the model says how many
@@ -28,8 +32,8 @@ Image.MAX_IMAGE_PIXELS = None  # the model says how many
 def open_model(file, threads=0):
     """(description, image (H,W,3) -> scores (1,) and, of histograms, shares (1,K)). threads: 0: as
     many as the runtime chooses."""
-    model = openvino.Core().read_model(file)
     weights = hashlib.sha256(Path(file).with_suffix(".bin").read_bytes()).hexdigest()
+    model = openvino.Core().read_model(file)
     if model.get_rt_info(["about_weights"]).astype(str) != weights:
         raise ValueError(f"{file}: the .bin beside it is of another export: export again")
     # By itself it computes in bfloat16 where the processor can.
@@ -88,11 +92,14 @@ def main(argv=None):
     parser.add_argument("-o", "--output", help="a new csv; default: stdout")
     args, files = parser.parse_args(argv), []
     warnings.simplefilter("ignore")  # Pillow's about metadata, torch's about the end of TorchScript
-    about, run = open_model(args.model)
-    if not about.get("whole"):
+    try:
+        about, run = open_model(args.model)
+        if not about.get("whole"):  # of --jit: drawn by --crop_seed; of others: without --whole
+            raise ValueError("it takes pixels only")
+    except Exception as error:  # each runtime has its own, some of many lines
         raise ValueError(
-            f"{args.model} takes pixels only: export by --jit or --whole, no --crop_seed"
-        )
+            f"{args.model}: no file of {HOW}: {' '.join(str(error).split())}"
+        ) from error
     for path in args.images:
         below = sorted(map(Path, glob.iglob(f"{glob.escape(path)}/**/*.*", recursive=True)))
         images = [file for file in below if file.suffix.lower() in about["suffixes"]]

@@ -72,9 +72,13 @@ def test_what_is_not_known_is_left_out(run, tmp_path):
     results = json.loads((run / "results.json").read_text())
     kept = {name: results[name] for name in ("best_epoch", "weights")}
     (tmp_path / "untested/results.json").write_text(json.dumps(kept))
+    config = json.loads((run / "config.json").read_text()) | {"labels": "a/../../scores.csv"}
+    (tmp_path / "untested/config.json").write_text(json.dumps(config))
     save_pretrained(tmp_path / "untested", tmp_path / "plain")
     card = (tmp_path / "plain/README.md").read_text()
-    assert "learned from" in table_of(card) and "How good" not in card
+    above = run.parents[1].parent.name  # where --labels ../scores.csv lies
+    assert table_of(card)["learned from"][0].startswith(f"scores.csv of {above}; ")
+    assert "How good" not in card
 
 
 def test_a_saved_model_is_read_without_a_network(run, tmp_path, monkeypatch):

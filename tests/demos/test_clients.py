@@ -133,6 +133,14 @@ def test_what_they_share_is_equal():
     assert functions("image") == functions("onnx") == functions("openvino")
 
 
+def test_a_package_that_is_missing_is_named():
+    for name, runtime in (("image", "torch"), ("onnx", "onnxruntime"), ("openvino", "openvino")):
+        words = ["-I", "-S", ROOT / "demos" / f"{name}_assessment.py", "photo.jpg"]
+        done = subprocess.run([sys.executable, *words], capture_output=True, text=True)
+        cure = f"error: No module named 'numpy': pip install {runtime} numpy pillow\n"
+        assert (done.returncode, done.stdout, done.stderr) == (1, "", cure)
+
+
 @pytest.fixture(scope="module")
 def exported(request, photos, tmp_path_factory) -> tuple[Path, dict[str, list[float]]]:
     """A folder with a network exported for each client, and the rows of --predict."""

@@ -121,8 +121,11 @@ def test_names_that_a_spreadsheet_or_a_terminal_obeys(folder, capsys):
 
 
 def test_an_export_of_pixels_or_none_is_refused(folder):
-    """In a line, by the program as it is called."""
+    """In a line that says how one is made, by the program as it is called."""
     (folder / "text.pt").write_text("no archive")
+    torch.save({}, folder / "weights.pth")
+    with pytest.raises(ValueError, match=f"^weights.pth: no file of {demo.HOW}: [^\\n]+$"):
+        demo.main(["data/test", "--model", "weights.pth"])
     for name, said in (
         ("checkpoints/jit_old.pt", "takes pixels only"),
         ("text.pt", "not a zip file"),
@@ -132,5 +135,6 @@ def test_an_export_of_pixels_or_none_is_refused(folder):
             capture_output=True, text=True,
         )  # fmt: skip
         head, line, *rest = done.stderr.splitlines()
-        assert head + "\n" == trust(name) and line.startswith("error: ") and said in line
+        assert head + "\n" == trust(name) and said in line
+        assert line.startswith(f"error: {name}: no file of python main.py --jit ")
         assert done.returncode == 1 and done.stdout == "" and rest == []
