@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from config import Config, UsageError
+from dataloader.labels.paths import images_root
 from utils.files.writing import check_apart, check_output
 from utils.text import csv_path
 
@@ -113,11 +115,14 @@ def _folders_read(c: Config) -> Iterator[tuple[str, Path]]:
         yield "--images", Path(c.images)
     if not c.labels:
         yield "--data", Path(c.data)
-        return
-    beside = Path(c.labels).parent
-    # A file of votes beside the program, or above it, makes no data folder of all that is there.
-    if not Path.cwd().is_relative_to(beside.resolve()):
-        yield "the folder of --labels,", beside
+        name, beside = "the folder of images_root.txt,", None
+        with suppress(ValueError):  # whoever reads the labels says what is wrong with it
+            beside = images_root(Path(c.data))
+    else:
+        name, beside = "the folder of --labels,", Path(c.labels).parent
+    # A folder that the program is started in, or below, is more than data.
+    if beside and not Path.cwd().is_relative_to(beside.resolve()):
+        yield name, beside
 
 
 def inputs(c: Config) -> tuple[list[Path], list[Path]]:

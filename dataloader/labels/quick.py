@@ -176,8 +176,8 @@ class _Images:
         places: list[str] = []
         reals: list[str] = []
         for name in map(str.strip, names):
-            folder, _, file = name.rpartition("/")
-            listed = self._finder.listing(folder)
+            folder, slash, file = name.rpartition("/")
+            listed = self._finder.listing(folder or slash)
             if listed is not None and file in listed[0]:
                 places.append(listed[1] + file)
                 reals.append(listed[2] + file)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -90,6 +91,26 @@ def test_what_is_left_of_a_part_is_none(tmp_path, files):
     for file in files:
         wanted = resize_image(read_image(file), RULE)
         assert later.find(file, RULE).tobytes() == wanted.tobytes()
+
+
+def test_a_folder_that_is_removed_meanwhile_ends_no_run(tmp_path, files, monkeypatch):
+    monkeypatch.setattr("dataloader.image_cache.PART", 2 * 20 * 28 * 3)  # two images
+    cache, _ = filled(tmp_path, files)
+    assert cache.find(files[0], RULE) is not None
+    shutil.rmtree(tmp_path / "kept")
+    row_store._mapped.cache_clear()
+    assert [cache.find(file, RULE) for file in files] == [None] * 5
+
+
+@pytest.mark.parametrize("before, after", [(b"\x93NUMPY", b"\xff" * 6), (b"(5,", b"(4,")])
+def test_a_part_that_does_not_open_as_it_was_is_kept_again(tmp_path, files, before, after):
+    filled(tmp_path, files)
+    (data,) = (tmp_path / "kept").glob("*/*[!s].npy")
+    data.write_bytes(data.read_bytes().replace(before, after, 1))
+    row_store._mapped.cache_clear()
+    later, read = filled(tmp_path, files)
+    row_store._mapped.cache_clear()
+    assert read == files and all(later.find(file, RULE) for file in files)
 
 
 def test_what_cannot_be_read_is_not_kept(tmp_path, files):

@@ -208,3 +208,16 @@ def test_what_is_made_for_others_says_nothing_of_this_machine(tmp_path):
     for written in (page.encode(), *tables, (run / "predictions_test.csv").read_bytes()):
         assert str(tmp_path).encode() not in written
     call(tmp_path, f"--compare {run.relative_to(tmp_path)} {run}/predictions_test.csv", code=0)
+
+
+def test_the_folder_of_images_root_txt_is_an_input(folder):
+    """But not where the program is started in it: it is more than data then."""
+    (folder / "far").mkdir()
+    root = folder / "data" / "images_root.txt"
+    root.write_text("../far\n")
+    said = "lies in the folder of images_root.txt,"
+    refused(folder, "--train --cache far/kept", f"--cache far/kept {said} {folder / 'far'}")
+    refused(folder, "--train --logdir far", f"--logdir far {said}")
+    root.write_text("..\n")
+    with inside(folder):
+        check(parse(["--train", "--logdir", "far"]))

@@ -28,12 +28,19 @@ AT_ONCE = 4  # files that one process fetches
 MOST = 1_000_000  # names that a pattern may stand for
 _WAIT = 0.1  # seconds
 _BRACES = re.compile(r"\{([^{}]*)\}")
+# What lets its owner in, user and password or a signed query, is in no message.
+_SECRET = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)(?:[^/\s@]*@)?([^\s?'\"]*)(\?[^\s'\"]*)?")
 _RANGE = re.compile(r"(\d+)\.\.(\d+)")
 
 
 def is_url(text: str) -> bool:
     """Whether a word names its protocol."""
     return re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", text) is not None
+
+
+def shown(text: str) -> str:
+    """A text for messages, its URLs without user, password and query."""
+    return printable(_SECRET.sub(lambda m: m[1] + m[2] + ("?..." if m[3] else ""), text))
 
 
 def means_tars(text: str) -> bool:
@@ -67,8 +74,8 @@ def local_tars(text: str, cache: str | None, say: Callable[[str], object]) -> li
         wrong = [str(path) for path in found[word] if not is_tar(path)]
         if wrong or not found[word]:
             name = wrong[0] if wrong else word
-            of = f" of {cut(printable(text))}" if name != text else ""
-            raise ValueError(f"{cut(printable(name))}: no such tar file{of}: check the name")
+            of = f" of {cut(shown(text))}" if name != text else ""
+            raise ValueError(f"{cut(shown(name))}: no such tar file{of}: check the name")
     return list(dict.fromkeys(path for word in words for path in found[word]))
 
 
@@ -82,7 +89,7 @@ def expand_braces(text: str) -> list[str]:
         if span is not None:
             first, last = int(span[1]), int(span[2])
             if abs(last - first) >= MOST:
-                raise ValueError(f"{cut(printable(text))}: more than {MOST:,} names")
+                raise ValueError(f"{cut(shown(text))}: more than {MOST:,} names")
             step = 1 if last >= first else -1
             width = len(span[1]) if span[1].startswith("0") else 0
             parts = (str(n).zfill(width) for n in range(first, last + step, step))
@@ -92,7 +99,7 @@ def expand_braces(text: str) -> list[str]:
                 expand_braces(text[: match.start()] + part + text[match.end() :])
             )
             if len(found) > MOST:
-                raise ValueError(f"{cut(printable(text))}: more than {MOST:,} names")
+                raise ValueError(f"{cut(shown(text))}: more than {MOST:,} names")
         return list(found)
     return [text]
 
@@ -107,9 +114,8 @@ def _fetched(
     places = [(url, _place(url, cache)) for url in urls if not _has_wildcard(url)]
     wanted = [(url, place) for url, place in places if not os.path.isfile(place)]
     if wanted:
-        say(
-            f"fetching {len(wanted)} tar file(s) into {wanted[0][1].parent}, from {wanted[0][0]} on"
-        )
+        url, place = wanted[0]
+        say(f"fetching {len(wanted)} tar file(s) into {place.parent}, from {shown(url)} on")
         with ThreadPoolExecutor(AT_ONCE) as pool:
             list(pool.map(lambda one: _fetch(*one), wanted))
     return places
@@ -135,7 +141,7 @@ def _place(url: str, cache: str | None) -> Path:
         with _named(url):
             return Path(_open(url)[1])
     if cache is None:
-        raise ValueError(f"{printable(url)}: pass --cache DIR, the folder that it is fetched into")
+        raise ValueError(f"{shown(url)}: pass --cache DIR, the folder that it is fetched into")
     top, _, name = url.partition("?")[0].rpartition("/")
     query = url.partition("?")[2]
     key = blake2b(f"{top}?{query}".encode(), digest_size=8).hexdigest()
@@ -191,12 +197,12 @@ def _named(url: str) -> Iterator[None]:
         yield
     except ImportError as error:
         said, missing = " ".join(str(error).split()), getattr(error.__cause__, "name", None)
-        raise ValueError(f"{printable(url)}: {said}: pip install {missing or 'it'}") from None
+        raise ValueError(f"{shown(url)}: {said}: pip install {missing or 'it'}") from None
     except FileNotFoundError:
-        raise ValueError(f"{printable(url)}: no such file: check the URL") from None
+        raise ValueError(f"{shown(url)}: no such file: check the URL") from None
     except Exception as error:  # of any library's kinds
         said = " ".join(str(error).split()) or type(error).__name__
         raise ValueError(
-            f"{printable(url)}: cannot be fetched ({cut(printable(said), 200)}): check the URL, "
+            f"{shown(url)}: cannot be fetched ({cut(shown(said), 200)}): check the URL, "
             "the network and your credentials there"
         ) from None

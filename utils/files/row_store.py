@@ -107,12 +107,16 @@ class RowStore:
 
     def find(self, name: bytes) -> np.ndarray | None:
         """The row of one name, to be read only, as it lies on the disk; None where it was not there
-        when the first one was asked for.
+        when the first one was asked for, or is there no longer.
         """
         if self._index is None:
             self._index = _Index(self._parts())
-        found = self._index.place(name)
-        return None if found is None else _mapped(found[0])[found[1]]
+        if (found := self._index.place(name)) is None:
+            return None
+        try:
+            return _mapped(found[0])[found[1]]
+        except (OSError, ValueError):  # removed since, or torn: `missing` finds that, too
+            return None
 
     def missing(self, names: np.ndarray) -> np.ndarray:
         """int64 (M,): positions in `names` (N,) whose rows are not there. A damaged part that
@@ -120,8 +124,7 @@ class RowStore:
         """
         kept = []
         for data, own in self._parts():
-            unneeded = not self.checked or not np.isin(own, names).any()
-            if unneeded or self._is_whole(data, own):
+            if not np.isin(own, names).any() or self._is_whole(data, own):
                 kept.append((data, own))
                 continue
             self.damaged.append(data)
@@ -194,8 +197,16 @@ class RowStore:
         return (data, names) if whole and names.dtype == NAME else None
 
     def _is_whole(self, data: Path, names: np.ndarray) -> bool:
-        """Whether the part is as it was written; it is read once for that."""
-        if self.checked and data not in self._checked:
+        """Whether the part is as it was written; it is read once for that. Of a store that is not
+        checked, whether it can be opened and has a row for each name.
+        """
+        if not self.checked:
+            try:
+                shape, dtype = (stored := _mapped(data)).shape, stored.dtype
+            except (OSError, ValueError):
+                return False
+            return shape == (len(names), *self.shape) and dtype == self.dtype
+        if data not in self._checked:
             state, left = _digest(names), os.path.getsize(data) - DIGEST
             with open(data, "rb") as file:
                 while left > 0 and (block := file.read(min(left, BLOCK))):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import re
 import stat
 import tarfile
 from array import array
@@ -27,6 +28,7 @@ TAR = ".tar"
 PACKED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
 _BLOCK = tarfile.BLOCKSIZE
 _MAGIC = (b"ustar\x0000", b"ustar  \0")  # POSIX, GNU
+_THROUGH = re.compile(r"\.tar(?=[/\\])" if os.sep == "\\" else r"\.tar(?=/)", re.IGNORECASE)
 # What a header of POSIX's extended format may say beside the name and the size.
 _HARMLESS = frozenset(b"mtime atime ctime uid gid uname gname comment".split())
 
@@ -81,14 +83,20 @@ def each_member(shard: PathLike) -> Iterator[Member]:
                     found = _next(tar, at)
                     if found is None:
                         break
+                    if found.issparse():  # its bytes do not lie there one after the other
+                        said = f"{printable(found.name)} is packed as a sparse file"
+                        raise ValueError(f"{printable(shard)}: {said}: pack it without --sparse")
                     member = Member(found.name, found.offset_data, found.size, found.type)
                     at = tar.offset
                 else:
                     at = member.start + -(-member.size // _BLOCK) * _BLOCK
                 yield member
             file.seek(tar.offset)  # tarfile ends in silence where it finds no header
-            if file.read(_BLOCK).strip(b"\0"):
+            end = file.read(_BLOCK)
+            if end.strip(b"\0"):
                 raise ValueError(f"{damaged} (no header at byte {tar.offset})")
+            if not end:  # cut off behind a member: more may have followed
+                raise ValueError(f"{damaged} (it stops at byte {tar.offset}, without an end)")
     except tarfile.TarError as error:
         with open(shard, "rb") as file:
             packed = packed_as(file.read(_BLOCK))
@@ -268,10 +276,8 @@ def _inside(path: PathLike) -> tuple[str, int, int, os.stat_result] | None:
     where it leads through none. FileNotFoundError where the tar file has no such file.
     """
     text = os.fspath(path)
-    folded = text.lower() if os.sep == "/" else text.lower().replace(os.sep, "/")
-    end = 0
-    while (end := folded.find(TAR + "/", end) + len(TAR)) >= len(TAR):
-        shard, name = text[:end], text[end + 1 :].replace(os.sep, "/")
+    for match in _THROUGH.finditer(text):
+        shard, name = text[: match.end()], text[match.end() + 1 :].replace(os.sep, "/")
         try:
             status = os.stat(shard)
         except FileNotFoundError:

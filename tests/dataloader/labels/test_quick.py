@@ -79,6 +79,7 @@ UNUSUAL = [
     ("scores", "a.png,\n"),
     ("scores", "a.png,1\n,2\n"),
     ("scores", "a.png,0x10\n"),
+    ("scores", "/a.png,1\n"),  # of the disk, not of this folder
     ("scores", "none.png,1\n"),
     ("scores", "../../far.png,1\n"),
     ("scores", "a.png,1\n\n# only\n"),

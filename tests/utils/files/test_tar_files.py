@@ -9,7 +9,7 @@ import tarfile
 import pytest
 
 from tests.tar_shards import write_tar
-from utils.files.remote import expand_braces, local_tars, means_tars
+from utils.files.remote import expand_braces, local_tars, means_tars, shown
 from utils.files.tar_files import content_inside, each_member, index_of, is_file, stat_file
 
 LONG = "folder/" * 20
@@ -51,6 +51,37 @@ def test_a_replaced_tar_file_is_read_anew(tmp_path):
         content_inside(shard / "b")
 
 
+def test_letters_whose_small_form_is_longer_stand_in_paths(tmp_path):
+    folder = tmp_path / "İzmir"
+    folder.mkdir()
+    assert content_inside(write_tar(folder / "A.TAR", [("a", b"1")]) / "a") == b"1"
+
+
+def test_what_is_cut_off_behind_a_member_is_damaged(tmp_path):
+    shard = write_tar(tmp_path / "a.tar", [("a", b"one"), ("b", b"2")], tarfile.GNU_FORMAT)
+    for blocks in (2, 4):
+        (tmp_path / "cut.tar").write_bytes(shard.read_bytes()[: blocks * 512])
+        with pytest.raises(ValueError, match="damaged tar file: .*stops at byte"):
+            list(each_member(tmp_path / "cut.tar"))
+
+
+def test_a_sparse_file_is_refused(tmp_path):
+    """Its bytes do not lie in the tar file as they are: what stands there is not its content."""
+    sparse = tarfile.TarInfo("a.bmp")
+    sparse.type, sparse.size = tarfile.GNUTYPE_SPARSE, 512
+    header = bytearray(sparse.tobuf(tarfile.GNU_FORMAT))
+    header[386:410] = b"%011o\0%011o\0" % (512, 512)  # one piece, of the second half
+    header[483:495] = b"%011o\0" % 1024  # the size with its hole
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    shard = tmp_path / "a.tar"
+    shard.write_bytes(bytes(header) + b"x" * 512 + bytes(10240))
+    with tarfile.open(shard) as tar:
+        assert tar.extractfile("a.bmp").read() == bytes(512) + b"x" * 512
+    with pytest.raises(ValueError, match="a.tar: a.bmp is packed as a sparse file: pack"):
+        content_inside(shard / "a.bmp")
+
+
 def test_patterns(tmp_path):
     assert expand_braces("{a,b}-{08..11}.tar") == [
         f"{split}-{n}.tar" for split in "ab" for n in ("08", "09", "10", "11")
@@ -69,3 +100,10 @@ def test_patterns(tmp_path):
     assert not means_tars("labels.csv") and not means_tars(str(tmp_path))
     with pytest.raises(ValueError, match=r"c-\*.tar: no such tar file"):
         local_tars(f"{tmp_path}/c-*.tar", None, print)
+
+
+def test_what_lets_in_is_in_no_message():
+    said = "error 403, 'https://me:word@host/a/b.tar?sig=1&t=2', s3://b/x-*.tar"
+    assert shown(said) == "error 403, 'https://host/a/b.tar?...', s3://b/x-*.tar"
+    with pytest.raises(ValueError, match=r"^https://host/a.tar\?...: pass --cache DIR"):
+        local_tars("https://me:word@host/a.tar?sig=1", None, print)
