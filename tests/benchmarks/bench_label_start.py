@@ -188,18 +188,18 @@ def _write(top: Path, rows: int) -> None:
     number = np.arange(1, rows + 1)
     table = np.column_stack([number, ids, votes, rng.integers(0, 67, (rows, 3))])
     np.savetxt(top / "ava" / "AVA.txt", table, fmt="%d")
-    _touch(top / "ava" / "images", [f"{i}.jpg" for i in ids])
+    os.symlink(top / "split" / "train", top / "ava" / "images")  # which has those of val, too
     (top / "json").mkdir()
     pairs = zip(ids.tolist(), votes.tolist(), strict=True)
     samples = [{"image_id": str(name), "label": label} for name, label in pairs]
     (top / "json" / "samples.json").write_text(json.dumps(samples))
-    os.symlink(top / "ava" / "images", top / "json" / "images")
+    os.symlink(top / "split" / "train", top / "json" / "images")
     mos = (votes @ np.arange(1, 11)) / votes.sum(axis=1)
     held = rows // 20
     for split, part in (("train", slice(0, rows - held)), ("val", slice(rows - held, rows))):
         names = [f"{i}.jpg" for i in ids[part].tolist()]
         deep = [f"{split}/{i % FOLDERS:03d}/{i}.jpg" for i in ids[part].tolist()]
-        _touch(top / "split" / split, names)
+        _touch(top / "split" / split, names if split == "val" else [f"{i}.jpg" for i in ids])
         _touch(top / "images", deep)
         (top / "rooted" / split).mkdir(parents=True)
         _label_files(top / "split" / split, names, votes[part], mos[part])

@@ -24,10 +24,10 @@ def split(tmp_path) -> Path:
     return folder
 
 
-def both(split: Path, kind: str, text: str, monkeypatch, **options):
+def both(split: Path, kind: str, text: str | bytes, monkeypatch, **options):
     """(labels, bins, notes) or the faults, of the quick way and of the careful one."""
     file = split / "label.txt"
-    file.write_text(text, encoding="utf-8")
+    file.write_bytes(text.encode() if isinstance(text, str) else text)
     outcomes = []
     for quickly in (True, False):
         with monkeypatch.context() as patch:
@@ -43,8 +43,9 @@ def both(split: Path, kind: str, text: str, monkeypatch, **options):
 
 def columns(labels):
     votes = None if labels.votes is None else labels.votes.tolist()
-    dtypes = [a.dtype for a in (labels.images, labels.values, labels.lines)]
-    return list(labels.sources), list(labels.reals), votes, dtypes
+    images, values, lines = labels.images, labels.values, labels.lines
+    dtypes = [None if a is None else a.dtype for a in (images, values, lines)]
+    return list(labels.sources), list(labels.reals), images.tolist(), lines.tolist(), votes, dtypes
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -98,6 +99,55 @@ UNUSUAL = [
 def test_the_unusual_is_read_alike(split, monkeypatch, kind, text):
     quick, slow = both(split, kind, text, monkeypatch)
     assert quick == slow
+
+
+# Pairs, repeated lines, and what editors and other programs leave in a text file.
+ODD = [
+    ("pairs", "a.png,e.png\ne.png,f.png\na.png,f.png", True),  # no end to the last line
+    ("pairs", "\n\na.png,e.png\n   \n\t\ne.png,f.png\n\n", True),
+    ("pairs", "a.png,e.png\r\n# a, b\r\n\r\ne.png,f.png\r\n", True),
+    ("pairs", "a.png,e.png\r\na.png,f.png\n", True),  # two kinds of line ends
+    ("pairs", "# a note\na.png,e.png\n  # another one, of e.png\ne.png,f.png\n", True),
+    ("pairs", "a.png,e.png\nf.png,e.png\na.png,e.png\n./a.png,e.png\n", True),  # repeated
+    ("pairs", "b c.png, sub/d.png\n  sub/d.png  ,\ta.png\t\n", True),  # blanks, tabs
+    ("pairs", "sub/ü.png,a.png\nsub/../sub/ü.png,e.png\n", True),
+    ("pairs", b"\xef\xbb\xbfa.png,e.png\n", True),  # a byte order mark
+    ("pairs", "link.png,a.png\n", True),
+    ("pairs", "a.png,e.png\ne.png,a.png\n", False),  # turned round
+    ("pairs", "a.png,e.png\n./e.png,sub/../a.png\n", False),
+    ("pairs", "a.png,./a.png\n", False),
+    ("pairs", "x,y.png,a.png\na.png,e.png\n", False),
+    ("pairs", "a.png,e.png,f.png\n", False),
+    ("pairs", "a.png\n", False),
+    ("pairs", "a.png,\n,a.png\n", False),
+    ("pairs", "a.png,gone.png\n", False),
+    ("pairs", "a.png,\0.png\n", False),
+    ("pairs", "a.png,sub\n", False),
+    ("pairs", "a.png,e.png\re.png,f.png\r", False),  # line ends of old Macs
+    ("pairs", "a.png,e\r.png\n", False),
+    ("pairs", b"a.png,e\xff.png\n", False),
+    ("pairs", "a.png,e.png\n".encode("utf-16"), False),
+    ("pairs", "", False),
+    ("pairs", "a.png,e.png\x0b\x0ce.png,f.png\n", False),  # what else Python cuts lines at
+    ("pairs", "a.png,e.png\u2028\n\u3000e.png,f.png\n", True),
+    ("scores", "a.png,1\n\na.png,1\nsub/../a.png,1.0\nb c.png,2", True),
+    ("scores", "a.png,1\r\n\r\na.png,1\r\n", True),
+    ("scores", "a.png,1\n# note\nlink.png,1\na.png,2\n", False),
+    ("scores", "a.png, 1\t\n b c.png\t,\t2\n", True),
+    ("distributions", "a.png,1,2\ne.png,0.25,0.75\na.png,1,2\n", True),
+    ("distributions", "a.png,1,2\na.png,2,4\n", True),  # the same shares
+    ("distributions", "a.png,1,2\na.png,1,3\n", False),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "text", "quickly"), ODD)
+def test_odd_files_are_read_alike(split, monkeypatch, kind, text, quickly):
+    """quickly: that it is the quick way which reads them."""
+    quick, slow = both(split, kind, text, monkeypatch)
+    assert quick == slow
+    if quickly:
+        monkeypatch.setattr(reading, "_read_lines", None)
+        assert len(read_labels(kind, split / "label.txt", split.parent))
 
 
 def test_given_bins_are_held(split, monkeypatch):
