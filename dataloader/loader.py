@@ -45,7 +45,7 @@ class BatchPlan:
     batch_size: int
     world: int
     seed: int
-    groups: np.ndarray | None = None  # (lines,): lines to keep together, see Targets.groups
+    groups: np.ndarray | None = None  # (lines,) from 0: lines to keep together, Targets.groups
 
     def __post_init__(self) -> None:
         if self.lines < self.world:
@@ -77,8 +77,10 @@ class BatchPlan:
         order = permutation(self.lines, self.seed, "order", epoch)
         if self.groups is None:
             return order
-        _, first, group = np.unique(self.groups[order], return_index=True, return_inverse=True)
-        return order[np.argsort(first[group.reshape(-1)], kind="stable")]
+        order = order.astype(np.int32)  # half of the memory, in every process that reads images
+        first = np.empty(int(self.groups.max()) + 1, dtype=np.int32)
+        first[self.groups[order[::-1]]] = np.arange(len(order) - 1, -1, -1, dtype=np.int32)
+        return order[np.argsort(first[self.groups[order]], kind="stable")]
 
     def step(self, order: np.ndarray, step: int) -> np.ndarray:
         """Label lines of one step over all processes."""

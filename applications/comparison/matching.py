@@ -34,13 +34,18 @@ Keys = list[Hashable]
 @dataclass(frozen=True, eq=False)
 class Matched:
     """N images in the order of the first run. runs: each `test` in this order, with the versions
-    that any of the files knows; names: short, for a person; files: where each may lie.
+    that any of the files knows; names: short, for a person.
     """
 
     runs: tuple[Run, ...]
     how: str
     names: tuple[str, ...]
-    files: tuple[tuple[Path, ...], ...]
+
+    def files(self, place: int) -> tuple[Path, ...]:
+        """Where an image may lie, by all runs; they move: relative paths count from here, too."""
+        images = [run.test.images[place] for run in self.runs]
+        places = [run.folder / image for run, image in zip(self.runs, images, strict=True)]
+        return tuple(dict.fromkeys([*places, *images]))
 
     @cached_property
     def scores(self) -> dict[str, np.ndarray]:
@@ -107,14 +112,7 @@ def match(runs: Sequence[Run]) -> Matched:
         ),
         how,
         tuple(map(str, names)),
-        tuple(_files(runs, images) for images in zip(*(t.images for t in tests), strict=True)),
     )
-
-
-def _files(runs: Sequence[Run], images: Sequence[Source]) -> tuple[Path, ...]:
-    """Where one image may lie, by all runs; runs move, so relative paths count from here, too."""
-    places = [run.folder / image for run, image in zip(runs, images, strict=True)]
-    return tuple(dict.fromkeys([*places, *images]))
 
 
 def _taken(given: Evaluation, order: np.ndarray) -> Evaluation:

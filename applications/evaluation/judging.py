@@ -26,7 +26,7 @@ from utils.statistics import vote_noise
 from utils.statistics.bootstrap import bootstrap, heard
 from utils.statistics.logistic_fit import KINDS, LogisticFit, fit_logistic
 from utils.statistics.metric import Metric
-from utils.statistics.predictions import Opinions
+from utils.statistics.predictions import Opinions, Predictions
 from utils.statistics.resampled import Mean, Pearson, Resampled, RootMean
 
 Say = Callable[[str], None]
@@ -69,11 +69,13 @@ def evaluate(
     val: Split | None = None,
     learned: Sequence[float] | None = None,
     features: Rows | None = None,
+    of_val: Predictions | None = None,
 ) -> Evaluation:
     """The model on every image of a split exactly once; all processes call this, and the main one
     gets fits and intervals. say: told what is odd, and the metrics in a line. val: the split that
     logistics are fitted on, None: the judged one. learned: mean histogram of the training labels,
-    the baseline to beat. features: of the images, where they are kept.
+    the baseline to beat. features: of the images, where they are kept. of_val: what the model says
+    of `val`, where that is known.
     """
     targets = split.targets
     found = replace(scorer, features=features).predict(targets.paths, f"scoring {split.name}")
@@ -92,7 +94,7 @@ def evaluate(
     )  # fmt: skip
     fitted = None
     if val is not None:
-        of_val = scorer.predict(val.targets.paths, "scoring val")
+        of_val = of_val or scorer.predict(val.targets.paths, "scoring val")
         # Validation has said so in a training.
         if not how.trained and (once := one_place(of_val, scorer.view)):
             say(f"{val.file}: {once}")

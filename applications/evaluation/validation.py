@@ -28,10 +28,10 @@ LAST_COUNT = "the last weights count as the best"
 
 def validate(
     scorer: Scorer, task: Task, criterion: nn.Module, val: Targets, once: Callable[[str], None]
-) -> tuple[dict[str, float], list[str], str]:
-    """(metrics by name, why some do not exist, the same with those of ladders). What is nan of
-    ladders in one epoch is so in all, as a rule: the test says it once. once: hears what is the
-    same in every epoch.
+) -> tuple[dict[str, float], list[str], str, Predictions]:
+    """(metrics by name, why some do not exist, the same with those of ladders, what was predicted).
+    What is nan of ladders in one epoch is so in all, as a rule: the test says it once. once: hears
+    what is the same in every epoch.
     """
     # Each process has its own running statistics since the last step; only the main one's are
     # saved, so only those are judged.
@@ -43,7 +43,7 @@ def validate(
     ladders, of_ladders, _ = measured_ladders(val, found)
     loss = task.validation_loss(criterion, val.all(), found)
     every = {"loss": loss, **measured.values(), **overall(ladders)}
-    return every, list(measured.reasons), "; ".join((*measured.reasons, *of_ladders))
+    return every, list(measured.reasons), "; ".join((*measured.reasons, *of_ladders)), found
 
 
 def never_known(task: Task, metric: str, val: Targets) -> str | None:

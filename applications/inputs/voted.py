@@ -14,9 +14,10 @@ from applications.inputs.vote_files import find_test_list, image_folder, officia
 from config import Config
 from dataloader.labels.labels import Labels
 from dataloader.labels.votes import find_files, listed_rows, read_ids, read_votes, split_rows
-from dataloader.sources import PathTable
+from dataloader.sources import AT_ONCE, PathTable
 from dataloader.tables.matching import without_label
 from utils.check_images import BadImage
+from utils.files.names import differing, hashes_of
 
 NO_FILE = "no such image"
 HOLD_OUT = {"val": "--val_size N", "test": "--test_list FILE"}
@@ -44,10 +45,10 @@ class VotedImages:
         self.config, self.title = config, file
         self.rows = read_votes(file)
         self.folder = Path(os.path.abspath(image_folder(config)))
-        self.files = find_files(self.folder, self.rows.sources)
+        self.files = PathTable(find_files(self.folder, self.rows.sources))
         self._refuse_two_names()
-        self.usable = np.array([bool(name) for name in self.files])
-        have = (os.path.join(self.folder, name) for name in self.files if name)
+        self.usable = np.fromiter(map(bool, self.files.texts()), bool)
+        have = (os.path.join(self.folder, name) for name in self.files.texts() if name)
         self.unlabelled = without_label(self.folder, have)
         self.notes = [f"{self.folder}: {self.unlabelled}"] if self.unlabelled else []
         self.held_out = np.zeros(len(self.files), dtype=bool)
@@ -63,8 +64,11 @@ class VotedImages:
 
     def _refuse_two_names(self) -> None:
         """ValueError where two ids lead to one image, which could come into two splits."""
+        hashes = np.sort(hashes_of(filter(None, self.files.texts())))
+        if differing(hashes) == len(hashes):
+            return
         owners: dict[str, str] = {}
-        for name, file in zip(self.rows.sources, self.files, strict=True):
+        for name, file in zip(self.rows.sources, self.files.texts(), strict=True):
             if file and (first := owners.setdefault(file, name)) != name:
                 raise ValueError(
                     f"{self.rows.file}: image {name!r} is image {first!r}, both are {file}: take "
@@ -79,7 +83,7 @@ class VotedImages:
         )
 
     def paths(self, rows: np.ndarray) -> PathTable:
-        return PathTable((self.files[row] for row in rows), self.folder)
+        return PathTable(self.files.take(rows).texts(), self.folder)
 
     def labels(self, rows: np.ndarray) -> Labels:
         """The histograms of some rows, each about an image of its own."""
@@ -93,7 +97,8 @@ class VotedImages:
         """SHA-256 of ids and histograms of some rows, in their order."""
         names = "\n".join(self.rows.sources[row] for row in rows)
         found = hashlib.sha256(names.encode("utf-8", "surrogatepass"))  # JSON can spell anything
-        found.update(self.rows.values[rows].astype("<f8").tobytes())
+        for at in range(0, len(rows), AT_ONCE):
+            found.update(self.rows.values[rows[at : at + AT_ONCE]].astype("<f8").tobytes())
         return found.hexdigest()
 
     def leave_out(self, rows: np.ndarray, bad: Iterable[BadImage]) -> None:
@@ -104,7 +109,7 @@ class VotedImages:
             return
         for row in rows:
             if (
-                os.path.basename(self.files[row]) in names
+                os.path.basename(self.files.text(row)) in names
                 or f"{self.rows.sources[row]}.jpg" in names
             ):
                 self.usable[row] = False

@@ -148,7 +148,7 @@ def _pictures(
 
 
 def _source(found: Found, place: int) -> Source | None:
-    file = next((path for path in found.matched.files[place] if is_file(path)), None)
+    file = next((path for path in found.matched.files(place) if is_file(path)), None)
     return file or (found.sources[place] if found.sources else None)
 
 

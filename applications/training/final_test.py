@@ -58,6 +58,7 @@ def test_best(
         found = evaluate(
             scorer, trainer.task, data.splits["test"], how, logger.info, val,
             trainer.learned.get("mean_histogram"), features,
+            trainer.of_best if trainer.scorer.amp == "off" else None,
         )  # fmt: skip
         values = found.as_json()
         learned = Learned.of(trainer.learned)

@@ -40,6 +40,7 @@ from utils.runtime.device import autocast, grad_scaler, pin_memory
 from utils.runtime.logger import Logger
 from utils.runtime.progress import Progress, WaitTimer
 from utils.runtime.rng_state import seed_step
+from utils.statistics.predictions import Predictions
 
 PICTURED = 32  # images of the first batch that are drawn
 
@@ -74,6 +75,8 @@ class Trainer:
         self.stored_config = read_object(folder.config)
         self.learned, self.held = mean_labels(self.dataset.targets), parts.held
         self.remarks = ""  # of the last validation: why metrics do not exist
+        self._scored: Predictions | None = None  # of val/ by the last validation
+        self.of_best: Predictions | None = None  # by the best weights, where they are of this call
 
     def _wrap(self, model: nn.Module) -> nn.Module:
         if self.runtime.world.size == 1:
@@ -243,7 +246,7 @@ class Trainer:
             return {}
         try:
             scorer = replace(self.scorer, model=self.state.evaluated)
-            values, remarks, self.remarks = validate(
+            values, remarks, self.remarks, self._scored = validate(
                 scorer, self.task, self.criterion, self.val, self.logger.once
             )
         except ImageError as error:
@@ -260,7 +263,7 @@ class Trainer:
         # Without a metric the last weights are the best there are.
         if not is_better(value, at.best, self.higher):
             return
-        at.best, at.best_epoch = value, at.epoch
+        at.best, at.best_epoch, self.of_best = value, at.epoch, self._scored
         if self.runtime.main:
             weights = {
                 "model": self.state.evaluated.state_dict(),

@@ -98,11 +98,14 @@ def _labels(file: Path, rows: np.ndarray, lines: np.ndarray) -> Labels:
     """Of rows int64 (N, 15) and where they stand; later rows of one image say the same."""
     _, first = np.unique(rows[:, ID], return_index=True)
     first.sort()
-    names, counts = [str(i) for i in rows[first, ID].tolist()], rows[first, VOTES]
+    repeated = len(rows) - len(first)
+    if repeated:
+        rows, lines = rows[first], lines[first]
+    names, counts = [str(i) for i in rows[:, ID].tolist()], rows[:, VOTES]
     votes = counts.sum(axis=1)
     return Labels(
-        "distributions", names, np.arange(len(first)), counts / votes[:, None], lines[first], votes,
-        file=file, repeated=len(rows) - len(first),
+        "distributions", names, np.arange(len(first)), counts / votes[:, None], lines, votes,
+        file=file, repeated=repeated,
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ file of a split (text.py) does both itself.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from dataloader.labels.faults import (
 )
 from dataloader.labels.labels import Labels
 from dataloader.tables.matching import images_in
+from utils.files.names import FileNames
 from utils.files.reading import UnreadableFile, read_json, read_text
 from utils.files.tar_files import TAR, is_tar
 from utils.imaging.image_folders import READABLE_EXTENSIONS
@@ -146,7 +147,7 @@ def _stem(name: str) -> str:
     return stem if extension.lower() in READABLE_EXTENSIONS else name
 
 
-def find_files(folder: Path, names: Iterable[str]) -> list[str]:
+def find_files(folder: Path, names: Iterable[str]) -> Iterator[str]:
     """The file of each id in the folder, "" where there is none; the folder is listed once.
 
     `7` is 7.jpg, else the file `7` itself, else 7 with another extension of images in the folder.
@@ -154,38 +155,44 @@ def find_files(folder: Path, names: Iterable[str]) -> list[str]:
     folder may be a tar file. ValueError for a folder that cannot be listed.
     """
     if is_tar(folder):
-        listed = {name.rpartition("/")[2]: name for name in images_in(folder)}
-        return [listed.get(n, "") for n in _files_of(names, listed)]
+        return _among({name.rpartition("/")[2]: name for name in images_in(folder)}, names)
+    ends: set[str] = set()
+    listed = FileNames(_listed(folder, ends))
+    if others := _image_ends(ends):
+        return (_file_of(name, listed, others) for name in names)
+    known = {name: name for name in _listed(folder, ends)}
+    for shard in sorted(name for name in known if name.lower().endswith(TAR)):
+        inside = images_in(os.path.join(folder, shard))
+        known |= {name.rpartition("/")[2]: f"{shard}/{name}" for name in inside}
+    return _among(known, names)
+
+
+def _listed(folder: Path, ends: set[str]) -> Iterator[str]:
+    """The names of the files in a folder, whose extensions join `ends`."""
     try:
         with os.scandir(folder) as entries:
-            found = [
-                e.name for e in entries
-                if e.is_file(follow_symlinks=False) or os.path.isfile(e.path)
-            ]  # fmt: skip
+            for entry in entries:
+                if entry.is_file(follow_symlinks=False) or os.path.isfile(entry.path):
+                    ends.add(os.path.splitext(entry.name)[1])
+                    yield entry.name
     except OSError as error:
         raise ValueError(
             f"{folder}: {error.strerror}: name the images' folder (--images)"
         ) from None
-    listed = {name: name for name in found}
-    if not _image_ends(found):
-        for shard in sorted(name for name in found if name.lower().endswith(TAR)):
-            inside = images_in(os.path.join(folder, shard))
-            listed |= {name.rpartition("/")[2]: f"{shard}/{name}" for name in inside}
-    return [listed.get(n, "") for n in _files_of(names, listed)]
 
 
-def _image_ends(names: Iterable[str]) -> list[str]:
-    """The extensions of images among the names, as they are spelled."""
-    spelled = {os.path.splitext(name)[1] for name in names}
-    return sorted(e for e in spelled if e.lower() in READABLE_EXTENSIONS)
+def _among(listed: Mapping[str, str], names: Iterable[str]) -> Iterator[str]:
+    """What the file of each id is listed as, "" where there is none."""
+    others = _image_ends({os.path.splitext(name)[1] for name in listed})
+    return (listed.get(_file_of(name, listed, others), "") for name in names)
 
 
-def _files_of(names: Iterable[str], listed: Collection[str]) -> list[str]:
-    others = _image_ends(listed)
-    return [_file_of(name, listed, others) for name in names]
+def _image_ends(ends: Iterable[str]) -> list[str]:
+    """Those of the extensions that images have, as they are spelled."""
+    return sorted(end for end in ends if end.lower() in READABLE_EXTENSIONS)
 
 
-def _file_of(name: str, listed: Collection[str], extensions: Sequence[str]) -> str:
+def _file_of(name: str, listed: Container[str], extensions: Sequence[str]) -> str:
     usual = name + USUAL
     if usual in listed:
         return usual

@@ -74,14 +74,16 @@ class PairTargets:
         return self
 
     def groups(self) -> np.ndarray:
-        """Lines that belong together, so that a batch of them holds many pairs and few images.
+        """Lines that belong together, so that a batch of them holds many pairs and few images: for
+        each one a number from 0 that is below that of the lines or of the images.
 
         Where levels are known: those of one ladder, which is that of a line's worse image, because
         level 0 stands at the head of all ladders of its reference. Else lines whose images are
         linked by pairs: all versions of one photograph, as a rule.
         """
         if self.order is not None:
-            return self.order.ladders(self.worse)
+            ladders = self.order.ladders(self.worse)
+            return np.unique(ladders, return_inverse=True)[1].reshape(-1)
         return linked(len(self.paths), self.better, self.worse)[self.better]
 
     def view_keys(self, images: np.ndarray, targets: dict[str, np.ndarray]) -> np.ndarray:

@@ -184,16 +184,6 @@ def _write(top: Path, rows: int) -> None:
     ids = rng.permutation(4 * rows)[:rows]
     votes = rng.integers(0, 60, (rows, 10))
     votes[:, 4] += 1
-    (top / "ava").mkdir(parents=True)
-    number = np.arange(1, rows + 1)
-    table = np.column_stack([number, ids, votes, rng.integers(0, 67, (rows, 3))])
-    np.savetxt(top / "ava" / "AVA.txt", table, fmt="%d")
-    os.symlink(top / "split" / "train", top / "ava" / "images")  # which has those of val, too
-    (top / "json").mkdir()
-    pairs = zip(ids.tolist(), votes.tolist(), strict=True)
-    samples = [{"image_id": str(name), "label": label} for name, label in pairs]
-    (top / "json" / "samples.json").write_text(json.dumps(samples))
-    os.symlink(top / "split" / "train", top / "json" / "images")
     mos = (votes @ np.arange(1, 11)) / votes.sum(axis=1)
     held = rows // 20
     for split, part in (("train", slice(0, rows - held)), ("val", slice(rows - held, rows))):
@@ -205,6 +195,16 @@ def _write(top: Path, rows: int) -> None:
         _label_files(top / "split" / split, names, votes[part], mos[part])
         _label_files(top / "rooted" / split, deep, votes[part], mos[part])
     (top / "rooted" / "images_root.txt").write_text(str((top / "images").resolve()))
+    (top / "ava").mkdir(parents=True)
+    number = np.arange(1, rows + 1)
+    table = np.column_stack([number, ids, votes, rng.integers(0, 67, (rows, 3))])
+    np.savetxt(top / "ava" / "AVA.txt", table, fmt="%d")
+    os.symlink(top / "split" / "train", top / "ava" / "images")  # which has those of val, too
+    (top / "json").mkdir()
+    pairs = zip(ids.tolist(), votes.tolist(), strict=True)
+    samples = [{"image_id": str(name), "label": label} for name, label in pairs]
+    (top / "json" / "samples.json").write_text(json.dumps(samples))
+    os.symlink(top / "split" / "train", top / "json" / "images")
 
 
 def _label_files(folder: Path, names: list[str], votes: np.ndarray, mos: np.ndarray) -> None:

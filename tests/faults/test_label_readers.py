@@ -114,7 +114,7 @@ def test_an_image_that_is_no_file(tmp_path, kind, reason):
     (tmp_path / "label.txt").write_text("x.png,1\n")
     found = said(tmp_path / "label.txt", READERS["label.txt"])
     assert found == f":1:1: {reason}"
-    assert find_files(tmp_path, ["x"]) == [""]
+    assert list(find_files(tmp_path, ["x"])) == [""]
 
 
 def test_the_command_line_refuses_them(tmp_path):
@@ -322,7 +322,7 @@ def test_one_rule_for_links(tmp_path):
     assert read_spread([train / "std.csv"], places[:4]) is not None
 
     # Vote files name files of one folder, which may be links.
-    assert find_files(train, ["0", "link", "folder", "../train/0", "folder/3"]) == [
+    assert list(find_files(train, ["0", "link", "folder", "../train/0", "folder/3"])) == [
         "0.png", "link.png", "", "", "",
     ]  # fmt: skip
 
@@ -347,4 +347,4 @@ def test_a_vote_file_s_images_may_be_links(tmp_path):
     assert all(find_files(images, table.sources)) and np.allclose(table.values.sum(axis=1), 1)
     samples = [{"image_id": "../7", "label": [1, 2]}]
     (tmp_path / "s.json").write_text(json.dumps(samples))
-    assert find_files(images, read_votes(tmp_path / "s.json").sources) == [""]
+    assert list(find_files(images, read_votes(tmp_path / "s.json").sources)) == [""]

@@ -98,7 +98,7 @@ def test_each_id_finds_its_file(tmp_path):
     (tmp_path / "8.jpg").mkdir()
     (tmp_path / "9.jpg").symlink_to(tmp_path / "1.jpg")
     names = ["1", "2", "3", "4", "5", "6", "7.png", "8", "9", "../1", "10", "6.jpg"]
-    assert find_files(tmp_path, names) == [
+    assert list(find_files(tmp_path, names)) == [
         "1.jpg", "2.PNG", "3.jpeg", "4", "", "", "7.png", "", "9.jpg", "", "", "6.jpg.jpg",
     ]  # fmt: skip
 

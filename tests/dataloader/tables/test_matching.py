@@ -102,7 +102,7 @@ def test_images_in_tar_files(tmp_path):
         found = ImageIndex(folder)
         assert found.files == names
         assert [found.find(name) for name in ("a", "c.jpg", "b/c", "x/c")] == [[0], [1], [1], []]
-    assert find_files(tmp_path, ["a", "c", "e"]) == ["0.tar/a.png", "0.tar/b/c.JPG", ""]
-    assert find_files(shard, ["a"]) == ["a.png"]
+    assert list(find_files(tmp_path, ["a", "c", "e"])) == ["0.tar/a.png", "0.tar/b/c.JPG", ""]
+    assert list(find_files(shard, ["a"])) == ["a.png"]
     (tmp_path / "a.png").write_bytes(b"x")  # with images beside it the tar file is an archive
-    assert ImageIndex(tmp_path).files == ["a.png"] and find_files(tmp_path, ["c"]) == [""]
+    assert ImageIndex(tmp_path).files == ["a.png"] and list(find_files(tmp_path, ["c"])) == [""]
