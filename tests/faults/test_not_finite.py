@@ -102,6 +102,6 @@ def test_the_demo_names_the_image(tmp_path):
     """What stands in for an export that has lost its way on one image."""
     write_data(tmp_path, "regress", 1, 1)
     image = next((tmp_path / "test").rglob("*.png"))
-    about = {"max_pixels": 10**8, "num_classes": 1, "whole": False, "view": RULE.to_dict()}
-    with pytest.raises(SystemExit, match=f"{image.name}: its score is nan, not a finite number"):
-        demo().row_of(image, about, lambda pixels: [np.full(len(pixels), math.nan)])
+    about = {"max_pixels": 10**8, "num_classes": 1, "columns": ["path", "score", "error"]}
+    row = demo().row_of(image, about, lambda pixels: [np.full(1, math.nan)])
+    assert row == {"path": image.as_posix(), "error": "unreadable: its score is nan"}
