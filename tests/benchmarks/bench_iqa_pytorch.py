@@ -145,11 +145,17 @@ class Beside:
 
     def ours(self, words: str) -> Cost:
         command = [sys.executable, str(ROOT / "main.py"), *words.split()]
-        command += ["--device", "cpu", "--threads", str(self.given.threads)]
-        return cost(command, self.place, self.environment)
+        return self._told([*command, "--device", "cpu", "--threads", str(self.given.threads)])
 
     def theirs(self, words: list[str]) -> Cost:
-        return cost([self.given.python, *words], self.place, self.environment)
+        return self._told([self.given.python, *words])
+
+    def _told(self, command: list[str]) -> Cost:
+        """Each call is told on stderr, as all of them take long."""
+        found = cost(command, self.place, self.environment)
+        what = " ".join(Path(word).name for word in command)
+        print(f"{found.processor:.2f} s, {found.megabytes:.0f} MB: {what}", file=sys.stderr)
+        return found
 
 
 def train(beside: Beside) -> None:

@@ -12,7 +12,6 @@ a call of three epochs and a call of one, divided by two.
 from __future__ import annotations
 
 import argparse
-import csv
 import statistics
 import sys
 import tempfile
@@ -21,6 +20,7 @@ from pathlib import Path
 from tests.benchmarks.bench_iqa_pytorch import ROOT, write_files
 from tests.benchmarks.paired import machine
 from tests.benchmarks.process_tree import cost
+from utils.runtime.logger import read_metrics
 
 EPOCHS = (1, 3)
 
@@ -36,14 +36,10 @@ def write_data(place: Path, images: int) -> None:
 def metrics(place: Path) -> dict[str, float]:
     """Of the last epoch of the newest run."""
     newest = max((place / "runs").iterdir(), key=lambda run: run.stat().st_mtime_ns)
-    with open(newest / "metrics.csv", newline="") as file:
-        last = list(csv.DictReader(file))[-1]
     found = {}
-    for name, text in last.items():
-        try:
-            found[name] = float(text)
-        except ValueError:
-            continue  # a time, or nothing
+    for record in read_metrics(newest / "metrics.jsonl"):
+        kinds = {name: value for name, value in record.items() if isinstance(value, float)}
+        found |= {f"{record['split']} {name}": value for name, value in kinds.items()}
     return found
 
 
@@ -75,8 +71,9 @@ def main() -> None:
                 costs = []
                 for epochs in EPOCHS:
                     command = [sys.executable, str(ROOT / "main.py"), *call.split()]
-                    more = {"OMP_NUM_THREADS": "", "HF_HUB_OFFLINE": "1"}
+                    more = {"HF_HUB_OFFLINE": "1"}
                     costs.append(cost([*command, "--epochs", str(epochs)], place, more))
+                    print(side, epochs, costs[-1].processor, costs[-1].clock, file=sys.stderr)
                 found[side].append(costs)
                 judged[side] = metrics(place)
     epochs = EPOCHS[1] - EPOCHS[0]
@@ -102,7 +99,7 @@ def main() -> None:
             f"{several} over one process by {what}: {middle:.2f} "
             f"({min(ratios):.2f} to {max(ratios):.2f}), {given.runs} runs"
         )
-    for name in judged[one].keys() & judged[several].keys():
+    for name in sorted(judged[one].keys() & judged[several].keys() - {"train data_wait"}):
         alone, many = judged[one][name], judged[several][name]
         print(f"{name}: {alone:.7g} and {many:.7g}, difference {abs(alone - many):.2g}")
 
