@@ -81,7 +81,7 @@ def _chosen_runtime(loaded: Loaded, runtime: Runtime, count: int | None) -> tupl
     from applications.convert import describe, drawn_pixels
     from applications.scoring.runtimes import Runtimes
 
-    images = drawn_pixels(config, view)
+    images = partial(drawn_pixels, config, view)  # it takes longer than scoring a photograph
     known = Runtimes(model, describe(config, model, payload, view), images, runtime)
     return known.choose(asked, config.batch_size, count, config.amp or "off")
 

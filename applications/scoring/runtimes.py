@@ -54,12 +54,16 @@ class ExportedNet(nn.Module):
 
 
 class Runtimes:
-    """The runtimes of one network. about: what an export says of itself; images: float (N, 3, H, W)
-    in [0, 1] that it is compared on, and `auto` measures with.
+    """The runtimes of one network. about: what an export says of itself; images: gives float
+    (N, 3, H, W) in [0, 1] that an export is compared on, and `auto` measures with.
     """
 
     def __init__(
-        self, network: QualityNet, about: About, images: torch.Tensor, runtime: Runtime
+        self,
+        network: QualityNet,
+        about: About,
+        images: Callable[[], torch.Tensor],
+        runtime: Runtime,
     ) -> None:
         self.network, self.about, self.images, self.runtime = network, about, images, runtime
         self._opened: dict[str, ExportedNet] = {}  # loading one takes as long as many images
@@ -106,7 +110,7 @@ class Runtimes:
     def _make(self, name: str, file: Path) -> None:
         outputs = (SCORES, PROBS) if self.network.num_classes > 1 else (SCORES,)
         whole = self.about["view"]["resize"] == "native" and not self.about["view"]["crops"]
-        subject = Subject(Deployed(self.network).eval(), self.images, outputs, whole)
+        subject = Subject(Deployed(self.network).eval(), self.images(), outputs, whole)
         try:
             with named_place(file.parent):
                 file.parent.mkdir(parents=True, exist_ok=True)
@@ -150,8 +154,9 @@ class Runtimes:
     def _measured(self, batch_size: int) -> tuple[dict[str, float], list[str]]:
         """(seconds of a batch in each, why others are missing)."""
         seconds, missing = {}, []
-        repeat = -(-batch_size // len(self.images))
-        batch = self.images.repeat(repeat, 1, 1, 1)[:batch_size]
+        images = self.images()
+        repeat = -(-batch_size // len(images))
+        batch = images.repeat(repeat, 1, 1, 1)[:batch_size]
         for name in (EAGER, *EXPORTS):
             try:
                 network = self.network if name == EAGER else self._made(name)

@@ -39,7 +39,7 @@ part() {
 train() {
   timeout "$limit" "$python" main.py --train --criterion emd --data "$work/data" --no_pretrained --no_report --bootstrap 0 \
     --warmup 0 --image_size $size --device $device -j $workers -b "$@" --logdir "$work/runs" --checkpoints "$work/kept" \
-    --print_freq 1000000 2>&1 | grep -E 'img/s|cache|error|Error|: ' | cut -c1-200
+    --print_freq 1000000 2>&1 | grep -E 'img/s|to keep|checking images|[Ee]rror' | cut -c1-200
 }
 
 part environment "$python" -c '
