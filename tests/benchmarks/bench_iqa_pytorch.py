@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import json
 import os
 import re
 import statistics
@@ -28,6 +27,7 @@ from pathlib import Path
 import numpy as np
 import timm
 import torch
+import yaml
 from safetensors.torch import save_file
 
 from models.quality_net import QualityNet, build_model
@@ -77,8 +77,8 @@ def write_labels(place: Path, files: list[Path]) -> None:
 
 
 def their_training(place: Path, batch_size: int, epochs: int) -> str:
-    """The options of their NIMA with this network, these files and no validation, as JSON, which
-    is YAML. The optimiser, rates and loss are those of their own file.
+    """A file of options for their NIMA with this network, these files and no validation. The
+    optimiser, rates and loss are those of their own file.
     """
     train = {
         "name": "ava", "type": "AVADataset", "dataroot_target": str(place / "data/train/images"),
@@ -106,7 +106,7 @@ def their_training(place: Path, batch_size: int, epochs: int) -> str:
         "dist_params": {"backend": "nccl", "port": 29500},
     }  # fmt: skip
     file = place / f"theirs_{epochs}.yml"
-    file.write_text(json.dumps(options))
+    file.write_text(yaml.safe_dump(options))
     return str(file)
 
 
