@@ -94,14 +94,17 @@ def run(config: Config, runtime: Runtime) -> int:
     sources = table.trial.sources if table else ()
     subject = _subject(config, loaded, pictures, sources)
     about = describe(config, model, payload, rule)
-    odd = odd_images(pictures) if config.whole else []
+    odd, ours = [], None
+    if config.whole and table:
+        odd = odd_images(pictures)
+        ours = table.trial.scorer.predict_readable(odd, False)[0]
     if rule.decode == "fast":
         runtime.info(decoded_in_full(table.trial.scorer if table else None, sources))
     refused = []
     for (name, precision), target in zip(jobs, targets, strict=True):
         kind, differ, tolerance = FORMATS[name], None, TOLERANCE
-        if config.whole and table:
-            differ = partial(whole_difference, table.trial.scorer, images=odd)
+        if ours:
+            differ = partial(whole_difference, images=odd, ours=ours)
             tolerance = WHOLE_TOLERANCE
         elif precision != "fp32":
             tolerance = math.inf  # the table says what it costs

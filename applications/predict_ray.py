@@ -108,9 +108,10 @@ def score(given: argparse.Namespace) -> int:
     environment = {"env_vars": {"PYTHONPATH": str(ROOT)}}
     try:
         ray.init(given.address, runtime_env=environment, log_to_driver=False)
-    except ConnectionError as error:
+    except Exception as error:  # no cluster is there; one that starts too slowly is of no kind
+        where = f"--address {given.address}" if given.address else "a cluster on this machine"
         why = str(error).partition("\n")[0]
-        raise ValueError(f"--address {given.address}: {why}") from None
+        raise ValueError(f"{where}: {why}") from error
     try:
         count, names = 0, []
         for block in blocks(each_named(given.images, missing=True)):

@@ -75,12 +75,12 @@ def tried_images(picture: Image.Image, size: tuple[int, int]) -> list[torch.Tens
     return [torch.from_numpy(np.array(picture.resize(size))) for size in sizes]
 
 
-def whole_difference(scorer: Scorer, export: Artefact, images: Sequence[GivenImage]) -> float:
-    """Largest difference of any output between the export and --predict's own way, as a share of
-    the largest value of that output where it is above 1; nan where either answers with one.
+def whole_difference(export: Artefact, images: Sequence[GivenImage], ours: Predictions) -> float:
+    """Largest difference of any output between the export and --predict's own way, of which `ours`
+    is what it says of these odd images, as a share of the largest value of that output where it is
+    above 1; nan where either answers with one.
     """
-    ours, _, _ = scorer.predict_readable(images, False)
-    theirs, _, _ = WholeScorer(export, scorer.max_pixels).predict_readable(images, False)
+    theirs, _, _ = WholeScorer(export, SIDES[1] ** 2).predict_readable(images, False)
     pairs = [(ours.scores, theirs.scores), (ours.probs, theirs.probs)]
     found = [
         np.abs(a - b).max() / max(1.0, np.abs(a).max())
