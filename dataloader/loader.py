@@ -7,6 +7,7 @@ number of loader processes or on where a run was interrupted.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Generator, Iterable, Iterator
@@ -262,6 +263,9 @@ def _next(iterator: Iterator[Any]) -> Any:
 
 
 def _begin_worker(_worker: int) -> None:
+    # A collection writes to all that it looks at, and a page that is written is shared no more: 100
+    # MB of a process that has torch.
+    gc.freeze()
     child_processes.leave_signals_to_parent()
     # A batch that cannot be sent would be lost in silence, and the main process wait for ever.
     queues.Queue._on_queue_feeder_error = staticmethod(_end_worker)
