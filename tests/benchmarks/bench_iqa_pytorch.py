@@ -5,11 +5,11 @@ python -m tests.benchmarks.bench_iqa_pytorch PYTHON [train] [score] [--runs 3] [
     [--epochs 2] [-b 32] [--few 32] [--many 160] [--threads 1]
 
 PYTHON is an interpreter that has pyiqa; nothing of it is imported here. Both sides see the same
-640x480 JPEGs at 224x224 and run by turns. Training: an epoch is the difference of a call of three
-epochs and a call of one, divided by two, so that neither start counts; there is no validation, two
-processes read images, and both are told the same number of threads. Scoring: an image is the
-difference of a folder of --many and one of --few; the rest of a call is its start. The memory is
-that of all processes of a call together, at its peak.
+640x480 JPEGs at 224x224 and run by turns. Training: an epoch is the difference of a call of 1 +
+--epochs and a call of one, so that no start counts, nor the one validation that theirs fails
+without; two processes read images, and both are told the same number of threads. Scoring: an image
+is the difference of a folder of --many and one of --few; the rest of a call is its start. The
+memory is that of all processes of a call together, at its peak.
 """
 
 from __future__ import annotations
@@ -74,11 +74,13 @@ def write_labels(place: Path, files: list[Path]) -> None:
         theirs.append(",".join(map(str, (file.name, mean, *row))))
     (place / "data/train/label.txt").write_text("\n".join(ours) + "\n")
     (place / "theirs.csv").write_text("\n".join(theirs) + "\n")
+    (place / "theirs_val.csv").write_text("\n".join(theirs[:9]) + "\n")
 
 
 def their_training(place: Path, batch_size: int, epochs: int) -> str:
-    """A file of options for their NIMA with this network, these files and no validation. The
-    optimiser, rates and loss are those of their own file.
+    """A file of options for their NIMA with this network and these files. The optimiser, rates and
+    loss are those of their own file. Eight images validate once after the last epoch, as it fails
+    without: both calls have that, so it does not count.
     """
     train = {
         "name": "ava", "type": "AVADataset", "dataroot_target": str(place / "data/train/images"),
@@ -87,10 +89,12 @@ def their_training(place: Path, batch_size: int, epochs: int) -> str:
         "num_worker_per_gpu": 2, "batch_size_per_gpu": batch_size, "dataset_enlarge_ratio": 1,
         "prefetch_mode": "cpu", "num_prefetch_queue": 8,
     }  # fmt: skip
+    val = {**train, "meta_info_file": str(place / "theirs_val.csv")}
+    val |= {"augment": {"resize": [224, 224]}, "num_worker_per_gpu": 1, "batch_size_per_gpu": 8}
     metrics = {name: {"type": f"calculate_{name}"} for name in ("srcc", "plcc", "krcc")}
     options = {
         "name": "beside", "model_type": "DistIQAModel", "num_gpu": 0, "manual_seed": 123,
-        "datasets": {"train": train},
+        "datasets": {"train": train, "val": val},
         "network": {"type": "NIMA", "base_model_name": ARCH, "pretrained": False},
         "path": {"pretrain_network_g": None, "strict_load_g": True, "resume_state": None},
         "train": {
