@@ -95,7 +95,7 @@ def main(argv=None):
     try:
         about, run = open_model(args.model)
         if not about.get("whole"):  # of --jit: drawn by --crop_seed; of others: without --whole
-            raise ValueError("it takes pixels only")
+            raise ValueError("it takes pixels only (without --whole, or with --crop_seed)")
     except Exception as error:  # each runtime has its own, some of many lines
         raise ValueError(
             f"{args.model}: no file of {HOW}: {' '.join(str(error).split())}"

@@ -64,10 +64,15 @@ def _surely_lacks(package: str, name: str) -> bool:
     """Whether the name stands nowhere in the package's models, each of which is a function there:
     that spares importing all of them.
     """
+    return not re.search(rf"\b{re.escape(name.partition('.')[0])}\b".encode(), _models_of(package))
+
+
+@cache
+def _models_of(package: str) -> bytes:
+    """The source of a package's models, as one text."""
     found = importlib.util.find_spec(package)
     folder = Path((found.submodule_search_locations or [""])[0] if found else "") / "models"
-    word = re.compile(rf"\b{re.escape(name.partition('.')[0])}\b".encode())
-    return not any(word.search(file.read_bytes()) for file in folder.glob("*.py"))
+    return b"\n".join(file.read_bytes() for file in folder.glob("*.py"))
 
 
 def _nearest(name: str, libraries: tuple[str, ...]) -> list[str]:
