@@ -2,8 +2,8 @@
 voted means, and buckets of them.
 
 No pair is made: sorted, the images that make a pair with one of them stand together, so that sums
-over all pairs are differences of running sums, N log^2 N steps for N images. The sums are those of
-float64, because such differences cost digits.
+over all pairs are differences of running sums, N log^2 N steps for N images. Such differences cost
+digits: they are taken in float64, on the CPU, because not every device has it.
 """
 
 from __future__ import annotations
@@ -27,13 +27,18 @@ def _check(scores: torch.Tensor, name: str, values: torch.Tensor) -> None:
     require_same_shape("scores", scores, name, values)
 
 
+def _exact(values: torch.Tensor) -> torch.Tensor:
+    return values.detach().cpu().double()
+
+
 def _with_slope(scores: torch.Tensor, value: torch.Tensor, slope: torch.Tensor) -> torch.Tensor:
     """`value` (), in the type of the scores (N,), and with the gradient `slope` (N,) by them; nan
     where a score is not finite.
     """
     scores = at_least_float32(scores)
-    linear = (scores * slope.to(scores.dtype)).sum()
-    return linear - linear.detach() + value.to(scores.dtype)
+    value, slope = (exact.to(scores.dtype).to(scores.device) for exact in (value, slope))
+    linear = (scores * slope).sum()
+    return linear - linear.detach() + value
 
 
 # ---- order
@@ -59,11 +64,11 @@ def order_loss(scores: torch.Tensor, voted: torch.Tensor, share: float) -> torch
     if not len(voted):
         return scores.sum()
     with torch.no_grad():
-        means, order = torch.sort(voted.double())
+        means, order = torch.sort(_exact(voted))
         # A pair loses max(0, short_i - short_j): only which pairs lose has to be counted.
-        short = share * means - scores.double()[order]
+        short = share * means - _exact(scores)[order]
         short -= short.mean()
-        place, rising = torch.arange(len(short), device=short.device), torch.sort(short).values
+        place, rising = torch.arange(len(short)), torch.sort(short).values
         worse = torch.searchsorted(means, means - TIE * means.abs().amax())  # (N,): how many
         better = len(short) - torch.searchsorted(worse, place, right=True)  # the same pairs
         smaller = torch.searchsorted(rising, short)
@@ -81,7 +86,7 @@ def _fewer(ends: torch.Tensor, ranks: torch.Tensor) -> torch.Tensor:
     A merge sort: the first items are sorted runs whose lengths are the powers of two in ends[i].
     """
     count, found = len(ranks), torch.zeros_like(ranks)
-    place = torch.arange(count, device=ranks.device)
+    place = torch.arange(count)
     for power in range(count.bit_length()):
         runs = torch.sort((place >> power) * count + ranks).values
         run = (ends >> power) - 1
@@ -105,8 +110,9 @@ def bucket_loss(scores: torch.Tensor, bucket: torch.Tensor) -> torch.Tensor:
     if not len(bucket):
         return scores.sum()
     with torch.no_grad():
-        values, order = torch.sort(scores.double() - scores.double().mean())
-        inside = _Groups(values, torch.unique(bucket, return_inverse=True)[1][order])
+        exact = _exact(scores)
+        values, order = torch.sort(exact - exact.mean())
+        inside = _Groups(values, torch.unique(bucket.cpu(), return_inverse=True)[1][order])
         both = _Groups(values, torch.zeros_like(order))
         pairs, all_pairs = inside.pairs(), both.pairs()
         same, same_slope = inside.apart()

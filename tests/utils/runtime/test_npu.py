@@ -45,6 +45,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
+from criterions.batch_pairs import bucket_loss, order_loss
 from utils.runtime import device as devices
 from utils.runtime.rng_state import rng_state, seed_step, set_rng_state
 
@@ -101,6 +102,19 @@ for _ in range(2):
     set_rng_state(state, npu)
     draws.append(torch.rand(3, device=npu).cpu())
 assert torch.equal(*draws)
+
+# Losses over all pairs are sums of float64, which the card does not have.
+for loss, labels in (
+    (lambda scores, voted: order_loss(scores, voted, 0.5), torch.rand(9)),
+    (bucket_loss, torch.arange(9) % 3),
+):
+    found = []
+    for device in (cpu, npu):
+        scores = torch.linspace(-1, 1, 9).to(device).requires_grad_()
+        value = loss(scores, labels.to(device))
+        value.backward()
+        found.append(torch.cat([value.detach().cpu()[None], scores.grad.cpu()]))
+    assert found[0].abs().max() > 0 and torch.allclose(*found), found
 """
 
 PROCESSES = """
