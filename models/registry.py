@@ -64,7 +64,9 @@ def _surely_lacks(package: str, name: str) -> bool:
     """Whether the name stands nowhere in the package's models, each of which is a function there:
     that spares importing all of them.
     """
-    return not re.search(rf"\b{re.escape(name.partition('.')[0])}\b".encode(), _models_of(package))
+    word = re.escape(name.partition(".")[0].encode())
+    # Looked for first, and only then whether a word begins there: that is many times as fast.
+    return not re.search(word + rb"(?<=\b" + word + rb")\b", _models_of(package))
 
 
 @cache

@@ -86,7 +86,7 @@ def _missing_rules() -> list[Any]:
 
 def _quantised(model: Any, subject: Subject) -> Any:
     """Ranges hold what any of the images has in them: NNCF's own, a mean over images, cut off so
-    much of rarer ones that single scores of the quality model moved by 46 of 100 (by 11 this way).
+    much of rarer ones that single scores of the quality model moved by half of their range.
     """
     assert subject.calibration is not None
     images = [image[None].numpy() for image in subject.calibration()]
