@@ -29,8 +29,8 @@ from utils.runtime.rng_state import rng_state, set_rng_state
 # Pixels of a training that is over before a choice has paid: 1,000 images of 224x224, half a minute
 # of a usual network. It has the same precision on every CPU.
 SHORT = 1000 * 224 * 224
-IMAGES = 8  # of a timed step, where the batch has as many
-ROUNDS, ENOUGH = 5, 2.0  # at most, and seconds after which none but a second one begins,
+IMAGES = 4  # of a timed step, where the batch has as many
+ROUNDS, ENOUGH = 5, 2.0  # at most, and seconds after which none but the third one begins,
 CLOSE = 1.5  # of the ways that took at most this many times the quickest one's seconds
 GAIN = 1.05  # bf16 costs digits: float32 where it is hardly faster
 FEWER_GAIN = 1.15  # one thread also validates, which several do faster
@@ -63,7 +63,7 @@ def fastest(step: Step, threads: int, fewer: bool) -> tuple[Way, str]:
     for number in range(ROUNDS):
         if spent >= ENOUGH:
             ways = [way for way in ways if best[way] <= CLOSE * min(best.values())]
-            if number > 1 or len(ways) == 1:
+            if number > 2 or len(ways) == 1:
                 break
         for way in ways:
             took = step(way)
