@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from optim.param_groups import param_groups
+from utils.runtime.device import fused_updates
 from utils.runtime.late_compiler import plain_optimizer
 
 Groups = list[dict[str, Any]]
@@ -19,12 +20,22 @@ Groups = list[dict[str, Any]]
 # Listed without importing timm, so that the help of the command line stays quick.
 OPTIMIZERS: dict[str, Callable[[Groups, float, float], torch.optim.Optimizer]] = {
     "sgd": lambda groups, lr, momentum: plain_optimizer(torch.optim.SGD)(
-        groups, lr=lr, momentum=momentum, nesterov=momentum > 0
+        groups, lr=lr, momentum=momentum, nesterov=momentum > 0, fused=_fused(groups)
     ),
-    "adam": lambda groups, lr, _momentum: plain_optimizer(torch.optim.Adam)(groups, lr=lr),
-    "adamw": lambda groups, lr, _momentum: plain_optimizer(torch.optim.AdamW)(groups, lr=lr),
+    "adam": lambda groups, lr, _momentum: plain_optimizer(torch.optim.Adam)(
+        groups, lr=lr, fused=_fused(groups)
+    ),
+    "adamw": lambda groups, lr, _momentum: plain_optimizer(torch.optim.AdamW)(
+        groups, lr=lr, fused=_fused(groups)
+    ),
     "radam": lambda groups, lr, _momentum: plain_optimizer(torch.optim.RAdam)(groups, lr=lr),
 }
+# What these keep in the shape of a parameter.
+MOMENTS = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq", "momentum_buffer")
+
+
+def _fused(groups: Groups) -> bool:
+    return fused_updates(groups[0]["params"][0].device)
 
 
 def list_optimizers() -> list[str]:
@@ -79,6 +90,28 @@ def make_optimizer(
         raise ValueError(f"momentum {momentum}: must be at least 0 and below 1")
     groups = param_groups(model, weight_decay, rates)
     key = name.lower()
-    if key in OPTIMIZERS:
-        return OPTIMIZERS[key](groups, lr, momentum)
-    return _from_timm(key, groups, lr, momentum)
+    if key not in OPTIMIZERS:
+        return _from_timm(key, groups, lr, momentum)
+    optimizer = OPTIMIZERS[key](groups, lr, momentum)
+    optimizer.register_load_state_dict_pre_hook(_computed_as_here)
+    optimizer.register_load_state_dict_post_hook(_laid_out)
+    return optimizer
+
+
+def _computed_as_here(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> dict[str, Any]:
+    """How updates are computed depends on the device, and is not taken from what was saved."""
+    pairs = zip(state["param_groups"], optimizer.param_groups, strict=True)
+    groups = [
+        {**stored, **({"fused": own["fused"]} if "fused" in own else {})} for stored, own in pairs
+    ]
+    return {**state, "param_groups": groups}
+
+
+def _laid_out(optimizer: torch.optim.Optimizer) -> None:
+    """Moments lie in memory as their parameters do, which fused updates rely on without a look;
+    files keep them in another order.
+    """
+    for parameter, values in optimizer.state.items():
+        for name in MOMENTS:
+            if isinstance(values.get(name), torch.Tensor):
+                values[name] = torch.empty_like(parameter).copy_(values[name])

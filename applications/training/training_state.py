@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from optim.ema import WeightEMA
+from optim.factory import MOMENTS
 from optim.finite import first_not_finite, total
 from utils.files.tensor_files import CheckpointError
 from utils.runtime import distributed
@@ -23,8 +24,6 @@ from utils.runtime.rng_state import rng_state, set_rng_state
 from utils.text import cut, printable
 
 LEAST_SCALE = 2.0**-14  # of fp16's gradients: 30 updates in a row were left out by then
-# What optimizers keep in the shape of the parameter; others are theirs to judge.
-OF_ONE_SHAPE = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq", "momentum_buffer")
 ERRORS = (
     AttributeError, IndexError, KeyError, OverflowError, RuntimeError, TypeError, ValueError,
 )  # fmt: skip
@@ -200,7 +199,7 @@ def _check_optimizer(stored: dict[str, Any], optimizer: torch.optim.Optimizer) -
         for name, value in values.items():
             if not isinstance(value, (Tensor, int, float, list, type(None))):
                 raise ValueError(f"{cut(repr(name))} is of type {type(value).__name__}")
-            if name in OF_ONE_SHAPE and value is not None:
+            if name in MOMENTS and value is not None:
                 if value.shape != parameters[number].shape:
                     raise ValueError(f"{name} has the shape {tuple(value.shape)}")
 

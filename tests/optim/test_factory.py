@@ -1,5 +1,6 @@
 """Optimizers by name: updates checked by hand, every listed name takes a step."""
 
+import copy
 import io
 import subprocess
 import sys
@@ -9,6 +10,8 @@ import torch
 from torch import nn
 
 from optim.factory import OPTIMIZERS, list_optimizers, make_optimizer
+from optim.param_groups import param_groups
+from utils.files import checkpoint
 
 
 def one_weight(value=1.0):
@@ -169,3 +172,62 @@ def test_the_four_are_listed_without_timm():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == list(OPTIMIZERS) == ["sgd", "adam", "adamw", "radam"]
+
+
+def laid_out(seed):
+    torch.manual_seed(seed)
+    model = nn.Sequential(nn.Conv2d(3, 5, 3), nn.Tanh(), nn.Flatten(), nn.Linear(20, 2))
+    return model.to(memory_format=torch.channels_last)
+
+
+UNFUSED = {
+    "sgd": lambda groups: torch.optim.SGD(groups, 0.01, 0.9, nesterov=True, fused=False),
+    "adam": lambda groups: torch.optim.Adam(groups, 0.01, fused=False),
+    "adamw": lambda groups: torch.optim.AdamW(groups, 0.01, fused=False),
+    "radam": lambda groups: torch.optim.RAdam(groups, 0.01),
+}
+
+
+@pytest.mark.parametrize("name", UNFUSED)
+@pytest.mark.parametrize("earlier", [False, True], ids=["own file", "file of an earlier version"])
+def test_updates_are_those_of_an_optimizer_that_is_not_fused(tmp_path, name, earlier):
+    """Also after a file, whose tensors lie in another order than channels-last weights, and one
+    that was written before updates were fused.
+    """
+    plain, ours = laid_out(0), laid_out(0)
+    reference = UNFUSED[name](param_groups(plain, 1e-2))
+    train(plain, reference, range(3))
+    if earlier:
+        ours, optimizer = plain, reference
+    else:
+        optimizer = make_optimizer(ours, name, 0.01, 1e-2)
+        train(ours, optimizer, range(3))
+    checkpoint.save(tmp_path / "c.pth", {"optimizer": optimizer.state_dict()})
+    state = checkpoint.load(tmp_path / "c.pth")["optimizer"]
+    if earlier:
+        state["param_groups"] = [
+            {**group, "fused": None} if "fused" in group else group
+            for group in state["param_groups"]
+        ]
+    ours = copy.deepcopy(ours)
+    optimizer = make_optimizer(ours, name, 0.01, 1e-2)
+    optimizer.load_state_dict(state)
+    assert all(group.get("fused", name == "radam") is True for group in optimizer.param_groups)
+    train(plain, reference, range(3, 8))
+    train(ours, optimizer, range(3, 8))
+    for one, other in zip(ours.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["sgd", "adamw"])
+def test_a_fused_state_goes_on_where_nothing_is_fused(monkeypatch, name):
+    """A run of a CPU goes on with an NPU, whose torch has no fused optimizers."""
+    model = laid_out(0)
+    optimizer = make_optimizer(model, name, 0.01, 1e-2)
+    train(model, optimizer, range(2))
+    state = optimizer.state_dict()
+    monkeypatch.setattr("optim.factory.fused_updates", lambda _: False)
+    optimizer = make_optimizer(model, name, 0.01, 1e-2)
+    optimizer.load_state_dict(state)
+    assert not any(group["fused"] for group in optimizer.param_groups)
+    train(model, optimizer, range(2, 4))

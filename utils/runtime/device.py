@@ -216,6 +216,11 @@ def channels_last_helps(device: torch.device) -> bool:
     return device.type in ("cpu", "cuda")
 
 
+def fused_updates(device: torch.device) -> bool:
+    """Whether torch has optimizers there that update a parameter in one pass over memory."""
+    return device.type in ("cpu", "cuda")
+
+
 def pin_memory(device: torch.device) -> bool:
     """Whether the data loader should pin its batches: only copies to an accelerator gain."""
     return device.type != "cpu"
