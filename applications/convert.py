@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from applications.evaluate import read_judged
 from applications.export.base import (
@@ -306,16 +306,21 @@ def drawn_pixels(config: Config, rule: ViewRule) -> torch.Tensor:
 
 
 def _drawn(count: int) -> list[Image.Image]:
-    """Soft gradients with edges and grain: closer to a photograph than white noise."""
+    """Soft gradients with edges, closer to a photograph than white noise, with less and less
+    contrast, and noise and blur in turns: networks that judge quality tell them apart.
+    """
     rng = np.random.default_rng(0)
     height, width = DRAWN
     y, x = np.mgrid[0:height, 0:width] / max(DRAWN)
     images = []
     for i in range(count):
         base = np.stack([np.sin((i + 2) * x + c) * np.cos((c + 2) * y + i) for c in range(3)], 2)
-        edges = ((np.sin(20 * x + i) > 0.3) * 0.4)[..., None]
-        light = np.clip(0.5 + 0.3 * base + edges + rng.normal(0, 0.05, base.shape), 0, 1)
-        images.append(Image.fromarray((255 * light).astype(np.uint8)))
+        edges = (np.sin(20 * x + i) > 0.3)[..., None]
+        grain, blur = ((0.02, 0), (0.05, 2), (0.25, 0), (0.05, 5))[i % 4]
+        light = 0.5 + (1 - i / count) * (0.3 * base + 0.4 * edges)
+        light += rng.normal(0, grain, base.shape)
+        image = Image.fromarray((255 * np.clip(light, 0, 1)).astype(np.uint8))
+        images.append(image.filter(ImageFilter.GaussianBlur(blur)))
     return images
 
 

@@ -14,7 +14,7 @@ from applications.inputs.runtime import Runtime
 from applications.inputs.views import network_size
 from applications.inputs.weights import Loaded, load_model
 from applications.scorer import scorer_of
-from applications.scoring.journal import stored_runtime
+from applications.scoring.journal import stored_way
 from applications.scoring.rows import Choice, need_writer
 from applications.scoring.running import Asked, Scoring, to_file, to_stdout
 from config import Config
@@ -53,8 +53,8 @@ def run(config: Config, runtime: Runtime) -> int:
     scorer = scorer_of(config, loaded, runtime.device)
     if maps:
         maps.look(scorer)
-    name, network = _chosen_runtime(loaded, runtime, asked.count)
-    scorer = replace(scorer, model=network)
+    name, amp, network = _chosen_runtime(loaded, runtime, asked.count)
+    scorer = replace(scorer, model=network, amp=amp)
     choice = Choice(config.sort, config.top, config.threshold, skip=bad_images == "skip")
     scoring = Scoring(scorer, asked, choice, bad_images, runtime, partial(_made_of, loaded, name))
     scoring.read = [] if maps else None
@@ -67,23 +67,25 @@ def run(config: Config, runtime: Runtime) -> int:
     return code
 
 
-def _chosen_runtime(loaded: Loaded, runtime: Runtime, count: int | None) -> tuple[str, Module]:
-    """(name, network) of --runtime; with --continue, where auto may choose, that of the rows that
-    are there. Exports are compared on drawn images, as those of the call may be unreadable.
+def _chosen_runtime(loaded: Loaded, runtime: Runtime, count: int | None) -> tuple[str, str, Module]:
+    """(name of --runtime, --amp, network); with --continue, where auto may choose, those of the
+    rows that are there. Exports are compared on drawn images, as those of the call may be
+    unreadable.
     """
     config, model, view, payload = loaded
-    asked = config.runtime
-    if asked == AUTO and config.going_on:
-        asked = stored_runtime(Path(str(config.output))) or AUTO
+    asked, amp = config.runtime, config.amp
+    if asked == AUTO and config.going_on and (found := stored_way(Path(str(config.output)))):
+        asked, amp = found[0], amp or found[1]
     if asked == EAGER:
-        return EAGER, model
+        return EAGER, amp or "off", model
     # Here: few ask for it, and it loads what an evaluation needs.
     from applications.convert import describe, drawn_pixels
     from applications.scoring.runtimes import Runtimes
 
     images = partial(drawn_pixels, config, view)  # it takes longer than scoring a photograph
     known = Runtimes(model, describe(config, model, payload, view), images, runtime)
-    return known.choose(asked, config.batch_size, count, config.amp or "off")
+    way, network = known.choose(asked, config.batch_size, count, amp)
+    return *way, network
 
 
 def _made_of(loaded: Loaded, runtime: str) -> dict[str, str]:

@@ -30,6 +30,8 @@ from utils.statistics.predictions import Predictions
 from utils.text import printable
 
 FEATURE_ROWS = 1024  # images whose features a head takes at once
+# Views of one pass on the CPU: more are no faster there, and what the layers keep grows with them.
+CPU_VIEWS = 8
 # Rows of a group of images, None where it was only looked at; their positions; those not readable.
 Group = tuple[np.ndarray | None, list[int], tuple[BadImage, ...]]
 
@@ -178,9 +180,17 @@ class Scorer:
                 yield None, indices.tolist(), bad
                 continue
             with self._size_named(images_of()[int(indices[0])], views):
-                with autocast(self.device, self.amp):
-                    prediction = self.model(to_input(views, self.device))
+                prediction = self._judge(views)
             yield _pooled(prediction, counts.numpy(), self.view), indices.tolist(), bad
+
+    def _judge(self, views: torch.Tensor) -> Prediction:
+        """Of uint8 (V, 3, H, W)."""
+        parts = views.split(CPU_VIEWS if self.device.type == "cpu" else len(views))
+        with autocast(self.device, self.amp):
+            found = [self.model(to_input(part, self.device)) for part in parts]
+        return (
+            found[0] if len(found) == 1 else Prediction(*map(torch.cat, zip(*found, strict=True)))
+        )
 
     @contextmanager
     def _size_named(self, image: Source, views: torch.Tensor) -> Iterator[None]:

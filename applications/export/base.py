@@ -122,15 +122,16 @@ class Format:
     belongs to it. makes, runs, quantises: packages that making and opening it, and 8 bits,
     need beyond torch; requirements: the file that names them; programs: what making it runs.
     one_size: whether it cannot take images at their own sizes. system: as platform.system() calls
-    the only one that runs it, "" where any does. precisions: of "fp32", "fp16" and
-    "int8" those that it can be made in; whole: whether it can take decoded images. make: writes a
-    subject and its description to a path, in a precision where it has several; open: opens that,
-    threads None being the runtime's own choice.
+    the only one that runs it, "" where any does. precisions: of "fp32", "fp16" and "int8" those
+    that it can be made in; amps: as --amp has them, those that its runtime computes in; whole:
+    whether it can take decoded images. make: writes a subject and its description to a path, in a
+    precision where it has several; open: opens that, threads None being the runtime's own choice,
+    and in bf16 where it has that.
     """
 
     suffix: str
     make: Callable[..., None]
-    open: Callable[[Path, int | None], Artefact]
+    open: Callable[..., Artefact]
     beside: tuple[str, ...] = ()
     makes: tuple[str, ...] = ()
     runs: tuple[str, ...] = ()
@@ -139,6 +140,7 @@ class Format:
     one_size: bool = False
     system: str = ""
     precisions: tuple[str, ...] = ("fp32",)
+    amps: tuple[str, ...] = ("off",)
     whole: bool = False
     requirements: str = "requirements-export.txt"
 

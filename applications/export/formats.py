@@ -25,7 +25,7 @@ FORMATS = {
     "openvino": Format(
         ".xml", openvino_file.make, openvino_file.open_file,
         beside=(".bin",), runs=("openvino",), quantises=("nncf",),
-        precisions=("fp32", "fp16", "int8"), whole=True,
+        precisions=("fp32", "fp16", "int8"), amps=("off", "bf16"), whole=True,
     ),
     "pt2": Format(".pt2", torch_files.make_program, torch_files.open_program),
     "aoti": Format(
@@ -47,10 +47,13 @@ FORMATS = {
 }  # fmt: skip
 
 
-def open_artefact(path: str | os.PathLike[str], threads: int | None = None) -> Artefact:
+def open_artefact(
+    path: str | os.PathLike[str], threads: int | None = None, bf16: bool = False
+) -> Artefact:
     """A file of --export or --jit, ready to be run: `.about`, and `.run(pixels)`; see `Artefact`.
 
-    threads: of its runtime on the CPU; None: as the runtime chooses. ValueError, one line, for a
+    threads: of its runtime on the CPU; None: as the runtime chooses. bf16: to compute in bfloat16,
+    with fewer digits, which OpenVINO can on processors that have it. ValueError, one line, for a
     file that is none, and where the package that runs it is not installed.
     """
     file = Path(path)
@@ -65,4 +68,8 @@ def open_artefact(path: str | os.PathLike[str], threads: int | None = None) -> A
         if not part.exists():
             raise ValueError(f"{part}: no such file: export again, or name another file")
     need(f"{file}: {name}", kind.runs, kind.requirements)
-    return kind.open(file, threads)
+    if not bf16:
+        return kind.open(file, threads)
+    if "bf16" not in kind.amps:
+        raise ValueError(f"{file}: {name} computes in float32: leave out bf16")
+    return kind.open(file, threads, bf16)

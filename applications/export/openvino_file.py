@@ -104,9 +104,10 @@ def _quantised(model: Any, subject: Subject) -> Any:
         )  # fmt: skip
 
 
-def open_file(path: Path, threads: int | None = None) -> Artefact:
+def open_file(path: Path, threads: int | None = None, bf16: bool = False) -> Artefact:
     """The files in OpenVINO on the CPU, in the precision that they are stored in: by itself it
-    computes in bfloat16 where the processor can, which is not what the network computes.
+    computes in bfloat16 where the processor can, which is not what the network computes. With
+    `bf16` it does so.
     """
     import openvino
     from openvino import properties
@@ -117,7 +118,8 @@ def open_file(path: Path, threads: int | None = None) -> Artefact:
     about = read_about(_stored(model, ABOUT), path)
     if _stored(model, WEIGHTS) != _digest(path.with_suffix(".bin")):
         raise ValueError(f"{path}: {path.stem}.bin beside it is of another export: export again")
-    settings: dict[str, Any] = {properties.hint.inference_precision(): openvino.Type.f32}
+    kind = openvino.Type.bf16 if bf16 else openvino.Type.f32
+    settings: dict[str, Any] = {properties.hint.inference_precision(): kind}
     if threads:
         settings[properties.inference_num_threads()] = threads
     compiled = core.compile_model(model, "CPU", settings)

@@ -260,11 +260,12 @@ def own_groups(
         number += 1
 
 
-def stored_runtime(output: Path) -> str | None:
-    """What computed the rows of an earlier call; None where there are none."""
+def stored_way(output: Path) -> tuple[str, str] | None:
+    """--runtime and --amp of the rows of an earlier call; None where there are none."""
     record = output.with_name(f"{output.name}.run.json")
     if not record.exists():
         return None
     stored = read_object(record)
     check_entries(stored, {"of": dict}, record, needed=True)
-    return stored["of"].get("runtime")
+    check_entries(stored["of"], {"runtime": str, "amp": str}, record, needed=True)
+    return stored["of"]["runtime"], stored["of"]["amp"]

@@ -1,5 +1,5 @@
 """--runtime: the network of --predict as an export in ONNX Runtime or OpenVINO, which is made once
-and kept in a cache, or the fastest of these and torch itself.
+and kept in a cache, or the fastest of these and torch itself, in float32 or bf16.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ import time
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import nn
 
+from applications.evaluation.scoring import CPU_VIEWS
 from applications.export.base import PROBS, SCORES, About, Deployed, Subject, need
 from applications.export.formats import FORMATS, open_artefact
 from applications.export.keeping import keep
@@ -29,18 +30,31 @@ from utils.files.reading import read_object
 from utils.files.writing import write_json
 from utils.flag_words import AUTO, EAGER, RUNTIMES
 from utils.runtime import distributed
+from utils.runtime.device import autocast, default_amp
 
 EXPORTS = tuple(name for name in RUNTIMES if name not in (EAGER, AUTO))
 FEW = 500  # images for which `auto` makes no export
+GAIN = 1.2  # bf16 costs digits: float32 where it is hardly faster
+NOISE = 0.05  # what bf16 may do to scores, as a share of their spread
 _ROUNDS = 3
+
+
+class Way(NamedTuple):
+    """What computes, and how precisely: amp as --amp has it."""
+
+    runtime: str
+    amp: str = "off"
+
+    def __str__(self) -> str:
+        return self.runtime if self.amp == "off" else f"{self.runtime} in {self.amp}"
 
 
 class ExportedNet(nn.Module):
     """An export in the place of the network it was made of, on the CPU."""
 
-    def __init__(self, file: Path, network: QualityNet) -> None:
+    def __init__(self, file: Path, network: QualityNet, amp: str) -> None:
         super().__init__()
-        self.run = open_artefact(file, torch.get_num_threads()).run
+        self.run = open_artefact(file, torch.get_num_threads(), amp == "bf16").run
         self.num_classes, self.arch = network.num_classes, network.arch
         self.backbone = network.backbone  # says which sizes it takes
 
@@ -66,46 +80,58 @@ class Runtimes:
         runtime: Runtime,
     ) -> None:
         self.network, self.about, self.images, self.runtime = network, about, images, runtime
-        self._opened: dict[str, ExportedNet] = {}  # loading one takes as long as many images
+        self._opened: dict[Way, ExportedNet] = {}  # loading one takes as long as many images
 
     def choose(
-        self, name: str, batch_size: int, count: int | None, precision: str
-    ) -> tuple[str, nn.Module]:
-        """(name, network) of a runtime. count: of the images to be scored, None where nobody knows.
-        ValueError where it cannot be used.
+        self, name: str, batch_size: int, count: int | None, amp: str | None
+    ) -> tuple[Way, nn.Module]:
+        """The way of a runtime, and its network. count: of the images to be scored, None where
+        nobody knows; amp: None leaves it to `auto`, and is float32 elsewhere. ValueError where it
+        cannot be used.
         """
-        why = self._not_here(precision)
-        if name == EAGER or (name == AUTO and why):
-            if name == AUTO:
-                self.runtime.info(f"--runtime auto: eager: {why}")
-            return EAGER, self.network
-        if name != AUTO:
-            if why:
+        if name not in (EAGER, AUTO):
+            way = Way(name, amp or "off")
+            if why := self._not_here(way):
                 raise ValueError(f"--runtime {name}: {why}")
-            return name, self.exported(name)
-        known = [name for name in EXPORTS if self._file(name).exists()]
-        if count is not None and count < FEW and not known:
-            self.runtime.info(f"--runtime auto: eager: {count} images are too few for an export")
-            return EAGER, self.network
-        found, line = distributed.broadcast_object(
-            self._fastest(batch_size) if self.runtime.main else ("", "")
-        )
-        self.runtime.info(line)
-        return found, self.network if found == EAGER else self.exported(found)
+            return way, self.exported(way)
+        eager = Way(EAGER, amp or "off")
+        if name == EAGER:
+            return eager, self.network
+        native = default_amp(self.runtime.device)
+        amps = (amp,) if amp else ("off", *(["bf16"] if native == "bf16" else []))
+        ways = [Way(kind, one) for kind in EXPORTS for one in amps]
+        reasons = [self._not_here(way) for way in ways]
+        known = any(self._file(kind).exists() for kind in EXPORTS)
+        if all(reasons):
+            line = f"eager: {reasons[-1]}"
+        elif count is not None and count < FEW and not known:
+            line = f"eager: {count} images are too few for an export"
+        else:
+            here = [way for way, why in zip(ways, reasons, strict=True) if not why]
+            tried = [*(Way(EAGER, one) for one in amps), *here]
+            eager, line = distributed.broadcast_object(
+                self._fastest(tried, min(batch_size, CPU_VIEWS)) if self.runtime.main else None
+            )
+        self.runtime.info(f"--runtime auto: {line}")
+        return eager, self.network if eager.runtime == EAGER else self.exported(eager)
 
-    def _not_here(self, precision: str) -> str:
-        """Why only torch can do it; "" where others can."""
-        if self.runtime.device.type != "cpu":
-            return f"exports run on the CPU, not on {self.runtime.device.type}: pass --device cpu"
-        return (
-            "" if precision == "off" else f"exports compute in float32: leave out --amp {precision}"
-        )
+    def _not_here(self, way: Way) -> str:
+        """Why an export cannot compute so; "" where it can."""
+        device, kind = self.runtime.device, FORMATS[way.runtime]
+        if device.type != "cpu":
+            return f"exports run on the CPU, not on {device.type}: pass --device cpu"
+        if way.amp not in kind.amps:
+            return f"{way.runtime} computes in float32: leave out --amp {way.amp}"
+        if way.amp == "bf16" and default_amp(device) != "bf16":
+            return "this processor has no bf16: leave out --amp bf16"
+        return ""
 
-    def exported(self, name: str) -> ExportedNet:
+    def exported(self, way: Way) -> ExportedNet:
         """From the cache, or made for it; by the first process of each machine."""
-        network = self._made(name) if self.runtime.world.local_rank == 0 else None
+        network = self._made(way) if self.runtime.world.local_rank == 0 else None
+        self._opened.clear()
         distributed.barrier()
-        return network or ExportedNet(self._file(name), self.network)
+        return network or ExportedNet(self._file(way.runtime), self.network, way.amp)
 
     def _make(self, name: str, file: Path) -> None:
         outputs = (SCORES, PROBS) if self.network.num_classes > 1 else (SCORES,)
@@ -129,61 +155,82 @@ class Runtimes:
         facts = [self.about[key] for key in ("weights_sha256", "arch", "input_size", "view")]
         return _kept(name, [*facts, *made_by], kind.suffix)
 
-    def _fastest(self, batch_size: int) -> tuple[str, str]:
-        """(name, a line that says why): a few batches in each, or what an earlier call measured on
+    def _fastest(self, ways: list[Way], batch_size: int) -> tuple[Way, str]:
+        """(way, a line that says why): a few batches in each, or what an earlier call measured on
         this machine, as measuring takes as long as hundreds of images.
         """
         here = [batch_size, torch.get_num_threads(), os.cpu_count(), platform.node()]
+        names = [str(way) for way in ways]
         files = [self._file(name).name for name in EXPORTS]
-        kept = _kept(AUTO, [*files, *here], ".json")
-        if seconds := _remembered(kept):
+        kept = _kept(AUTO, [*files, *names, *here], ".json")
+        if found := _remembered(kept, names):
             more = [f"measured before: remove {kept} to measure anew"]
         else:
-            seconds, more = self._measured(batch_size)
-            if len(seconds) > 1:
+            found, more = self._measured(ways, batch_size)
+            if any(way.runtime != EAGER and str(way) in found for way in ways):
                 try:
-                    write_json(kept, seconds)
+                    write_json(kept, found)
                 except OSError as error:  # the next call measures again
                     more.append(str(error))
-        best = min(seconds, key=seconds.__getitem__)
-        others = [f"{1000 * s:.0f} ms {name}" for name, s in seconds.items() if name != best]
-        line = f"--runtime auto: {best}: {1000 * seconds[best]:.0f} ms a batch of {batch_size}"
+        best = min(
+            (way for way in ways if str(way) in found and found[str(way)][1] <= NOISE),
+            key=lambda way: found[str(way)][0] * (1 if way.amp == "off" else GAIN),
+            default=ways[0],
+        )
+        said = {name: f"{1000 * seconds:.0f} ms" for name, (seconds, _) in found.items()}
+        took = said.pop(str(best))
+        others = [f"{time} {name}" for name, time in said.items()]
+        line = f"{best}: {took} a batch of {batch_size}"
         line += f" ({', '.join(others)})" if others else ""
+        if best.amp != "off" and len({way.amp for way in ways}) > 1:
+            noise = f"{100 * found[str(best)][1]:.1g}% of the spread of drawn images' scores"
+            more.insert(0, f"its rounding is {noise}; --amp off is float32")
         return best, "; ".join([line, *more])
 
-    def _measured(self, batch_size: int) -> tuple[dict[str, float], list[str]]:
-        """(seconds of a batch in each, why others are missing)."""
-        seconds, missing = {}, []
+    def _measured(
+        self, ways: list[Way], batch_size: int
+    ) -> tuple[dict[str, list[float]], list[str]]:
+        """(seconds of a batch in each, and by how much its scores differ from those of the first
+        way, as a share of their spread; why others are missing).
+        """
+        found, missing, wanted = {}, {}, None
         images = self.images()
         repeat = -(-batch_size // len(images))
         batch = images.repeat(repeat, 1, 1, 1)[:batch_size]
-        for name in (EAGER, *EXPORTS):
+        for way in ways:
             try:
-                network = self.network if name == EAGER else self._made(name)
+                network = self.network if way.runtime == EAGER else self._made(way)
             except ValueError as error:
-                missing.append(str(error))
+                missing[str(error)] = None
                 continue
-            seconds[name] = measure(lambda pixels, network=network: network(pixels), batch)
-        return seconds, missing
+            with torch.inference_mode(), autocast(self.runtime.device, way.amp):
+                scores = network(images).scores.double()
+                wanted = scores if wanted is None else wanted
+                found[str(way)] = [
+                    measure(lambda pixels, network=network: network(pixels), batch),
+                    float((scores - wanted).square().mean().sqrt() / wanted.std()),
+                ]
+        return found, list(missing)
 
-    def _made(self, name: str) -> ExportedNet:
+    def _made(self, way: Way) -> ExportedNet:
         """As `exported`, by one process while the others wait."""
-        if name not in self._opened:
-            self._opened[name] = self._opened_or_made(name)
-        return self._opened[name]
+        if way not in self._opened:
+            self._opened[way] = self._opened_or_made(way)
+        return self._opened[way]
 
-    def _opened_or_made(self, name: str) -> ExportedNet:
-        kind, file = FORMATS[name], self._file(name)
+    def _opened_or_made(self, way: Way) -> ExportedNet:
+        name, file = way.runtime, self._file(way.runtime)
+        kind = FORMATS[name]
         need(f"--runtime {name}", (*kind.makes, *kind.runs), kind.requirements)
         why = ""
         if file.exists():
             try:
-                return ExportedNet(file, self.network)
+                return ExportedNet(file, self.network, way.amp)
             except ValueError as error:
                 why = f" anew: {error}"
         self.runtime.info(f"--runtime {name}: making {file}{why}")
         self._make(name, file)
-        return ExportedNet(file, self.network)
+        return ExportedNet(file, self.network, way.amp)
 
 
 @torch.inference_mode()
@@ -209,14 +256,15 @@ def _kept(name: str, facts: list[Any], suffix: str) -> Path:
     return cache_folder() / f"{name}_{key[:32]}{suffix}"
 
 
-def _remembered(kept: Path) -> dict[str, float] | None:
-    """Seconds of a batch in each runtime; None where they have to be measured."""
+def _remembered(kept: Path, names: list[str]) -> dict[str, list[float]] | None:
+    """What `_measured` found of these ways; None where they have to be measured."""
     try:
         found = read_object(kept)
     except (OSError, ValueError):  # it is not there, or was damaged
         return None
-    known = found.keys() <= {EAGER, *EXPORTS} and EAGER in found
-    return found if known and all(isinstance(s, float) for s in found.values()) else None
+    known = found.keys() <= set(names) and names[0] in found
+    pairs = [of if isinstance(of, list) else [] for of in found.values()]
+    return found if known and all([*map(type, of)] == [float, float] for of in pairs) else None
 
 
 def _version(package: str) -> str:

@@ -14,6 +14,7 @@ from PIL import Image
 from applications.export.formats import open_artefact
 from models.quality_net import build_model
 from tests.cli import call
+from utils.runtime.device import default_amp
 
 pytest.importorskip("openvino")
 MODEL = "--resume w.pth --arch test_vit --image_size 32 --interpolation bicubic -j 0 -g 0"
@@ -52,6 +53,12 @@ def test_as_a_runtime(folder, tmp_path, monkeypatch):
     done = call(folder, f"--predict images {MODEL} --runtime openvino -o runtime.json")
     assert "--runtime openvino: making" in done.err
     same(scores(folder / "runtime.json"), folder)
+    if default_amp(torch.device("cpu")) != "bf16":
+        pytest.skip("this processor has no bf16")
+    call(folder, f"--predict images {MODEL} --runtime openvino --amp bf16 --continue -o half.json")
+    apart = np.abs(scores(folder / "half.json") - scores(folder / "runtime.json")).max()
+    assert 0 < apart / np.ptp(scores(folder / "eager.json")) < 0.1
+    assert json.loads((folder / "half.json.run.json").read_text())["of"]["amp"] == "bf16"
 
 
 def test_as_a_file(folder, monkeypatch):

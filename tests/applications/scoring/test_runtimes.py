@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,7 @@ def test_auto_measures_once_and_says_what_it_took(trained, cache, monkeypatch):
     took = iter([0.5, 0.2])
     monkeypatch.setattr(runtimes, "EXPORTS", ("onnx",))
     monkeypatch.setattr(runtimes, "FEW", 1)
+    monkeypatch.setattr(runtimes, "default_amp", lambda device: "off")
     monkeypatch.setattr(runtimes, "measure", lambda network, batch: network(batch) and next(took))
     said = call(trained, f"--predict data/test {BEST} -o auto.json --runtime auto").err
     assert "--runtime auto: onnx: 200 ms a batch of 2 (500 ms eager)" in said
@@ -70,12 +72,52 @@ def test_auto_measures_once_and_says_what_it_took(trained, cache, monkeypatch):
     (kept,) = cache.glob("auto_*.json")
     again = f"onnx: 200 ms a batch of 2 (500 ms eager); measured before: remove {kept} to measure"
     assert again in call(trained, words).err
-    for content in ("", "[]", "{}", '{"eager": 0.5, "onnx": "a"}', '{"eager": 0.5, "other": 0.1}'):
+    of = {"eager": [0.5, 0.0]}
+    for other in ({"onnx": 0.2}, {"onnx": [0.2]}, {"onnx": [0.2, "a"]}, {"other": [0.1, 0.0]}):
+        kept.write_text(json.dumps(of | other))
+        assert runtimes._remembered(kept, ["eager", "onnx"]) is None
+    for content in ("", "[]", "{}", '{"onnx": [0.2, 0.0]}'):
         kept.write_text(content)
-        assert runtimes._remembered(kept) is None
+        assert runtimes._remembered(kept, ["eager", "onnx"]) is None
     said = call(trained, words).err
     assert "--runtime auto: eager: 1000 ms a batch of 2 (1000 ms onnx)" in said
-    assert json.loads(kept.read_text()) == {"eager": 1.0, "onnx": 1.0}
+    found = json.loads(kept.read_text())
+    assert [found[name][0] for name in ("eager", "onnx")] == [1.0, 1.0]
+    assert found["eager"][1] == 0 <= found["onnx"][1] < 0.01
+
+
+@pytest.mark.parametrize(
+    "fast, noise, given, wanted",
+    [
+        (0.4, 1e9, "", "bf16"),
+        (0.4, 0, "", "off"),  # scores would change too much
+        (0.45, 1e9, "", "off"),  # hardly faster
+        (0.4, 1e9, "--amp off", "off"),
+        (0.45, 0, "--amp bf16", "bf16"),
+    ],
+)
+def test_auto_takes_bf16_where_it_pays(trained, tmp_path, monkeypatch, fast, noise, given, wanted):
+    """Of torch itself: a test on any processor, as its bf16 is only slow where it is not native."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(runtimes, "EXPORTS", ("openvino",))
+    monkeypatch.setattr(runtimes, "FEW", 1)
+    monkeypatch.setattr(runtimes, "NOISE", noise)
+    monkeypatch.setattr(runtimes, "default_amp", lambda device: "bf16")
+    monkeypatch.setattr(runtimes, "need", without("openvino"))
+    inside = torch.is_autocast_enabled
+    monkeypatch.setattr(runtimes, "measure", lambda *_: fast if inside("cpu") else 0.5)
+    words = f"--predict data/test {BEST} {given} --runtime auto --continue -o {tmp_path}/a.json"
+    said = call(trained, words).err
+    took = f"eager in bf16: {1000 * fast:.0f} ms" if wanted == "bf16" else "eager: 500 ms"
+    assert f"--runtime auto: {took} a batch of 2" in said
+    assert ("--amp off is float32" in said) == (wanted == "bf16" and not given)
+    of = json.loads((tmp_path / "a.json.run.json").read_text())["of"]
+    assert (of["runtime"], of["amp"]) == ("eager", wanted)
+    call(trained, f"--predict data/test {BEST} --amp {wanted} -o {tmp_path}/b.json")
+    assert rows_of(tmp_path, "a.json") == rows_of(tmp_path, "b.json")
+    # What goes on takes the way of the rows that are there, whatever would be faster now.
+    monkeypatch.setattr(runtimes, "measure", None)
+    assert "is whole" in call(trained, words.replace(given, "")).err
 
 
 def test_auto_makes_nothing_for_few_images(trained, monkeypatch, tmp_path):
@@ -85,11 +127,13 @@ def test_auto_makes_nothing_for_few_images(trained, monkeypatch, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_what_an_export_cannot_do(trained):
+def test_what_an_export_cannot_do(trained, monkeypatch):
     said = call(trained, f"--predict data/test {BEST} --runtime onnx --amp bf16", code=1).err
-    assert "exports compute in float32: leave out --amp bf16" in said
-    said = call(trained, f"--predict data/test {BEST} --runtime auto --amp bf16").err
-    assert "--runtime auto: eager: exports compute in float32" in said
+    assert "onnx computes in float32: leave out --amp bf16" in said
+    monkeypatch.setattr(runtimes, "default_amp", lambda device: "off")
+    for name, code in (("openvino", 1), ("auto", 0)):
+        words = f"--predict data/test {BEST} --runtime {name} --amp bf16"
+        assert "this processor has no bf16: leave out --amp bf16" in call(trained, words, code).err
     refused(trained, f"-e {BEST} --runtime onnx", "--runtime onnx: only with --predict")
 
 
@@ -115,15 +159,20 @@ def test_what_a_cache_can_be_like(trained, cache, tmp_path, monkeypatch):
     assert "--runtime auto: eager: " in said and "XDG_CACHE_HOME=DIR" in said
 
 
-def test_a_package_that_is_missing_is_named(trained, monkeypatch):
+def without(*packages: str) -> Callable:
+    """`need` where these are not installed."""
     real = runtimes.need
 
-    def without(who, packages, requirements):
-        real(who, (*packages, "no_such_package"), requirements)
+    def need(who: str, asked: tuple[str, ...], requirements: str) -> None:
+        real(who, tuple(f"no_{name}" if name in packages else name for name in asked), requirements)
 
-    monkeypatch.setattr(runtimes, "need", without)
+    return need
+
+
+def test_a_package_that_is_missing_is_named(trained, monkeypatch):
+    monkeypatch.setattr(runtimes, "need", without("onnxruntime"))
     said = call(trained, f"--predict data/test {BEST} --runtime onnx", code=1).err
-    assert re.search(r"--runtime onnx needs no_such_package: pip install -r requirements", said)
+    assert re.search(r"--runtime onnx needs no_onnxruntime: pip install -r requirements", said)
 
 
 def test_a_measure_is_the_median():
