@@ -306,21 +306,18 @@ def drawn_pixels(config: Config, rule: ViewRule) -> torch.Tensor:
 
 
 def _drawn(count: int) -> list[Image.Image]:
-    """Soft gradients with edges, closer to a photograph than white noise, with less and less
-    contrast, and noise and blur in turns: networks that judge quality tell them apart.
-    """
+    """Soft gradients with edges, of falling contrast, noisy or blurred: judges tell them apart."""
     rng = np.random.default_rng(0)
-    height, width = DRAWN
-    y, x = np.mgrid[0:height, 0:width] / max(DRAWN)
+    y, x = np.mgrid[0 : DRAWN[0], 0 : DRAWN[1]] / max(DRAWN)
     images = []
     for i in range(count):
         base = np.stack([np.sin((i + 2) * x + c) * np.cos((c + 2) * y + i) for c in range(3)], 2)
         edges = (np.sin(20 * x + i) > 0.3)[..., None]
         grain, blur = ((0.02, 0), (0.05, 2), (0.25, 0), (0.05, 5))[i % 4]
         light = 0.5 + (1 - i / count) * (0.3 * base + 0.4 * edges)
-        light += rng.normal(0, grain, base.shape)
-        image = Image.fromarray((255 * np.clip(light, 0, 1)).astype(np.uint8))
-        images.append(image.filter(ImageFilter.GaussianBlur(blur)))
+        light = (light + rng.normal(0, grain, base.shape)).clip(0, 1)
+        drawn = Image.fromarray((255 * light).astype(np.uint8))
+        images.append(drawn.filter(ImageFilter.GaussianBlur(blur)))
     return images
 
 

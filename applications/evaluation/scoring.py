@@ -185,7 +185,7 @@ class Scorer:
 
     def _judge(self, views: torch.Tensor) -> Prediction:
         """Of uint8 (V, 3, H, W)."""
-        parts = views.split(CPU_VIEWS if self.device.type == "cpu" else len(views))
+        parts = views.chunk(-(-len(views) // CPU_VIEWS) if self.device.type == "cpu" else 1)
         with autocast(self.device, self.amp):
             found = [self.model(to_input(part, self.device)) for part in parts]
         return (

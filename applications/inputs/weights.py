@@ -36,6 +36,8 @@ ADOPTED = (
     "seed", "split_seed", "val_photos", "test_photos", "val_size", "train_size", "test_list",
 )  # fmt: skip
 
+LARGE = ("model", "ema", "optimizer")
+
 
 def open_weights(path: str) -> tuple[Path, dict[str, Any]]:
     """(file or model folder, payload) of --resume; a plain state dict of other origin becomes
@@ -90,7 +92,7 @@ def adopt(config: Config, payload: dict[str, Any]) -> Config:
 
 class Loaded(NamedTuple):
     """A network as it is used: with the settings and the view of its weights, wherever no flag says
-    otherwise. payload: all that the file holds.
+    otherwise. payload: what the file holds beside the tensors.
     """
 
     config: Config
@@ -124,7 +126,9 @@ def load_network(config: Config, device: torch.device, say: Callable[[str], None
     _load(model, payload, file, say, strict_head=True)
     if changes:
         say(f"{file}: flags change how the weights see images: {changes}")
-    return Loaded(config, model.to(device).eval(), view, payload)
+    # The file's own tensors would stay in memory beside the network's.
+    facts = {name: value for name, value in payload.items() if name not in LARGE}
+    return Loaded(config, model.to(device).eval(), view, facts)
 
 
 def with_resumed_variant(config: Config) -> Config:

@@ -30,8 +30,8 @@ def scored(rule: ViewRule, batch_size: int) -> tuple[np.ndarray, list[int]]:
         (0, 4, [4, 3]),
         (2, 4, [4, 4, 4, 2]),
         (3, 4, [3] * 7),
-        (9, 4, [9] * 7),
-        (4, 64, [28]),
+        (9, 4, [5, 4] * 7),
+        (4, 64, [7] * 4),
     ],
 )
 def test_crops_count_as_images_of_a_batch_and_never_change_a_score(crops, batch_size, passes):
