@@ -206,9 +206,10 @@ class Runtimes:
             with torch.inference_mode(), autocast(self.runtime.device, way.amp):
                 scores = network(images).scores.double()
                 wanted = scores if wanted is None else wanted
+                noise = (scores - wanted).square().mean().sqrt() / wanted.std().clamp_min(1e-30)
                 found[str(way)] = [
                     measure(lambda pixels, network=network: network(pixels), batch),
-                    float((scores - wanted).square().mean().sqrt() / wanted.std()),
+                    float(noise.nan_to_num(nan=1e30)),  # the scorer says which images have none
                 ]
         return found, list(missing)
 

@@ -120,6 +120,20 @@ def test_auto_takes_bf16_where_it_pays(trained, tmp_path, monkeypatch, fast, noi
     assert "is whole" in call(trained, words.replace(given, "")).err
 
 
+def test_auto_of_a_network_that_scores_all_alike(trained, tmp_path, monkeypatch):
+    """Its scores have no spread that anything could be a share of."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(runtimes, "EXPORTS", ("openvino",))
+    monkeypatch.setattr(runtimes, "FEW", 1)
+    monkeypatch.setattr(runtimes, "need", without("openvino"))
+    content = torch.load(trained / "checkpoints/model_best_test_resnet.pth")["model"]
+    weights = {name: of.zero_() if "heads" in name else of for name, of in content.items()}
+    torch.save(weights, tmp_path / "alike.pth")
+    words = "--arch test_resnet --num_classes 5 --image_size 32 -j 0 -g 0 --runtime auto"
+    said = call(trained, f"--predict data/test {words} --resume {tmp_path}/alike.pth").err
+    assert "--runtime auto: eager" in said and "nan" not in said
+
+
 def test_auto_makes_nothing_for_few_images(trained, monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     said = call(trained, f"--predict data/test {BEST} --runtime auto").err
