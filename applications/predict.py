@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -55,8 +56,12 @@ def run(config: Config, runtime: Runtime) -> int:
         maps.look(scorer)
     name, amp, network = _chosen_runtime(loaded, runtime, asked.count)
     scorer = replace(scorer, model=network, amp=amp)
+    made_of: Callable[[], dict[str, str]] = partial(_made_of, loaded, name)
+    if name != EAGER and not maps:
+        made_of = partial(dict, made_of())
+        loaded.model.to("meta")  # the export has its weights
     choice = Choice(config.sort, config.top, config.threshold, skip=bad_images == "skip")
-    scoring = Scoring(scorer, asked, choice, bad_images, runtime, partial(_made_of, loaded, name))
+    scoring = Scoring(scorer, asked, choice, bad_images, runtime, made_of)
     scoring.read = [] if maps else None
     if config.output not in (None, STDIN):
         code = to_file(Path(str(config.output)), scoring, config.going_on)
