@@ -1,4 +1,6 @@
-"""One torch thread per test process: the suite runs several workers on few cores."""
+"""One torch thread per test process, and the longest files first: the suite runs several workers
+on few cores.
+"""
 
 import gc
 import os
@@ -17,22 +19,46 @@ for name in ("HF_HUB_CACHE", "TORCH_HOME"):
 gc.disable()
 
 import pytest  # noqa: E402
-import torch  # noqa: E402
 
 from tests.browser import browser, browser_of_session  # noqa: E402, F401
 
-torch.set_num_threads(1)
 # No test cuts the power: what waiting for the disk at each of thousands of saves would be for.
 os.fsync = lambda handle: None
+
+# Files that take a process more than ten seconds, the longest first. `--dist loadfile` gives out
+# whole files in this order: a fixture of a file is made once, and what is left at the end is short.
+LONG = (
+    "applications/test_processes.py", "applications/test_train_cycle.py",
+    "applications/test_interrupt.py", "faults/test_trials.py", "models/test_families.py",
+    "applications/test_signals.py", "applications/reports/test_report.py", "demos/test_clients.py",
+    "test_shell_recipes.py", "utils/runtime/test_distributed.py", "models/keras/test_importing.py",
+    "test_recipes.py", "applications/export/test_formats.py", "applications/test_ava.py",
+    "applications/export/test_failures.py", "models/test_pretrained.py",
+    "utils/data_generate/test_generate.py", "utils/drawing/test_svg.py",
+    "applications/scoring/test_runtimes.py", "applications/inputs/test_photographs.py",
+    "applications/evaluation/test_ladders.py", "utils/runtime/test_npu.py",
+    "applications/test_npu_cli.py",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {f"tests/{name}": place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: places.get(item.nodeid.partition("::")[0], len(LONG)))
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop():
+    # Seldom: with all that is imported, each look takes half a second.
+    gc.set_threshold(20_000, 20, 50)
     gc.enable()
 
 
 @pytest.fixture(autouse=True)
 def _own_random_state():
     """Each test starts from the same generator state, so that order does not matter."""
+    # Not above: the process that only hands out files needs no torch.
+    import torch
+
+    torch.set_num_threads(1)
     torch.manual_seed(0)
     yield

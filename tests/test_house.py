@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import LONG
 from tests.house import imports as imported
 from tests.house import knots
 
@@ -421,3 +422,7 @@ def test_nothing_of_one_machine_is_written_down():
 )
 def test_machine_text_is_recognised(text, found):
     assert bool(MACHINE_TEXT.search(text)) == found
+
+
+def test_the_files_that_begin_first_are_there():
+    assert all((ROOT / "tests" / name).is_file() for name in LONG)

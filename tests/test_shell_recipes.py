@@ -15,7 +15,7 @@ import pytest
 
 from config import parse
 from tests.ava_tree import write_ava
-from tests.cli import ROOT, Result, call
+from tests.cli import ROOT, Result, call, inside
 from tests.small_photos import NAMES, small_photo
 from tests.tiny_data import write_data
 
@@ -27,12 +27,17 @@ REQUIREMENTS = (
 SMALL = (
     "--arch test_resnet --image_size 64 -b 8 -j 0 --epochs 1 --threads 1 --report_maps 0".split()
 )
+QUICK = [*SMALL, "--no_report"]  # one training with a report is enough: it takes seconds
 WEIGHTS = ["--resume", "checkpoints/model_best_test_resnet.pth"]
 
-# This test's own interpreter; told to, it notes what main.py is called with instead of calling it.
+# This test's own interpreter; told to, it notes what main.py is called with instead of calling it,
+# and the program that follows such a call.
 PYTHON = f"""#!/bin/sh
 if [ -n "$WORDS" ]; then
-  case "$1" in */main.py) printf '%s\\0' "$@" >"$WORDS"; exit ;; esac
+  case "$1" in
+    */main.py) printf '%s\\0' "$@" >"$WORDS"; exit ;;
+    -) [ ! -e "$WORDS" ] || {{ cat >"$WORDS.py"; printf '%s\\0' "$@" >"$WORDS.argv"; exit; }} ;;
+  esac
 fi
 exec "{sys.executable}" "$@"
 """
@@ -57,9 +62,13 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 def recipe(
     name: str, arguments: list[str], folder: Path, environment: dict[str, str], code: int = 0
 ) -> Result:
-    """The recipe in a shell; the main.py that it starts runs in this process, if WORDS is set."""
+    """The recipe in a shell; the main.py that it starts, and a program of its own behind that, run
+    in this process, if WORDS is set.
+    """
     words = Path(environment["WORDS"] or "none")
-    words.unlink(missing_ok=True)
+    program = words.with_name("words.py")
+    for file in (words, program):
+        file.unlink(missing_ok=True)
     done = subprocess.run(
         ["bash", str(SHELL / name), *arguments],
         cwd=folder, env=environment, capture_output=True, text=True,
@@ -67,10 +76,15 @@ def recipe(
     found = Result(done.returncode, done.stdout, done.stderr)
     assert "nothing to install" in found.err
     if words.exists():
-        program, *flags = words.read_text().split("\0")[:-1]
-        assert (found.code, program) == (0, str(ROOT / "main.py"))
+        main, *flags = words.read_text().split("\0")[:-1]
+        assert (found.code, main) == (0, str(ROOT / "main.py"))
         found = call(folder, shlex.join(flags), code=None)
     assert found.code == code, f"{name}: {found}"
+    if program.exists():
+        with inside(folder), pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "argv", program.with_suffix(".argv").read_text().split("\0")[:-1])
+            patch.setattr(sys, "path", sys.path[:])
+            exec(compile(program.read_text(), name, "exec"), {})
     return found
 
 
@@ -100,16 +114,16 @@ def test_from_photographs_to_scores(tmp_path: Path, environment: dict[str, str])
     assert "no faults found" in recipe("check.sh", data, tmp_path, environment).out
     recipe("train_rank.sh", [*data, *SMALL], tmp_path, environment)
     mos = [*data, "--label_name", "label_mos.txt"]
-    recipe("train_regress.sh", [*mos, *SMALL, *WEIGHTS], tmp_path, environment)
+    recipe("train_regress.sh", [*mos, *QUICK, *WEIGHTS], tmp_path, environment)
     stages = ["--stage_epochs", "1,1", "--checkpoints", "staged"]
-    staged = recipe("rank_then_regress.sh", [*data, *SMALL, *stages], tmp_path, environment)
+    staged = recipe("rank_then_regress.sh", [*data, *QUICK, *stages], tmp_path, environment)
     assert "2 regress" in staged.err and (tmp_path / "staged/model_best_test_resnet.pth").exists()
     assert "srcc" in recipe("evaluate.sh", [*mos, *WEIGHTS, "-j", "0"], tmp_path, environment).out
     recipe("export.sh", [*data, *WEIGHTS], tmp_path, environment)
     assert (tmp_path / "checkpoints" / "jit_test_resnet.pt").exists()
     scored = recipe("predict.sh", [str(photos), *WEIGHTS, "-j", "0"], tmp_path, environment)
     assert scored.out.count(".png") == 3
-    flags = ["--photos", str(photos), *split, *SMALL, "--crop_size", "64", "--ladders", "1"]
+    flags = ["--photos", str(photos), *split, *QUICK, "--crop_size", "64", "--ladders", "1"]
     recipe("train_rank_photos.sh", flags, tmp_path, environment)
     assert len(list(tmp_path.glob("runs/*/photographs.json"))) == 1
     as_it_stands = {**environment, "WORDS": ""}
@@ -124,9 +138,8 @@ def test_the_quality_model_is_trained_anew(tmp_path: Path, environment: dict[str
         rows.append(f"{i}.png,{10 * i}")
     (tmp_path / "scores.csv").write_text("\n".join(rows))
     words = "out --labels scores.csv --images photos --crop_size 32 --test_crops 2 -b 4 -j 0"
-    as_it_stands = {**environment, "WORDS": ""}
     quick = "--epochs 1 --no_check --no_report"
-    recipe("quality_model.sh", f"{words} {quick}".split(), tmp_path, as_it_stands)
+    recipe("quality_model.sh", f"{words} {quick}".split(), tmp_path, environment)
     done = call(tmp_path, "--predict photos/3.png --resume out/model -j 0")
     assert "about 0 (bad) to 100" in done.err and "3.png" in done.out
     card = (tmp_path / "out/model/README.md").read_text()
@@ -135,15 +148,15 @@ def test_the_quality_model_is_trained_anew(tmp_path: Path, environment: dict[str
 
 def test_histograms_and_a_fault(tmp_path: Path, environment: dict[str, str]) -> None:
     write_data(tmp_path / "votes", "emd", train=3, held_out=1)
-    recipe("train_emd.sh", ["--data", "votes", *SMALL], tmp_path, environment)
+    recipe("train_emd.sh", ["--data", "votes", *QUICK], tmp_path, environment)
     buckets = ["--data", "votes", "--label_name", "buckets.txt"]
     for split in ("train", "val", "test"):
         words = f"--make_buckets votes/{split}/label.txt -o votes/{split}/buckets.txt"
         call(tmp_path, words)
     frozen = [*WEIGHTS, "--freeze", "layer3"]  # in place of the recipe's stage of another network
-    done = recipe("siamese_nima.sh", [*buckets, *SMALL, *frozen], tmp_path, environment)
+    done = recipe("siamese_nima.sh", [*buckets, *QUICK, *frozen], tmp_path, environment)
     assert "the backbone up to layer3" in done.err and "0 new" in done.err
-    fresh = [*SMALL, "--arch", "test_vit"]  # would refuse the stage
+    fresh = [*QUICK, "--arch", "test_vit"]  # would refuse the stage
     done = recipe("siamese_nima.sh", [*buckets, *fresh], tmp_path, environment)
     assert "never learned scores" in done.err and "frozen:" not in done.err
     with open(tmp_path / "votes" / "val" / "label.txt", "a") as labels:

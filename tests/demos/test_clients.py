@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import ast
 import csv
+import functools
 import importlib.util
 import io
 import math
@@ -15,6 +16,7 @@ import struct
 import subprocess
 import sys
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +42,9 @@ CASES = {
 }
 NEAR = 1e-4  # OpenVINO resizes in 32 bits, and rounds a pixel in many thousands the other way
 MODEL = "--arch test_resnet --resume w.pth -g 0 --threads 1"
+
+# A folder with a network exported for each client, and the rows of --predict.
+Exported = tuple[Path, dict[str, list[float]]]
 
 
 def program(name: str):
@@ -142,16 +147,27 @@ def test_a_package_that_is_missing_is_named():
 
 
 @pytest.fixture(scope="module")
-def exported(request, photos, tmp_path_factory) -> tuple[Path, dict[str, list[float]]]:
-    """A folder with a network exported for each client, and the rows of --predict."""
+def exports(photos, tmp_path_factory) -> Callable[[str], Exported]:
+    """What makes each case once: as parameters of a fixture of the module, one would go where the
+    next one comes, and be made again.
+    """
+    return functools.cache(functools.partial(export, photos, tmp_path_factory))
+
+
+@pytest.fixture
+def exported(request, exports) -> Exported:
+    return exports(request.param)
+
+
+def export(photos: Path, tmp_path_factory, case: str) -> Exported:
     for package in ("onnx", "onnxscript", "onnxruntime", "openvino"):
         pytest.importorskip(package, reason="needs requirements-export.txt")
-    folder = tmp_path_factory.mktemp(request.param)
-    bins, words = CASES[request.param]
+    folder = tmp_path_factory.mktemp(case)
+    bins, words = CASES[case]
     torch.manual_seed(1)
     torch.save({"model": build_model("test_resnet", bins, (32, 32)).state_dict()}, folder / "w.pth")
     call(folder, f"--jit {words} {MODEL}")
-    if request.param == "emd":  # the graphs are those of tests/applications/export/test_whole.py
+    if case == "emd":  # the graphs are those of tests/applications/export/test_whole.py
         call(folder, f"--export onnx,openvino --whole {words} {MODEL}")
     broken = folder / "broken.png"
     broken.write_bytes((photos / "deep.png").read_bytes()[:200])

@@ -77,21 +77,20 @@ def test_builds_and_runs_both_ways(arch, size):
     scores.sum().backward()
     # Training on several devices stops at a parameter that gets no gradient.
     assert [name for name, p in model.named_parameters() if p.grad is None] == []
-    assert all(torch.isfinite(parameter.grad).all() for parameter in model.parameters())
+    assert all(parameter.grad.sum().isfinite() for parameter in model.parameters())
 
 
 def test_no_torchvision_family_is_left_out():
     def family(name):
-        if name.startswith("regnet"):  # cannot be made on the meta device, and stands in the table
-            return "RegNet"
         if name in INCEPTION_NAMES:
             return name
-        return type(torchvision.models.get_model(name, weights=None)).__name__
+        # What its function says that it returns: a class, or the name of one.
+        made = torchvision.models.get_model_builder(name).__annotations__["return"]
+        return getattr(made, "__name__", made)
 
-    with torch.device("meta"):
-        assert {family(name) for name in adapter("torchvision").names()} == {
-            family(name) for name in TORCHVISION
-        }
+    assert {family(name) for name in adapter("torchvision").names()} == {
+        family(name) for name in TORCHVISION
+    }
 
 
 @pytest.mark.parametrize("number", range(9))

@@ -25,8 +25,9 @@ _HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b
 _PPM_HEADER = 1 << 16  # bytes
 _PPM_COMMENTS = 10_000
 _JPEG_HEADER = 8 << 20  # bytes
-# Markers of a JPEG that no length follows, padding among them.
-_BARE = {bytes([b]) for b in (0x00, 0xC8, *range(0xD0, 0xDA), *range(0xF0, 0xFE), 0xFF)}
+_MARKER = re.compile(rb"\xff+")
+# Markers of a JPEG that no length follows.
+_BARE = {bytes([b]) for b in (0x00, 0xC8, *range(0xD0, 0xDA), *range(0xF0, 0xFE))}
 
 
 class PackageMissing(ValueError):
@@ -94,8 +95,11 @@ def _check_jpeg(data: bytes | mmap.mmap) -> None:
     """
     at, found = 2, 0
     while found <= _JPEG_HEADER:
-        start, at = at, data.find(b"\xff", at)
-        if at < 0 or data[at : at + 2] == b"\xff\xda":  # the pixels, or no JPEG
+        start, marker = at, _MARKER.search(data, at)
+        if marker is None:  # no JPEG
+            return
+        at = marker.end() - 1  # padding before it is more of the same byte
+        if data[at : at + 2] == b"\xff\xda":  # the pixels
             return
         kind = data[at + 1 : at + 2]
         found += at - start + (kind in _BARE)
