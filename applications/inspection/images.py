@@ -148,7 +148,7 @@ def _expected(
         for split in owners[path]:
             if path in references.get(split, {}):
                 reference[n] = codes.setdefault(references[split][path], len(codes))
-    coded = [np.zeros(0, np.int64)]
+    coded = [np.full(1, -1)]
     for labels in splits.values():
         if labels.kind == "pairs":
             ends = np.array([place.get(path, -1) for path in labels.sources])[labels.images]
@@ -158,6 +158,7 @@ def _expected(
 
     def skip(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         alike = (reference[a] >= 0) & (reference[a] == reference[b])
-        return alike | np.isin(np.minimum(a, b) * len(paths) + np.maximum(a, b), known)
+        code = np.minimum(a, b) * len(paths) + np.maximum(a, b)
+        return alike | (known[np.searchsorted(known[:-1], code)] == code)
 
     return skip

@@ -112,6 +112,7 @@ def all_pairs(photos: list[Path]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     hashes = signs(shown)
     blocks = list(close_hashes(hashes, hashes, CANDIDATE_BITS))
     a, b = (np.concatenate([block[side] for block in blocks]) for side in (0, 1))
+    a, b = a[a < b], b[a < b]  # each pair came from both sides
     usable = ~is_flat(shown)
     a, b = a[usable[a] & usable[b]], b[usable[a] & usable[b]]
     alike = similarity(shown[a], shown[b])

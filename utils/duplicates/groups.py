@@ -19,6 +19,7 @@ from utils.duplicates.near_duplicates import (
     signs,
     similarity,
 )
+from utils.duplicates.similarity_bound import SimilarityBound
 
 _STEP = 1024  # candidates between two looks at what is joined already
 Skip = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -78,12 +79,16 @@ def near_groups(
     groups = _Groups(len(kept))
     for turn, (others, views, flipped) in enumerate(sought):
         told = _turn_of(progress, turn, len(sought))
-        for first, second in close_hashes(hashes, others, CANDIDATE_BITS, told):
-            if skip is not None:
-                wanted = ~skip(kept[first], kept[second])
-                first, second = first[wanted], second[wanted]
-            for start in range(0, len(first), _STEP):
-                a, b = groups.apart(first[start : start + _STEP], second[start : start + _STEP])
+        bound = SimilarityBound(pictures, views)
+        for pairs in close_hashes(hashes, others, CANDIDATE_BITS, told):
+            rows, columns = groups.apart(*pairs)
+            for start in range(0, len(rows), _STEP):
+                i, j = groups.apart(rows[start : start + _STEP], columns[start : start + _STEP])
+                if skip is not None:
+                    wanted = ~skip(kept[np.minimum(i, j)], kept[np.maximum(i, j)])
+                    i, j = i[wanted], j[wanted]
+                close = bound.may_reach(SAME_SCENE, i, j)  # j is cropped when its own turn comes
+                a, b = np.minimum(i, j)[close], np.maximum(i, j)[close]
                 alike = similarity(pictures[a], views[b])
                 for n in np.flatnonzero(alike >= SAME_SCENE):
                     bits = int(64 - hashes[a[n]] @ others[b[n]]) // 2

@@ -29,7 +29,10 @@ SAME_SCENE = 0.65  # similarity
 FLAT = 2.0  # standard deviation in grey levels, 0..255, below which a thumbnail shows nothing
 CROPS = (0.0, 0.025, 0.05)  # of the width or height, on one side
 
-_ROWS, _COLUMNS = 512, 8192  # hashes compared at once: 16 MB
+_ROWS, _COLUMNS = 64, 8192  # hashes compared at once, the columns three by three: 2 MB
+_MOST = 1 << 20  # pairs of hashes at once: 16 MB
+_BASE = 128  # of the digits in which three distances stand in one number
+_FLAGS = np.array([64, 64 * _BASE, 64 * _BASE**2], np.int32)
 _PART = 4096  # thumbnails looked at at once: 16 MB
 _BATCH = 512  # pairs registered at once
 
@@ -68,19 +71,35 @@ def mirrored_signs(bits: np.ndarray) -> np.ndarray:
 def close_hashes(
     first: np.ndarray, second: np.ndarray, most_bits: int, progress: Progress | None = None
 ) -> Iterator[Pairs]:
-    """All (i, j), i < j, with first[i] and second[j] at most `most_bits` apart, block by block.
+    """All (i, j), i != j, with first[i] and second[j] at most `most_bits` (below 64) apart, in
+    ascending order of i; a few rows at a time, or fewer pairs where they would be many.
 
-    Exact: the product of two rows of signs is 64 - 2 * (bits that differ).
+    Exact: of three hashes b, b', b'' the numbers 64 + most_bits - (bits that differ from a) stand
+    in one product of matrices as digits of base 128, and digits with the bit of 64 are looked for.
+    The lowest 23 bits of a float32 from 2**23 on are the digits.
     """
-    count = len(first)
+    count, third = len(first), -(-len(first) // 3)
+    rows = np.ones((count, 65), np.float32)
+    rows[:, :64] = first > 0
+    columns = np.zeros((3, third, 65), np.float32)  # (bits of a) @ (signs of b): ones of both, less
+    columns.reshape(-1, 65)[:count, :64] = second  # those of a alone
+    columns.reshape(-1, 65)[:count, 64] = 64 + most_bits - (second > 0).sum(axis=1)
+    packed = np.tensordot(_BASE ** np.arange(3, dtype=np.float32), columns, 1).T.copy()
+    packed[64] += 2**23
     for top in range(0, count, _ROWS):
-        for left in range(top, count, _COLUMNS):
-            products = first[top : top + _ROWS] @ second[left : left + _COLUMNS].T
-            rows, columns = np.nonzero(products >= 64 - 2 * most_bits)
-            rows, columns = rows + top, columns + left
-            upper = rows < columns
-            if upper.any():
-                yield rows[upper], columns[upper]
+        found: list[np.ndarray] = []
+        for left in range(0, third, _COLUMNS):
+            digits = (rows[top : top + _ROWS] @ packed[:, left : left + _COLUMNS]).view(np.int32)
+            places = np.flatnonzero(digits & _FLAGS.sum(dtype=np.int32) != 0)
+            row, column = np.divmod(places.astype(np.int32), np.int32(digits.shape[1]))
+            place, digit = np.nonzero(digits.reshape(-1)[places, None] & _FLAGS)
+            pairs = np.stack([row[place] + top, (column + left)[place] + digit * third])
+            found.append(pairs[:, pairs[0] != pairs[1]])
+            if sum(part.shape[1] for part in found) > _MOST or left + _COLUMNS >= third:
+                i, j = np.concatenate(found, axis=1)
+                order = i.argsort(kind="stable")
+                yield i[order], j[order]
+                found = []
         if progress is not None:
             progress(min(top + _ROWS, count), count)
 
@@ -105,10 +124,10 @@ def _registered(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     turned = y.transpose(0, 2, 1)
     _, x_rows = _best_rows(x, y)
-    _, columns = _best_rows((_CROPPED[x_rows] @ x).transpose(0, 2, 1), turned)
-    across = x @ _CROPPED[columns].transpose(0, 2, 1)
+    _, columns = _best_rows((CROPPED[x_rows] @ x).transpose(0, 2, 1), turned)
+    across = x @ CROPPED[columns].transpose(0, 2, 1)
     fit, rows = _best_rows(across, y)
-    cropped = _CROPPED[rows] @ across
+    cropped = CROPPED[rows] @ across
     return fit, _correlation(_gradients(cropped), _gradients(y))
 
 
@@ -119,9 +138,9 @@ def _best_rows(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     flat = (len(x), SIDE * SIDE)
     across = x.transpose(0, 2, 1)
-    products = (y @ across).reshape(flat) @ _CROPPED.reshape(-1, SIDE * SIDE).T  # (P, K)
+    products = (y @ across).reshape(flat) @ CROPPED.reshape(-1, SIDE * SIDE).T  # (P, K)
     squares = (x @ across).reshape(flat) @ _CROPPED_SQUARE.reshape(-1, SIDE * SIDE).T
-    means = x.sum(axis=2) @ _CROPPED.sum(axis=1).T / SIDE  # (P, K): of R x, times SIDE
+    means = x.sum(axis=2) @ CROPPED.sum(axis=1).T / SIDE  # (P, K): of R x, times SIDE
     spread = np.sqrt(np.maximum(squares - means**2, 1e-6))
     norms = np.sqrt(np.maximum((y**2).sum(axis=(1, 2)), 1e-6))
     correlations = products / spread / norms[:, None]
@@ -168,5 +187,5 @@ def _crop_rows(before: float, after: float) -> np.ndarray:
     return rows
 
 
-_CROPPED = np.stack([_crop_rows(a, b) for a in CROPS for b in CROPS])  # (K, SIDE, SIDE)
-_CROPPED_SQUARE = _CROPPED.transpose(0, 2, 1) @ _CROPPED
+CROPPED = np.stack([_crop_rows(a, b) for a in CROPS for b in CROPS])  # (K, SIDE, SIDE)
+_CROPPED_SQUARE = CROPPED.transpose(0, 2, 1) @ CROPPED

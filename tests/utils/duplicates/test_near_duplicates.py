@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
 from scipy.fft import dctn
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from tests.contents import blotches
 from tests.small_photos import NAMES, small_photo
@@ -15,6 +17,7 @@ from utils.duplicates import groups as duplicates
 from utils.duplicates import near_duplicates
 from utils.duplicates.groups import NearGroup, equal_groups, near_groups, same_bytes
 from utils.duplicates.near_duplicates import (
+    CANDIDATE_BITS,
     SAME_SCENE,
     SIDE,
     close_hashes,
@@ -75,20 +78,24 @@ def test_mirrored_signs_are_the_signs_of_mirrored_images():
     assert (mirrored_signs(signs(pictures)) == signs(pictures[:, :, ::-1])).all()
 
 
-def test_the_search_finds_every_close_pair_once(monkeypatch):
+@pytest.mark.parametrize("most", [1 << 20, 5])
+def test_the_search_finds_every_close_pair_from_both_sides(monkeypatch, most):
     monkeypatch.setattr(near_duplicates, "_ROWS", 7)
-    monkeypatch.setattr(near_duplicates, "_COLUMNS", 10)
+    monkeypatch.setattr(near_duplicates, "_COLUMNS", 9)
+    monkeypatch.setattr(near_duplicates, "_MOST", most)
     rng = np.random.default_rng(2)
     bits = rng.random((60, 64)) > 0.5
     bits[40:] = bits[:20] ^ (rng.random((20, 64)) < 0.2)
+    bits[3:5] = [[False] * 64, [True] * 64]
     hashes = np.where(bits, 1, -1).astype(np.float32)
     counts = []
     blocks = list(close_hashes(hashes, hashes, 15, lambda done, total: counts.append(done)))
     found = [(int(i), int(j)) for a, b in blocks for i, j in zip(a, b, strict=True)]
     expected = [
-        (i, j) for i in range(60) for j in range(i + 1, 60) if (bits[i] != bits[j]).sum() <= 15
+        (i, j) for i in range(60) for j in range(60) if i != j and (bits[i] != bits[j]).sum() <= 15
     ]
-    assert sorted(found) == expected and 5 < len(expected) < 60
+    assert sorted(found) == expected and 10 < len(expected) < 120
+    assert all((np.diff(a) >= 0).all() for a, _ in blocks) and (len(blocks) > 9) == (most == 5)
     assert counts[-1] == 60
 
 
@@ -118,6 +125,37 @@ def test_similarity_is_the_correlation_of_gradients():
     assert 0.3 < expected < 0.95
     assert similarity(x[None], y[None])[0] == pytest.approx(expected, abs=1e-5)
     assert similarity(y[None], x[None])[0] == pytest.approx(expected, abs=1e-5)
+
+
+def test_groups_are_those_of_every_pair_compared(monkeypatch):
+    """Photographs, patterns, borders around nearly nothing, and crops and noise of all of them."""
+    monkeypatch.setattr(near_duplicates, "_ROWS", 16)
+    rng = np.random.default_rng(6)
+    framed = rng.integers(0, 3, (4, SIDE, SIDE)) + np.pad(
+        np.zeros((30, 30), int), 1, constant_values=90
+    )
+    base = [thumbnail(image) for image in photographs()] + [
+        thumbnail(blotches(seed)) for seed in range(20)
+    ]
+    shown = np.concatenate([np.stack(base), framed.astype(np.uint8)])
+    changed = [shown]
+    for noise in (8, 25, 50):
+        for x in (shown, np.roll(shown, 1, axis=1), shown[:, :, ::-1]):
+            changed.append(np.clip(x + rng.normal(0, noise, x.shape), 0, 255).astype(np.uint8))
+    pictures = np.concatenate(changed)
+    i, j = np.triu_indices(len(pictures), 1)
+    hashes = signs(pictures)
+    joined = coo_array((len(pictures),) * 2, dtype=bool)
+    for view in (pictures, pictures[:, :, ::-1]):
+        near = (64 - (hashes[i] * signs(view)[j]).sum(axis=1)) // 2 <= CANDIDATE_BITS
+        a, b = i[near], j[near]
+        same = similarity(pictures[a], view[b]) >= SAME_SCENE
+        joined = joined + coo_array((same[same], (a[same], b[same])), shape=joined.shape)
+    count, label = connected_components(joined, directed=False)
+    sets = [tuple(np.flatnonzero(label == n).tolist()) for n in range(count)]
+    expected = sorted(one for one in sets if len(one) > 1)
+    assert [group.members for group in near_groups(pictures, mirrored=True)] == expected
+    assert 15 < len(expected) < 60
 
 
 def test_mirror_images_are_an_option():
