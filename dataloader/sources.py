@@ -11,7 +11,7 @@ import os
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,6 +22,7 @@ from dataloader.image_cache import ImageCache
 from dataloader.views.transforms import TrainTransform
 from utils.data_generate.distortions import distort
 from utils.data_generate.opening import open_photo
+from utils.files.names import Texts
 from utils.files.tar_files import read_at
 from utils.imaging.images import (
     ImageError,
@@ -33,7 +34,6 @@ from utils.imaging.images import (
 )
 from utils.runtime.seed import key, numpy_generator, permutation
 
-AT_ONCE = 1 << 14  # paths of a table that are texts at once
 CACHE_BYTES = 128 * 2**20  # per process: 170 photographs of 512x512, 60 of 1024x683
 
 
@@ -113,7 +113,7 @@ class ShardMember(NamedTuple):
 Source = Path | DistortedPhoto | GivenImage | ShardMember
 
 
-class PathTable(Sequence[Path]):
+class PathTable(Texts, Sequence[Path]):
     """A sequence of `folder`/`name`, each a Path made when it is asked for. As one block of text
     255,000 of them take 5 MB where as many Path objects take 100, and loader processes that only
     read it share it with their parent.
@@ -121,10 +121,10 @@ class PathTable(Sequence[Path]):
 
     def __init__(self, names: Iterable[str], folder: str | os.PathLike[str] = "") -> None:
         self._folder = os.path.join(folder, "") if folder else ""
-        self._fill(iter(names))
+        super().__init__(names)
 
     @classmethod
-    def below(cls, paths: Sequence[str]) -> PathTable:
+    def of(cls, paths: Sequence[str]) -> PathTable:
         """Of paths, whose common folder is kept once."""
         folder = _common(paths)
         return cls((path[len(folder) :] for path in paths), folder)
@@ -132,69 +132,35 @@ class PathTable(Sequence[Path]):
     @classmethod
     def joined(cls, tables: Sequence[PathTable]) -> PathTable:
         """The paths of several tables, one after the other."""
-        found, folder = cls(()), _common([table._folder for table in tables])
-        found._folder = folder
-        if all(table._folder == folder for table in tables):
-            ends = np.cumsum([0, *(len(table._text) for table in tables)])
-            bounds = (t._bounds[1:] + end for t, end in zip(tables, ends, strict=False))
-            found._text = b"".join(table._text for table in tables)
-            found._bounds = np.concatenate([[0], *bounds])
-        else:
+        folder = _common([table._folder for table in tables])
+        if any(table._folder != folder for table in tables):
             texts = chain.from_iterable(table.texts() for table in tables)
-            found._fill(text[len(folder) :] for text in texts)
+            return cls((text[len(folder) :] for text in texts), folder)
+        found = cls((), folder)
+        found._keep(b"".join(table._text for table in tables))
         return found
 
-    def _fill(self, names: Iterator[str]) -> None:
-        parts, lengths = [], [np.zeros(1, dtype=np.int64)]
-        while some := list(islice(names, AT_ONCE)):
-            text = "".join(some)
-            encoded = some if text.isascii() else list(map(os.fsencode, some))
-            parts.append(os.fsencode(text))
-            lengths.append(np.fromiter(map(len, encoded), np.int64, len(some)))
-        self._text, self._bounds = b"".join(parts), np.cumsum(np.concatenate(lengths))
-
-    def __len__(self) -> int:
-        return len(self._bounds) - 1
+    def below(self, folder: str | os.PathLike[str]) -> PathTable:
+        """The same names in a folder; they are not copied."""
+        found = PathTable((), folder)
+        found._text, found._bounds = self._text, self._bounds
+        return found
 
     def __getitem__(self, index):
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        return Path(self.text(range(len(self))[index]))  # negative ones, and IndexError
+        found = super().__getitem__(index)
+        return found if isinstance(index, slice) else Path(found)
 
     def __iter__(self) -> Iterator[Path]:
         return map(Path, self.texts())
 
     def text(self, index: int) -> str:
         """The path at `index`, from 0, as text."""
-        start, end = self._bounds[index : index + 2].tolist()
-        return self._folder + os.fsdecode(self._text[start:end])
-
-    def take(self, places: np.ndarray) -> PathTable:
-        """Those at some places, int64 (n,), in that order."""
-        if len(places) == len(self) and np.array_equal(places, np.arange(len(self))):
-            return self
-        found, text, parts = PathTable((), self._folder), self._text, []
-        for at in range(0, len(places), AT_ONCE):
-            some = places[at : at + AT_ONCE]
-            ends = zip(self._bounds[some].tolist(), self._bounds[some + 1].tolist(), strict=True)
-            parts.append(b"".join([text[start:end] for start, end in ends]))
-        lengths = np.diff(self._bounds)[places]
-        found._text, found._bounds = b"".join(parts), np.cumsum(np.concatenate([[0], lengths]))
-        return found
+        return self._folder + super().text(index)
 
     def texts(self) -> Iterator[str]:
         """All paths as text."""
-        for at in range(0, len(self), AT_ONCE):
-            bounds = self._bounds[at : at + AT_ONCE + 1].tolist()
-            some, first = self._text[bounds[0] : bounds[-1]], bounds[0]
-            ends = zip(bounds[:-1], bounds[1:], strict=True)
-            if some.isascii():
-                text = some.decode("ascii")
-                yield from (self._folder + text[a - first : b - first] for a, b in ends)
-            else:
-                yield from (
-                    self._folder + os.fsdecode(some[a - first : b - first]) for a, b in ends
-                )
+        names = super().texts()
+        return map(self._folder.__add__, names) if self._folder else names
 
 
 def _common(paths: Sequence[str]) -> str:

@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +15,10 @@ from applications.inputs.vote_files import find_test_list, image_folder, officia
 from config import Config
 from dataloader.labels.labels import Labels
 from dataloader.labels.votes import find_files, listed_rows, read_ids, read_votes, split_rows
-from dataloader.sources import AT_ONCE, PathTable
+from dataloader.sources import PathTable
 from dataloader.tables.matching import without_label
 from utils.check_images import BadImage
-from utils.files.names import differing, hashes_of
+from utils.files.names import AT_ONCE, CODE, differing, hashes_of, row_of
 
 NO_FILE = "no such image"
 HOLD_OUT = {"val": "--val_size N", "test": "--test_list FILE"}
@@ -48,7 +49,8 @@ class VotedImages:
         self.files = PathTable(find_files(self.folder, self.rows.sources))
         self._refuse_two_names()
         self.usable = np.fromiter(map(bool, self.files.texts()), bool)
-        have = (os.path.join(self.folder, name) for name in self.files.texts() if name)
+        top = os.path.join(self.folder, "")
+        have = (top + name for name in self.files.texts() if name)
         self.unlabelled = without_label(self.folder, have)
         self.notes = [f"{self.folder}: {self.unlabelled}"] if self.unlabelled else []
         self.held_out = np.zeros(len(self.files), dtype=bool)
@@ -83,23 +85,20 @@ class VotedImages:
         )
 
     def paths(self, rows: np.ndarray) -> PathTable:
-        return PathTable(self.files.take(rows).texts(), self.folder)
+        return self.files.take(rows).below(self.folder)
 
     def labels(self, rows: np.ndarray) -> Labels:
         """The histograms of some rows, each about an image of its own."""
-        votes = None if self.rows.votes is None else self.rows.votes[rows]
+        part = row_of(rows)
+        votes = None if self.rows.votes is None else self.rows.votes[part]
         return replace(
             self.rows, sources=self.paths(rows), images=np.arange(len(rows)), votes=votes,
-            values=self.rows.values[rows], lines=self.rows.lines[rows],
+            values=self.rows.values[part], lines=self.rows.lines[part],
         )  # fmt: skip
 
     def digest(self, rows: np.ndarray) -> str:
         """SHA-256 of ids and histograms of some rows, in their order."""
-        names = "\n".join(self.rows.sources[row] for row in rows)
-        found = hashlib.sha256(names.encode("utf-8", "surrogatepass"))  # JSON can spell anything
-        for at in range(0, len(rows), AT_ONCE):
-            found.update(self.rows.values[rows[at : at + AT_ONCE]].astype("<f8").tobytes())
-        return found.hexdigest()
+        return digest_of(self.rows.sources.take(rows), self.rows.values, rows)
 
     def leave_out(self, rows: np.ndarray, bad: Iterable[BadImage]) -> None:
         """Counts those of the rows whose images are bad as unusable; one that was missing may be
@@ -149,3 +148,14 @@ class VotedImages:
         elif official := official_list(file):
             said.append(f"{official} was not used: --test_list {official.name} tests on its images")
         return said
+
+
+def digest_of(names: Iterable[str], values: np.ndarray, rows: np.ndarray) -> str:
+    """SHA-256 of the names of some rows (N,), a line each, and of their values, in their order."""
+    found, rest, between = hashlib.sha256(), iter(names), ""
+    while some := list(islice(rest, AT_ONCE)):
+        found.update((between + "\n".join(some)).encode(*CODE))
+        between = "\n"
+    for at in range(0, len(rows), AT_ONCE):
+        found.update(values[rows[at : at + AT_ONCE]].astype("<f8").tobytes())
+    return found.hexdigest()

@@ -13,6 +13,7 @@ import re
 import warnings
 from collections.abc import Iterator
 from io import BytesIO, TextIOWrapper
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -20,9 +21,11 @@ import numpy as np
 from dataloader.labels.faults import MOST_FAULTS, MOST_VOTES, Fault, LabelError, unreadable
 from dataloader.labels.labels import Labels
 from dataloader.labels.paths import LONGEST
+from utils.files.names import AT_ONCE, Texts
 from utils.files.reading import UnreadableFile, read_bytes
 from utils.text import quoted
 
+BLOCK = 1 << 21  # bytes of a file that are read at once
 COLUMNS = 15
 BINS = 10
 ID = 1  # position of the image id; the votes follow it
@@ -39,8 +42,8 @@ def read_ava(file: Path) -> Labels:
     """
     content = _content(file)
     rows = _read_quickly(content)
-    if rows is not None and not _suspicious(rows):
-        return _labels(file, rows, _line_numbers(content, len(rows)))
+    if rows is not None and not _suspicious(*rows):
+        return _labels(file, *rows, _line_numbers(content, len(rows[0])))
     # Something is wrong, or merely unusual: read anew line by line, which can say where and what.
     return _labels(file, *_read_slowly(file, content))
 
@@ -62,55 +65,69 @@ def _content(file: Path) -> bytes:
     return content
 
 
-def _read_quickly(content: bytes) -> np.ndarray | None:
-    """int64 (N, 15) by NumPy's reader in C; None where it does not find just that."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")  # an empty file, or 5.0 in place of 5
-            lines = TextIOWrapper(BytesIO(content), encoding="utf-8")
-            rows = np.loadtxt(lines, dtype=np.int64, comments=None, ndmin=2)
-    except (ValueError, OverflowError, Warning):
-        return None
-    return rows if rows.shape[1] == COLUMNS else None
+def _read_quickly(content: bytes) -> tuple[np.ndarray, np.ndarray] | None:
+    """(image ids int64 (N,), their votes float64 (N, 10)) by NumPy's reader in C, some lines at a
+    time; None where it does not find just that.
+    """
+    most = 1 + content.count(b"\n") + content.count(b"\r")
+    ids, votes = np.empty(most, dtype=np.int64), np.empty((most, BINS))
+    start = count = 0
+    while start < len(content):
+        end = content.find(b"\n", start + BLOCK) + 1 or len(content)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")  # an empty file, or 5.0 in place of 5
+                lines = TextIOWrapper(BytesIO(content[start:end]), encoding="utf-8")
+                rows = np.loadtxt(lines, dtype=np.int64, comments=None, ndmin=2)
+        except (ValueError, OverflowError, Warning):
+            return None
+        if rows.shape[1] != COLUMNS:
+            return None
+        ids[count : count + len(rows)] = rows[:, ID]
+        votes[count : count + len(rows)] = rows[:, VOTES]
+        start, count = end, count + len(rows)
+    return (ids[:count], votes[:count]) if count else None
 
 
-def _suspicious(rows: np.ndarray) -> bool:
+def _suspicious(ids: np.ndarray, votes: np.ndarray) -> bool:
     """Whether a row may be at fault: negative figures, no votes, an id with two sets of votes."""
-    votes = rows[:, VOTES]
-    if rows[:, ID].min() < 0 or votes.min() < 0 or votes.max() >= MOST_VOTES:
+    if ids.min() < 0 or votes.min() < 0 or votes.max() >= MOST_VOTES:
         return True
     if not votes.any(axis=1).all():
         return True
-    order = np.argsort(rows[:, ID], kind="stable")
-    ids = rows[order, ID]
+    order = np.argsort(ids, kind="stable")
+    ids = ids[order]
     again = np.flatnonzero(ids[1:] == ids[:-1])
     return bool((votes[order[again]] != votes[order[again + 1]]).any())
 
 
 def _line_numbers(content: bytes, rows: int) -> np.ndarray:
     whole = content.count(b"\n") + (not content.endswith(b"\n"))
-    if whole == rows and b"\r" not in content.replace(b"\r\n", b""):
+    if whole == rows and content.count(b"\r") == content.count(b"\r\n"):
         return np.arange(1, rows + 1)
     return np.array([line for line, _ in _rows(content)])
 
 
-def _labels(file: Path, rows: np.ndarray, lines: np.ndarray) -> Labels:
-    """Of rows int64 (N, 15) and where they stand; later rows of one image say the same."""
-    _, first = np.unique(rows[:, ID], return_index=True)
+def _labels(file: Path, ids: np.ndarray, values: np.ndarray, lines: np.ndarray) -> Labels:
+    """Of image ids (N,), their votes float64 (N, 10), which become shares in their place, and where
+    they stand; later rows of one image say the same.
+    """
+    _, first = np.unique(ids, return_index=True)
     first.sort()
-    repeated = len(rows) - len(first)
+    repeated = len(ids) - len(first)
     if repeated:
-        rows, lines = rows[first], lines[first]
-    names, counts = [str(i) for i in rows[:, ID].tolist()], rows[:, VOTES]
-    votes = counts.sum(axis=1)
+        ids, values, lines = ids[first], values[first], lines[first]
+    some = (ids[at : at + AT_ONCE].tolist() for at in range(0, len(ids), AT_ONCE))
+    votes = values.sum(axis=1)
+    values /= votes[:, None]
     return Labels(
-        "distributions", names, np.arange(len(first)), counts / votes[:, None], lines, votes,
-        file=file, repeated=repeated,
+        "distributions", Texts(map(str, chain.from_iterable(some))), np.arange(len(ids)), values,
+        lines, votes.astype(np.int64), file=file, repeated=repeated,
     )  # fmt: skip
 
 
-def _read_slowly(file: Path, content: bytes) -> tuple[np.ndarray, np.ndarray]:
-    """(rows int64 (N, 15), their line numbers); LabelError with all faults."""
+def _read_slowly(file: Path, content: bytes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(ids, votes as `_labels` takes them, their line numbers); LabelError with all faults."""
     rows: list[list[int]] = []
     lines: list[int] = []
     faults: list[Fault] = []
@@ -138,7 +155,8 @@ def _read_slowly(file: Path, content: bytes) -> tuple[np.ndarray, np.ndarray]:
         faults.append(Fault(file, 1, 1, f"no rows in this file: give rows such as {EXAMPLE!r}"))
     if faults:
         raise LabelError(faults)
-    return np.array(rows, dtype=np.int64), np.array(lines, dtype=np.int64)
+    table = np.array(rows, dtype=np.int64)
+    return table[:, ID], table[:, VOTES].astype(np.float64), np.array(lines, dtype=np.int64)
 
 
 def _rows(content: bytes) -> Iterator[tuple[int, bytes]]:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from dataloader.sources import PathTable, Source
+from utils.files.names import Texts
 
 T = TypeVar("T")
 
@@ -200,6 +201,6 @@ def distinct(items: Iterable[T]) -> tuple[list[T], np.ndarray]:
 
 
 def _take(sources: Sequence[Any], places: np.ndarray) -> Sequence[Any]:
-    if isinstance(sources, PathTable):
+    if isinstance(sources, Texts):
         return sources.take(places)
     return [sources[i] for i in places.tolist()]

@@ -139,9 +139,9 @@ class PathFinder:
         return not (self._marked_names and any(self.ends(text.split(","))))
 
     def listing(self, folder: str) -> tuple[FileNames, str, str] | None:
-        """(names of plain files, and what to put before one for its path and for its real path) of
-        a folder as a label file names it: the first one there is of those where images are looked
-        for. None without one. A name that it has not may yet be found by `find`.
+        """(paths of plain files, and what to put before a name for its path and for its real path)
+        of a folder as a label file names it: the first one there is of those where images are
+        looked for. None without one. A path that it has not may yet be found by `find`.
         """
         if folder not in self._folders:
             places = [] if "\0" in folder else self._places(folder)
@@ -264,8 +264,8 @@ class PathFinder:
         if not place.startswith(self._inside):
             return None
         folder, name = os.path.split(place)
-        names, real_folder = self._listed(folder)
-        if names is not None and name in names:
+        files, real_folder = self._listed(folder)
+        if files is not None and place in files:
             real = place if real_folder == folder else os.path.join(real_folder, name)
             return Found(place, real)
         # A name that is not listed may still be there: a link, another Unicode spelling of it, or
@@ -284,15 +284,16 @@ def _fold(name: str) -> str:
 
 
 def _files_in(folder: str) -> FileNames | None:
-    """Names of the regular files, links left out; none of a folder that cannot be listed, None
+    """Paths of the regular files, links left out; none of a folder that cannot be listed, None
     where there is no such folder. Of a tar file those that are in no folder inside it.
     """
+    top = os.path.join(folder, "")
     try:
         with os.scandir(folder) as entries:
-            return FileNames(e.name for e in entries if e.is_file(follow_symlinks=False))
+            return FileNames(top + e.name for e in entries if e.is_file(follow_symlinks=False))
     except (FileNotFoundError, NotADirectoryError):
         if not is_tar(folder):
             return None
-        return FileNames(name for name in index_of(folder).names() if "/" not in name)
+        return FileNames(top + name for name in index_of(folder).names() if "/" not in name)
     except (OSError, ValueError):
         return FileNames(())

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
+from functools import cached_property
+from itertools import compress
 
 import numpy as np
 
@@ -18,7 +20,7 @@ from dataloader.labels.faults import MOST_VOTES, SUM_TOLERANCE
 from dataloader.labels.labels import Labels
 from dataloader.labels.paths import Found, PathFinder
 from dataloader.sources import PathTable
-from utils.files.names import among, differing, hashes_of
+from utils.files.names import FileNames, among, differing, hashes_of
 
 BLOCK = 1 << 21  # bytes of a file that are read at once
 
@@ -44,7 +46,7 @@ def _read_pairs(kind: str, content: bytes, finder: PathFinder, _classes: int | N
     named, lines = _Images(finder), []
     for numbers, rows in _blocks(content, finder):
         _require_commas(rows, 1)
-        named.add([name for row in rows for name in row.split(",")])
+        named.add(",".join(rows).split(","))
         lines.append(numbers)
     reals = named.distinct_reals()[1].reshape(-1, 2)
     better, worse = reals.T
@@ -98,21 +100,23 @@ def _blocks(content: bytes, finder: PathFinder) -> Iterator[tuple[np.ndarray, li
         end = content.find(b"\n", start + BLOCK) + 1 or len(content)
         text = content[start:end].decode("utf-8")
         whole = text.removesuffix("\n").split("\n")
-        rows = [(n, row) for n, line in enumerate(whole, number) if (row := line.rstrip())]
-        if "#" in text:
-            rows = [(n, row) for n, row in rows if not finder.is_comment(row)]
-        if "\r" in text and any("\r" in row for _, row in rows):
+        rows = list(map(str.rstrip, whole))
+        numbers = np.arange(number, number + len(rows))
+        if not all(rows) or "#" in text:
+            said = [bool(row) and not finder.is_comment(row) for row in rows]
+            rows, numbers = list(compress(rows, said)), numbers[said]
+        if "\r" in text and any("\r" in row for row in rows):
             raise _Unusual
         if rows:
             found = True
-            yield np.array([n for n, _ in rows], dtype=np.int64), [row for _, row in rows]
+            yield numbers, rows
         start, number = end, number + len(whole)
     if not found:
         raise _Unusual
 
 
 def _require_commas(rows: Sequence[str], commas: int) -> None:
-    if any(row.count(",") != commas for row in rows):
+    if {row.count(",") for row in rows} != {commas}:
         raise _Unusual
 
 
@@ -168,48 +172,74 @@ class _Images:
 
     def __init__(self, finder: PathFinder) -> None:
         self._finder, self._linked = finder, False
+        self._folders: dict[str, tuple[FileNames, str, str]] = {}
+        self._known = np.empty(0, dtype=np.int64)
         self._tables: tuple[list[PathTable], list[PathTable]] = [], []  # places, real paths
         self._hashes: tuple[list[np.ndarray], list[np.ndarray]] = [], []
 
     def add(self, names: Sequence[str]) -> None:
         """_Unusual where one leads to no image."""
-        places: list[str] = []
-        reals: list[str] = []
-        for name in map(str.strip, names):
-            folder, slash, file = name.rpartition("/")
-            listed = self._finder.listing(folder or slash)
-            if listed is not None and file in listed[0]:
-                places.append(listed[1] + file)
-                reals.append(listed[2] + file)
-                continue
-            found = self._finder.find(name) if name else None
+        names = list(map(str.strip, names))
+        folders = [name[: name.rfind("/") + 1] for name in names]
+        tops, real_tops = self._list(set(folders))
+        cut = [(folder, name[len(folder) :]) for folder, name in zip(folders, names, strict=True)]
+        places = [tops[folder] + file for folder, file in cut]
+        linked = tops != real_tops
+        reals = [real_tops[folder] + file for folder, file in cut] if linked else places.copy()
+        hashes = hashes_of(places)
+        odd = np.flatnonzero(~among(hashes, self._known)).tolist()
+        for row in odd:
+            found = self._finder.find(names[row]) if names[row] else None
             if not isinstance(found, Found):
                 raise _Unusual
-            places.append(found.place)
-            reals.append(found.real)
-        linked = places != reals
+            places[row], reals[row] = found.place, found.real
+        if odd:
+            linked, hashes = places != reals, hashes_of(places)
         self._linked |= linked
-        table, hashes = PathTable.below(places), hashes_of(places)
+        table = PathTable.of(places)
         self._tables[0].append(table)
         self._hashes[0].append(hashes)
-        self._tables[1].append(PathTable.below(reals) if linked else table)
+        self._tables[1].append(PathTable.of(reals) if linked else table)
         self._hashes[1].append(hashes_of(reals) if linked else hashes)
+
+    def _list(self, folders: set[str]) -> tuple[dict[str, str], dict[str, str]]:
+        """What to put before a name in each folder for its path, and for its real path. `_known` is
+        rising hashes of the paths of plain files in them.
+        """
+        if not folders <= self._folders.keys():
+            listed = {folder: self._finder.listing(folder) for folder in folders}
+            self._folders = {
+                folder: found or (FileNames(()), "", "") for folder, found in listed.items()
+            }
+            hashes = [files.hashes for files, _, _ in self._folders.values()]
+            self._known = hashes[0] if len(hashes) == 1 else np.sort(np.concatenate(hashes))
+        found = self._folders.items()
+        return {f: top for f, (_, top, _) in found}, {f: real for f, (_, _, real) in found}
 
     def distinct_reals(self) -> tuple[np.ndarray, np.ndarray]:
         """int64 (D,), (N,): where each file appears first, in that order, and which it is."""
-        return _distinct(np.concatenate(self._hashes[1]))
+        return self._distinct[1]
 
     def tables(self) -> tuple[PathTable, PathTable, np.ndarray]:
         """(paths (M,), their real paths (M,), int64 (N,): which of them each name is)."""
-        first, which = _distinct(np.concatenate(self._hashes[0]))
+        first, which = self._distinct[0]
         places, reals = self._tables
         paths = PathTable.joined(places).take(first)
         return paths, PathTable.joined(reals).take(first) if self._linked else paths, which
+
+    @cached_property
+    def _distinct(self) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+        """Of places and of real paths, when all are there: where each is first, and which it is."""
+        places, reals = self._hashes
+        found = _distinct(np.concatenate(places))
+        return found, _distinct(np.concatenate(reals)) if self._linked else found
 
 
 def _distinct(hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """As `_Images.distinct_reals`, of hashes (N,)."""
     _, first, which = np.unique(hashes, return_index=True, return_inverse=True)
+    if len(first) == len(hashes):
+        return np.arange(len(first)), np.arange(len(first))
     order = np.argsort(first)
     place = np.empty_like(order)
     place[order] = np.arange(len(order))

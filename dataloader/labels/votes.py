@@ -25,7 +25,7 @@ from dataloader.labels.faults import (
 )
 from dataloader.labels.labels import Labels
 from dataloader.tables.matching import images_in
-from utils.files.names import FileNames
+from utils.files.names import AT_ONCE, FileNames, Texts, among, hashes_of
 from utils.files.reading import UnreadableFile, read_json, read_text
 from utils.files.tar_files import TAR, is_tar
 from utils.imaging.image_folders import READABLE_EXTENSIONS
@@ -74,7 +74,7 @@ def read_samples(file: Path) -> Labels:
     probs = votes / votes.sum(axis=1, keepdims=True)
     numbers = np.array([number for _, number in names.values()])
     return Labels(
-        "distributions", list(names), np.arange(len(names)), probs, numbers,
+        "distributions", Texts(names), np.arange(len(names)), probs, numbers,
         file=file, repeated=len(entries) - len(names),
     )  # fmt: skip
 
@@ -159,7 +159,7 @@ def find_files(folder: Path, names: Iterable[str]) -> Iterator[str]:
     ends: set[str] = set()
     listed = FileNames(_listed(folder, ends))
     if others := _image_ends(ends):
-        return (_file_of(name, listed, others) for name in names)
+        return _files_of(names, listed, others)
     known = {name: name for name in _listed(folder, ends)}
     for shard in sorted(name for name in known if name.lower().endswith(TAR)):
         inside = images_in(os.path.join(folder, shard))
@@ -173,12 +173,17 @@ def _listed(folder: Path, ends: set[str]) -> Iterator[str]:
         with os.scandir(folder) as entries:
             for entry in entries:
                 if entry.is_file(follow_symlinks=False) or os.path.isfile(entry.path):
-                    ends.add(os.path.splitext(entry.name)[1])
+                    ends.add(_end(entry.name))
                     yield entry.name
     except OSError as error:
         raise ValueError(
             f"{folder}: {error.strerror}: name the images' folder (--images)"
         ) from None
+
+
+def _end(name: str) -> str:
+    """What follows the last dot, or something that is no extension; `splitext` is slow."""
+    return os.path.splitext(name)[1] if name.startswith(".") else name[name.rfind(".") :]
 
 
 def _among(listed: Mapping[str, str], names: Iterable[str]) -> Iterator[str]:
@@ -190,6 +195,16 @@ def _among(listed: Mapping[str, str], names: Iterable[str]) -> Iterator[str]:
 def _image_ends(ends: Iterable[str]) -> list[str]:
     """Those of the extensions that images have, as they are spelled."""
     return sorted(end for end in ends if end.lower() in READABLE_EXTENSIONS)
+
+
+def _files_of(names: Iterable[str], listed: FileNames, extensions: Sequence[str]) -> Iterator[str]:
+    """`_file_of` each."""
+    rest = iter(names)
+    while some := list(islice(rest, AT_ONCE)):
+        usual = [name + USUAL for name in some]
+        there = among(hashes_of(usual), listed.hashes).tolist()
+        for name, file, known in zip(some, usual, there, strict=True):
+            yield file if known else _file_of(name, listed, extensions)
 
 
 def _file_of(name: str, listed: Container[str], extensions: Sequence[str]) -> str:

@@ -16,14 +16,13 @@ from pathlib import Path
 
 import numpy as np
 
-from utils.files.names import among, hashes_of
+from utils.files.names import AT_ONCE, among, hashes_of
 from utils.files.tar_files import TAR, index_of, is_tar
 from utils.imaging.image_folders import READABLE_EXTENSIONS, UNREADABLE_EXTENSIONS, walk
 from utils.text import printable
 
 _ENDS = READABLE_EXTENSIONS | UNREADABLE_EXTENSIONS
 NEAR = 0.66  # of difflib's ratio: one letter of three
-AT_ONCE = 1 << 14  # files that are looked up at once
 MOST_NEAR = 5  # missing names that near ones are looked for
 MOST_FILES = 50_000  # among which they are looked for: each takes 10 microseconds
 

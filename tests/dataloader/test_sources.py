@@ -201,7 +201,10 @@ def test_a_path_table_is_a_sequence_of_paths():
         assert table[-1] == wanted[-1] and table[np.int64(1)] == wanted[1]
         assert table[1:3] == wanted[1:3] and wanted[2] in table
         assert list(pickle.loads(pickle.dumps(table))) == wanted
-        assert list(table.take(np.array([2, 0]))) == [wanted[2], wanted[0]]
+        for places in ([2, 0], [1, 2], [3], [0, 1, 2, 3], []):
+            taken = table.take(np.array(places, dtype=np.int64))
+            assert list(taken) == [wanted[place] for place in places]
+            assert list(taken.below("/top").texts()) == [f"/top/{names[p]}" for p in places]
         with pytest.raises(IndexError):
             table[4]
     assert len(PathTable([])) == 0

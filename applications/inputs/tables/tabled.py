@@ -4,7 +4,6 @@ split each is in where the table says so.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -14,7 +13,7 @@ import numpy as np
 
 from applications.inputs.splits import kept_by
 from applications.inputs.vote_files import SPLITS, table_images
-from applications.inputs.voted import NO_FILE, VotedImages
+from applications.inputs.voted import NO_FILE, VotedImages, digest_of
 from config import Config
 from dataloader.labels.faults import MOST_FAULTS, LabelError
 from dataloader.labels.labels import Labels
@@ -96,11 +95,8 @@ class TabledImages(VotedImages):
 
     def digest(self, rows: np.ndarray) -> str:
         """SHA-256 of the images and of what is said of them, in their order."""
-        names = "\n".join(self.rows.sources[row] for row in rows)
-        found = hashlib.sha256(names.encode("utf-8", "surrogatepass"))
         assert self.rows.values is not None
-        found.update(self.rows.values[rows].astype("<f8").tobytes())
-        return found.hexdigest()
+        return digest_of((self.rows.sources[row] for row in rows), self.rows.values, rows)
 
     def leave_out(self, rows: np.ndarray, bad: Iterable[BadImage]) -> None:
         """Counts those of the rows whose images are bad as unusable."""

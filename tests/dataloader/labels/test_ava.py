@@ -39,7 +39,7 @@ def test_rows_as_a_plain_loop_reads_them(tmp_path):
     ]
     table = read_ava(write(tmp_path, "\n".join(lines) + "\n"))
     figures = [list(map(int, line.split(" "))) for line in lines]
-    assert table.sources == [str(f[1]) for f in figures]
+    assert list(table.sources) == [str(f[1]) for f in figures]
     assert table.values.tolist() == [[n / sum(f[2:12]) for n in f[2:12]] for f in figures]
     assert table.votes.tolist() == [sum(f[2:12]) for f in figures]
     assert table.lines.tolist() == list(range(1, 201)) and table.repeated == 0
@@ -58,7 +58,7 @@ def test_rows_as_a_plain_loop_reads_them(tmp_path):
 )
 def test_ends_of_lines_and_blank_ones(tmp_path, text, lines):
     table = read_ava(write(tmp_path, text))
-    assert table.sources == ["953619", "7"][: len(lines)]
+    assert list(table.sources) == ["953619", "7"][: len(lines)]
     assert table.lines.tolist() == lines
 
 

@@ -36,7 +36,7 @@ def test_samples_say_what_the_table_says(tmp_path):
     votes = write_ava(tmp_path)
     table = read_votes(tmp_path / "AVA_dataset" / "AVA.txt")
     samples = read_votes(write_samples(tmp_path / "s.json", votes))
-    assert table.sources == samples.sources == [str(i) for i in IDS]
+    assert list(table.sources) == list(samples.sources) == [str(i) for i in IDS]
     wanted = [[count / sum(row) for count in row] for row in votes.tolist()]
     assert np.allclose(table.values, wanted, rtol=1e-15)
     assert np.array_equal(table.values, samples.values)
@@ -45,7 +45,7 @@ def test_samples_say_what_the_table_says(tmp_path):
 def test_votes_and_shares_are_histograms(tmp_path):
     content = [sample([1, 1, 2], 5), sample([0.25, 0.25, 0.5], "a.png"), sample([1, 1, 2], 5)]
     found = read_samples(samples_file(tmp_path, content))
-    assert found.sources == ["5", "a.png"] and found.repeated == 1
+    assert list(found.sources) == ["5", "a.png"] and found.repeated == 1
     assert found.values.tolist() == [[0.25, 0.25, 0.5]] * 2
 
 
