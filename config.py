@@ -340,6 +340,9 @@ class Config:
         modes=JUDGE + " predict",
         help="mixed precision (default: training picks what the device does natively, on the CPU "
         "the faster one after a few trial steps; -e, --test and --predict use float32)")
+    compile: bool = flag("run", False, "--compile", modes="train",
+        help="compile the network that learns (torch.compile): minutes before the first step, for "
+        "long trainings; a line says what that cost and gains")
     workers: int = flag("run", 2, "-j", "--workers", type=kind.count, metavar="N",
         modes=JUDGE + " continue_run predict export check generate compare", idle="jit",
         help="loader processes per process")

@@ -265,6 +265,10 @@ RULES: dict[str, Rule] = {
         lambda c: c.train and c.cache_features is not None and c.distort is not None,
         "--cache_features and --distort {c.distort}: noise is drawn anew every epoch, so that "
         "there is nothing to keep: write files with --generate, or leave --cache_features out"),
+    "compiled heads": (
+        lambda c: c.train and c.compile and c.cache_features is not None,
+        "--compile and --cache_features cannot go together: a head alone learns in a moment: leave "
+        "--compile out (--stage_flags 'all: --compile' compiles a later stage)"),
     "views that differ": (
         lambda c: c.train and c.cache_views is not None and c.crop != "random" and not c.jitter,
         "--cache_views {c.cache_views}: only with --crop random or --jitter; the whole view and "

@@ -21,7 +21,7 @@ from applications.inputs.run_record import alike_record, left_out
 from applications.inputs.runtime import Runtime
 from applications.inputs.tables.held import held_of, trained_before
 from applications.inputs.tables.split_file import SPLIT_FILE, split_table
-from applications.inputs.views import image_cache, train_transform, view_rule
+from applications.inputs.views import image_cache, network_size, train_transform, view_rule
 from applications.inputs.weights import start_from, with_resumed_variant
 from applications.tasks import TASKS, monitored
 from applications.training import run_folder
@@ -37,7 +37,7 @@ from applications.training.parts import (
     rates_of,
     training_set,
 )
-from applications.training.probe import with_precision
+from applications.training.probe import compile_network, with_precision
 from applications.training.run_folder import RunFolder, hold
 from applications.training.run_state import has_begun
 from applications.training.trainer import Trainer
@@ -48,6 +48,7 @@ from models.freezing import frozen_part
 from models.quality_net import QualityNet
 from utils.files.writing import write_text
 from utils.runtime import distributed, stopping
+from utils.runtime.compiler import check_compiler
 from utils.runtime.device import channels_last_helps, describe
 from utils.runtime.logger import Logger
 from utils.runtime.progress import CountBar
@@ -74,6 +75,8 @@ def train(
     begun = continued is not None and has_begun(run_folder.opened(continued, config))
     config = with_resumed_variant(config)
     check_names(config)
+    if config.compile:
+        check_compiler(runtime.device)
     data = data or read_data(config, TASKS[config.criterion], runtime)
     check_monitor(monitored(config)[0], data.splits.get("val"))
     check_fit(config.fit, data, config.data)
@@ -90,6 +93,7 @@ def train(
         else:
             _begin(config, trainer, data)
         stopping.advise(f"go on with --continue {folder.path}")
+        _compile(config, runtime, trainer)
         with stopping.deferred():
             kept = keep_features(config, trainer, data) if trainer.cached else {}
             trainer.fit()
@@ -216,6 +220,17 @@ def _begin(config: Config, trainer: Trainer, data: Data) -> None:
         listed = "".join(f"{bad.path}: {bad.reason}\n" for bad in data.skipped)
         write_text(trainer.folder.path / "skipped_images.txt", listed, "surrogateescape")
     distributed.barrier()
+
+
+def _compile(config: Config, runtime: Runtime, trainer: Trainer) -> None:
+    """What --compile asks for, before the first step: an error, or a signal, loses nothing."""
+    if trainer.compiled is None:
+        return
+    shape = (len(trainer.dataset.share(0, 0).indices), *network_size(config))
+    at = trainer.position
+    ahead = trainer.steps * (config.epochs - at.epoch) - at.step
+    said = compile_network(trainer.compiled, shape, runtime.device, runtime.amp, ahead)
+    trainer.logger.info(said)
 
 
 def _introduce(config: Config, runtime: Runtime, data: Data, trainer: Trainer) -> None:

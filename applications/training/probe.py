@@ -1,17 +1,22 @@
-"""Which precision, and how many threads, a training on the CPU takes where no flag says it: bf16 is
+"""Steps that are timed before a training begins, and leave no trace.
+
+Which precision, and how many threads, a training on the CPU takes where no flag says it: bf16 is
 twice as fast as float32 for some networks and half as fast for others, and with several threads on
 a machine that others use, its backward pass waits for the slowest one. A few steps are timed, once;
 the run's configuration keeps the answer, so that whatever repeats or continues it does the same.
+And what --compile costs and gains.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 import torch
+from torch import nn
 
 from applications.evaluation.scoring import to_input
 from applications.inputs.data import Data
@@ -23,6 +28,7 @@ from applications.training.parts import network, training_set
 from config import Config
 from models.quality_net import QualityNet
 from utils.runtime import distributed
+from utils.runtime.compiler import Compiled, explained
 from utils.runtime.device import autocast
 from utils.runtime.rng_state import rng_state, set_rng_state
 
@@ -33,6 +39,7 @@ IMAGES = 4  # of a timed step, where the batch has as many
 ROUNDS, ENOUGH = 5, 2.0  # at most, and seconds after which none but the third one begins,
 CLOSE = 1.5  # of the ways that took at most this many times the quickest one's seconds
 GAIN = 1.05  # bf16 costs digits: float32 where it is hardly faster
+COMPARED = 3  # steps with and without --compile
 FEWER_GAIN = 1.15  # one thread also validates, which several do faster
 
 
@@ -159,3 +166,53 @@ def timed_step(model: QualityNet, count: int, size: tuple[int, int]) -> Step:
         return time.perf_counter() - began
 
     return seconds
+
+
+def compile_network(
+    compiled: Compiled, shape: tuple[int, int, int], device: torch.device, amp: str, ahead: int
+) -> str:
+    """Compiles a network by steps of random images of the shape (N, H, W), and says what that cost,
+    and whether `ahead` steps of training make up for it; the network and random numbers are left
+    as they were. ValueError, one line, where the compiler fails.
+    """
+    count, *size = shape
+    if count < 2:
+        raise ValueError(
+            "--compile: steps of one image are not compiled: pass a larger -b, or leave --compile "
+            "out"
+        )
+    network, before = compiled.network, rng_state(device)
+    kept = [buffer.clone() for buffer in network.buffers()]
+    images = to_input(torch.randint(256, (count, 3, *size), dtype=torch.uint8), device)
+
+    def seconds(module: nn.Module) -> float:
+        began = time.perf_counter()
+        with autocast(device, amp):
+            found = module(images)
+        found.logits.mean().backward()
+        images[0, 0, 0, 0].item()  # waits for the device
+        took = time.perf_counter() - began
+        network.zero_grad(set_to_none=True)
+        return took
+
+    try:
+        network.train()
+        with explained():
+            first = seconds(compiled)
+        turns = [(seconds(network), seconds(compiled)) for _ in range(COMPARED)]
+    finally:
+        for buffer, value in zip(network.buffers(), kept, strict=True):
+            buffer.copy_(value)
+        set_rng_state(before, device)
+    plain, quick = map(min, zip(*turns, strict=True))
+    cost, gain = max(first - quick, 0.0), plain - quick
+    said = (
+        f"--compile: {cost:.0f} s to compile; a step of {count} images then takes {quick:.3g} "
+        f"s, and {plain:.3g} s without"
+    )
+    if gain <= 0:
+        return f"{said}: it is of no use here"
+    steps = math.ceil(cost / gain)
+    if steps > ahead:
+        return f"{said}: it would pay after {steps:,} steps, and there are {ahead:,}"
+    return f"{said}: paid for after {steps:,} of {ahead:,} steps"

@@ -36,6 +36,7 @@ from utils.files.reading import read_object
 from utils.files.writing import write_bytes
 from utils.imaging.images import ImageError
 from utils.runtime import distributed, stopping
+from utils.runtime.compiler import Compiled
 from utils.runtime.device import autocast, grad_scaler, pin_memory
 from utils.runtime.logger import Logger
 from utils.runtime.progress import Progress, WaitTimer
@@ -68,7 +69,10 @@ class Trainer:
         scaler = grad_scaler(runtime.device, runtime.amp)
         self.state = TrainingState(self.model, ema, self.optimizer, scaler, runtime.device)
         self.cached = config.cache_features is not None  # features go straight into the head
-        self.wrapped = self._wrap(HeadOnly(self.model) if self.cached else self.model)
+        self.compiled = Compiled(self.model) if config.compile else None
+        self.wrapped = self._wrap(
+            HeadOnly(self.model) if self.cached else self.compiled or self.model
+        )
         self.position = Position()
         self.monitor, self.higher = monitored(config)
         self.base_rates = [group["lr"] for group in self.optimizer.param_groups]

@@ -221,6 +221,11 @@ def fused_updates(device: torch.device) -> bool:
     return device.type in ("cpu", "cuda")
 
 
+def compiles(device: torch.device) -> bool:
+    """Whether torch's compiler is known to make code for the device."""
+    return device.type in ("cpu", "cuda")
+
+
 def pin_memory(device: torch.device) -> bool:
     """Whether the data loader should pin its batches: only copies to an accelerator gain."""
     return device.type != "cpu"
