@@ -179,7 +179,7 @@ def _different(runs: Sequence[Run], keys: list[Keys]) -> str:
 
 def _places(run: Run) -> Keys:
     resolve, folder = Resolver(), run.folder
-    return [resolve(os.path.abspath(folder / image)) for image in run.test.images]
+    return [resolve(os.path.abspath(os.path.join(folder, image))) for image in run.test.images]
 
 
 def _below_data(run: Run) -> Keys | None:
@@ -195,7 +195,7 @@ def _below_data(run: Run) -> Keys | None:
     prefixes = [os.path.join(top, "") for root in tops for top in (root, os.path.realpath(root))]
     keys: Keys = []
     for image in run.test.images:
-        place = os.path.abspath(run.folder / image)
+        place = os.path.abspath(os.path.join(run.folder, image))
         inside = [place[len(p) :] for p in prefixes if place.startswith(p)]
         if not inside:
             return None
