@@ -10,6 +10,7 @@ import re
 import select
 import sys
 import traceback
+from collections.abc import Iterator
 
 MEMORY = (
     "not enough memory: pass a smaller -b (in training with --accumulate), a smaller --image_size, "
@@ -75,12 +76,20 @@ def explained(error: Exception) -> str | None:
         return f"{reason}: {cure}" if cure else reason
     if isinstance(error, (ValueError, OSError)):
         return text
-    if found := _LOADER.search(text):
+    # torch raises it wherever the work is: whoever waits for an image, or is in the middle of a
+    # save, tells of an error of its own on top.
+    if found := [reason[1] for one in _chain(error) if (reason := _LOADER.search(str(one)))]:
         return (
-            f"a process that reads images died ({found[1]}): is there enough memory? pass a "
+            f"a process that reads images died ({found[-1]}): is there enough memory? pass a "
             "smaller -j or -b"
         )
     return None
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def _of_memory(error: Exception, text: str) -> bool:

@@ -23,6 +23,13 @@ def of_torch() -> Exception:
     return error.value
 
 
+def on_top(text: str) -> Exception:
+    """As torch tells who was waiting for that process, or was writing a file."""
+    error = RuntimeError(text)
+    error.__context__ = RuntimeError(LOADER)
+    return error
+
+
 @pytest.mark.parametrize(
     ("error", "line"),
     [
@@ -41,6 +48,8 @@ def of_torch() -> Exception:
         (OSError(errno.ENOENT, "No such file", "a"), "[Errno 2] No such file: 'a'"),
         (RuntimeError(LOADER), "a process that reads images died (killed by signal: Killed)"),
         (RuntimeError(LOADERS), "a process that reads images died (exited unexpectedly)"),
+        (on_top(LOADERS), "a process that reads images died (killed by signal: Killed)"),
+        (on_top("enforce fail"), "a process that reads images died (killed by signal: Killed)"),
     ],
 )  # fmt: skip
 def test_one_line(error, line):
