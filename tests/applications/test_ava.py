@@ -16,7 +16,7 @@ import torch
 from applications.inputs.runtime import Runtime
 from models.quality_net import build_model
 from tests.ava_tree import IDS, TEST_IDS, votes_of, write_ava, write_samples
-from tests.cli import BEST, LAST, TINY, WITH_REPORT, call, run_folders
+from tests.cli import BEST, LAST, TINY, call, run_folders
 from tests.outcomes import tensors
 
 MISSING, TRUNCATED = 953349, 953980
@@ -30,8 +30,7 @@ def trained(tmp_path_factory) -> tuple[Path, np.ndarray, str]:
     """(folder, votes, what the run said) of a training with the official test list."""
     folder = tmp_path_factory.mktemp("ava")
     votes = write_ava(folder / "AVA", (MISSING,), (TRUNCATED,))
-    words = EMD.replace(TINY, WITH_REPORT)
-    done = call(folder, f"{words} --test_list generic_test.jpgl")
+    done = call(folder, f"{EMD} --test_list generic_test.jpgl")
     return folder, votes, done.err
 
 
@@ -87,7 +86,7 @@ def test_the_listed_images_test(trained):
 @pytest.mark.parametrize(("split", "ids"), [("val", REST[-3:]), ("train", REST[:-3])])
 def test_evaluation_takes_the_split_from_the_weights(trained, split, ids):
     folder, votes, _ = trained
-    words = f"-e --data AVA {WEIGHTS} --bad_images skip --split {split} -o {split}.csv"
+    words = f"-e --data AVA {WEIGHTS} --bad_images skip --split {split} -o {split}.csv --no_report"
     done = call(folder, words)
     assert f"12 rows: {len(ids)} {split}" in done.err and f"AVA.txt ({split})" in done.out
     assert_histograms(predictions(folder / f"{split}.csv"), shares(votes, ids))
@@ -147,7 +146,7 @@ def test_mean_scores_are_regressed(ava):
     assert "ava.TXT: 12 rows: 6 train, 4 val, 2 not used" in done.err
     assert "generic_test.jpgl was not used: --test_list generic_test.jpgl" in done.err
     assert "no test/ split" in done.err and "checking images" not in done.err
-    done = call(ava, f"-e --data AVA {WEIGHTS} --split val -o val.csv")
+    done = call(ava, f"-e --data AVA {WEIGHTS} --split val -o val.csv --no_report")
     with open(ava / "val.csv", newline="") as lines:
         found = {int(Path(r["path"]).stem): float(r["mos"]) for r in csv.DictReader(lines)}
     votes = np.loadtxt(ava / "AVA" / "ava.TXT", dtype=int)[:, 1:12]
@@ -171,7 +170,7 @@ def test_a_vote_file_all_of_whose_rows_test(trained, ava, votes):
     (ava / "everything.txt").write_text("\n".join(map(str, IDS)))
     shutil.copytree(trained[0] / "checkpoints", ava / "checkpoints")
     words = f"{WEIGHTS} --test_list everything.txt"
-    done = call(ava, f"-e --labels {votes} --images AVA/Image {words} -o all.csv")
+    done = call(ava, f"-e --labels {votes} --images AVA/Image {words} -o all.csv --no_report")
     assert f"{Path(votes).name}: 12 rows: 12 test" in done.err
     assert_histograms(predictions(ava / "all.csv"), shares(votes_of(), IDS))
     if votes == "all.json":

@@ -25,7 +25,7 @@ WORDS = (
     "--crop_from 40 --dropout 0.5 --ema 0.8 --epochs 6 --warmup 1 -b 3 --save_every 1 "
     "--threads 1 --no_report -g 0 --amp off"
 )
-KILLS = 6
+KILLS = 4
 
 
 def state(folder: Path) -> dict[str, object]:

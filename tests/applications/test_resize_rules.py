@@ -51,7 +51,7 @@ def test_every_way_to_a_score_has_the_runs_rule(rule, data, tmp_path):
     words = f"{TINY} --image_size 48 32 --epochs 1 --no_check {RULES[rule]} --lr 1e-2"
     call(tmp_path, f"--train --criterion emd --data {data} {words}")
     image, weights = data / "test/images" / ODD, f"--resume {BEST} -j 0 -g 0"
-    call(tmp_path, f"-e --data {data} {weights} -o e.csv")
+    call(tmp_path, f"-e --data {data} {weights} -o e.csv --no_report")
     call(tmp_path, f"--predict {image} {weights} -o p.csv")
     call(tmp_path, f"--jit --data {data} {weights}")
     export = tmp_path / "checkpoints/jit_test_resnet.pt"

@@ -23,7 +23,7 @@ from utils.files import checkpoint
 
 TINY = (
     "--arch test_efficientnet --image_size 32 --warmup 0 -b 4 -j 0 -g 0 --threads 1 --amp off "
-    "--epochs 2 --no_check"
+    "--epochs 2 --no_check --no_report"
 )
 NIMA = "nima/model_best_test_efficientnet.pth"
 SIAMESE = f"--train --criterion siamese --label_name buckets.txt {TINY} --save_every 1"
@@ -69,7 +69,7 @@ def test_one_branch_is_saved_and_is_an_ordinary_emd_model(folder):
 
     judged = call(folder, f"-e --criterion emd --label_name label.txt {LATEST}")
     assert figures(judged.out).keys() >= {"emd_r1", "emd_r2", "srcc", "std_srcc"}
-    again = call(folder, f"-e --label_name buckets.txt {LATEST} -o siamese.csv")
+    again = call(folder, f"-e --label_name buckets.txt {LATEST} -o siamese.csv --no_report")
     tested = json.loads((run / "results.json").read_text())["test"]
     single = {name: value for name, value in tested.items() if not isinstance(value, dict)}
     assert figures(again.out) == pytest.approx(single, abs=1e-4)
@@ -166,7 +166,7 @@ def test_all_histograms_in_one_bucket_are_refused(folder):
 def test_weights_of_0_are_the_loss_that_is_left(folder):
     """emd+rank with nothing of rank is emd, to the bit, and with a little of it is not."""
     for number, words in enumerate(("emd", *(f"emd+rank --loss_weights 1,{w}" for w in (0, 1)))):
-        words += f" {TINY} --epochs 1 --no_report --checkpoints kept{number}"
+        words += f" {TINY} --epochs 1 --checkpoints kept{number}"
         call(folder, f"--train --criterion {words}")
     kept = (folder / f"kept{n}/checkpoint_test_efficientnet.pth" for n in range(3))
     emd, alone, joint = map(tensors, kept)

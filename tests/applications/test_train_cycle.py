@@ -120,7 +120,7 @@ def test_metrics_of_a_run(trained):
 
 
 def test_evaluation_repeats_the_runs_own_test(trained):
-    done = call(trained.folder, f"-e {trained.weights} -o again.csv --fit val")
+    done = call(trained.folder, f"-e {trained.weights} -o again.csv --fit val --no_report")
     results = json.loads((trained.run / "results.json").read_text())["test"]
     figures = {k: v for k, v in results.items() if not isinstance(v, (dict, str))}
     shown = tables(done.out).splitlines()[1:]
@@ -198,7 +198,7 @@ def test_the_best_weights_are_tested(trained):
     assert checkpoint.load(best)["epoch"] == results["best_epoch"]
     assert checkpoint.load(last)["position"]["epoch"] == 2
     shutil.copy(best, trained.folder / "only.pth")
-    call(trained.folder, "-e --resume only.pth -j 0 -g 0 -o only.csv")
+    call(trained.folder, "-e --resume only.pth -j 0 -g 0 -o only.csv --no_report")
     found = scores((trained.folder / "only.csv").read_text())
     assert found == pytest.approx(scores((trained.run / "predictions_test.csv").read_text()))
 
@@ -276,7 +276,7 @@ def test_ways_to_train(regress, flags):
     state = checkpoint.load(run / LAST)
     assert bool(state["ema"]) == ("--ema" in flags)
     assert state["position"]["updates"] == (3 if "--accumulate 2" in flags else 5)
-    call(regress, f"-e --resume checkpoints/{BEST} -j 0 -o a.csv -g 0")
+    call(regress, f"-e --resume checkpoints/{BEST} -j 0 -o a.csv -g 0 --no_report")
     assert scores((regress / "a.csv").read_text()) == pytest.approx(
         scores((run / "predictions_test.csv").read_text()), abs=1e-5
     )
@@ -294,10 +294,10 @@ def test_ema_is_what_is_evaluated(regress):
     if state["position"]["best_epoch"] == 2:
         assert torch.equal(best[name], average[name])
     # A checkpoint with an average is evaluated by its average.
-    call(regress, f"-e --resume {run}/{LAST} -j 0 -g 0 -o mean.csv")
+    call(regress, f"-e --resume {run}/{LAST} -j 0 -g 0 -o mean.csv --no_report")
     torch.save({k: v.clone() for k, v in average.items()}, regress / "plain.pth")
     same = "--arch test_resnet --criterion regress --image_size 40 56"
-    call(regress, f"-e --resume plain.pth {same} -j 0 -g 0 -o plain.csv")
+    call(regress, f"-e --resume plain.pth {same} -j 0 -g 0 -o plain.csv --no_report")
     assert (regress / "mean.csv").read_text() == (regress / "plain.csv").read_text()
 
 

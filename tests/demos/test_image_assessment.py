@@ -126,15 +126,14 @@ def test_an_export_of_pixels_or_none_is_refused(folder):
     torch.save({}, folder / "weights.pth")
     with pytest.raises(ValueError, match=f"^weights.pth: no file of {demo.HOW}: [^\\n]+$"):
         demo.main(["data/test", "--model", "weights.pth"])
-    for name, said in (
-        ("checkpoints/jit_old.pt", "takes pixels only"),
-        ("text.pt", "not a zip file"),
-    ):
-        done = subprocess.run(
-            [sys.executable, ROOT / "demos/image_assessment.py", "data/test", "--model", name],
-            capture_output=True, text=True,
-        )  # fmt: skip
-        head, line, *rest = done.stderr.splitlines()
-        assert head + "\n" == trust(name) and said in line
-        assert line.startswith(f"error: {name}: no file of python main.py --jit ")
-        assert done.returncode == 1 and done.stdout == "" and rest == []
+    with pytest.raises(ValueError, match=f"^text.pt: no file of {demo.HOW}: .*not a zip file"):
+        demo.main(["data/test", "--model", "text.pt"])
+    name = "checkpoints/jit_old.pt"
+    done = subprocess.run(
+        [sys.executable, ROOT / "demos/image_assessment.py", "data/test", "--model", name],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    head, line, *rest = done.stderr.splitlines()
+    assert head + "\n" == trust(name) and "takes pixels only" in line
+    assert line.startswith(f"error: {name}: no file of python main.py --jit ")
+    assert done.returncode == 1 and done.stdout == "" and rest == []

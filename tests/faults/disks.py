@@ -89,6 +89,8 @@ def _limited(place: Place, words: Sequence[str], limit: int) -> str | None:
 
 
 def _limit(size: int) -> None:
+    # Python would leave modules that it has cut short in its cache.
+    sys.dont_write_bytecode = True
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
 

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from scipy import stats
 
-from tests.cli import WITH_REPORT, call, records, run_folders, tables
+from tests.cli import TINY, call, records, run_folders, tables
 from tests.tiny_data import write_data
 from utils.files import checkpoint
 
@@ -34,7 +34,7 @@ def trained(tmp_path_factory) -> Trained:
     rng = np.random.default_rng(0)
     for split in ("train", "val", "test"):
         vote(folder / "data" / split / "label.txt", rng)
-    call(folder, f"--train --criterion emd {WITH_REPORT} --epochs 1 --lr 1e-2")
+    call(folder, f"--train --criterion emd {TINY} --epochs 1 --lr 1e-2")
     run = run_folders(folder)[-1]
     return Trained(folder, run, json.loads((run / "results.json").read_text())["test"])
 

@@ -19,13 +19,13 @@ from applications.evaluation.ladders import (
     overall,
 )
 from dataloader.labels.labels import Version, Versions
-from tests.cli import WITH_REPORT, call, records, run_folders, tables
+from tests.cli import TINY, call, records, run_folders, tables
 from tests.tiny_data import LEVELS, write_data
 from utils.statistics.ladder_metrics import LADDER_METRICS
 from utils.statistics.predictions import Predictions
 
 COUNTS = {"n_ladders", "n_ladder_pairs", "n_p_test_pairs"}
-SHORT = f"{WITH_REPORT} --epochs 1"
+SHORT = f"{TINY} --epochs 1"
 AGAIN = "-e --resume checkpoints/model_best_test_resnet.pth -j 0 -g 0 --threads 1"
 
 
@@ -136,7 +136,7 @@ def test_ladders_are_a_table_a_csv_and_a_picture(trained) -> None:
 
 
 def test_evaluation_prints_and_writes_the_same(trained) -> None:
-    done = call(trained.folder, f"{AGAIN} -o again.v1.csv")
+    done = call(trained.folder, f"{AGAIN} -o again.v1.csv --no_report")
     test = json.loads((trained.run / "results.json").read_text())["test"]
     printed = table(tables(done.out))
     assert printed.keys() == {name for name, v in test.items() if not isinstance(v, (dict, str))}
@@ -157,7 +157,7 @@ def test_splits_without_levels_are_judged_as_before(tmp_path: Path) -> None:
     write_data(tmp_path / "data", "rank")
     write_levels(tmp_path / "data" / "train", 6)
     call(tmp_path, f"--train --criterion rank {SHORT}")
-    done = call(tmp_path, f"{AGAIN} -o out.csv")
+    done = call(tmp_path, f"{AGAIN} -o out.csv --no_report")
     said = tables(done.out)
     assert table(said).keys() == {"pair_accuracy", "n_pairs"} and "\n\n" not in said
     assert list(rows(tmp_path / "out.csv")[0]) == ["path", "score"]

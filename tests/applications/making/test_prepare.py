@@ -17,7 +17,7 @@ from dataloader.labels.paths import images_root
 from dataloader.labels.side_tables import read_versions
 from dataloader.labels.text import check_splits, read_labels
 from tests import data_set_trees as trees
-from tests.cli import TINY, WITH_REPORT, call, run_folders
+from tests.cli import TINY, call, run_folders
 
 BUILDERS: dict[str, Callable[[Path], Path]] = {
     "tid2013": trees.tid,
@@ -113,7 +113,7 @@ def noise_of(name: str) -> tuple[int, float]:
 def test_tid2013_from_download_to_figures(tmp_path: Path) -> None:
     trees.fill(trees.tid(tmp_path / "source", (1, 17), 2), noise_of)
     make(tmp_path, "tid2013")
-    short = f"{WITH_REPORT} --epochs 1"
+    short = f"{TINY} --epochs 1"
     checked = call(tmp_path, "--check OUT --criterion regress -j 0")
     assert "no faults found" in checked.out
     assert f"images outside the data root: {tmp_path / 'source'}" in checked.out

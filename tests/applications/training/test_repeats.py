@@ -20,7 +20,7 @@ from applications.test import cross_table
 from applications.training.repeats import metrics_of, statistics_of, summary_table
 from config import UsageError, make_config, parse
 from dataloader.labels.labels import Labels, Version, Versions
-from tests.cli import WITH_REPORT, call, run_folders, tables
+from tests.cli import TINY, call, run_folders, tables
 from tests.given_scores import Judged, finished
 from tests.tiny_data import write_data
 from utils.statistics.logistic_fit import fit_logistic
@@ -175,7 +175,7 @@ def rows_of(file):
 
 def test_runs_their_summary_and_what_is_left_of_them(tmp_path):
     write_data(tmp_path / "data", "regress", train=3, held_out=1)
-    short = f"{WITH_REPORT} --epochs 1 --bootstrap 0"
+    short = f"{TINY} --epochs 1 --bootstrap 0"
     call(tmp_path, f"--train --criterion regress {short} --repeats 2 --split_by image")
     (parent,) = run_folders(tmp_path)
     runs = sorted(path.parent for path in parent.glob("*/results.json"))
@@ -197,7 +197,9 @@ def test_runs_their_summary_and_what_is_left_of_them(tmp_path):
 
     shutil.copytree(tmp_path / "data", tmp_path / "other")
     best = "--resume checkpoints/model_best_test_resnet.pth -j 0 -g 0"
-    done = call(tmp_path, f"--test data other --split train {best} --bootstrap 100 -o all.csv")
+    done = call(
+        tmp_path, f"--test data other --split train {best} --bootstrap 100 -o all.csv --no_report"
+    )
     rows = rows_of(tmp_path / "all.csv")
     assert [row["data"] for row in rows] == ["data", "other"]
     alone = tables(call(tmp_path, f"-e --data other --split train {best} --bootstrap 100").out)

@@ -3,6 +3,7 @@
 import errno
 import os
 import resource
+import sys
 import threading
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -22,12 +23,14 @@ from utils.runtime.logger import Logger
 @contextmanager
 def largest_file(size: int):
     """What stands in for a full disk, without rights of an administrator."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before, cached = resource.getrlimit(resource.RLIMIT_FSIZE), sys.dont_write_bytecode
+    sys.dont_write_bytecode = True  # Python would leave modules cut short in its cache
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        sys.dont_write_bytecode = cached
 
 
 @pytest.mark.parametrize(
