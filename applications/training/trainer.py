@@ -131,16 +131,16 @@ class Trainer:
             before, first = at.updates, at.epoch == 0 and at.step == 0
             try:
                 loss, rate = self._step(batch)
+                at.loss_sum += loss * batch.lines
+                at.lines += batch.lines
+                updated = self._updates_at(at.step)
+                at.step += 1
+                if progress:
+                    images = len(batch.indices) * self.runtime.world.size
+                    progress.update(at.loss_sum / at.lines, rate, images, wait.share)
             finally:  # drawing must not hold up the start, and is wanted where the step fails
                 if first and self.runtime.main:
                     self._picture(batch)
-            at.loss_sum += loss * batch.lines
-            at.lines += batch.lines
-            updated = self._updates_at(at.step)
-            at.step += 1
-            if progress:
-                images = len(batch.indices) * self.runtime.world.size
-                progress.update(at.loss_sum / at.lines, rate, images, wait.share)
             if updated and at.step < self.steps:  # the end of an epoch saves by itself
                 self._save_between(at.updates > before)
 

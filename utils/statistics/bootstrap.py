@@ -180,7 +180,7 @@ def interval_of(
         return nothing, f"is undefined in {undefined:.0%} of the resamples"
     if np.ptp(known) == 0:
         return nothing, "is the same in all resamples"
-    reach = float(scipy.stats.t.ppf((1 + level) / 2, count - 1))
+    reach = float(scipy.special.stdtrit(count - 1, (1 + level) / 2))
     grown = float(np.sqrt(count / (count - 1)))  # by which a bootstrap's error is too small
     there, back = _SCALES[scale]
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -47,7 +47,7 @@ def _reach(values: Floats) -> float:
     n = len(values)
     if n < 2:
         return float("nan")
-    return float(scipy.stats.t.ppf(0.975, n - 1) * values.std(ddof=1) / np.sqrt(n))
+    return float(scipy.special.stdtrit(n - 1, 0.975) * values.std(ddof=1) / np.sqrt(n))
 
 
 def fit_band(
@@ -84,7 +84,7 @@ def fit_band(
     covariance = few * inner @ (together.T @ together) @ inner
     gradient = _slopes(fit, where)  # (M, P)
     variance = np.einsum("mp,pq,mq->m", gradient, covariance, gradient)
-    reach = scipy.stats.t.ppf((1 + level) / 2, groups - 1) * np.sqrt(np.maximum(variance, 0))
+    reach = scipy.special.stdtrit(groups - 1, (1 + level) / 2) * np.sqrt(np.maximum(variance, 0))
     return fit(where) - reach, fit(where) + reach
 
 
