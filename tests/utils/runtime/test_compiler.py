@@ -9,7 +9,7 @@ import pytest
 import torch
 import torch._inductor.config
 
-from utils.runtime.compiler import check_compiler, explained
+from utils.runtime.compiler import Compiled, check_compiler, explained
 
 # A compiler that finds none of Python's headers; torch asks for its version first.
 HEADLESS = """#!/bin/sh
@@ -42,3 +42,11 @@ def test_other_devices_are_refused():
 def test_errors_of_others_stay_as_they_are():
     with pytest.raises(RuntimeError, match="^not enough memory$"), explained():
         raise RuntimeError("not enough memory")
+
+
+def test_one_image_goes_through_the_network_as_it_is(monkeypatch):
+    monkeypatch.setattr(torch, "compile", lambda forward, **_: lambda images: -forward(images))
+    network = torch.nn.Linear(3, 2)
+    compiled, images = Compiled(network), torch.ones(2, 3)
+    assert torch.equal(compiled(images[:1]), network(images[:1]))
+    assert torch.equal(compiled(images), -network(images))
