@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from dataloader.labels.faults import (
     unreadable,
 )
 from dataloader.labels.labels import Labels
+from dataloader.labels.quick import read_samples_quickly
 from dataloader.tables.matching import images_in
 from utils.files.names import AT_ONCE, FileNames, Texts, among, hashes_of
 from utils.files.reading import UnreadableFile, read_json, read_text
@@ -50,6 +52,8 @@ def read_samples(file: Path) -> Labels:
     number of bins than the first, what cannot be a histogram, and an image that an earlier sample
     gives another label.
     """
+    if (found := _read_quickly(file)) is not None:
+        return replace(found, file=file)
     entries = _entries(file)
     names: dict[str, tuple[list[float], int]] = {}  # label, and number of the sample
     faults = []
@@ -77,6 +81,13 @@ def read_samples(file: Path) -> Labels:
         "distributions", Texts(names), np.arange(len(names)), probs, numbers,
         file=file, repeated=len(entries) - len(names),
     )  # fmt: skip
+
+
+def _read_quickly(file: Path) -> Labels | None:
+    try:
+        return read_samples_quickly(read_text(file))
+    except (FileNotFoundError, UnreadableFile):  # which the other way says
+        return None
 
 
 def _entries(file: Path) -> list[Any]:

@@ -44,7 +44,7 @@ WAYS = {  # place, criterion, label file
     "emd, votes in label.txt": ("split", "emd", "votes.txt"),
     "emd, AVA.txt": ("ava", "emd", "label.txt"),
     "regress, AVA.txt": ("ava", "regress", "label.txt"),
-    "emd, samples.json": ("json", "emd", "label.txt"),
+    "emd, samples.json": ("json", "emd", "samples.json"),
 }
 STEPS = 20  # of each of two epochs, that a reading process draws
 HERE = Path(__file__).resolve().parents[2]
@@ -113,7 +113,10 @@ def _start(code: str, data: str, criterion: str, label_name: str) -> dict[str, f
     from config import make_config
 
     busy = time.process_time()
-    flags = {"data": data, "criterion": criterion, "label_name": label_name, "no_check": True}
+    found = {"data": data, "label_name": label_name}
+    if label_name.endswith(".json"):
+        found = {"labels": f"{data}/{label_name}", "images": f"{data}/images"}
+    flags = {**found, "criterion": criterion, "no_check": True}
     config = make_config({**flags, "train": True, "gpus": 0, "batch_size": 16})
     with open_runtime(config) as runtime:
         found = read_data(config, TASKS[criterion], runtime)
