@@ -94,9 +94,9 @@ class Runtimes:
             if why := self._not_here(way):
                 raise ValueError(f"--runtime {name}: {why}")
             return way, self.exported(way)
-        eager = Way(EAGER, amp or "off")
+        chosen = Way(EAGER, amp or "off")
         if name == EAGER:
-            return eager, self.network
+            return chosen, self.network
         native = default_amp(self.runtime.device)
         amps = (amp,) if amp else ("off", *(["bf16"] if native == "bf16" else []))
         ways = [Way(kind, one) for kind in EXPORTS for one in amps]
@@ -109,11 +109,11 @@ class Runtimes:
         else:
             here = [way for way, why in zip(ways, reasons, strict=True) if not why]
             tried = [*(Way(EAGER, one) for one in amps), *here]
-            eager, line = distributed.broadcast_object(
+            chosen, line = distributed.broadcast_object(
                 self._fastest(tried, min(batch_size, CPU_VIEWS)) if self.runtime.main else None
             )
         self.runtime.info(f"--runtime auto: {line}")
-        return eager, self.network if eager.runtime == EAGER else self.exported(eager)
+        return chosen, self.network if chosen.runtime == EAGER else self.exported(chosen)
 
     def _not_here(self, way: Way) -> str:
         """Why an export cannot compute so; "" where it can."""
