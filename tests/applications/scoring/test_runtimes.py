@@ -169,8 +169,8 @@ def test_what_a_cache_can_be_like(trained, cache, tmp_path, monkeypatch):
     said = call(trained, f"{words} --runtime onnx", code=1).err.splitlines()[-1]
     assert "exports: cannot be written: Not a directory" in said and "XDG_CACHE_HOME=DIR" in said
     monkeypatch.setattr(runtimes, "FEW", 1)
-    said = call(trained, f"{words} --runtime auto").err
-    assert "--runtime auto: eager: " in said and "XDG_CACHE_HOME=DIR" in said
+    said = call(trained, f"{words} --runtime auto").err  # in bf16 where that happens to be faster
+    assert "--runtime auto: eager" in said and "XDG_CACHE_HOME=DIR" in said
 
 
 def without(*packages: str) -> Callable:
