@@ -3,7 +3,7 @@ voted means, and buckets of them.
 
 No pair is made: sorted, the images that make a pair with one of them stand together, so that sums
 over all pairs are differences of running sums, N log^2 N steps for N images. Such differences cost
-digits: they are taken in float64, on the CPU, because not every device has it.
+digits: they are taken in float64, on the CPU where the device has none.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from criterions.inputs import (
     require_target,
     require_vector,
 )
+from utils.runtime.device import has_float64
 from utils.statistics.ties import TIE
 
 
@@ -28,7 +29,12 @@ def _check(scores: torch.Tensor, name: str, values: torch.Tensor) -> None:
 
 
 def _exact(values: torch.Tensor) -> torch.Tensor:
-    return values.detach().cpu().double()
+    return _near(values.detach()).double()
+
+
+def _near(values: torch.Tensor) -> torch.Tensor:
+    """Where they are, which nobody waits for, if float64 can be computed there."""
+    return values if has_float64(values.device) else values.cpu()
 
 
 def _with_slope(scores: torch.Tensor, value: torch.Tensor, slope: torch.Tensor) -> torch.Tensor:
@@ -68,7 +74,7 @@ def order_loss(scores: torch.Tensor, voted: torch.Tensor, share: float) -> torch
         # A pair loses max(0, short_i - short_j): only which pairs lose has to be counted.
         short = share * means - _exact(scores)[order]
         short -= short.mean()
-        place, rising = torch.arange(len(short)), torch.sort(short).values
+        place, rising = torch.arange(len(short), device=short.device), torch.sort(short).values
         worse = torch.searchsorted(means, means - TIE * means.abs().amax())  # (N,): how many
         better = len(short) - torch.searchsorted(worse, place, right=True)  # the same pairs
         smaller = torch.searchsorted(rising, short)
@@ -86,7 +92,7 @@ def _fewer(ends: torch.Tensor, ranks: torch.Tensor) -> torch.Tensor:
     A merge sort: the first items are sorted runs whose lengths are the powers of two in ends[i].
     """
     count, found = len(ranks), torch.zeros_like(ranks)
-    place = torch.arange(count)
+    place = torch.arange(count, device=ranks.device)
     for power in range(count.bit_length()):
         runs = torch.sort((place >> power) * count + ranks).values
         run = (ends >> power) - 1
@@ -112,7 +118,10 @@ def bucket_loss(scores: torch.Tensor, bucket: torch.Tensor) -> torch.Tensor:
     with torch.no_grad():
         exact = _exact(scores)
         values, order = torch.sort(exact - exact.mean())
-        inside = _Groups(values, torch.unique(bucket.cpu(), return_inverse=True)[1][order])
+        bucket = _near(bucket)
+        # (N,) below N: how many are of a lower bucket.
+        number = torch.searchsorted(torch.sort(bucket).values, bucket)
+        inside = _Groups(values, number[order])
         both = _Groups(values, torch.zeros_like(order))
         pairs, all_pairs = inside.pairs(), both.pairs()
         same, same_slope = inside.apart()
@@ -127,7 +136,7 @@ def bucket_loss(scores: torch.Tensor, bucket: torch.Tensor) -> torch.Tensor:
 
 
 class _Groups:
-    """Rising values float64 (N,), each of a group int64 (N,) from 0, and sums over pairs of one
+    """Rising values float64 (N,), each of a group int64 (N,) below N, and sums over pairs of one
     group; each sum with its slope (N,) by the values.
     """
 

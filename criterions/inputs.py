@@ -39,13 +39,9 @@ def require_same_shape(
         )
 
 
-def require_margin(margin: float | torch.Tensor) -> None:
-    """ValueError unless the margin, or each of them, is finite and above 0."""
-    if isinstance(margin, torch.Tensor):
-        positive = bool((margin > 0).all()) and bool(margin.isfinite().all())
-    else:
-        positive = 0 < margin < float("inf")
-    if not positive:
+def require_margin(margin: float) -> None:
+    """ValueError unless the margin is finite and above 0."""
+    if not 0 < margin < float("inf"):
         raise ValueError(
             f"margin {margin}: must be finite and above 0, because with a margin of 0 "
             "the same score for every image is already optimal"

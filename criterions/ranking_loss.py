@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import nn
 
@@ -26,18 +28,23 @@ def ranking_loss(
     scores: (N,), higher is better. No sigmoid comes before this: it saturates, so that a pair in
         the wrong order gets no gradient, and no margin above 1 is in reach.
     better, worse: (P,) int64, positions in `scores` of each pair's images.
-    margin: gap wanted between the two scores, in score units; one number, or (P,).
+    margin: gap wanted between the two scores, in score units; one number, or (P,). Numbers of a
+        tensor are not looked at, for which a device would be waited for: one that is not finite and
+        above 0 makes the loss nan.
     hard_share: the mean is over this share of the pairs, those with the largest loss: the nearest
         whole number, at least one; of equal losses the earlier pair counts.
 
-    Returns (), and raises ValueError for a shape or type that does not fit, no pairs, a margin not
-    above 0, or a share that is not above 0 and at most 1.
+    Returns (), and raises ValueError for a shape or type that does not fit, no pairs, a number as
+    margin that is not above 0, or a share that is not above 0 and at most 1.
     """
     inputs.require_vector("scores", scores)
     inputs.require_positions({"better": better, "worse": worse})
-    if isinstance(margin, torch.Tensor) and margin.ndim > 0:
-        inputs.require_same_shape("margin", margin, "better", better)
-    inputs.require_margin(margin)
+    if isinstance(margin, torch.Tensor):
+        if margin.ndim > 0:
+            inputs.require_same_shape("margin", margin, "better", better)
+        margin = torch.where((margin > 0) & margin.isfinite(), margin, math.nan)
+    else:
+        inputs.require_margin(margin)
     _check_share(hard_share)
     scores = inputs.at_least_float32(scores)
     gap = scores[better] - scores[worse]  # (P,)

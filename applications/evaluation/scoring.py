@@ -32,6 +32,9 @@ from utils.text import printable
 FEATURE_ROWS = 1024  # images whose features a head takes at once
 # Views of one pass on the CPU: more are no faster there, and what the layers keep grows with them.
 CPU_VIEWS = 8
+# A step of training holds what goes into its largest layer, what comes out, and the gradients of
+# both: without gradients twice as many images take the same memory, whatever the network.
+NO_GRADIENTS = 2
 # Rows of a group of images, None where it was only looked at; their positions; those not readable.
 Group = tuple[np.ndarray | None, list[int], tuple[BadImage, ...]]
 
@@ -218,6 +221,14 @@ class Scorer:
             yield _pooled(prediction, there.sum(axis=1), self.view), rows.tolist(), ()
 
 
+def views_beside(batch_size: int, device: torch.device) -> int:
+    """Views of a pass that has the memory, and the precision, of a step of training with
+    `batch_size` images: more of them on a device, which is idle between small passes. It follows
+    from the flags alone, so that a continued run rounds as it did.
+    """
+    return batch_size if device.type == "cpu" else NO_GRADIENTS * batch_size
+
+
 def to_input(images: torch.Tensor, device: torch.device) -> torch.Tensor:
     """uint8 (N,3,H,W) -> float32 in [0,1] on the device: the only place where bytes become
     numbers.
@@ -274,16 +285,19 @@ def _pooled(prediction: Prediction, counts: np.ndarray, rule: ViewRule) -> np.nd
     """Of the views of n images, counts (n,) of each -> float32 (n, 1 [+ K] + 1): score, histogram
     where there is one, and count.
     """
-    scores = prediction.scores.float().cpu().numpy()  # (v,)
-    histograms = prediction.logits.shape[1] > 1
-    probs = torch.softmax(prediction.logits.float(), dim=1).cpu().numpy() if histograms else None
-    rows = np.empty((len(counts), 2 if probs is None else 2 + probs.shape[1]), np.float32)
+    columns = [prediction.scores.float()[:, None]]
+    if prediction.logits.shape[1] > 1:
+        columns.append(torch.softmax(prediction.logits.float(), dim=1))
+    # (v, 1 [+ K]): the device is waited for once.
+    values = torch.cat(columns, dim=1).cpu().numpy()
+    scores, probs = values[:, 0], values[:, 1:]
+    rows = np.empty((len(counts), values.shape[1] + 1), np.float32)
     first = np.cumsum(counts) - counts
     for count in np.unique(counts):
         of = counts == count
         views = first[of][:, None] + np.arange(count)
         rows[of, 0] = pool_scores(scores[views], rule)
-        if probs is not None:
+        if probs.shape[1]:
             rows[of, 1:-1] = pool_histograms(probs[views], scores[views], rule)
     rows[:, -1] = counts
     return rows

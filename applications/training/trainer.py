@@ -5,7 +5,6 @@ update.
 from __future__ import annotations
 
 import contextlib
-import math
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +13,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from applications.evaluation.histograms import mean_labels
-from applications.evaluation.scoring import to_input
+from applications.evaluation.scoring import to_input, views_beside
 from applications.evaluation.validation import no_metric, validate
 from applications.inputs.payload import LEARNED, network_payload, trained_for
 from applications.inputs.runtime import Runtime
@@ -22,7 +21,7 @@ from applications.tasks import TASKS, is_better, monitored
 from applications.training.parts import Parts, rates_of
 from applications.training.run_folder import RunFolder
 from applications.training.run_state import last_state, settle
-from applications.training.training_state import Position, TrainingState
+from applications.training.training_state import Position, TrainingState, Unread
 from config import Config
 from dataloader.batch import Batch
 from dataloader.loader import LoadFault, StepSampler, batches, make_loader
@@ -78,6 +77,8 @@ class Trainer:
         self.base_rates = [group["lr"] for group in self.optimizer.param_groups]
         self.stored_config = read_object(folder.config)
         self.learned, self.held = mean_labels(self.dataset.targets), parts.held
+        alone = runtime.world.size == 1
+        self.unread = Unread(self.state, config.print_freq, alone, self._lost)
         self.remarks = ""  # of the last validation: why metrics do not exist
         self._scored: Predictions | None = None  # of val/ by the last validation
         self.of_best: Predictions | None = None  # by the best weights, where they are of this call
@@ -130,11 +131,12 @@ class Trainer:
                 raise ImageError(batch.message)
             before, first = at.updates, at.epoch == 0 and at.step == 0
             try:
-                loss, rate = self._step(batch)
-                at.loss_sum += loss * batch.lines
-                at.lines += batch.lines
+                rate = self._step(batch)
                 updated = self._updates_at(at.step)
                 at.step += 1
+                seen = progress is not None and progress.looked_at()
+                if self.unread.due(at, at.step == self.steps, seen):
+                    self.unread.take_in(at)
                 if progress:
                     images = len(batch.indices) * self.runtime.world.size
                     progress.update(at.loss_sum / at.lines, rate, images, wait.share)
@@ -178,14 +180,19 @@ class Trainer:
         last = min(first + self.config.accumulate, self.steps)
         return sum(self.plan.step_lines(s) for s in range(first, last))
 
-    def _step(self, batch: Batch) -> tuple[float, float]:
+    def _step(self, batch: Batch) -> float:
+        """Learns from a batch, and returns the learning rate; what came of it is left unread."""
         c, at, device = self.config, self.position, self.runtime.device
         seed_step(c.seed, "step", at.epoch, at.step, self.runtime.world.rank)
         rate = self._set_rate(at.epoch + at.step / self.steps)
         targets = {
             name: value.to(device, non_blocking=True) for name, value in batch.targets.items()
         }
-        inputs = batch.images.to(device) if self.cached else to_input(batch.images, device)
+        inputs = (
+            batch.images.to(device, non_blocking=True)
+            if self.cached
+            else to_input(batch.images, device)
+        )
         update = self._updates_at(at.step)
         with (
             contextlib.nullcontext()
@@ -204,16 +211,14 @@ class Trainer:
             scaled = self.state.scaler.scale(loss * share)
             # No gradient of a loss that is not finite is: every process hears of it.
             (scaled * (1 + 0 * loss.detach())).backward()
-        read = [loss.detach().float(), *([self.state.gradients(c.clip_grad)] if update else [])]
-        value, *size = torch.stack(read).cpu().tolist()  # the device is waited for once
-        alone = self.runtime.world.size == 1
-        if fault := self.state.fault_of_step(at.loss_sum + value, size, alone):
-            raise self._lost(fault, at.place(at.step + 1))
-        if update and math.isfinite(size[0]):
-            self._update()
-        elif update:
+        gradients = self.state.gradients(c.clip_grad) if update else ([], None)
+        self.unread.add(at.step + 1, batch.lines, loss.detach(), *gradients)
+        # fp16's scaler may leave an update out: whether it is made has to be known first.
+        if update and self.state.scaler.is_enabled() and not self.unread.take_in(at):
             self.state.learn(finite=False)
-        return value, rate
+        elif update:
+            self._update()
+        return rate
 
     def _update(self) -> None:
         self.state.learn(finite=True)
@@ -249,7 +254,8 @@ class Trainer:
         if self.val is None:
             return {}
         try:
-            scorer = replace(self.scorer, model=self.state.evaluated)
+            views = views_beside(self.config.batch_size, self.runtime.device)
+            scorer = replace(self.scorer, model=self.state.evaluated, batch_size=views)
             values, remarks, self.remarks, self._scored = validate(
                 scorer, self.task, self.criterion, self.val, self.logger.once
             )
@@ -310,6 +316,7 @@ class Trainer:
         """The whole state of training, atomically; then the copies that other commands look for.
         ValueError where it is not finite: the state before it stays.
         """
+        self.unread.take_in(self.position)
         self._check_state()
         self._save()
 

@@ -7,23 +7,24 @@ file whose digest is right may still hold odd values: whoever writes one can wri
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from optim.ema import WeightEMA
 from optim.factory import MOMENTS
-from optim.finite import first_not_finite, total
+from optim.finite import first_not_finite, norms, sizes
 from utils.files.tensor_files import CheckpointError
 from utils.runtime import distributed
 from utils.runtime.rng_state import rng_state, set_rng_state
 from utils.text import cut, printable
 
 LEAST_SCALE = 2.0**-14  # of fp16's gradients: 30 updates in a row were left out by then
+MOST_UNREAD = 100  # steps after which a loss that is not finite is noticed
 ERRORS = (
     AttributeError, IndexError, KeyError, OverflowError, RuntimeError, TypeError, ValueError,
 )  # fmt: skip
@@ -65,13 +66,21 @@ class TrainingState:
         """The network that counts: the averaged one where an average is kept."""
         return self.ema.module if self.ema else self.model
 
-    def gradients(self, clip: float | None) -> Tensor:
-        """Clips them to a norm of `clip`, if any; (), finite only where all of them are."""
+    def gradients(self, clip: float | None) -> tuple[list[str], Tensor]:
+        """Clips them to a norm of `clip`, if any. Returns the names (P,) of the parameters that
+        have one, and (P,), each finite only where the gradient is; with `clip` both have one more,
+        of all of them.
+        """
         self.scaler.unscale_(self.optimizer)
-        learning = [p for p in self.model.parameters() if p.grad is not None]
-        if clip:
-            return nn.utils.clip_grad_norm_(learning, clip)
-        return total([p.grad for p in learning])
+        found = [(name, p) for name, p in self.model.named_parameters() if p.grad is not None]
+        names, learning = [name for name, _ in found], [p for _, p in found]
+        gradients = [p.grad for p in learning]
+        if not (clip and gradients):
+            return names, sizes(gradients)
+        each = norms(gradients)
+        whole = torch.linalg.vector_norm(each)
+        nn.utils.clip_grads_with_norm_(learning, clip, whole)
+        return [*names, "all parameters"], torch.cat([each, whole[None]])
 
     def learn(self, finite: bool) -> None:
         """One update; none of gradients that float16 could not hold: the next are scaled less."""
@@ -82,26 +91,24 @@ class TrainingState:
         if finite and self.ema:
             self.ema.update(self.model)
 
-    def fault_of_step(self, loss: float, gradients: Sequence[float], alone: bool) -> str | None:
+    def fault_of_step(self, loss: float, spoiled: str | None, alone: bool) -> str | None:
         """What is wrong with a step, on every process or on none; None for nothing and for what
         fp16's scaler makes up for, which leaves the update out and scales less.
 
-        loss: of the steps of the epoch so far; gradients: their total, or nothing where the step
-        makes no update. Processes share gradients, and where a loss is not finite, no gradient is:
-        all of them see that at the next update.
+        loss: of the steps of the epoch so far; spoiled: the parameter whose gradient is not finite.
+        Processes share gradients, and where a loss is not finite, no gradient is: all of them see
+        that at the next update.
         """
-        bad_loss, learned = not math.isfinite(loss), all(map(math.isfinite, gradients))
-        scaled = self.scaler.is_enabled()
-        if bad_loss and (alone or not (learned or scaled)):
+        bad_loss, scaled = not math.isfinite(loss), self.scaler.is_enabled()
+        if bad_loss and (alone or (spoiled and not scaled)):
             return f"the loss is {loss}"
-        if learned:
+        if not spoiled:
             return None
         if scaled:
             if distributed.any_rank(bad_loss):
                 return "the loss is not finite"
             return "no gradient is finite" if self.scaler.get_scale() < LEAST_SCALE else None
-        named = ((name, p.grad) for name, p in self.model.named_parameters() if p.grad is not None)
-        return f"the gradient of {first_not_finite(named)} is not finite"
+        return f"the gradient of {spoiled} is not finite"
 
     def fault(self) -> str | None:
         """What is wrong with a state that is to be saved or judged; every process gets an answer
@@ -225,3 +232,71 @@ def _check_alike(stored: Any, own: Any, name: str) -> None:
 def _is(value: Any, kind: Any) -> bool:
     """isinstance, but True and False are no numbers."""
     return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
+
+
+# ---- what steps have found out and nobody has asked for: it stays on the device, which works on
+# while the next steps are sent to it
+
+
+class Step(NamedTuple):
+    """Its number in the epoch, from 1; its label lines in this process; its loss (); and names (P,)
+    and sizes (P,) as of `TrainingState.gradients`.
+    """
+
+    number: int
+    lines: int
+    loss: Tensor
+    names: list[str]
+    sizes: Tensor | None  # None: the step makes no update
+
+
+class Unread:
+    """The latest steps, whose losses nobody has waited for.
+
+    state: what learns. every: steps between two lines that show the loss. alone: whether there are
+    no other processes. lost: from what is not finite and where, the error to raise.
+    """
+
+    def __init__(
+        self, state: TrainingState, every: int, alone: bool, lost: Callable[[str, str], ValueError]
+    ) -> None:
+        self.state, self.every, self.alone, self.lost = state, every, alone, lost
+        self.steps: list[Step] = []
+
+    def add(
+        self, number: int, lines: int, loss: Tensor, names: list[str], sizes: Tensor | None
+    ) -> None:
+        """One more: what a Step is made of."""
+        self.steps.append(Step(number, lines, loss, names, sizes))
+
+    def due(self, at: Position, last: bool, looked_at: bool) -> bool:
+        """Whether they are to be read now: at the same steps by all processes, which end together.
+        last: the epoch ends. looked_at: somebody sees every step.
+        """
+        shown = last or at.step % self.every == 0 or not at.lines
+        return shown or len(self.steps) >= MOST_UNREAD or (self.alone and looked_at)
+
+    def take_in(self, at: Position) -> bool:
+        """Adds their losses to the epoch's, for which the device is waited for once; whether all
+        gradients of the last of them are finite. Raises what is `lost` by the first that was no
+        step to learn from.
+        """
+        steps, self.steps, spoiled = self.steps, [], None
+        for step, loss, spoiled in _values(steps):
+            at.loss_sum += loss * step.lines
+            at.lines += step.lines
+            if fault := self.state.fault_of_step(at.loss_sum, spoiled, self.alone):
+                raise self.lost(fault, at.place(step.number))
+        return spoiled is None
+
+
+def _values(steps: Sequence[Step]) -> list[tuple[Step, float, str | None]]:
+    """(step, its loss, the first name whose gradient is not finite) of each."""
+    parts = [p for s in steps for p in (s.loss.float().reshape(1), s.sizes) if p is not None]
+    numbers = iter(torch.cat(parts).cpu().tolist() if parts else ())
+    found = []
+    for step in steps:
+        loss, sizes = next(numbers), [next(numbers) for _ in step.names]
+        bad = (n for n, size in zip(step.names, sizes, strict=True) if not math.isfinite(size))
+        found.append((step, loss, next(bad, None)))
+    return found

@@ -42,6 +42,8 @@ class PairTargets:
                 f"{flag} needs the levels of the images: put levels.csv beside the label file, or "
                 "leave the flag out"
             )
+        if margin_per_level is not None:
+            _check_margins(margin_per_level, labels.versions.level)
         self.paths, self.versions = labels.sources, labels.versions
         self.margin_per_level = margin_per_level
         self.order = None if labels.versions is None else KnownOrder(labels.versions, across)
@@ -111,6 +113,18 @@ class PairTargets:
             "\n".join([f"image {n}", *_compared("better", good), *_compared("worse", bad)])
             for n, (good, bad) in enumerate(zip(better, worse, strict=True), start=1)
         ]
+
+
+def _check_margins(per_level: float, levels: np.ndarray) -> None:
+    """ValueError for a margin that float32 has no number for, of one level or of the most."""
+    most = max(1, int(levels.max()) - max(0, int(levels.min())))
+    with np.errstate(over="ignore", under="ignore"):
+        margins = np.array([per_level, per_level * most], np.float64).astype(np.float32)
+    if not (np.isfinite(margins).all() and margins.min() > 0):
+        raise ValueError(
+            f"--margin {per_level:g}: for 1 to {most} levels float32 makes {margins[0]:g} to "
+            f"{margins[1]:g} of it, which is not finite and above 0: pass another one"
+        )
 
 
 def _compared(word: str, others: list[int]) -> list[str]:

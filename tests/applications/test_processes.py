@@ -51,7 +51,7 @@ def record(folder: Path, words: str, place: dict[str, str], file: str) -> None:
     def recorded_step(self, batch):
         images.append(batch.indices)
         found = step(self, batch)
-        losses.append(found[0])
+        losses.append(self.unread.steps[-1].loss.item())
         return found
 
     def recorded_update(self):

@@ -73,8 +73,10 @@ def test_margin_must_be_above_zero(margin):
         RankingLoss(margin)
     with pytest.raises(ValueError, match="above 0"):
         ranking_loss(torch.zeros(2), torch.tensor([0]), torch.tensor([1]), margin)
-    with pytest.raises(ValueError, match="above 0"):
-        ranking_loss(torch.zeros(2), torch.tensor([0]), torch.tensor([1]), torch.tensor([margin]))
+    # One of a tensor is heard of by the loss: a card would be waited for.
+    pairs, margins = torch.tensor([0, 1]), torch.tensor([1.0, margin])
+    assert ranking_loss(torch.zeros(2), pairs, pairs, margins).isnan()
+    assert ranking_loss(torch.zeros(2), pairs, pairs, margins, 0.5).isnan()
 
 
 def test_no_pairs():

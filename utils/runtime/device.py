@@ -221,6 +221,11 @@ def fused_updates(device: torch.device) -> bool:
     return device.type in ("cpu", "cuda")
 
 
+def has_float64(device: torch.device) -> bool:
+    """Whether the device is known to compute in float64."""
+    return device.type in ("cpu", "cuda")
+
+
 def compiles(device: torch.device) -> bool:
     """Whether torch's compiler is known to make code for the device."""
     return device.type in ("cpu", "cuda")

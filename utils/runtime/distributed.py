@@ -152,6 +152,8 @@ def patient_group() -> dist.ProcessGroup | None:
 
 def any_rank(flag: bool) -> bool:
     """Whether `flag` is true on any process: how all of them stop at the same step."""
+    if not dist.is_initialized():
+        return flag
     return bool(reduce_sum(torch.tensor([int(flag)], dtype=torch.int64)).item())
 
 

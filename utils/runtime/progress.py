@@ -142,7 +142,7 @@ class Progress:
         """Start an epoch (from 0) of `steps` steps, of which `step` are done already."""
         self._epoch, self._steps, self._step = epoch, steps, step
         self._images = 0
-        self._epoch_begun = self._clock()
+        self._epoch_begun = self._shown = self._clock()
         if self._run_begun is None:
             self._run_begun = self._epoch_begun
         self._bar = terminal_bar(
@@ -150,7 +150,9 @@ class Progress:
         )
 
     def update(self, loss: float, lr: float, images: int, wait_share: float) -> None:
-        """One more step is done: `images` of it over all processes, `loss` as it is to be shown."""
+        """One more step is done: `images` of it over all processes, `loss` as it is to be shown,
+        which is new every `print_freq` steps, at the end of an epoch, and where it is `looked_at`.
+        """
         self._step += 1
         self._run_steps += 1
         self._images += images
@@ -169,6 +171,14 @@ class Progress:
             self._stream.flush()
         if full and self._log is not None:
             self._log(line)
+
+    def looked_at(self) -> bool:
+        """Whether somebody sees each step, and was shown a new loss a second ago."""
+        now = self._clock()
+        if self._bar is None or now - self._shown < 1:
+            return False
+        self._shown = now
+        return True
 
     def finish(self) -> None:
         """End the line on the terminal, so that other text may follow; harmless elsewhere."""

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
-from applications.evaluation.scoring import Scorer, one_place
+from applications.evaluation.scoring import Scorer, one_place, views_beside
+from applications.training import trainer
 from dataloader.sources import GivenImage
+from tests.cli import TINY, call
 from tests.known_networks import tiny_network
+from tests.tiny_data import write_data
 from utils.imaging.images import ViewRule
 
 CPU = torch.device("cpu")
@@ -59,3 +64,19 @@ def test_an_image_with_room_for_one_crop_is_looked_at_once():
     once, _, _ = Scorer(model, CPU, whole, 99).predict_readable(images, False)
     assert found.scores[[0, 2]].tolist() == once.scores[[0, 2]].tolist()
     assert one_place(once, whole) is None
+
+
+def test_validation_on_a_device_takes_twice_the_images_of_a_step(tmp_path, monkeypatch):
+    """The test in float32, after a training in 16 bits, has no such room."""
+    card, seen, predict = torch.device("meta"), [], Scorer.predict
+    assert [views_beside(6, device) for device in (CPU, card)] == [6, 12]
+    monkeypatch.setattr(trainer, "views_beside", lambda views, _: views_beside(views, card))
+
+    def noted(self, images, *more):
+        seen.append((Path(images[0]).parts[-3], self.batch_size))
+        return predict(self, images, *more)
+
+    monkeypatch.setattr(Scorer, "predict", noted)
+    write_data(tmp_path / "data", "regress", train=2, held_out=1)
+    call(tmp_path, f"--train --criterion regress {TINY} --epochs 1 --no_check -b 6")
+    assert seen == [("test", 6), ("val", 12), ("test", 6)]

@@ -19,7 +19,7 @@ from applications.training.trainer import Trainer
 from applications.training.training_state import TrainingState
 from criterions.regress_loss import RegressLoss
 from optim.ema import WeightEMA
-from optim.finite import first_not_finite, total
+from optim.finite import first_not_finite, norms, sizes
 from tests.cli import call, fork, places, records, run_folders
 from tests.tiny_data import write_data
 from utils.files import checkpoint
@@ -205,5 +205,7 @@ def test_every_part_of_a_state_is_looked_at():
 def test_large_numbers_are_finite():
     huge = torch.full((4,), 3e38)
     assert first_not_finite([("huge", huge), ("count", torch.tensor(3))]) is None
-    assert not total([torch.ones(2), torch.tensor([np.inf, -np.inf])]).isfinite()
-    assert total([torch.ones(2), torch.ones(3)]).isfinite() and total([]).isfinite()
+    for found in (sizes, norms):
+        kinds = [torch.ones(2), torch.tensor([np.inf, -np.inf]), torch.tensor(np.nan)]
+        assert found(kinds).isfinite().tolist() == [True, False, False]
+    assert norms([torch.tensor([3.0, 4.0])]).item() == 5 and sizes([]).numel() == 0

@@ -167,3 +167,9 @@ def test_pairs_within_a_group(group):
     every = itertools.product(range(len(group)), repeat=2)
     expected = [(i, j) for i, j in every if group[i] == group[j]]
     assert sorted(zip(a.tolist(), b.tolist(), strict=True)) == expected
+
+
+@pytest.mark.parametrize("margin", [1e-60, 2e38])
+def test_a_margin_that_float32_cannot_hold_is_refused(margin):
+    with pytest.raises(ValueError, match="not finite and above 0"):
+        PairTargets(random_ladders(0), margin)
