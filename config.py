@@ -345,7 +345,7 @@ class Config:
         "long trainings; a line says what that cost and gains")
     workers: int = flag("run", 2, "-j", "--workers", type=kind.count, metavar="N",
         modes=JUDGE + " continue_run predict export check generate compare", idle="jit",
-        help="loader processes per process")
+        help="how many read images at once, in each process")
     threads: int | None = flag("run", None, "--threads", type=kind.positive, metavar="N",
         help="CPU threads of torch, and of NumPy's and SciPy's linear algebra")
     runtime: str = flag("run", "eager", "--runtime", modes="predict", choices=words.RUNTIMES,

@@ -103,7 +103,7 @@ def load_scorer(
 ) -> Scorer:
     """The scorer of a weights file, or of the best weights of a run folder.
 
-    device: auto, cpu, or as --device. workers: processes that read images. flags: SETTINGS, named
+    device: auto, cpu, or as --device. workers: how many read images at once. flags: SETTINGS, named
     and meant as those of --predict: batch_size, resize, test_crops, ...; plain weights that this
     toolkit did not save need arch, num_classes and image_size.
 

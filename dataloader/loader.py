@@ -20,12 +20,15 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
 
+from dataloader import reading_threads
 from dataloader.batch import Batch, Targets
 from dataloader.image_cache import ImageCache
+from dataloader.reading_threads import ThreadLoader
 from dataloader.sources import training_view
 from dataloader.views.transforms import TrainTransform
 from utils.imaging.images import ImageError
 from utils.runtime import child_processes, stopping
+from utils.runtime.device import pin_memory
 from utils.runtime.distributed import shard
 from utils.runtime.seed import numpy_generator, permutation
 from utils.text import to_stderr
@@ -167,10 +170,11 @@ class StepDataset(Dataset):
         """This process's part of a step: of its lines, or of its images where the targets relate
         them.
         """
-        if self._epoch is None or self._epoch[0] != epoch:
+        found = self._epoch
+        if found is None or found[0] != epoch:  # another thread may be in another epoch
             order = self.plan.order(epoch)
-            self._epoch = (epoch, order, self.targets.in_order(order))
-        _, order, drawn = self._epoch
+            found = self._epoch = (epoch, order, self.targets.in_order(order))
+        _, order, drawn = found
         plan, relational = self.plan, drawn.relational
         lines = plan.step(order, step) if relational else plan.share(order, step, self.rank)
         indices, targets = drawn.select(lines)
@@ -209,22 +213,29 @@ class StepSampler(Sampler):
 
 
 def make_loader(
-    dataset: Dataset, sampler: Iterable[Any], workers: int, pin_memory: bool
-) -> DataLoader:
-    """A DataLoader whose items are whole batches. Draws nothing from torch's global generator."""
+    dataset: Dataset, sampler: Iterable[Any], workers: int, device: torch.device
+) -> DataLoader | ThreadLoader:
+    """A loader whose items are whole batches, for a network on `device`. It draws nothing from
+    torch's global generator.
+
+    Beside a network on the CPU up to MOST workers are threads of this process. An accelerator is
+    fed by processes: between its kernels the network needs Python itself.
+    """
+    if device.type == "cpu" and 0 < workers <= reading_threads.MOST:
+        return ThreadLoader(dataset, sampler, workers)
     return DataLoader(
         dataset,
         batch_size=None,
         sampler=sampler,
         num_workers=workers,
-        pin_memory=pin_memory,
+        pin_memory=pin_memory(device),
         collate_fn=_shared,
         worker_init_fn=_begin_worker,
         generator=torch.Generator(),
     )
 
 
-def batches(loader: DataLoader) -> Generator[Any, None, None]:
+def batches(loader: DataLoader | ThreadLoader) -> Generator[Any, None, None]:
     """The loader's items. A signal ends the wait for one (utils/runtime/stopping.py), and no
     process is left when this ends, also where one of them is halted.
 

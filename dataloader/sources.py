@@ -8,6 +8,7 @@ is drawn anew for every (seed, epoch, ladder): all levels of a ladder start from
 from __future__ import annotations
 
 import os
+import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
@@ -171,23 +172,24 @@ def _common(paths: Sequence[str]) -> str:
 
 class PhotoCache:
     """Photographs as decoded and shrunk by `open_photo`, the latest used ones, up to a number of
-    bytes: the many versions of one are asked for together.
+    bytes: the many versions of one are asked for together. Threads may ask at once.
     """
 
     def __init__(self, most_bytes: int) -> None:
         self.most_bytes, self.bytes = most_bytes, 0
+        self._lock = threading.Lock()
         self._kept: OrderedDict[tuple[Path, int], Image.Image] = OrderedDict()
 
     def open(self, photo: Path, max_pixels: int) -> Image.Image:
         """The photograph, RGB; not to be drawn on. ImageError with the file's name."""
         asked = (photo, max_pixels)
-        if asked in self._kept:
+        image = self._kept.get(asked) or open_photo(photo, max_pixels)
+        with self._lock:
+            self.bytes += 0 if asked in self._kept else _bytes(image)
+            self._kept[asked] = image
             self._kept.move_to_end(asked)
-            return self._kept[asked]
-        image = self._kept[asked] = open_photo(photo, max_pixels)
-        self.bytes += _bytes(image)
-        while self.bytes > self.most_bytes:  # not even one may fit: then it is not kept
-            self.bytes -= _bytes(self._kept.popitem(last=False)[1])
+            while self.bytes > self.most_bytes:  # not even one may fit: then it is not kept
+                self.bytes -= _bytes(self._kept.popitem(last=False)[1])
         return image
 
 

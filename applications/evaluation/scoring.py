@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
-from torch.utils.data import DataLoader
 
 from dataloader.dataset import GroupDataset, Issued, Unread, ViewDataset, images_at_once
 from dataloader.image_cache import ImageCache
@@ -24,7 +24,7 @@ from utils.files.row_store import Rows
 from utils.imaging.images import DEFAULT_MAX_PIXELS, ImageError, ViewRule
 from utils.imaging.pooling import pool_histograms, pool_scores
 from utils.runtime import distributed
-from utils.runtime.device import autocast, channels_last_helps, pin_memory
+from utils.runtime.device import autocast, channels_last_helps
 from utils.runtime.progress import CountBar
 from utils.statistics.predictions import Predictions
 from utils.text import printable
@@ -44,10 +44,10 @@ class Scorer:
     """A network as it is used: the only way from images to scores.
 
     model: called with pixels in [0, 1] (N, 3, H, W). view: how an image becomes input, and how its
-    crops are pooled. batch_size: views at once; workers: processes that read images; max_pixels: of
-    the largest image that is read; amp: precision. None of the last four changes a score beyond
-    rounding, but `amp`. features: (N, V, F) of the images to be scored where they are kept, in
-    place of files; cache: of images that need not be decoded again.
+    crops are pooled. batch_size: views at once; workers: how many images are read at once;
+    max_pixels: of the largest image that is read; amp: precision. None of the last four changes a
+    score beyond rounding, but `amp`. features: (N, V, F) of the images to be scored where they are
+    kept, in place of files; cache: of images that need not be decoded again.
     """
 
     model: nn.Module
@@ -129,7 +129,7 @@ class Scorer:
         """One group of images after the other."""
         dataset = ViewDataset(images, self.view, self.batch_size, self.max_pixels, part, self.cache)
         workers = min(self.workers, len(dataset))
-        loader = make_loader(dataset, range(len(dataset)), workers, pin_memory(self.device))
+        loader = make_loader(dataset, range(len(dataset)), workers, self.device)
         yield from self._passes(loader, lambda: images, skip)
 
     @property
@@ -153,7 +153,7 @@ class Scorer:
         issued, bad = Issued(groups), []
         dataset = GroupDataset(self.view, self.max_pixels)
         workers = self.workers if most is None else min(self.workers, most)
-        loader = make_loader(dataset, issued, workers, pin_memory(self.device))
+        loader = make_loader(dataset, issued, workers, self.device)
         for found in self._passes(loader, lambda: issued.waiting[0], not stop):
             images = issued.waiting.popleft()
             rows, places, others = found
@@ -166,7 +166,7 @@ class Scorer:
 
     @torch.inference_mode()
     def _passes(
-        self, loader: DataLoader, images_of: Callable[[], Sequence[Source]], skip: bool
+        self, loader: Iterable[Any], images_of: Callable[[], Sequence[Source]], skip: bool
     ) -> Iterator[Group]:
         """A pass of the network for each item of the loader; images_of: what its indices mean."""
         stopped = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import mmap
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -52,7 +53,7 @@ def make(subject: Subject, about: About, path: Path, precision: str = "fp32") ->
     # Written first to learn what the .bin holds, which does not depend on the .xml.
     for _ in range(2):
         openvino.save_model(model, path, compress_to_fp16=precision == "fp16")
-        model.set_rt_info(_digest(path.with_suffix(".bin")), [WEIGHTS])
+        model.set_rt_info(_digest(_weights(path)), [WEIGHTS])
 
 
 @contextmanager
@@ -107,16 +108,19 @@ def _quantised(model: Any, subject: Subject) -> Any:
 def open_file(path: Path, threads: int | None = None, bf16: bool = False) -> Artefact:
     """The files in OpenVINO on the CPU, in the precision that they are stored in: by itself it
     computes in bfloat16 where the processor can, which is not what the network computes. With
-    `bf16` it does so.
+    `bf16` it does so. The weights are its own mapping of the .bin, whose pages leave the memory
+    after the first call: by then it has them in the layout that it computes with.
     """
     import openvino
     from openvino import properties
 
     core = openvino.Core()
     with named(path):
-        model = core.read_model(path)
+        weights = _weights(path)
+        shared = openvino.Tensor(np.frombuffer(weights, np.uint8), shared_memory=True)
+        model = core.read_model(path.read_bytes(), shared)
     about = read_about(_stored(model, ABOUT), path)
-    if _stored(model, WEIGHTS) != _digest(path.with_suffix(".bin")):
+    if _stored(model, WEIGHTS) != _digest(weights):
         raise ValueError(f"{path}: {path.stem}.bin beside it is of another export: export again")
     kind = openvino.Type.bf16 if bf16 else openvino.Type.f32
     settings: dict[str, Any] = {properties.hint.inference_precision(): kind}
@@ -124,15 +128,29 @@ def open_file(path: Path, threads: int | None = None, bf16: bool = False) -> Art
         settings[properties.inference_num_threads()] = threads
     compiled = core.compile_model(model, "CPU", settings)
     names = [output.get_any_name() for output in compiled.outputs]
+    called = False
 
     def run(pixels: np.ndarray) -> dict[str, np.ndarray]:
-        return dict(zip(names, compiled(pixels).values(), strict=True))
+        nonlocal called
+        found = dict(zip(names, compiled(pixels).values(), strict=True))
+        if not called and hasattr(mmap, "MADV_DONTNEED"):  # Windows has none
+            weights.madvise(mmap.MADV_DONTNEED)
+        called = True
+        return found
 
     return Artefact(about, run)
 
 
-def _digest(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
+def _weights(path: Path) -> mmap.mmap:
+    """What the .bin beside an .xml holds. OpenVINO takes no memory that cannot be written, so it is
+    a copy as far as somebody writes.
+    """
+    with open(path.with_suffix(".bin"), "rb") as file:
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+
+
+def _digest(content: mmap.mmap) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _stored(model: Any, name: str) -> str | None:

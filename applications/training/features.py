@@ -43,7 +43,7 @@ from utils.files.disk_full import no_room
 from utils.files.row_store import Rows, RowStore, file_name
 from utils.imaging.images import ImageError
 from utils.runtime import distributed
-from utils.runtime.device import autocast, pin_memory
+from utils.runtime.device import autocast
 from utils.runtime.progress import CountBar
 from utils.text import size_text
 
@@ -234,7 +234,7 @@ def _features(
     runtime, scorer = trainer.runtime, trainer.scorer
     assert not trainer.model.backbone.training
     workers = min(scorer.workers, len(dataset))
-    loader = make_loader(dataset, range(len(dataset)), workers, pin_memory(runtime.device))
+    loader = make_loader(dataset, range(len(dataset)), workers, runtime.device)
     bar = CountBar(f"features of {want.split}" if runtime.main else None)
     begun, done = time.perf_counter(), 0
     total = sum(map(len, dataset.groups))

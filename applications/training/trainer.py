@@ -36,7 +36,7 @@ from utils.files.writing import write_bytes
 from utils.imaging.images import ImageError
 from utils.runtime import distributed, stopping
 from utils.runtime.compiler import Compiled
-from utils.runtime.device import autocast, grad_scaler, pin_memory
+from utils.runtime.device import autocast, grad_scaler
 from utils.runtime.logger import Logger
 from utils.runtime.progress import Progress, WaitTimer
 from utils.runtime.rng_state import seed_step
@@ -98,7 +98,7 @@ class Trainer:
         c, at = self.config, self.position
         sampler = StepSampler(self.steps, c.epochs, at.epoch, at.step)
         workers = 0 if self.cached else c.workers
-        loader = make_loader(self.dataset, sampler, workers, pin_memory(self.runtime.device))
+        loader = make_loader(self.dataset, sampler, workers, self.runtime.device)
         wait = WaitTimer()
         shown = Progress(c.epochs, c.print_freq, log=self.logger.file)
         progress = shown if self.runtime.main else None

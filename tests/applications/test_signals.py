@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from importlib import import_module
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from dataloader import reading_threads
 from tests.cli import WITH_REPORT, call, fork, places, run_folders
 from tests.faults.trial import children_of
 from tests.tiny_data import write_data
@@ -146,11 +148,12 @@ def test_in_the_report_and_where_it_fails(folder, monkeypatch):
 )
 def test_other_modes_leave_no_process(folder, trained, monkeypatch, words, part):
     weights = run_folders(trained)[0] / "model_best_test_resnet.pth"
-    before = multiprocessing.active_children()
+    before, threads = multiprocessing.active_children(), threading.active_count()
     signal_before(monkeypatch, f"utils.runtime.progress:{part}")
     done = call(folder, words.format(weights=weights), 143)
     assert done.err.endswith("stopped by signal 15\n") and "Traceback" not in done.err
     assert set(multiprocessing.active_children()) == set(before)
+    assert threading.active_count() <= threads
     assert not list(folder.rglob(".*.tmp"))
 
 
@@ -166,6 +169,7 @@ def _quickly(folder: Path, words: list[str], environment: dict[str, str]) -> Non
     os.environ.update(environment)
     os.chdir(folder)
     stopping.PATIENCE = 0.5
+    reading_threads.MOST = 0  # processes, as beside an accelerator
     multiprocessing.set_start_method("fork", force=True)  # as in a process of a user
     with open("child.txt", "a", encoding="utf-8", buffering=1) as log:
         sys.stderr = log

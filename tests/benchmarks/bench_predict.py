@@ -5,9 +5,8 @@ python -m tests.benchmarks.bench_predict kills [--images 20000] [--kills 2] [--k
 python -m tests.benchmarks.bench_predict torchrun [--images 20000] [--kills 2] [--seed 0]
 
 Writes the images (32x32, each a file of its own) and a tiny network of random weights to a
-temporary folder. memory: the peak of the main process and of its loader process, while a folder is
-scored, and while a call that was killed after its last row goes on, by the ways in which images are
-named and rows are wanted. kills: calls get SIGKILL at random numbers of rows, and while their file
+temporary folder. memory: the peak of the process while a folder is scored, and while a call that
+was killed after its last row goes on, by the ways in which images are named and rows are wanted. kills: calls get SIGKILL at random numbers of rows, and while their file
 is put together; one that nothing disturbs goes on, and its file is compared with that of a call
 that nothing disturbed from the beginning, byte for byte. torchrun: the same with two processes, of
 which sometimes one is killed, and sometimes all with their launcher.
@@ -80,16 +79,13 @@ def _child(place: Path, words: str) -> None:
     with open("stderr.txt", "a") as log:
         os.dup2(log.fileno(), 2)
     code = program.main(shlex.split(words))
-    own, loaders = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    seconds = sum(used.ru_utime + used.ru_stime for used in (own, loaders))
-    Path("used.json").write_text(
-        json.dumps([seconds, own.ru_maxrss / 1024, loaders.ru_maxrss / 1024])
-    )
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    Path("used.json").write_text(json.dumps([used.ru_utime + used.ru_stime, used.ru_maxrss / 1024]))
     sys.exit(code)
 
 
 def run(place: Path, words: str) -> list[float]:
-    """[seconds of processors, peak MB of the main process, of a loader process] of a call."""
+    """[seconds of processors, peak MB] of a call."""
     process = begin(place, words)
     process.join()
     if process.exitcode:
@@ -106,8 +102,8 @@ def memory(place: Path, given: argparse.Namespace) -> None:
         "--top 100": ("{0}", "-o {0}.csv --top 100", {"top": 100, "kind_of_rows": "jsonl"}),
         "Parquet": ("{0}", "-o {0}.parquet", {"kind_of_rows": "jsonl"}),
     }
-    print("| | images | s of processors | MB, main process | MB, loader process |")
-    print("|---|---|---|---|---|")
+    print("| | images | s of processors | MB |")
+    print("|---|---|---|---|")
     counts = (given.few, given.many)
     for count in counts:
         write_images(place / f"{count}", count)

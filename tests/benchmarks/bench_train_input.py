@@ -39,7 +39,7 @@ from tests.benchmarks.paired import HEAD, machine, seconds
 from utils.data_generate.photos import find_photos, package_photos
 from utils.imaging.images import ViewRule
 from utils.runtime import child_processes
-from utils.runtime.device import autocast, channels_last_helps, pin_memory
+from utils.runtime.device import autocast, channels_last_helps
 
 ARCHS = "mobilenetv3_large_100,resnet18,efficientnet_b0"
 RULE = ViewRule((224, 224))
@@ -90,7 +90,7 @@ def loaded(dataset: StepDataset, given: argparse.Namespace) -> Iterator[Batch]:
     """The dataset's steps, again and again."""
     sampler = StepSampler(dataset.plan.steps(), 1000)
     device = torch.device(given.device)
-    return batches(make_loader(dataset, sampler, given.workers, pin_memory(device)))
+    return batches(make_loader(dataset, sampler, given.workers, device))
 
 
 def workers_seconds(workers: Iterable[int]) -> float:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from dataloader import loader
+from dataloader import loader, reading_threads
 from dataloader.batch import Batch
 from dataloader.labels.labels import Labels, Version, Versions
 from dataloader.labels.text import read_labels
@@ -32,6 +32,7 @@ from tests.tiny_data import write_data
 from utils.imaging.images import ViewRule
 from utils.runtime import child_processes
 
+CPU = torch.device("cpu")
 SIZE = (24, 32)
 
 
@@ -212,7 +213,7 @@ def dataset(targets: ScoreTargets, batch: int = 4, world: int = 1, rank: int = 0
 def batches(targets: ScoreTargets, workers: int, epoch: int = 0, step: int = 0) -> list[Batch]:
     data = dataset(targets)
     sampler = StepSampler(data.plan.steps(), 2, epoch, step)
-    return list(make_loader(data, sampler, workers, pin_memory=False))
+    return list(make_loader(data, sampler, workers, CPU))
 
 
 def same(one: list[Batch], two: list[Batch]) -> bool:
@@ -232,8 +233,9 @@ def test_shapes(scores):
         assert np.array_equal(batch.targets["mos"].numpy(), expected)
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_workers_change_neither_order_nor_augmentation(scores, workers):
+@pytest.mark.parametrize(("workers", "threads"), [(1, 4), (3, 4), (2, 1)])
+def test_workers_change_neither_order_nor_augmentation(scores, workers, threads, monkeypatch):
+    monkeypatch.setattr(reading_threads, "MOST", threads)
     assert same(batches(scores, 0), batches(scores, workers))
 
 
@@ -267,7 +269,8 @@ def test_a_fork_that_hangs_at_its_start_is_started_again(scores, tmp_path, monke
     before = set(multiprocessing.active_children())
     monkeypatch.setattr(loader, "_begin_worker", once_stuck)
     monkeypatch.setattr(child_processes, "PATIENCE", 1.0)
-    made = make_loader(data, StepSampler(data.plan.steps(), 2), 2, pin_memory=False)
+    monkeypatch.setattr(reading_threads, "MOST", 0)
+    made = make_loader(data, StepSampler(data.plan.steps(), 2), 2, CPU)
     assert same(list(loader.batches(made)), batches(scores, 0))
     assert set(multiprocessing.active_children()) == before
     assert capfd.readouterr().err.count("hangs at its start: all are started again\n") == 1

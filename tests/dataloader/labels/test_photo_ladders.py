@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from dataloader.batch import Batch
 from dataloader.labels.labels import Version
@@ -22,6 +23,7 @@ from utils.data_generate.generate import generate
 from utils.imaging.images import DEFAULT_MAX_PIXELS, ViewRule
 
 BASIC = distortions_of("basic")
+CPU = torch.device("cpu")
 QUICK = ("jpeg", "white_noise", "gaussian_blur")
 
 
@@ -103,7 +105,7 @@ def same(a: Batch, b: Batch) -> bool:
 def test_batches_do_not_depend_on_workers_or_on_what_was_read_before(photos, drawn):
     steps = dataset(photos, drawn).plan.steps()
     first, *others = (
-        list(make_loader(dataset(photos, drawn), StepSampler(steps, 2), workers, False))
+        list(make_loader(dataset(photos, drawn), StepSampler(steps, 2), workers, CPU))
         for workers in (0, 1, 2)
     )
     assert len(first) == 2 * steps and not any(isinstance(b, LoadFault) for b in first)
