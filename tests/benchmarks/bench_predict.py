@@ -6,10 +6,11 @@ python -m tests.benchmarks.bench_predict torchrun [--images 20000] [--kills 2] [
 
 Writes the images (32x32, each a file of its own) and a tiny network of random weights to a
 temporary folder. memory: the peak of the process while a folder is scored, and while a call that
-was killed after its last row goes on, by the ways in which images are named and rows are wanted. kills: calls get SIGKILL at random numbers of rows, and while their file
-is put together; one that nothing disturbs goes on, and its file is compared with that of a call
-that nothing disturbed from the beginning, byte for byte. torchrun: the same with two processes, of
-which sometimes one is killed, and sometimes all with their launcher.
+was killed after its last row goes on, by the ways in which images are named and rows are wanted.
+kills: calls get SIGKILL at random numbers of rows, and while their file is put together; one that
+nothing disturbs goes on, and its file is compared with that of a call that nothing disturbed from
+the beginning, byte for byte. torchrun: the same with two processes, of which sometimes one is
+killed, and sometimes all with their launcher.
 
 All calls but those of torchrun are forked from a process that has imported what they need.
 """
