@@ -10,8 +10,10 @@ import os
 import shlex
 import socket
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 
 import main
@@ -23,13 +25,15 @@ WITH_REPORT = (
     "--epochs 2 --report_maps 0"
 )
 TINY = f"{WITH_REPORT} --no_report"
+PATIENCE = 300  # seconds after which what a test waits for counts as hanging, on a busy machine too
 BEST, LAST = "model_best_test_resnet.pth", "checkpoint_test_resnet.pth"
-# What a training imports, much of it late: two to five seconds that each process is spared.
+# What a training imports, much of it late (a ViT's first weights or several processes even torch's
+# compiler): two to five seconds that each process is spared.
 PRELOADED = (
     "tests.cli applications.train applications.combinations models.backbones.timm_library timm "
-    "torch.utils.tensorboard scipy.stats scipy.ndimage utils.drawing.render matplotlib.figure "
-    "matplotlib.style matplotlib.ticker matplotlib.backends.backend_agg "
-    "matplotlib.backends.backend_svg jinja2"
+    "torch._dynamo torch.nn.parallel torch.utils.tensorboard scipy.stats scipy.ndimage "
+    "utils.drawing.render matplotlib.figure matplotlib.style matplotlib.ticker "
+    "matplotlib.backends.backend_agg matplotlib.backends.backend_svg jinja2"
 )
 
 
@@ -82,10 +86,22 @@ def as_started_by_hand() -> None:
     multiprocessing.set_start_method("fork", force=True)
 
 
-def _child(folder: Path, words: str, environment: dict[str, str]) -> None:
+def until(event: Callable[[], object], what: Callable[[], object] = lambda: "waits") -> None:
+    """Waits for an event; where it does not come, the test fails with `what`."""
+    deadline = time.monotonic() + PATIENCE
+    while not event():
+        assert time.monotonic() < deadline, what()
+        time.sleep(0.02)
+
+
+def _child(
+    folder: Path, words: str, environment: dict[str, str], prepare: Callable[[], None] | None
+) -> None:
     as_started_by_hand()
     os.environ.update(environment)
     os.chdir(folder)
+    if prepare:
+        prepare()
     with open("child.txt", "a", encoding="utf-8") as log, contextlib.redirect_stderr(log):
         sys.exit(main.main(shlex.split(words)))
 
@@ -99,9 +115,11 @@ def fork(function: Callable, *arguments: object) -> multiprocessing.process.Base
     return process
 
 
-def start_quickly(folder: Path, words: str) -> multiprocessing.process.BaseProcess:
-    """Begins the words in a process of its own; stderr to child.txt."""
-    return fork(_child, folder, words, {})
+def start_quickly(
+    folder: Path, words: str, prepare: Callable[[], None] | None = None
+) -> multiprocessing.process.BaseProcess:
+    """Begins the words in a process of its own, which does `prepare` first; stderr to child.txt."""
+    return fork(_child, folder, words, {}, prepare)
 
 
 def places(size: int) -> list[dict[str, str]]:
@@ -115,9 +133,12 @@ def places(size: int) -> list[dict[str, str]]:
     ]
 
 
-def start_group(folder: Path, words: str, size: int) -> list[multiprocessing.process.BaseProcess]:
-    """`size` processes of one run, without a launcher above them."""
-    return [fork(_child, folder, words, place) for place in places(size)]
+def start_group(
+    folder: Path, words: str, size: int, *prepare: Callable[[], None] | None
+) -> list[multiprocessing.process.BaseProcess]:
+    """`size` processes of one run, without a launcher above them; prepare: of the first ones."""
+    pairs = zip_longest(places(size), prepare)
+    return [fork(_child, folder, words, place, first) for place, first in pairs]
 
 
 def run_folders(folder: Path) -> list[Path]:

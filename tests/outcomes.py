@@ -67,6 +67,32 @@ def stopped_after(update: int, number: int = signal.SIGTERM) -> Iterator[None]:
         yield
 
 
+# How a process ends that `end_at` kills.
+KILLED = -signal.SIGPROF
+
+
+def end_at(
+    update: int, number: int = signal.SIGKILL, seconds: float = 0.0, training: int = 1
+) -> None:
+    """For a process of its own: this signal ends it, so many seconds of its own processor time
+    after an update of its run (of which of its trainings), and wherever it is then.
+
+    So a busy machine does not decide how far a run gets. What nobody catches is SIGPROF here.
+    """
+    found, learn = [], Trainer._update
+
+    def counted(self: Trainer) -> None:
+        learn(self)
+        if self not in found:
+            found.append(self)
+        if len(found) == training and self.position.updates == update:
+            if number != signal.SIGKILL:
+                signal.signal(signal.SIGPROF, lambda *_: os.kill(os.getpid(), number))
+            signal.setitimer(signal.ITIMER_PROF, seconds or 1e-6)
+
+    Trainer._update = counted
+
+
 @contextmanager
 def killed_in(step: int) -> Iterator[None]:
     """KeyboardInterrupt, which nobody catches, in a step, counted over all runs."""

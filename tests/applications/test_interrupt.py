@@ -9,20 +9,19 @@ from __future__ import annotations
 import random
 import shutil
 import signal
-import time
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from tests.cli import call, run_folders, start_group, start_quickly
-from tests.faults.trial import Command
-from tests.outcomes import outcome, updates
+from tests.faults.trial import attempt
+from tests.outcomes import KILLED, end_at, outcome, updates
 from tests.tiny_data import write_data
 
 WORDS = (
     "--train --criterion rank --arch test_efficientnet --image_size 32 --crop random "
-    "--crop_from 40 --dropout 0.5 --ema 0.8 --epochs 6 --warmup 1 -b 3 --save_every 1 "
+    "--crop_from 40 --dropout 0.5 --ema 0.8 --epochs 4 --warmup 1 -b 3 --save_every 1 "
     "--threads 1 --no_report -g 0 --amp off"
 )
 KILLS = 4
@@ -37,7 +36,7 @@ def state(folder: Path) -> dict[str, object]:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory) -> Path:
-    return write_data(tmp_path_factory.mktemp("data"), "rank", train=8)
+    return write_data(tmp_path_factory.mktemp("data"), "rank", train=4)
 
 
 @pytest.fixture
@@ -60,27 +59,18 @@ def test_the_number_of_workers_changes_nothing(folder, uninterrupted, workers):
     assert state(folder) == uninterrupted
 
 
-def wait_for(event: Callable[[], bool], alive: Callable[[], bool]) -> None:
-    """Until `event`, or the end of the process; fails after a minute."""
-    deadline = time.monotonic() + 60
-    while alive() and not event():
-        assert time.monotonic() < deadline
-        time.sleep(0.03)
-
-
 def test_killed_at_random_moments(folder, uninterrupted):
-    """SIGKILL spread over the run: during steps, validation and saving."""
+    """Kills spread over the run's 16 updates: during steps, validation and saving."""
     moments = random.Random(20)
-    process = start_quickly(folder, f"{WORDS} -j 0")
-    for number in range(KILLS):
-        before = updates(folder)
-        wait_for(lambda before=before: updates(folder) > before, process.is_alive)
-        time.sleep(moments.uniform(0, 0.05))
-        process.kill()
+    words = f"{WORDS} -j 0"
+    for number, update in enumerate(sorted(moments.sample(range(2, 16), KILLS))):
+        kill = partial(end_at, update, seconds=moments.uniform(0, 0.05))
+        process = start_quickly(folder, words, kill)
         process.join()
         log = (folder / "child.txt").read_text()
-        assert process.exitcode == -signal.SIGKILL, (number, log)
-        process = start_quickly(folder, f"--continue {run_folders(folder)[0]} -j {number % 3}")
+        assert process.exitcode == KILLED, (number, log)
+        words = f"--continue {run_folders(folder)[0]} -j {number % 3}"
+    process = start_quickly(folder, words)
     process.join()
     log = (folder / "child.txt").read_text()
     assert process.exitcode == 0 and log.count("continuing") == KILLS, log
@@ -90,11 +80,8 @@ def test_killed_at_random_moments(folder, uninterrupted):
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_asked_to_stop(folder, uninterrupted, number, code):
     """The step is finished, the state saved, the code documented, and going on ends equal."""
-    run = Command(folder, f"{WORDS} -j 1".replace("--save_every 1", "").split())
-    wait_for(lambda: updates(folder) >= 0, run.process.is_alive)
-    time.sleep(0.1)
-    run.signal(number)
-    done = run.finish()
+    words = f"{WORDS} -j 1".replace("--save_every 1", "").split()
+    done = attempt(folder, words, partial(end_at, 11, number, 0.03))
     assert done.wrong(code) is None and "--continue" in done.err
     done = call(folder, f"--continue {run_folders(folder)[0]}")
     assert "continuing" in done.err
@@ -106,21 +93,19 @@ def test_asked_to_stop(folder, uninterrupted, number, code):
 @pytest.mark.parametrize("criterion", ["rank", "regress"])
 def test_two_processes_killed_and_continued(folder, tmp_path_factory, criterion):
     """Sums of an epoch that each process keeps, and everything else, go on where they were."""
-    words = WORDS.replace("--epochs 6", "--epochs 2").replace("rank", criterion)
+    words = WORDS.replace("--epochs 4", "--epochs 2").replace("rank", criterion)
     write_data(folder / "data", criterion, train=8)
     other = tmp_path_factory.mktemp("two")
     shutil.copytree(folder / "data", other / "data")
     for process in start_group(other, f"{words} -j 0", 2):
         process.join()
         assert process.exitcode == 0, (other / "child.txt").read_text()
-    both = start_group(folder, f"{words} -j 0", 2)
-    wait_for(lambda: updates(folder) >= 2, both[0].is_alive)
-    for process in both:
-        process.kill()
-    for process in both:
-        process.join()
-        assert process.exitcode == -signal.SIGKILL
-    assert updates(folder) < updates(other)
+    first, second = start_group(folder, f"{words} -j 0", 2, partial(end_at, 3))
+    first.join()
+    second.kill()
+    second.join()
+    assert first.exitcode == KILLED and second.exitcode in (-signal.SIGKILL, 1)
+    assert 2 <= updates(folder) <= 3 < updates(other)
     both = start_group(folder, f"--continue {run_folders(folder)[0]}", 2)
     for process in both:
         process.join()
@@ -138,7 +123,7 @@ def test_a_finished_run_is_left_as_it_is(folder):
 
 def test_what_going_on_needs(folder):
     """The same labels, a whole state, and a run folder; each missing one is said in one line."""
-    words = WORDS.replace("--epochs 6", "--epochs 1")
+    words = WORDS.replace("--epochs 4", "--epochs 1")
     call(folder, f"{words} -j 0")
     (run,) = run_folders(folder)
     (run / "results.json").unlink()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests import npu_emulator
-from tests.cli import call, tables
+from tests.cli import PATIENCE, call, tables
 from tests.tiny_data import write_data
 
 SMALL = "--arch test_resnet --image_size 40 56 -b 6 -j 0 --threads 1 --no_report"
@@ -28,7 +28,7 @@ def run(folder: Path, *lines: str) -> subprocess.CompletedProcess:
     environment = {**os.environ, **npu_emulator.environment(folder / "emulator")}
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, *lines],
-        cwd=folder, env=environment, capture_output=True, text=True, timeout=300,
+        cwd=folder, env=environment, capture_output=True, text=True, timeout=PATIENCE,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done

@@ -12,14 +12,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from dataloader import reading_threads
-from tests.cli import WITH_REPORT, call, fork, places, run_folders
+from tests.cli import PATIENCE, WITH_REPORT, call, fork, places, run_folders, until
 from tests.faults.trial import children_of
 from tests.tiny_data import write_data
 from utils.files import checkpoint
@@ -177,13 +177,6 @@ def _quickly(folder: Path, words: list[str], environment: dict[str, str]) -> Non
         sys.exit(max(codes))
 
 
-def until(event: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 120
-    while not event():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 def training(folder: Path, epochs: str, size: int = 1) -> tuple[list, list[int]]:
     """(processes, loaders of the first of them) of a run that has a state; without val/, a loader
     is a child from the first step to the last.
@@ -202,7 +195,7 @@ def training(folder: Path, epochs: str, size: int = 1) -> tuple[list, list[int]]
 def ended(folder: Path, runs: list, loaders: list[int]) -> str:
     """What was said at the end, when no process is left."""
     for run in runs:
-        run.join(60)
+        run.join(PATIENCE)
         assert run.exitcode is not None, "hangs"
     assert not [pid for pid in loaders if Path(f"/proc/{pid}").exists()]
     return (folder / "child.txt").read_text()
@@ -253,7 +246,7 @@ def test_a_small_shared_memory(folder, trained):
         f"{WORDS} -j 1 --image_size 120 160 --freeze backbone --cache_features kept",
     ]
     process = fork(_with_small_memory, folder, words)
-    process.join(120)
+    process.join(PATIENCE)
     if process.exitcode == SKIPPED:
         pytest.skip("no right to mount")
     said = (folder / "child.txt").read_text()

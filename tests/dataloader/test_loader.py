@@ -27,6 +27,7 @@ from dataloader.loader import (
 from dataloader.targets.images import DistributionTargets, ScoreTargets
 from dataloader.targets.pairs import PairTargets
 from dataloader.views.transforms import TrainTransform
+from tests.cli import PATIENCE
 from tests.label_rows import rows_of
 from tests.tiny_data import write_data
 from utils.imaging.images import ViewRule
@@ -257,18 +258,24 @@ def test_augmentation_is_drawn_anew_every_epoch(scores):
 @pytest.mark.skipif(multiprocessing.get_start_method() != "fork", reason="no forks here")
 def test_a_fork_that_hangs_at_its_start_is_started_again(scores, tmp_path, monkeypatch, capfd):
     """As before Python 3.12 one of a few thousand does, beside threads of gloo."""
-    begin = loader._begin_worker
+    begin, begun = loader._begin_worker, child_processes.begun
 
     def once_stuck(worker):
         if worker == 1 and not (tmp_path / "stuck").exists():
             (tmp_path / "stuck").touch()
-            time.sleep(60)
+            time.sleep(PATIENCE)
         begin(worker)
+
+    def patient_from_now_on(children):
+        found = begun(children)
+        child_processes.PATIENCE = PATIENCE
+        return found
 
     data = dataset(scores)
     before = set(multiprocessing.active_children())
     monkeypatch.setattr(loader, "_begin_worker", once_stuck)
-    monkeypatch.setattr(child_processes, "PATIENCE", 1.0)
+    monkeypatch.setattr(child_processes, "begun", patient_from_now_on)
+    monkeypatch.setattr(child_processes, "PATIENCE", 0.3)
     monkeypatch.setattr(reading_threads, "MOST", 0)
     made = make_loader(data, StepSampler(data.plan.steps(), 2), 2, CPU)
     assert same(list(loader.batches(made)), batches(scores, 0))

@@ -8,7 +8,6 @@ import csv
 import io
 import json
 import threading
-import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +19,8 @@ from PIL import Image
 
 from models.quality_net import build_model
 from tests.browser import browser_of_session  # noqa: F401
-from tests.cli import call
+from tests.cli import PATIENCE, call
+from tests.cli import until as wait_until
 from utils.imaging.view_rule import ViewRule
 
 for package in ("fastapi", "uvicorn", "python_multipart", "prometheus_client"):
@@ -128,8 +128,7 @@ def served(tmp_path_factory) -> Iterator[Served]:
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
-    while not server.started:
-        time.sleep(0.05)
+    wait_until(lambda: server.started)
     port = server.servers[0].sockets[0].getsockname()[1]
     yield Served(folder, app, f"http://127.0.0.1:{port}/")
     server.should_exit = True
@@ -154,7 +153,7 @@ def page(served, browser):
 def until(browser, script: str) -> None:
     from selenium.webdriver.support.ui import WebDriverWait
 
-    WebDriverWait(browser.driver, 60, 0.05).until(lambda _: browser.run(script))
+    WebDriverWait(browser.driver, PATIENCE, 0.05).until(lambda _: browser.run(script))
 
 
 def give(page, served, *names: str) -> None:
@@ -207,10 +206,7 @@ def test_photographs_become_cards_and_a_csv_as_of_predict(page, served, tmp_path
     )
     page.find("#tables button").click()
     file = tmp_path / "network.csv"
-    for _ in range(200):
-        if file.exists():
-            break
-        time.sleep(0.1)
+    wait_until(file.exists)
     rows = list(csv.DictReader(io.StringIO(file.read_text("utf-8"))))
     assert [row["path"] for row in rows] == [*ALL[:3], "./=1.png", "broken.jpg"]
     assert list(rows[0]) == list(predicted(served)[0])

@@ -16,7 +16,7 @@ from PIL import Image
 
 from models.quality_net import build_model
 from tests.browser import browser_of_session  # noqa: F401
-from tests.cli import ROOT, call
+from tests.cli import PATIENCE, ROOT, call
 
 WEB = ROOT / "demos" / "web"
 WORDS = (
@@ -64,7 +64,7 @@ def served(tmp_path_factory) -> tuple[str, Path]:
 def until(browser, script: str) -> None:
     from selenium.webdriver.support.ui import WebDriverWait
 
-    WebDriverWait(browser.driver, 120, 0.05).until(lambda _: browser.run(script))
+    WebDriverWait(browser.driver, PATIENCE, 0.05).until(lambda _: browser.run(script))
 
 
 def test_photographs_get_the_scores_of_predict(served, browser):

@@ -21,7 +21,7 @@ from applications.evaluation.map_files import distinct_names
 from applications.evaluation.stored import load
 from applications.inputs.named_images import find_images
 from applications.scoring.rows import CsvLines
-from tests.cli import ROOT, TINY, call
+from tests.cli import PATIENCE, ROOT, TINY, call
 from tests.tiny_data import picture, write_data
 from utils.files.writing import write_json
 from utils.text import csv_path, csv_text, path_of_csv, text_of_csv, visible
@@ -98,7 +98,7 @@ def test_terminals_of_other_encodings(tmp_path, environment):
     done = subprocess.run(
         [sys.executable, str(ROOT / "main.py"), "--predict", "x", "--resume", "y", "-o", "/" + name
          + "/" + name, "--maps", str(ROOT / "main.py")],
-        env={**os.environ, **environment}, cwd=tmp_path, capture_output=True, timeout=120,
+        env={**os.environ, **environment}, cwd=tmp_path, capture_output=True, timeout=PATIENCE,
     )  # fmt: skip
     assert done.returncode == 2 and b"Traceback" not in done.stderr
     assert done.stderr.startswith(b"error: --maps") and b"main.py" in done.stderr

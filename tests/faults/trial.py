@@ -18,10 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import main
-from tests.cli import as_started_by_hand, fork
+from tests.cli import PATIENCE, as_started_by_hand, fork
 
 Trial = tuple[str, Callable[[], "str | None"]]
-PATIENCE = 240  # seconds after which a command counts as hanging; the slowest takes some 20
 
 
 @dataclass(frozen=True)
@@ -130,9 +129,9 @@ def children_of(pid: int) -> list[int]:
     return found
 
 
-def all_ended(pids: Sequence[int], seconds: float = 40) -> bool:
-    """Whether these processes end within so many seconds; the rest is killed."""
-    deadline = time.monotonic() + seconds
+def all_ended(pids: Sequence[int]) -> bool:
+    """Whether these processes end soon; the rest is killed."""
+    deadline = time.monotonic() + PATIENCE
     while left := [pid for pid in pids if _runs(pid)]:
         if time.monotonic() > deadline:
             for pid in left:

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 import utils.check_images
+from tests.cli import PATIENCE
 from tests.faults.trial import fingerprint
 from utils.check_images import BadImage, check_images, main
 
@@ -94,7 +95,8 @@ def test_a_process_that_dies_is_told(folder):
         "    except ValueError as error:\n"
         "        print(error)\n"
     )
-    done = subprocess.run([sys.executable, program], capture_output=True, text=True, timeout=60)
+    command = [sys.executable, program]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
     assert done.stdout.startswith("a process that checks images died: check with fewer workers")
 
 
@@ -102,7 +104,7 @@ def run(*arguments: object, cwd: Path) -> subprocess.CompletedProcess:
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
     command = [sys.executable, "-W", "error", str(PROGRAM), *map(str, arguments)]
     return subprocess.run(
-        command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=60
+        command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=PATIENCE
     )
 
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import re
 import shutil
 import signal
-import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,7 @@ import pytest
 from applications.combinations import check
 from config import UsageError, parse
 from tests.cli import call, run_folders, start_quickly
-from tests.outcomes import outcome, updates
+from tests.outcomes import KILLED, end_at, outcome
 from tests.small_photos import NAMES, write_photos
 from utils.data_generate.distortions import distortions_of
 
@@ -123,15 +122,10 @@ def test_the_export_is_compared_on_the_photographs(trained, tmp_path):
 @pytest.mark.parametrize("workers", [1, 2])
 def test_stopped_and_continued_with_other_workers(folder, trained, workers):
     """One is asked to stop, the other killed in the middle of an epoch."""
-    number = signal.SIGTERM if workers == 1 else signal.SIGKILL
-    process = start_quickly(folder, f"{WORDS} -j {workers}")
-    deadline = time.monotonic() + 60
-    while updates(folder) < 1 and process.is_alive():
-        assert time.monotonic() < deadline
-        time.sleep(0.03)
-    os.kill(process.pid, number)
+    number, code = ((signal.SIGTERM, 143), (signal.SIGKILL, KILLED))[workers - 1]
+    process = start_quickly(folder, f"{WORDS} -j {workers}", partial(end_at, 2, number))
     process.join()
-    assert process.exitcode in (143, -signal.SIGKILL), (folder / "child.txt").read_text()
+    assert process.exitcode == code, (folder / "child.txt").read_text()
     done = call(folder, f"--continue {run_folders(folder)[0]} -j {2 - workers}")
     assert "continuing" in done.err
     assert state(folder) == state(trained[0])

@@ -7,9 +7,10 @@ from __future__ import annotations
 import io
 import json
 import random
+import signal
 import sys
-import time
-from collections.abc import Sequence
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,6 +20,7 @@ from applications.scoring.journal import Journal, own_groups
 from applications.scoring.rows import Choice, CsvLines, JsonLines, Row
 from tests.cli import TINY, call, start_group, start_quickly
 from tests.faults.test_names import ODD
+from tests.outcomes import KILLED
 from tests.tiny_data import write_data
 from utils.runtime import distributed
 
@@ -45,19 +47,18 @@ def wanted(trained) -> bytes:
     return (trained / "wanted.csv").read_bytes()
 
 
-def wait_for_rows(processes: Sequence, part: Path, size: int) -> None:
-    """Until the part has so many bytes, or the processes have ended."""
-    end = time.monotonic() + 120
-    while time.monotonic() < end and any(p.is_alive() for p in processes):
-        if part.exists() and part.stat().st_size >= size:
-            return
-        time.sleep(0.002)
+def killed_at(size: int, seconds: float) -> None:
+    """For a process of its own: it is killed so many seconds of its own processor time after its
+    rows have come to so many bytes.
+    """
+    add = Journal.add
 
+    def counted(self: Journal, rows: Iterable[Row]) -> None:
+        add(self, rows)
+        if self.part.stat().st_size >= size and not any(signal.getitimer(signal.ITIMER_PROF)):
+            signal.setitimer(signal.ITIMER_PROF, seconds)
 
-def kill(processes: Sequence) -> None:
-    for process in processes:
-        process.kill()
-        process.join()
+    Journal.add = counted
 
 
 @pytest.mark.parametrize("workers", [0, 1])
@@ -65,17 +66,16 @@ def test_killed_at_random_moments(trained, wanted, workers):
     """Two kills; nothing that is scored is scored again."""
     words = f"--predict photos {BEST} -j {workers} -o killed{workers}.csv --continue"
     part, draw = trained / f"killed{workers}.csv.part", random.Random(workers)
-    for size in sorted(draw.sample(range(20, len(wanted)), 2)):
-        process = start_quickly(trained, words)
-        wait_for_rows([process], part, size)
-        kill([process])
-    there = part.read_bytes() if part.exists() else b""
+    for size in sorted(draw.sample(range(20, len(wanted) // 2), 2)):
+        process = start_quickly(trained, words, partial(killed_at, size, draw.uniform(0.001, 0.01)))
+        process.join()
+        assert process.exitcode == KILLED
+    there = part.read_bytes()
     said = call(trained, words, code=3).err
-    if there:
-        rows = there[: there.rfind(b"\n")].count(b"\n")  # without the head
-        rows = rows if rows == 61 else rows // 2 * 2  # whole groups
-        assert f"{rows} rows are there: going on" in said
-        assert f"scoring: {61 - rows} in" in said
+    rows = there[: there.rfind(b"\n")].count(b"\n")  # without the head
+    rows = rows if rows == 61 else rows // 2 * 2  # whole groups
+    assert f"{rows} rows are there: going on" in said
+    assert f"scoring: {61 - rows} in" in said
     assert (trained / f"killed{workers}.csv").read_bytes() == wanted
     assert not part.exists()
     again = call(trained, words, code=3).err
@@ -86,16 +86,17 @@ def test_killed_at_random_moments(trained, wanted, workers):
 def test_two_processes_write_the_file_of_one(trained, wanted):
     """Killed together in the middle, too; each image once, and in the order of one process."""
     words = f"--predict photos {BEST} -j 0 -o two.csv --device cpu".replace("-g 0 ", "")
-    processes = start_group(trained, words, 2)
-    wait_for_rows(processes, trained / "two.csv.part1", 500)
-    kill(processes)
-    if not (trained / "two.csv").exists():
-        said = call(trained, words, code=1).err  # alone: it would begin anew
-        assert "rows of a call that did not finish: go on with --continue" in said
-        processes = start_group(trained, f"{words} --continue", 2)
-        for process in processes:
-            process.join()
-        assert [process.exitcode for process in processes] == [3, 3]
+    first, second = start_group(trained, words, 2, None, partial(killed_at, 500, 0.001))
+    second.join()
+    first.kill()
+    first.join()
+    assert second.exitcode == KILLED and first.exitcode
+    said = call(trained, words, code=1).err  # alone: it would begin anew
+    assert "rows of a call that did not finish: go on with --continue" in said
+    processes = start_group(trained, f"{words} --continue", 2)
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [3, 3]
     assert (trained / "two.csv").read_bytes() == wanted
     assert not list(trained.glob("two.csv.part*"))
 

@@ -187,7 +187,7 @@ def test_what_cannot_be_meant(tmp_path, words, said):
 def test_only_the_main_process_speaks(copy):
     flags = TRAIN.replace("-g 0", "")
     for child in (group := start_group(copy, f"{flags} --device cpu --freeze backbone", 2)):
-        child.join(180)
+        child.join()
     assert [child.exitcode for child in group] == [0, 0]
     log = (copy / "child.txt").read_text(encoding="utf-8")
     assert log.count("84 tensors taken") == 1

@@ -9,7 +9,7 @@ import random
 import re
 import shutil
 import signal
-import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -20,7 +20,7 @@ from applications.training import stages
 from applications.training.stage_list import split_stages
 from config import UsageError, parse
 from tests.cli import call, records, refused, run_folders, start_group, start_quickly
-from tests.outcomes import outcome, stopped_after, tensors, updates
+from tests.outcomes import KILLED, end_at, outcome, stopped_after, tensors, updates
 from tests.tiny_data import write_data
 
 COMMON = (
@@ -142,20 +142,14 @@ def test_a_stages_configuration_repeats_that_stage_alone(folder, whole, expected
 
 
 def test_killed_in_each_stage_and_continued(folder, expected):
-    moments = random.Random(3)
-    process = start_quickly(folder, STAGED)
+    moments, words = random.Random(3), STAGED
     for number in (0, 1):
-        deadline = time.monotonic() + 60
-        while updates(folder, number) < 2:
-            assert process.is_alive() and time.monotonic() < deadline, (
-                folder / "child.txt"
-            ).read_text()
-            time.sleep(0.02)
-        time.sleep(moments.uniform(0, 0.05))
-        process.kill()
+        kill = partial(end_at, 3, seconds=moments.uniform(0, 0.03), training=1 + number)
+        process = start_quickly(folder, words, kill)
         process.join()
-        assert process.exitcode == -signal.SIGKILL
-        process = start_quickly(folder, f"--continue {run_folders(folder)[number]} -j {number}")
+        assert process.exitcode == KILLED, (folder / "child.txt").read_text()
+        words = f"--continue {run_folders(folder)[number]} -j {number}"
+    process = start_quickly(folder, words)
     process.join()
     log = (folder / "child.txt").read_text()
     assert process.exitcode == 0 and log.count("continuing") == 2, log

@@ -1,12 +1,10 @@
 """The generator: distortions on real photographs, and what lies on disk afterwards."""
 
 import csv
-import json
 import shutil
-import signal
 import subprocess
 import sys
-import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +14,7 @@ from scipy.signal import convolve2d
 from scipy.stats import norm
 
 from dataloader.labels.text import check_splits, read_labels
+from tests.cli import ROOT, fork, until
 from tests.label_rows import rows_of
 from tests.small_photos import PHOTOS, centre
 from utils.data_generate import command
@@ -31,8 +30,6 @@ from utils.data_generate.photos import (
 )
 from utils.data_generate.ssim import luma_ssim
 from utils.imaging.images import read_image
-
-ROOT = Path(__file__).resolve().parents[3]
 
 
 def psnr(a: np.ndarray, b: np.ndarray) -> float:
@@ -221,20 +218,11 @@ def test_a_second_call_does_nothing_and_damage_is_mended(made, splits, tmp_path)
 
 def test_a_killed_call_is_taken_up_where_it_stopped(made, splits, tmp_path):
     out = tmp_path / "data"
-    code = (
-        "import sys; from pathlib import Path; from utils.data_generate.generate import generate\n"
-        "s = {k: [Path(p) for p in v] for k, v in __import__('json').loads(sys.argv[1]).items()}\n"
-        "generate(s, Path(sys.argv[2]), 'live', seed=3, tile=64)"
-    )
-    words = json.dumps({k: list(map(str, v)) for k, v in splits.items()})
-    process = subprocess.Popen([sys.executable, "-c", code, words, str(out)], cwd=ROOT)
-    deadline = time.monotonic() + 60
-    while not list(out.glob(".records/*.json")) and time.monotonic() < deadline:
-        time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    process = fork(partial(generate, seed=3, tile=64), splits, out, "live")
+    until(lambda: list(out.glob(".records/*.json")))
+    process.kill()
+    process.join()
     left = len(list(out.glob(".records/*.json")))
-    assert left >= 1
     assert generate(splits, out, "live", seed=3, tile=64).made == 4 - left
     mine = {name: data for name, data in tree(out).items() if not name.endswith(".tmp")}
     assert mine == tree(made)

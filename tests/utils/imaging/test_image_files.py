@@ -250,7 +250,7 @@ def test_two_threads_read_at_once(tmp_path, monkeypatch):
     def waiting(image):
         if threading.current_thread().name == "slow" and not inside.is_set():
             inside.set()
-            assert others_done.wait(10)
+            assert others_done.wait(99)
             warnings.warn("from a decoder", Image.DecompressionBombWarning, stacklevel=1)
         return load(image)
 
@@ -264,7 +264,7 @@ def test_two_threads_read_at_once(tmp_path, monkeypatch):
 
     slow = threading.Thread(target=read, args=("slow",), name="slow")
     slow.start()
-    assert inside.wait(10)
+    assert inside.wait(99)
     read("quick")
     assert Image.MAX_IMAGE_PIXELS is None  # the slow one is still reading
     others_done.set()

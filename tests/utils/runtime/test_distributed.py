@@ -6,7 +6,6 @@ import socket
 import subprocess
 import sys
 import textwrap
-import time
 import warnings
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,22 +13,22 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.cli import ROOT, fork
+from tests.cli import PATIENCE, ROOT, fork, until
 from tests.faults.trial import all_ended
 from utils.runtime import child_processes, distributed, launcher
 
-TIMEOUT = 60  # seconds; for a machine that is busy with other tests
-
 WORKER = """
 import os, signal, subprocess, sys, time
-import torch
-from utils.runtime import distributed as d
 
-stop = []
+rank, stop, mode = int(os.environ["RANK"]), [], sys.argv[1]
 for number in (signal.SIGTERM, signal.SIGINT):
     signal.signal(number, lambda number, frame: stop.append(number))
-place = d.setup(torch.device("cpu"))
-rank = place.rank
+grouped = mode in ("collectives", "fail", "loop in a group")
+if grouped:  # the others are spared two seconds of torch
+    import torch
+    from utils.runtime import distributed as d
+
+    place = d.setup(torch.device("cpu"))
 
 
 def say(*words):
@@ -38,7 +37,7 @@ def say(*words):
 
 
 def collectives():
-    assert place == d.world() and place.size == 2 and d.launched()
+    assert place == d.world() and place.rank == rank and place.size == 2 and d.launched()
     counts = d.all_gather_rows(torch.arange(3 * (rank + 1)).reshape(-1, 3))
     assert counts.tolist() == [[0, 1, 2], [0, 1, 2], [3, 4, 5]], counts
     flags = d.all_gather_rows(torch.ones(rank, dtype=torch.bool))
@@ -73,29 +72,30 @@ def die():
     if rank == 1:
         os.kill(os.getpid(), signal.SIGKILL)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    time.sleep(60)
+    time.sleep(600)
 
 
 def loop():
-    # Stands for a loader process: the same process group, and not prepared for signals.
+    # Stands for a loader process: the same process group, and not prepared for signals. It ends
+    # with its standard input.
     quiet = dict(stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    helper = subprocess.Popen(["sleep", "30"], **quiet)
+    helper = subprocess.Popen(["cat"], stdin=subprocess.PIPE, **quiet)
     say("ready", os.getpid())
-    while not d.any_rank(bool(stop)):
+    while not stop:
         time.sleep(0.02)
     time.sleep(0.3)
     state = "alive" if helper.poll() is None else "gone"
     helper.kill()
-    helper.wait()
+    helper.communicate()
     say("saved", state, os.environ["OMP_NUM_THREADS"])
-    d.barrier()
     sys.exit(128 + stop[0])
 
 
 try:
-    globals()[sys.argv[1]]()
+    globals()[mode.split()[0]]()
 finally:
-    d.teardown()
+    if grouped:
+        d.teardown()
 """
 
 
@@ -123,7 +123,7 @@ class Launcher:
         return [file.read_text() if file.exists() else "" for file in self.files]
 
     def end(self) -> tuple[int | None, str, str]:
-        self.process.join(TIMEOUT)
+        self.process.join(PATIENCE)
         return self.process.exitcode, *self.said()
 
 
@@ -138,14 +138,12 @@ def _launch(files: list[Path], *arguments: object) -> None:
 
 
 @contextmanager
-def running_loop(worker):
+def running(worker, loop):
     """A launcher whose two processes are inside their loop, and the ids of the two."""
-    started = Launcher(worker, "loop")
+    started = Launcher(worker, loop)
     try:
-        deadline = time.monotonic() + TIMEOUT
-        while started.said()[0].count("\n") < 2:
-            assert time.monotonic() < deadline and started.process.is_alive(), started.said()
-            time.sleep(0.02)
+        until(lambda: started.said()[0].count("\n") == 2 or not started.process.is_alive())
+        assert started.process.is_alive(), started.said()
         lines = [line.split() for line in started.said()[0].splitlines()]
         assert [line[0] for line in lines] == ["ready", "ready"]
         yield started, [int(line[1]) for line in lines]
@@ -165,7 +163,7 @@ def test_collectives_under_torchrun(worker):
     words = ["-W", "default", "-m", "torch.distributed.run", *options, worker, "collectives"]
     done = subprocess.run(
         [sys.executable, *map(str, words)],
-        env=environment(), capture_output=True, text=True, timeout=TIMEOUT,
+        env=environment(), capture_output=True, text=True, timeout=PATIENCE,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
 
@@ -203,7 +201,7 @@ def test_a_killed_process_is_named(worker):
 
 @pytest.mark.parametrize("number, code", [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_lets_the_processes_save_and_sets_the_exit_code(worker, number, code):
-    with running_loop(worker) as (started, _):
+    with running(worker, "loop") as (started, _):
         os.kill(started.process.pid, number)
         found, out, err = started.end()
     assert found == code
@@ -214,9 +212,9 @@ def test_a_signal_lets_the_processes_save_and_sets_the_exit_code(worker, number,
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
 def test_no_process_outlives_a_killed_launcher(worker):
-    with running_loop(worker) as (started, pids):
+    with running(worker, "loop in a group") as (started, pids):
         started.process.kill()
-        assert all_ended(pids, 15)
+        assert all_ended(pids)
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests import npu_emulator
+from tests.cli import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[3]
-TIMEOUT = 120  # seconds; for a machine that is busy with other tests
 
 CHOICE = """
 import torch
@@ -189,7 +189,7 @@ def run(folder: Path, code: str, devices: int = 1) -> subprocess.CompletedProces
         env=npu_emulator.environment(folder / "site", devices),
         capture_output=True,
         text=True,
-        timeout=TIMEOUT,
+        timeout=PATIENCE,
     )
 
 
