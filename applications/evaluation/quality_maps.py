@@ -11,9 +11,10 @@ from PIL import Image
 from torch import nn
 
 from applications.evaluation.evaluation import Evaluation, extremes
-from applications.evaluation.scoring import Scorer, to_input
+from applications.evaluation.scoring import CPU_VIEWS, Scorer, to_input
 from dataloader.sources import Source, open_source, resized_source
 from models.backbone import evaluating
+from models.folding import folded
 from models.grad_cam import grad_cam
 from utils.drawing.quality_map import map_picture
 from utils.imaging.images import ImageError, ViewRule
@@ -72,7 +73,8 @@ def quality_map(scorer: Scorer, source: Source, way: str = "occlusion") -> Quali
     fast = rule.decode == "fast"  # what is shown, and where its cells lie, is the whole image
     frame = frame_of(image, rule, resized_source(source, scorer.max_pixels, rule) if fast else None)
     pixels = max(_PIXELS, frame.size[0] * frame.size[1])
-    batch = max(1, scorer.batch_size * _PIXELS // pixels)
+    views = scorer.batch_size if device.type != "cpu" else min(scorer.batch_size, CPU_VIEWS)
+    batch = max(1, views * _PIXELS // pixels)
     compute = _occlusion if way == "occlusion" else _gradcam
     score, grid, cells = compute(model, frame, rule, batch, device)
     if not math.isfinite(score) or np.isinf(grid).any():
@@ -145,7 +147,8 @@ def _occlusion(
     model: nn.Module, frame: Frame, rule: ViewRule, batch: int, device: torch.device
 ) -> Found:
     with torch.inference_mode(), evaluating(model):
-        return falls(frame, rule, batch, lambda views: _scores(model, views, device))
+        quick = folded(model, _input([frame.view(0)], device))
+        return falls(frame, rule, batch, lambda views: _scores(quick, views, device))
 
 
 # ---- Grad-CAM

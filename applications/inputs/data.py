@@ -175,6 +175,9 @@ def _voted(
     splits, more = readable_splits(config, votes, names, runtime, near)
     if names[0] not in splits:
         raise ValueError(f"{file}: no rows are held out for {names[0]}: {votes.to_hold_out(names)}")
+    fresh = near is None and config.continue_run is None and began_with(config) is None
+    if config.train and fresh and not config.no_check:
+        votes.refuse_copies(splits)
     for line in votes.lines(splits):
         runtime.info(line)
     made = {}

@@ -84,6 +84,11 @@ class VotedImages:
             BadImage(self.folder / f"{self.rows.sources[row]}.jpg", NO_FILE) for row in rows
         )
 
+    def refuse_copies(self, splits: dict[str, np.ndarray]) -> None:
+        """ValueError where two splits have the same image; nothing here, where a file has one name
+        and a row one split.
+        """
+
     def paths(self, rows: np.ndarray) -> PathTable:
         return self.files.take(rows).below(self.folder)
 

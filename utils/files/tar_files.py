@@ -247,6 +247,14 @@ def open_file(path: PathLike) -> BinaryIO:
     return open(path, "rb") if found is None else io.BytesIO(read_at(*found[:3]))
 
 
+def place_of(path: PathLike) -> tuple[str, int, int]:
+    """(the file that holds it, its first byte in there, its size in bytes): of a file inside a tar
+    file, or of one by itself. OSError where there is none.
+    """
+    found = _inside(path)
+    return (os.fspath(path), 0, os.stat(path).st_size) if found is None else found[:3]
+
+
 def content_inside(path: PathLike) -> bytes | None:
     """The content of a file inside a tar file; None for a path that leads through none."""
     found = _inside(path)

@@ -8,13 +8,18 @@ from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
+
 from applications.inputs.tables.tabled import TabledImages, asked_columns, divides
+from dataloader.labels.faults import Fault, LabelError
+from dataloader.sources import PathTable
 from dataloader.tables.columns import Columns, find_columns
 from dataloader.tables.matching import first_of
 from dataloader.tables.shards import IMAGE, ShardTable, read_shards
 from utils.check_images import BadImage
+from utils.duplicates.copies import copied
 from utils.files.remote import local_tars
-from utils.text import to_stderr
+from utils.text import printable, to_stderr
 
 NO_IMAGE = "no image of this key beside its label"
 NO_LABEL = "no label of this key beside its image: add its .json, .cls or .txt"
@@ -52,6 +57,23 @@ class ShardedImages(TabledImages):
         odd = [(name, NO_IMAGE) for name in sorted(self._table.without_image)]
         odd += [(name, NO_LABEL) for name in self._table.without_label]
         return tuple(BadImage(self.folder / name, why) for name, why in odd)
+
+    def refuse_copies(self, splits: dict[str, np.ndarray]) -> None:
+        """LabelError for the same bytes in the tar files of two splits."""
+        names, found = list(splits), {name: self.paths(rows) for name, rows in splits.items()}
+        files = PathTable.joined(list(found.values()))
+        owners = np.repeat(np.arange(len(names)), [len(rows) for rows in splits.values()])
+        faults = [
+            Fault(
+                files[row], 0, 0,
+                f"image of {names[owners[row]]} with the same bytes as one of "
+                f"{names[owners[other]]} ({printable(files[other])}): take one of them out, or "
+                "pass --split_by auto, which keeps them together",
+            )
+            for row, other in copied(files, owners)
+        ]  # fmt: skip
+        if faults:
+            raise LabelError(faults)
 
 
 @lru_cache(maxsize=1)

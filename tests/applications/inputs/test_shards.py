@@ -229,3 +229,23 @@ def test_a_server_is_asked_once(made, tmp_path):
     (tmp_path / "found.csv").unlink()
     call(made, f"--predict {url}/test-{{000..001}}.tar {words}")
     assert len(rows_of(tmp_path / "found.csv")) == 6
+
+
+def test_the_same_bytes_in_two_splits_are_refused(made, tmp_path):
+    """Under any name; what one split has twice is its own affair."""
+    photos = sorted((made / "data").glob("*/images/*.png"))
+    train = [sample(image, 3.0 + number % 3, f"a{number}") for number, image in enumerate(photos)]
+    again = sample(photos[0], 3.0, "again")
+    shards = tmp_path / "shards"
+    write_tar(shards / "train-000.tar", [member for two in train[:12] for member in two] + again)
+    rest = [member for two in train[12:15] for member in two]
+    write_tar(shards / "val-000.tar", rest + sample(photos[4], 3.0, "other"))
+    write_tar(shards / "test-000.tar", [member for two in train[15:] for member in two])
+    words = f"{TRAIN} --labels 'shards/*.tar' --epochs 1"
+    said = call(tmp_path, words, code=1).err
+    assert said.count("same bytes") == 1 and not (tmp_path / "runs").exists()
+    assert (
+        "shards/val-000.tar/other.png: image of val with the same bytes as one of train (" in said
+    )
+    assert "shards/train-000.tar/a4.png): take one of them out, or pass --split_by auto" in said
+    call(tmp_path, f"{words} --split_by auto")
