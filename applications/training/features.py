@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from applications.evaluation.judging import Judging, split_to_fit_on
 from applications.evaluation.scoring import Scorer, padded, raise_together, to_input
 from applications.inputs.data import Data
 from applications.inputs.outputs import file_arch
@@ -50,6 +51,7 @@ from utils.text import size_text
 # To be raised when this program reads images, makes views of them, or keeps rows differently.
 FORMAT = 3
 VIEWS = 8  # default of --cache_views
+EXACT = "val in float32"
 Group = tuple[np.ndarray, np.ndarray]
 FEWEST, PARTS = 256, 64  # images per part of the store, and parts of a large split
 
@@ -76,18 +78,23 @@ class Wanted:
 
 def keep_features(config: Config, trainer: Trainer, data: Data) -> dict[str, Rows]:
     """Computes what is not there yet, makes the trainer learn and validate from it, and returns the
-    features of every split.
+    features of every split, of val also in float32 as EXACT where that is asked for.
 
     Call it when the trainer has its weights. Raises ValueError where the disk is too small,
     ImageError for an image that cannot be read, and Stopped when a signal asked for it: what is
     computed by then is kept.
     """
     runtime, model, rule = trainer.runtime, trainer.model, trainer.scorer.view
+    splits = data.splits.items()
     seen = training_views(trainer.dataset.transform, config.seed, config.cache_views or VIEWS)
     weights, wanted = _weights(model), []
-    for name, split in data.splits.items():
+    # The test is in float32, and so are the scores that its logistics are fitted on.
+    kinds = [(name, split, "off" if name == "test" else runtime.amp) for name, split in splits]
+    fitted = split_to_fit_on(Judging(0, 0, config.fit, trained=True), trainer.task, data.splits)
+    if fitted and "test" in data.splits and runtime.amp != "off":
+        kinds.append((EXACT, fitted, "off"))
+    for name, split, amp in kinds:
         views = seen if name == "train" else EvaluationViews(rule)
-        amp = "off" if name == "test" else runtime.amp  # the test is in float32
         store = _store(config, runtime, model, weights, views, amp)
         wanted.append(_wanted(name, split.targets, views, amp, store, runtime))
     _check_room(wanted, runtime)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,16 +11,18 @@ from applications.evaluation.judging import Judging, evaluate, split_to_fit_on
 from applications.evaluation.ladders import ladder_tables, write_ladders
 from applications.evaluation.quality_maps import map_pictures
 from applications.evaluation.rules import Learned
+from applications.evaluation.scoring import Scorer
 from applications.evaluation.verdict import verdict_of
 from applications.inputs.outputs import cell_of
 from applications.inputs.provenance import labels_of_splits, provenance
 from applications.inputs.run_record import stored_facts
 from applications.inputs.runtime import Runtime
-from applications.inputs.splits import Data
+from applications.inputs.splits import Data, Split
 from applications.inputs.vote_files import vote_file
 from applications.inputs.weights import load_best
 from applications.reports.parts import Report
 from applications.reports.report import charts_of, figures_of, sections_of, write_report
+from applications.training.features import EXACT
 from applications.training.learning_curve import Curve
 from applications.training.run_folder import RunFolder
 from applications.training.trainer import Trainer
@@ -30,6 +33,7 @@ from utils.files.row_store import Rows
 from utils.files.writing import without_nan, write_json
 from utils.runtime import distributed
 from utils.runtime.logger import Logger
+from utils.statistics.predictions import Predictions
 
 _TAG = "visual"  # behind train/ and val/ in the alphabet: TensorBoard begins with the curves
 _CARDS = 2  # charts of a section that are shown there
@@ -40,10 +44,12 @@ def test_best(
     runtime: Runtime,
     trainer: Trainer,
     data: Data,
-    features: Rows | None,
+    kept: Mapping[str, Rows],
     curve: Curve | None = None,
 ) -> None:
-    """The metrics of a run are those of its best weights, never of its last ones, in float32."""
+    """The metrics of a run are those of its best weights, never of its last ones, in float32. kept:
+    features, as of `keep_features`.
+    """
     folder, at, logger = trainer.folder, trainer.position, trainer.logger
     found = verdict = None
     # One further than training went: a continued run drops its records and writes them again.
@@ -57,8 +63,8 @@ def test_best(
         val = split_to_fit_on(how, trainer.task, data.splits)
         found = evaluate(
             scorer, trainer.task, data.splits["test"], how, logger.info, val,
-            trainer.learned.get("mean_histogram"), features,
-            trainer.of_best if trainer.scorer.amp == "off" else None,
+            trainer.learned.get("mean_histogram"), kept.get("test"),
+            val and _of_val(trainer, scorer, val, kept),
         )  # fmt: skip
         values = found.as_json()
         learned = Learned.of(trainer.learned)
@@ -109,6 +115,21 @@ def test_best(
         section = curve and curve.section()
         report = Report(f"{folder.path.name}, test", found, verdict, about, maps, section)
         _write_report(report, config.figures, folder, logger, step)
+
+
+def _of_val(
+    trainer: Trainer, scorer: Scorer, val: Split, kept: Mapping[str, Rows]
+) -> Predictions | None:
+    """What the best weights say of val/ in float32, where validation has found it, or features of
+    it are kept.
+    """
+    exact = trainer.scorer.amp == "off"
+    if exact and trainer.of_best is not None:
+        return trainer.of_best
+    rows = kept.get("val" if exact else EXACT)
+    if rows is None:
+        return None
+    return replace(scorer, features=rows).predict(val.targets.paths, "scoring val")
 
 
 def _write_report(

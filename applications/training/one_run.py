@@ -98,7 +98,7 @@ def train(
             kept = keep_features(config, trainer, data) if trainer.cached else {}
             trainer.fit()
             curve = learning_curve(config, trainer, data, kept) if config.learning_curve else None
-        test_best(config, runtime, trainer, data, kept.get("test"), curve)
+        test_best(config, runtime, trainer, data, kept, curve)
     finally:
         logger.close()
     return folder

@@ -79,13 +79,14 @@ def assert_close(one: Path, other: Path, most: float = 1e-5) -> None:
 def told(err: str) -> dict[str, str]:
     """What was said of each split's features."""
     lines = [line for line in err.splitlines() if line.startswith("features of ")]
-    return {line.split()[2].rstrip(":"): line for line in lines if "images" in line}
+    named = (line.removeprefix("features of ").partition(": ") for line in lines)
+    return {split: line for split, _, line in named if "images" in line}
 
 
 def computed(err: str) -> dict[str, int]:
     """How many images of each split went through the backbone."""
     return {
-        split: 0 if "found in" in line else int(line.split()[3])
+        split: 0 if "found in" in line else int(line.rpartition(": ")[2].split()[0])
         for split, line in told(err).items()
     }
 
@@ -136,11 +137,14 @@ def test_features_in_half_precision_are_those_of_half_precision(folder):
     folders = {
         split: line.split(" into ")[1].split(",")[0] for split, line in told(done.err).items()
     }
-    assert len(set(folders.values())) == 3
+    assert len(set(folders.values())) == 3  # val in float32 is seen as the test is
     amps = {
         s: json.loads((folder / f / "about.json").read_text())["amp"] for s, f in folders.items()
     }
-    assert amps == {"train": "bf16", "val": "bf16", "test": "off"}
+    assert amps == {"train": "bf16", "val": "bf16", "test": "off", "val in float32": "off"}
+    assert done.err.count("scoring val: 6") == 1  # from them, not through the backbone
+    one, two = (json.loads((r / "results.json").read_text())["test"] for r in run_folders(folder))
+    assert one.keys() == two.keys() and two["plcc_4p"] == pytest.approx(one["plcc_4p"], abs=1e-3)
 
 
 def test_two_processes_learn_like_one(datasets, tmp_path):
@@ -238,7 +242,7 @@ def test_other_weights_and_views_have_features_of_their_own(folder, monkeypatch)
         (f"{crop} --crop_from 41", train),
         (f"{crop} --resume {start} --seed 1", train),
         ("--test_crops 2", {"train": 0, "val": 6, "test": 6}),
-        ("--amp bf16", {"train": 18, "val": 6, "test": 0}),
+        ("--amp bf16", {"train": 18, "val": 6, "test": 0, "val in float32": 0}),
         ("--max_pixels 1000000", whole),
     ):
         done = call(folder, f"{REGRESS} --epochs 1 {flags}")
