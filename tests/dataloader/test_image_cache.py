@@ -129,3 +129,28 @@ def test_a_disk_that_is_too_small_is_said_before_anything_is_read(tmp_path, file
     assert said == [] and not (tmp_path / "kept").exists()
     assert cache.keep(files[:4], RULE, 0, said.append) == []
     assert said[0].startswith("4 images to keep, 0.01 MB, in ")
+
+
+def test_a_flipped_bit_is_decoded_again_and_said_once(tmp_path, files, capsys):
+    cache, _ = filled(tmp_path, files)
+    (part,) = cache.store(RULE).folder.glob("*[!s].npy")
+    whole = bytearray(part.read_bytes())
+    size = RULE.image_size[0] * RULE.image_size[1] * 3
+    for row in (1, 3):
+        whole[-row_store.DIGEST - row * size + 7] ^= 1
+    part.write_bytes(whole)
+    again = ImageCache(cache.folder, MOST)
+    for _ in range(2):
+        kept = [again.find(file, RULE) is not None for file in files]
+        assert kept == [True, True, False, True, False]
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and f"{part}: a row does not match its checksum: " in said
+    part.unlink()
+    assert filled(tmp_path, files)[1] == files
+
+
+def test_a_cache_of_before_there_were_checksums_is_read(tmp_path, files):
+    cache, _ = filled(tmp_path, files)
+    (names,) = cache.store(RULE).folder.glob("*.names.npy")
+    np.save(names, np.load(names))
+    assert all(ImageCache(cache.folder, MOST).find(file, RULE) for file in files)

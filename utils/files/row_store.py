@@ -9,6 +9,7 @@ import hashlib
 import json
 import math
 import os
+import zlib
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -19,12 +20,14 @@ import numpy as np
 from utils.files.reading import read_json
 from utils.files.tar_files import stat_file
 from utils.files.writing import sweep, write_atomic, write_json
+from utils.text import printable, to_stderr
 
 NAME = "S32"  # a digest in hexadecimal
 ABOUT = "about.json"
 HEADER = 64  # bytes that NumPy writes before the rows, at the least
 DIGEST = 32  # bytes of SHA-256 at the end of the data
 BLOCK = 2**20  # bytes that are read at once for it
+UNKNOWN = -1  # in place of a checksum
 
 
 def row_name(*parts: str | int) -> bytes:
@@ -78,8 +81,9 @@ class RowStore:
     A part is written once, whole or not at all, and never changed: whoever reads it is not
     disturbed by others who add to the store. Its data ends with a digest of its names and of all
     before; a part is read against it once, before the first of its rows is served, unless the store
-    is not `checked`: where a part is larger than what is read of it. The folder may be removed at
-    any time nobody uses it.
+    is not `checked`: where a part is larger than what is read of it. Then a checksum of each row
+    stands behind the names, and `find` reads against that. The folder may be removed at any time
+    nobody uses it.
 
     damaged: parts that `missing` has found damaged, and removed.
     """
@@ -96,6 +100,7 @@ class RowStore:
         self.dtype, self.checked = np.dtype(dtype), checked
         self.damaged: list[Path] = []
         self._checked: set[Path] = set()
+        self._told: set[Path] = set()
         self._index: _Index | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -107,16 +112,28 @@ class RowStore:
 
     def find(self, name: bytes) -> np.ndarray | None:
         """The row of one name, to be read only, as it lies on the disk; None where it was not there
-        when the first one was asked for, or is there no longer.
+        when the first one was asked for, or is there no longer, and where it is damaged, which is
+        said once of each part.
         """
         if self._index is None:
-            self._index = _Index(self._parts())
+            parts = self._parts()
+            self._index = _Index(parts, [self._sums(*part) for part in parts])
         if (found := self._index.place(name)) is None:
             return None
+        data, place, kept = found
         try:
-            return _mapped(found[0])[found[1]]
+            row = _mapped(data)[place]
         except (OSError, ValueError):  # removed since, or torn: `missing` finds that, too
             return None
+        if kept in (UNKNOWN, zlib.crc32(row)):
+            return row
+        if data not in self._told:
+            self._told.add(data)
+            to_stderr(
+                f"{printable(data)}: a row does not match its checksum: what it held is computed "
+                "anew, each time; without this file it is kept again"
+            )
+        return None
 
     def missing(self, names: np.ndarray) -> np.ndarray:
         """int64 (M,): positions in `names` (N,) whose rows are not there. A damaged part that
@@ -136,15 +153,16 @@ class RowStore:
         """Writes a part: rows (n, *shape) of the names (n,)."""
         if rows.shape != (len(names), *self.shape):
             raise ValueError(f"rows {rows.shape} for {len(names)} names of {self.shape} each")
-        names = np.asarray(names, NAME)
+        names, rows = np.asarray(names, NAME), np.ascontiguousarray(rows, self.dtype)
         part = hashlib.blake2b(names.tobytes(), digest_size=8).hexdigest()
         file = self.folder / f"{part}.names.npy"
         if self._part(file):  # another run has come first
             return
         # The names first: a part without its data is none.
-        self._write(file, names)
+        sums = [] if self.checked else [np.array([zlib.crc32(row) for row in rows], np.int64)]
+        self._write(file, names, *sums)
         data = self.folder / f"{part}.npy"
-        self._write(data, np.ascontiguousarray(rows, self.dtype), names)
+        self._write(data, rows, of=names)
         self._checked.add(data)
         self._index = None
 
@@ -231,23 +249,38 @@ class RowStore:
         mapped = os.path.getsize(data) > 2**20
         return np.load(data, mmap_mode="r" if mapped else None, allow_pickle=False)
 
+    def _sums(self, data: Path, names: np.ndarray) -> np.ndarray:
+        """int64 (n,): the checksum of each row, UNKNOWN where none was kept, as before there were
+        any.
+        """
+        try:
+            with open(self._names_file(data), "rb") as file:
+                np.load(file, allow_pickle=False)
+                sums = np.load(file, allow_pickle=False)
+        except (OSError, EOFError, ValueError):
+            return np.full(len(names), UNKNOWN)
+        return sums if sums.shape == names.shape else np.full(len(names), UNKNOWN)
+
     @staticmethod
-    def _write(path: Path, array: np.ndarray, names: np.ndarray | None = None) -> None:
-        """names: of the rows, where a digest of both is to follow them."""
+    def _write(path: Path, *arrays: np.ndarray, of: np.ndarray | None = None) -> None:
+        """of: the names of the rows, where a digest of both is to follow them."""
 
         def write(file: BinaryIO) -> None:
-            hashed = _Hashed(file, np.empty(0, NAME) if names is None else names)
-            np.lib.format.write_array(hashed, array, allow_pickle=False)
-            if names is not None:
+            hashed = _Hashed(file, np.empty(0, NAME) if of is None else of)
+            for array in arrays:
+                np.lib.format.write_array(hashed, array, allow_pickle=False)
+            if of is not None:
                 file.write(hashed.state.digest())
 
         write_atomic(path, write)
 
 
 class _Index:
-    """Where the row of each name of some parts stands."""
+    """Where the row of each name of some parts stands, and its checksum. sums: those of each part,
+    as of `RowStore._sums`.
+    """
 
-    def __init__(self, parts: list[tuple[Path, np.ndarray]]) -> None:
+    def __init__(self, parts: list[tuple[Path, np.ndarray]], sums: list[np.ndarray]) -> None:
         self.files = [data for data, _ in parts]
         names = RowStore._names(parts)
         order = np.argsort(names, kind="stable")
@@ -256,13 +289,14 @@ class _Index:
         self.part = np.repeat(np.arange(len(parts), dtype=np.int32), counts)[order]
         starts = np.repeat(np.cumsum([0, *counts])[:-1], counts)
         self.row = (np.arange(len(names)) - starts)[order]
+        self.sums = np.concatenate([np.empty(0, np.int64), *sums])[order]
 
-    def place(self, name: bytes) -> tuple[Path, int] | None:
-        """(file, row in it)."""
+    def place(self, name: bytes) -> tuple[Path, int, int] | None:
+        """(file, row in it, checksum of the row)."""
         at = int(np.searchsorted(self.names, name))
         if at == len(self.names) or self.names[at] != name:
             return None
-        return self.files[self.part[at]], int(self.row[at])
+        return self.files[self.part[at]], int(self.row[at]), int(self.sums[at])
 
 
 @lru_cache(maxsize=256)  # each keeps a file open, of which a process may have 1,024
