@@ -7,6 +7,7 @@ import sys
 from io import TextIOWrapper
 
 from config import Config, UsageError, parse
+from utils.runtime.collector import at_rest
 from utils.text import visible
 
 BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -60,8 +61,9 @@ def _run(config: Config, argv: list[str], remarks: list[str]) -> int:
 
         opened = open_alone()
     else:
-        from applications.inputs.runtime import launch_processes, open_runtime
-        from applications.training.run_folder import continued
+        with at_rest(keep=__name__ == "__main__"):  # torch, for the most part
+            from applications.inputs.runtime import launch_processes, open_runtime
+            from applications.training.run_folder import continued
 
         config = continued(config)
         if config.mode() in DISTRIBUTED:

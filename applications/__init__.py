@@ -6,6 +6,8 @@ import importlib
 from collections.abc import Callable
 from typing import Any
 
+from utils.runtime.collector import at_rest
+
 # Flag -> where `run(config, runtime) -> exit code` stands.
 MODES = {
     "info": "applications.info",
@@ -31,4 +33,5 @@ ALONE = ("compare",)  # these need no device, as a rule, and then no torch
 
 def load(mode: str) -> Callable[[Any, Any], int]:
     """The `run` of a mode."""
-    return importlib.import_module(MODES[mode]).run
+    with at_rest():
+        return importlib.import_module(MODES[mode]).run

@@ -29,6 +29,7 @@ SIZE_ERRORS = (
     AssertionError, IndexError, RuntimeError, TypeError, ValueError, ZeroDivisionError,
 )  # fmt: skip
 Made = TypeVar("Made")
+_COUNTED: dict[tuple[str, str, tuple[int, int]], int] = {}  # library, name, size -> features
 # (module, tensors by name) -> the same tensors under other names, some in other shapes.
 Adapt = Callable[[nn.Module, dict[str, Tensor]], dict[str, Tensor]]
 
@@ -90,6 +91,15 @@ class Library(ABC):
     def default_size(self, name: str) -> tuple[int, int]:
         """The (H, W) that the model was made for."""
         return 224, 224
+
+    def features(self, name: str, image_size: tuple[int, int], module: nn.Module) -> int:
+        """`feature_count` of a model of this name. The first one is run: the next is built when
+        name and size are known to do.
+        """
+        key = (self.title, name, image_size)
+        if key not in _COUNTED:
+            _COUNTED[key] = feature_count(module, image_size)
+        return _COUNTED[key]
 
     def advprop_name(self, name: str) -> str:
         """The network of the AdvProp weights (Xie et al., CVPR 2020); ValueError where there are

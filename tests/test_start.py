@@ -25,14 +25,26 @@ for words in (["main.py", "--generate"], *([name] for name in {PROGRAMS!r})):
 NETWORK = "torchvision:squeezenet1_1"
 # A part of torch that is imported for nothing once is seen here whoever asked for it.
 CALLS = f"""
-import ctypes, pathlib, sys, main
+import ctypes, gc, pathlib, runpy, sys
+watched = ("torch", "torchvision", "applications.train")
+looked = []
+def look(phase, info):
+    specs = [sys.modules[name].__spec__ for name in watched if name in sys.modules]
+    looked.append([spec.name for spec in specs if spec._initializing])
+gc.callbacks.append(look)
 def blas_threads():
     import numpy
     libraries = pathlib.Path(numpy.__file__).parents[1].glob("numpy.libs/libscipy_openblas64_*.so")
     for library in libraries:
         return ctypes.CDLL(str(library)).scipy_openblas_get_num_threads64_()
 words = sys.argv[1].split()
-assert main.main(["--train", *words, "--epochs", "1", "--bootstrap", "0"]) == 0
+sys.argv = ["main.py", "--train", *words, "--epochs", "1", "--bootstrap", "0"]
+try:
+    runpy.run_path(sys.path[0] + "/main.py", run_name="__main__")
+except SystemExit as end:
+    assert end.code == 0
+assert gc.isenabled() and gc.get_freeze_count() and looked and not any(looked), looked
+import main
 weights = "checkpoints/model_best_{NETWORK.replace(":", "_")}.pth"
 assert main.main(["--predict", "data/test/images", "-j", "0", "-g", "0", "--resume", weights]) == 0
 threads = blas_threads()

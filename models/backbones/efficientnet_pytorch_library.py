@@ -9,7 +9,7 @@ from efficientnet_pytorch import EfficientNet
 from efficientnet_pytorch.utils import url_map, url_map_advprop
 from torch import nn
 
-from models.backbone import HALF, IMAGENET_MEAN, IMAGENET_STD, Backbone, Library, feature_count
+from models.backbone import HALF, IMAGENET_MEAN, IMAGENET_STD, Backbone, Library
 
 
 class EfficientNetPytorch(Library):
@@ -42,7 +42,7 @@ class EfficientNetPytorch(Library):
         return Backbone(
             module=module,
             name=name,
-            features=feature_count(module, image_size),
+            features=self.features(name, image_size, module),
             mean=HALF if advprop else IMAGENET_MEAN,
             std=HALF if advprop else IMAGENET_STD,
             classifier=("_fc.",),

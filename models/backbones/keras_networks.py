@@ -7,13 +7,16 @@ of them are here. InceptionResNetV2 needs no variant: timm's computes what Keras
 
 from __future__ import annotations
 
-import timm
 import torch.nn.functional as F
-from timm.layers import create_conv2d
 from torch import Tensor, nn
 
-from models.backbone import HALF, Backbone, Library, feature_count
+from models.backbone import HALF, Backbone, Library
 from models.backbones.nasnet_mobile import NASNetMobile
+from utils.runtime.late_compiler import without_compiler
+
+with without_compiler():
+    import timm
+    from timm.layers import create_conv2d
 
 BN_EPS = 1e-3
 MOBILENET, NASNET = "mobilenetv1_100", "nasnet_mobile"
@@ -49,7 +52,7 @@ class KerasNetworks(Library):
 
     def build(self, name: str, image_size: tuple[int, int]) -> Backbone:
         module = NASNetMobile(NASNETS[name]) if name in NASNETS else _mobilenet(*MOBILENETS[name])
-        features = feature_count(module, image_size)
+        features = self.features(name, image_size, module)
         return Backbone(module=module, name=name, features=features, mean=HALF, std=HALF)
 
 

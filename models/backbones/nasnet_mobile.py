@@ -9,8 +9,12 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from timm.layers import create_conv2d
 from torch import Tensor, nn
+
+from utils.runtime.late_compiler import without_compiler
+
+with without_compiler():
+    from timm.layers import create_conv2d
 
 BN_EPS = 1e-3  # Keras's; its momentum (torch's 0.0003) is for a million steps, so torch's own stays
 STEM = 32

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from torch import Tensor, nn
 
-from models.backbone import HALF, IMAGENET_MEAN, IMAGENET_STD, Backbone, Library, feature_count
+from models.backbone import HALF, IMAGENET_MEAN, IMAGENET_STD, Backbone, Library
 from utils.runtime.late_compiler import without_compiler
 
 with without_compiler():
@@ -35,13 +35,15 @@ class Torchvision(Library):
         stay, so that ImageNet weights load exactly.
         """
         module = torchvision.models.get_model(name, weights=None, **_options(name, image_size))
-        classifier = _drop_classifier(module)
+        classifier, features = _drop_classifier(module)
+        if image_size != self.default_size(name):  # whether it takes others is seen when it runs
+            features = self.features(name, image_size, module)
         half = name in INCEPTION
         weights = torchvision.models.get_model_weights(name).DEFAULT
         return Backbone(
             module=module,
             name=name,
-            features=feature_count(module, image_size),
+            features=features,
             mean=HALF if half else IMAGENET_MEAN,
             std=HALF if half else IMAGENET_STD,
             classifier=(*classifier, *AUXILIARY) if half else classifier,
@@ -65,13 +67,17 @@ def _options(name: str, image_size: tuple[int, int]) -> dict[str, object]:
     return {"aux_logits": False, "init_weights": True} if name in INCEPTION else {}
 
 
-def _drop_classifier(module: nn.Module) -> tuple[str, ...]:
-    """Put Identity in place of the last layer; returns how the names of its tensors begin."""
+def _drop_classifier(module: nn.Module) -> tuple[tuple[str, ...], int]:
+    """Put Identity in place of the last layer; returns how the names of its tensors begin, and how
+    many features it took.
+    """
     if isinstance(module, torchvision.models.SqueezeNet):
         # Its classifier is a convolution before the pool.
+        features = module.classifier[1].in_channels
         module.classifier = nn.Sequential(nn.AdaptiveAvgPool2d(1))
-        return ("classifier.1.",)
-    name = [name for name, layer in module.named_modules() if isinstance(layer, nn.Linear)][-1]
+        return ("classifier.1.",), features
+    layers = [(name, m) for name, m in module.named_modules() if isinstance(m, nn.Linear)]
+    name, last = layers[-1]
     parent, _, child = name.rpartition(".")
     owner = module.get_submodule(parent)
     setattr(owner, child, nn.Identity())
@@ -80,7 +86,7 @@ def _drop_classifier(module: nn.Module) -> tuple[str, ...]:
         owner[-2] = nn.Identity()
     elif isinstance(getattr(module, "dropout", None), nn.Dropout):
         module.dropout = nn.Identity()
-    return (f"{name}.",)
+    return (f"{name}.",), last.in_features
 
 
 def _adapt(module: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:

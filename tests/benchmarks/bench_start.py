@@ -1,5 +1,6 @@
 """CPU seconds from a process's start to the first scores and to the end of a training of one step,
-beside those of `import torch`, alternating; with OTHER, another checkout, its ones as well.
+beside those of `import torch`, alternating; with OTHER, another checkout, its ones as well. Each
+call is made once before: from then on Python has its bytecode, as torch's comes with it.
 
 python -m tests.benchmarks.bench_start [RUNS] [OTHER]
 """
@@ -39,6 +40,7 @@ IMPORT = ["-c", "import torch"]
 
 def started(words: list[str], folder: Path) -> subprocess.Popen:
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     return subprocess.Popen(
         [sys.executable, *words], cwd=folder, env=environment, stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -87,7 +89,7 @@ def main() -> None:
         for name, words in {**calls, **HELP}.items():
             file, *rest = words.split()
             commands = [IMPORT, *([str(tree / file), *rest] for tree in trees)]
-            rows = [[seconds(command, folder) for command in commands] for _ in range(runs)]
+            _, *rows = [[seconds(command, folder) for command in commands] for _ in range(1 + runs)]
             _tell(name, rows)
 
 

@@ -5,6 +5,8 @@ import torch
 from torch import nn
 
 from models.backbone import feature_count, make_without_data, run_without_data
+from models.registry import adapter
+from models.sizes import build_backbone
 
 
 class ReadsNumbers(nn.Linear):
@@ -48,3 +50,32 @@ def test_a_run_without_data_changes_nothing():
 def test_features_have_to_be_one_row_per_image():
     with pytest.raises(RuntimeError, match="not one row of features per image"):
         feature_count(nn.Identity(), (8, 8))
+
+
+@pytest.fixture
+def passes():
+    """Networks that are run, one entry for each time."""
+    seen = []
+    hook = nn.modules.module.register_module_forward_pre_hook(
+        lambda module, _: seen.append(module) if hasattr(module, "classifier") else None
+    )
+    yield seen
+    hook.remove()
+
+
+@pytest.mark.parametrize("name", ["squeezenet1_0", "mobilenet_v3_small", "densenet121"])
+def test_torchvisions_networks_are_run_only_at_a_size_they_were_not_made_for_and_once(passes, name):
+    made = build_backbone(f"torchvision:{name}", (224, 224))
+    assert not passes
+    assert made.features == feature_count(made.module, (64, 64))
+    passes.clear()
+    for _ in range(2):
+        assert build_backbone(f"torchvision:{name}", (72, 75)).features == made.features
+    assert len(passes) == 1
+
+
+def test_what_cannot_take_a_size_is_not_remembered():
+    library = adapter("torchvision")
+    for _ in range(2):
+        with pytest.raises(RuntimeError):
+            library.build("alexnet", (16, 16))

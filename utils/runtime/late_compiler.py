@@ -16,6 +16,8 @@ from typing import Any
 
 import torch
 
+from utils.runtime.collector import at_rest
+
 ASKED = "torch._dynamo.utils"  # by torchvision/ops/roi_align.py, for a function it may call later
 # What torch wraps so that the compiler, which the wrappers import, leaves it alone.
 WRAPPED = ("step", "zero_grad", "add_param_group", "state_dict", "load_state_dict")
@@ -51,20 +53,23 @@ def _late_disable(fn: Callable | None = None, recursive: bool = True, **_: Any) 
 
 @contextmanager
 def without_compiler() -> Iterator[None]:
-    """Inside, torchvision and timm can be imported without the compiler."""
-    if ASKED in sys.modules:
-        yield
-        return
-    disable, torch.compiler.disable = torch.compiler.disable, _late_disable
-    sys.modules[ASKED] = _Late(ASKED)
-    sys.meta_path.insert(0, _Withdraw)
-    try:
-        yield
-    finally:
-        torch.compiler.disable = disable
-        sys.meta_path.remove(_Withdraw)
-        if isinstance(sys.modules.get(ASKED), _Late):
-            del sys.modules[ASKED]
+    """Inside, torchvision and timm can be imported without the compiler, and are not looked at by
+    the garbage collector.
+    """
+    with at_rest():
+        if ASKED in sys.modules:
+            yield
+            return
+        disable, torch.compiler.disable = torch.compiler.disable, _late_disable
+        sys.modules[ASKED] = _Late(ASKED)
+        sys.meta_path.insert(0, _Withdraw)
+        try:
+            yield
+        finally:
+            torch.compiler.disable = disable
+            sys.meta_path.remove(_Withdraw)
+            if isinstance(sys.modules.get(ASKED), _Late):
+                del sys.modules[ASKED]
 
 
 @cache
