@@ -189,8 +189,9 @@ class Scorer:
     def _judge(self, views: torch.Tensor) -> Prediction:
         """Of uint8 (V, 3, H, W)."""
         parts = views.chunk(-(-len(views) // CPU_VIEWS) if self.device.type == "cpu" else 1)
+        planes = getattr(self.model, "takes_planes", False)
         with autocast(self.device, self.amp):
-            found = [self.model(to_input(part, self.device)) for part in parts]
+            found = [self.model(to_input(part, self.device, planes)) for part in parts]
         return (
             found[0] if len(found) == 1 else Prediction(*map(torch.cat, zip(*found, strict=True)))
         )
@@ -229,16 +230,14 @@ def views_beside(batch_size: int, device: torch.device) -> int:
     return batch_size if device.type == "cpu" else NO_GRADIENTS * batch_size
 
 
-def to_input(images: torch.Tensor, device: torch.device) -> torch.Tensor:
-    """uint8 (N,3,H,W) -> float32 in [0,1] on the device: the only place where bytes become
-    numbers.
+def to_input(images: torch.Tensor, device: torch.device, planes: bool = False) -> torch.Tensor:
+    """uint8 (N,3,H,W) -> float32 in [0,1] on the device: the only place where bytes become numbers.
+    planes: one colour after the other in memory, where torch would have the colours of a pixel.
     """
     pixels = images.to(device, non_blocking=True).float().div_(255)
-    return (
-        pixels.contiguous(memory_format=torch.channels_last)
-        if channels_last_helps(device)
-        else pixels
-    )
+    if planes or not channels_last_helps(device):
+        return pixels
+    return pixels.contiguous(memory_format=torch.channels_last)
 
 
 def refuse_broken(sources: Iterable[Source], max_pixels: int) -> None:

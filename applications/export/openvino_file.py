@@ -132,7 +132,7 @@ def open_file(path: Path, threads: int | None = None, bf16: bool = False) -> Art
 
     def run(pixels: np.ndarray) -> dict[str, np.ndarray]:
         nonlocal called
-        found = dict(zip(names, compiled(pixels).values(), strict=True))
+        found = dict(zip(names, compiled(pixels, share_inputs=True).values(), strict=True))
         if not called and hasattr(mmap, "MADV_DONTNEED"):  # Windows has none
             weights.madvise(mmap.MADV_DONTNEED)
         called = True

@@ -52,6 +52,8 @@ class Way(NamedTuple):
 class ExportedNet(nn.Module):
     """An export in the place of the network it was made of, on the CPU."""
 
+    takes_planes = True  # (N, 3, H, W) as it stands in memory
+
     def __init__(self, file: Path, network: QualityNet, amp: str) -> None:
         super().__init__()
         self.run = open_artefact(file, torch.get_num_threads(), amp == "bf16").run
