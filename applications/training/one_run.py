@@ -46,6 +46,7 @@ from dataloader.batch import Targets
 from dataloader.loader import StepDataset
 from models.freezing import frozen_part
 from models.quality_net import QualityNet
+from utils.files.row_store import Rows
 from utils.files.writing import write_text
 from utils.runtime import distributed, stopping
 from utils.runtime.compiler import check_compiler
@@ -96,6 +97,9 @@ def train(
         _compile(config, runtime, trainer)
         with stopping.deferred():
             kept = keep_features(config, trainer, data) if trainer.cached else {}
+            if kept and not trainer.position.updates and "untrained" not in trainer.learned:
+                _judge_untrained(config, trainer, data, kept.get("test"))
+                trainer.save()
             trainer.fit()
             curve = learning_curve(config, trainer, data, kept) if config.learning_curve else None
         test_best(config, runtime, trainer, data, kept, curve)
@@ -206,20 +210,32 @@ def _open_folder(
 
 def _begin(config: Config, trainer: Trainer, data: Data) -> None:
     """Saves a state from before the first step: continuing never needs the files that the weights
-    came from. It knows how good the network was before, for the verdict.
+    came from.
     """
-    if "test" in data.splits:
-        labels = data.splits["test"].labels
-        lines = np.linspace(0, len(labels) - 1, min(SAMPLE, len(labels))).astype(np.int64)
-        some = trainer.task.targets(config, labels.select(lines))
-        exact = replace(trainer.scorer, amp="off")  # as the test is
-        if before := untrained(exact, trainer.task, some, config.seed):
-            trainer.learned["untrained"] = before
+    if not trainer.cached:  # which has features to judge it by, later
+        _judge_untrained(config, trainer, data, None)
     trainer.save()
     if data.skipped and trainer.runtime.main:
         listed = "".join(f"{bad.path}: {bad.reason}\n" for bad in data.skipped)
         write_text(trainer.folder.path / "skipped_images.txt", listed, "surrogateescape")
     distributed.barrier()
+
+
+def _judge_untrained(config: Config, trainer: Trainer, data: Data, features: Rows | None) -> None:
+    """How good the network is before its first step, for the verdict. features: of all images of
+    the test, where they are kept.
+    """
+    if "test" not in data.splits:
+        return
+    labels = data.splits["test"].labels
+    lines = np.linspace(0, len(labels) - 1, min(SAMPLE, len(labels))).astype(np.int64)
+    some = trainer.task.targets(config, labels.select(lines))
+    if features is not None:
+        images = labels.images[lines].reshape(-1)
+        features = features.take(images[np.sort(np.unique(images, return_index=True)[1])])
+    exact = replace(trainer.scorer, amp="off", features=features)  # as the test is
+    if before := untrained(exact, trainer.task, some, config.seed):
+        trainer.learned["untrained"] = before
 
 
 def _compile(config: Config, runtime: Runtime, trainer: Trainer) -> None:

@@ -60,6 +60,10 @@ class Rows:
     def __len__(self) -> int:
         return len(self.part)
 
+    def take(self, rows: np.ndarray) -> Rows:
+        """The given rows (n,), in that order."""
+        return Rows(self.parts, self.part[rows], self.place[rows])
+
     def read(self, rows: np.ndarray, first: np.ndarray | None = None) -> np.ndarray:
         """(n, *shape) of the given rows; with `first` (n,) that index into each one."""
         whole = self.parts[0].shape[1:]

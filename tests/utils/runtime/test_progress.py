@@ -122,6 +122,20 @@ def test_rates_and_time_left():
 
 
 @pytest.mark.parametrize("stream", [Terminal, io.StringIO])
+def test_a_new_loss_is_wanted_every_second_where_somebody_looks(stream):
+    clock = Clock()
+    progress = Progress(1, 10, stream(), clock=clock)
+    progress.begin(0, 20)
+    wanted = []
+    for _ in range(8):
+        clock.now += 0.4
+        wanted.append(progress.looked_at())
+    progress.finish()
+    every_second = [False, False, True, False, False, True, False, False]
+    assert wanted == [one and stream is Terminal for one in every_second]
+
+
+@pytest.mark.parametrize("stream", [Terminal, io.StringIO])
 def test_a_count_ends_with_its_closing_line(stream):
     bar = CountBar("scoring", stream())
     for done in range(1, 7):
