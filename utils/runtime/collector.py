@@ -11,18 +11,19 @@ from contextlib import contextmanager
 
 @contextmanager
 def at_rest(keep: bool = False) -> Iterator[None]:
-    """Inside, nothing is collected.
+    """Inside, nothing is collected, and at the end what is new is looked at once: an error that an
+    import overcame holds on to all that its callers have at hand, the content of files included.
 
-    keep: what is there at the end is never looked at again. That is for a program that has begun to
-    import and nothing else: garbage of before would stay as well. What is imported later in such a
-    program is left alone in the same way.
+    keep: it is not looked at, now or ever. That is for a program that has only begun, whose callers
+    have nothing.
     """
     works = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        if keep or gc.get_freeze_count():
+        if keep:
             gc.freeze()
         if works:
             gc.enable()
+            gc.collect(0)
