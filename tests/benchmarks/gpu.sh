@@ -39,7 +39,7 @@ part() {
 train() {
   timeout "$limit" "$python" main.py --train --criterion emd --data "$work/data" --no_pretrained --no_report --bootstrap 0 \
     --warmup 0 --image_size $size --device $device -j $workers -b "$@" --logdir "$work/runs" --checkpoints "$work/kept" \
-    --print_freq 1000000 2>&1 | grep -E 'img/s|to keep|checking images|[Ee]rror' | cut -c1-200
+    --print_freq ${every:-1000000} 2>&1 | grep -E 'img/s|to keep|checking images|[Ee]rror' | cut -c1-200
 }
 
 part environment "$python" -c '
@@ -64,6 +64,8 @@ for size_of_batch in "${batches[@]}"; do
     $epoch $network "$size_of_batch" "$SECONDS"
   train "$size_of_batch" --arch $network --epochs 1 --cache "$work/cache"
 done
+printf '\n## the last of these, with the card waited for at every step (%s s so far)\n' "$SECONDS"
+every=1 train "${batches[1]}" --arch $network --epochs 1 --cache "$work/cache" | tail -1
 if "$python" main.py --help all | grep -q -- --compile; then
   printf '\n## the same with --compile (%s s so far)\n' "$SECONDS"
   train "${batches[1]}" --arch $network --epochs 1 --cache "$work/cache" --compile
