@@ -24,21 +24,23 @@ import pytest
 import torch
 from PIL import Image
 
+from applications.export.formats import open_artefact
 from models.quality_net import build_model
 from tests.cli import ROOT, call
 from tests.png_files import chunk, png
+from tests.tiny_data import write_data
 from tests.utils.imaging.test_images import tiff
 from utils.imaging.image_folders import list_images
 from utils.imaging.images import read_image
 
 CLIENTS = {"image": "jit_test_resnet.pt", "onnx": "onnx_test_resnet_whole.onnx"}
 CLIENTS["openvino"] = "openvino_test_resnet_whole.xml"
-CROPS = "--resize native --crop random --crop_size 32 --test_crops 3 --crop_pool median"
+CUT = "--crop_size 32 --test_crops 3 --crop_pool median"
 # Its headers alone take the compiler a minute.
 LIBTORCH = "IQA_TEST_LIBTORCH"
 CASES = {
-    "emd": (5, "--criterion emd --num_classes 5 --image_size 32 48 --interpolation bicubic"),
-    "regress": (1, f"--criterion regress --image_size 32 {CROPS}"),
+    "emd": (5, f"--criterion emd --num_classes 5 --image_size 40 56 --interpolation bicubic {CUT}"),
+    "regress": (1, f"--criterion regress --image_size 32 --resize native --crop random {CUT}"),
 }
 NEAR = 1e-4  # OpenVINO resizes in 32 bits, and rounds a pixel in many thousands the other way
 MODEL = "--arch test_resnet --resume w.pth -g 0 --threads 1"
@@ -168,7 +170,9 @@ def export(photos: Path, tmp_path_factory, case: str) -> Exported:
     torch.save({"model": build_model("test_resnet", bins, (32, 32)).state_dict()}, folder / "w.pth")
     call(folder, f"--jit {words} {MODEL}")
     if case == "emd":  # the graphs are those of tests/applications/export/test_whole.py
-        call(folder, f"--export onnx,openvino --whole {words} {MODEL}")
+        write_data(folder / "data", "emd", train=1)
+        done = call(folder, f"--export onnx,openvino --whole {words} {MODEL} -j 0")
+        assert done.err.count("50 images of odd sizes made of 6 images of data/") == 2
     broken = folder / "broken.png"
     broken.write_bytes((photos / "deep.png").read_bytes()[:200])
     call(folder, f"--predict {photos} {broken} {words} {MODEL} -j 0 -o predict.csv", 3)
@@ -207,6 +211,18 @@ def test_alone_it_gives_the_rows_of_predict(exported, photos, tmp_path, name):
     for path, numbers in wanted.items():
         assert found[path] == pytest.approx(numbers, abs=NEAR, nan_ok=True), path
     assert math.isnan(found[f"{folder / 'broken.png'}"][0])
+
+
+@pytest.mark.parametrize("exported", ["emd"], indirect=True)
+@pytest.mark.parametrize("name", ["onnx", "openvino"])
+def test_a_whole_file_takes_any_image(exported, photos, name):
+    folder, wanted = exported
+    opened = open_artefact(folder / "checkpoints" / CLIENTS[name])
+    assert opened.about["whole"] and opened.about["input"].startswith("uint8 (H,W,3)")
+    found = opened.run(np.array(read_image(photos / "deep.png")))
+    score, _, *probs = wanted[str(photos / "deep.png")]
+    assert found["scores"] == pytest.approx([score], abs=NEAR)
+    assert found["probs"][0] == pytest.approx(probs, abs=NEAR)
 
 
 @pytest.mark.parametrize("exported", ["emd"], indirect=True)

@@ -23,6 +23,7 @@ from applications.reports.run import card_section
 from tests.cli import WITH_REPORT, call, refused, run_folders
 from tests.report_reader import ReportReader
 from tests.tiny_data import picture, write_data
+from utils.drawing import figure
 
 REFERENCES, LEVELS = 12, 4
 
@@ -43,6 +44,16 @@ def rated(root: Path, split: str, seed: int, references: int) -> None:
                 levels.append(f"{name},{split}{reference},{kind},{level}")
     (root / split / "label.txt").write_text("\n".join(labels) + "\n")
     (root / split / "levels.csv").write_text("\n".join(levels) + "\n")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quick_letters():
+    """Of PDFs as glyphs: a part of a font, as journals want it, takes half a second for each chart,
+    and tests/utils/drawing/test_svg.py has it.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(figure._STYLE, "pdf.fonttype", 3)
+        yield
 
 
 @pytest.fixture(scope="module")
