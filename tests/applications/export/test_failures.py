@@ -65,19 +65,19 @@ def test_a_network_that_is_no_graph_is_named_for_each_format(folder, monkeypatch
 
 
 @pytest.mark.parametrize("broken", ["make", "open"])
-@pytest.mark.parametrize("name", formats.FORMATS)
-def test_whatever_a_library_raises(folder, monkeypatch, name, broken):
+def test_whatever_a_library_raises(folder, monkeypatch, broken):
     """KeyError and the like have a text that says little, and may have none."""
 
     def fails(*_: object) -> None:
         raise KeyError
 
-    kind = formats.FORMATS[name]
     plain = {"makes": (), "runs": (), "programs": (), "make": lambda *_: None, broken: fails}
-    monkeypatch.setitem(formats.FORMATS, name, kind.__class__(**{**vars(kind), **plain}))
-    done = call(folder, f"--export {name} {MODEL}", 1)
-    last = done.err.splitlines()[-1]
-    assert f"not made: {name} cannot hold test_resnet: KeyError(): choose another" in last
+    for name, kind in formats.FORMATS.items():
+        monkeypatch.setitem(formats.FORMATS, name, kind.__class__(**{**vars(kind), **plain}))
+    names = tuple(formats.FORMATS)
+    lines = call(folder, f"--export {','.join(names)} {MODEL}", 1).err.splitlines()[-len(names) :]
+    for name, line in zip(names, lines, strict=True):
+        assert f"not made: {name} cannot hold test_resnet: KeyError(): choose another" in line
     assert not left(folder)
 
 

@@ -103,6 +103,7 @@ def test_evaluation_holds_out_what_training_did(trained, tmp_path):
     folder, _ = trained
     (run,) = run_folders(folder)
     words = f"-e --resume {BEST} --photos photos --distort basic -b 20 -g 0 --threads 1 -j 0"
+    words += " --no_report --bootstrap 0"
     done = call(folder, f"{words} -o {tmp_path}/e.csv")
     asked, wanted = table(tmp_path / "e.csv"), table(run / "predictions_test.csv")
     assert list(asked) == list(wanted) and asked == pytest.approx(wanted, abs=1e-6)

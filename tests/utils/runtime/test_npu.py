@@ -6,8 +6,6 @@ import sys
 import textwrap
 from pathlib import Path
 
-import pytest
-
 from tests import npu_emulator
 from tests.cli import PATIENCE
 
@@ -193,9 +191,8 @@ def run(folder: Path, code: str, devices: int = 1) -> subprocess.CompletedProces
     )
 
 
-@pytest.mark.parametrize("code", [CHOICE, TRAINING], ids=["choice", "training"])
-def test_on_one_device(tmp_path, code):
-    done = run(tmp_path, code)
+def test_on_one_device(tmp_path):
+    done = run(tmp_path, CHOICE + TRAINING)
     assert done.returncode == 0, done.stderr
 
 
