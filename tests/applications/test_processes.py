@@ -38,7 +38,7 @@ def in_double_precision() -> None:
 
     one_run._model = lambda *arguments: made(*arguments).double()
     ScoreHead.forward = head
-    trainer.to_input = scoring.to_input = lambda images, device: images.double() / 255
+    trainer.to_input = scoring.to_input = lambda images, *_: images.double() / 255
 
 
 def record(folder: Path, words: str, place: dict[str, str], file: str) -> None:
