@@ -188,11 +188,6 @@ class Trainer:
         targets = {
             name: value.to(device, non_blocking=True) for name, value in batch.targets.items()
         }
-        inputs = (
-            batch.images.to(device, non_blocking=True)
-            if self.cached
-            else to_input(batch.images, device)
-        )
         update = self._updates_at(at.step)
         with (
             contextlib.nullcontext()
@@ -200,7 +195,7 @@ class Trainer:
             else self.wrapped.no_sync()
         ):
             with autocast(device, self.runtime.amp):
-                prediction = self.wrapped(inputs)
+                prediction = self.wrapped(self._input(batch))  # no name keeps it for the way back
             if self.dataset.targets.relational:
                 prediction = gathered(prediction)
             loss = self.criterion(prediction, targets)
@@ -219,6 +214,12 @@ class Trainer:
         elif update:
             self._update()
         return rate
+
+    def _input(self, batch: Batch) -> torch.Tensor:
+        device = self.runtime.device
+        if self.cached:
+            return batch.images.to(device, non_blocking=True)
+        return to_input(batch.images, device)
 
     def _update(self) -> None:
         self.state.learn(finite=True)
