@@ -25,6 +25,7 @@ WITH_REPORT = (
     "--epochs 2 --report_maps 0"
 )
 TINY = f"{WITH_REPORT} --no_report"
+_HELD: list[socket.socket] = []  # their ports are given to nobody before the processes meet there
 PATIENCE = 300  # seconds after which what a test waits for counts as hanging, on a busy machine too
 BEST, LAST = "model_best_test_resnet.pth", "checkpoint_test_resnet.pth"
 # What a training imports, much of it late (a ViT's first weights or several processes even torch's
@@ -124,9 +125,11 @@ def start_quickly(
 
 def places(size: int) -> list[dict[str, str]]:
     """What a launcher writes into the environment of each of `size` processes on this machine."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(probe.getsockname()[1])}
+    held = socket.socket()
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.bind(("127.0.0.1", 0))
+    _HELD.append(held)
+    meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(held.getsockname()[1])}
     return [
         {**meeting, "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(size)}
         for rank in range(size)

@@ -28,17 +28,22 @@ os.fsync = lambda handle: None
 # Files that take a process more than ten seconds, the longest first. `--dist loadfile` gives out
 # whole files in this order: a fixture of a file is made once, and what is left at the end is short.
 LONG = (
-    "applications/test_processes.py", "applications/test_interrupt.py", "faults/test_trials.py",
-    "models/test_families.py", "models/keras/test_importing.py", "applications/test_train_cycle.py",
-    "applications/test_signals.py", "applications/reports/test_report.py", "test_shell_recipes.py",
-    "demos/test_clients.py", "applications/training/test_features.py",
-    "utils/runtime/test_distributed.py", "applications/export/test_formats.py",
-    "applications/export/test_whole.py", "test_recipes.py", "applications/training/test_stages.py",
-    "applications/export/test_failures.py", "applications/export/test_families.py",
-    "applications/test_siamese.py", "models/test_pretrained.py",
-    "utils/data_generate/test_generate.py", "utils/drawing/test_svg.py",
-    "applications/scoring/test_runtimes.py", "utils/data_generate/distortions/test_distortions.py",
+    "applications/test_processes.py", "applications/training/test_features.py",
+    "models/keras/test_importing.py", "models/test_families.py",
+    "utils/runtime/test_distributed.py", "applications/training/test_stages.py",
+    "applications/test_interrupt.py", "applications/test_train_cycle.py", "faults/test_trials.py",
+    "test_recipes.py", "applications/reports/test_report.py", "demos/test_clients.py",
+    "test_shell_recipes.py", "applications/test_signals.py",
     "applications/inputs/test_photographs.py", "utils/runtime/test_npu.py",
+    "applications/scoring/test_runtimes.py", "applications/export/test_formats.py",
+    "models/test_pretrained.py", "applications/export/test_families.py",
+    "applications/test_siamese.py", "applications/test_export.py",
+    "applications/export/test_whole.py", "applications/test_npu_cli.py",
+    "applications/export/test_failures.py", "z_task_shell/test_setup.py",
+    "applications/training/test_beginning.py", "applications/training/test_finite.py",
+    "utils/data_generate/distortions/test_distortions.py", "applications/test_continue.py",
+    "applications/scoring/test_openvino.py", "utils/drawing/test_svg.py",
+    "utils/data_generate/test_generate.py", "test_start.py",
 )  # fmt: skip
 
 
