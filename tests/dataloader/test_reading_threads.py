@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from dataloader import sources
+from dataloader import reading_threads, sources
 from dataloader.loader import batches
 from dataloader.reading_threads import ThreadLoader
 from dataloader.sources import PhotoCache
@@ -67,6 +67,25 @@ def test_an_error_comes_in_its_place():
     assert [next(loaded), next(loaded)] == [0, 1]
     with pytest.raises(ValueError, match="^no item 2$"):
         next(loaded)
+
+
+def test_a_file_that_never_answers_holds_up_no_early_end(monkeypatch):
+    """As on a disk of another machine: neither what asked for it nor Python's end wait for it."""
+    monkeypatch.setattr(reading_threads, "PATIENCE", 0.05)
+    answered, before = threading.Event(), set(threading.enumerate())
+
+    class Silent:
+        def __getitem__(self, key: int) -> int:
+            return key if key == 0 else answered.wait(60)
+
+    loaded = batches(ThreadLoader(Silent(), range(9), 2))
+    assert next(loaded) == 0
+    loaded.close()
+    left = set(threading.enumerate()) - before
+    assert left and all(thread.daemon for thread in left)
+    answered.set()
+    for thread in left:
+        thread.join()
 
 
 def test_threads_share_the_photographs_of_the_cache(monkeypatch):
