@@ -11,7 +11,7 @@ import re
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
 from PIL import Image
@@ -22,6 +22,7 @@ from utils.imaging.png_file import MAGIC, PngFile
 FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF", "JPEG2000", "PPM", "AVIF")
 HEIF = "HEIF"  # photographs of phones (.heic), which Pillow reads with a package beside it
 _HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
+_DECODERS = r"(PIL|pillow_heif)\."  # modules that warn
 _PPM_HEADER = 1 << 16  # bytes
 _PPM_COMMENTS = 10_000
 _JPEG_HEADER = 8 << 20  # bytes
@@ -116,6 +117,9 @@ def _check_jpeg(data: bytes | mmap.mmap) -> None:
 class _Quiet:
     """Pillow's warnings off, and its own size limit, because `max_pixels` decides. Both are the
     whole process's: of several threads the first turns them off, and the last on again.
+
+    One filter comes and goes, and the others are let be. Put back as they were, they would be taken
+    from a thread that is just hearing warnings (`catch_warnings`), or never come back to all.
     """
 
     def __init__(self) -> None:
@@ -125,10 +129,9 @@ class _Quiet:
         with self._lock:
             if self._inside == 0:
                 self._limit = Image.MAX_IMAGE_PIXELS
-                self._warnings = warnings.catch_warnings()
-                self._warnings.__enter__()
-                warnings.simplefilter("ignore")
                 Image.MAX_IMAGE_PIXELS = None
+            # Each time: another thread may have others by now.
+            warnings.filterwarnings("ignore", module=_DECODERS)
             self._inside += 1
 
     def __exit__(self, *_: object) -> None:
@@ -136,7 +139,8 @@ class _Quiet:
             self._inside -= 1
             if self._inside == 0:
                 Image.MAX_IMAGE_PIXELS = self._limit
-                self._warnings.__exit__(None, None, None)
+                with suppress(ValueError):  # another thread has put its own back
+                    warnings.filters.remove(("ignore", None, Warning, re.compile(_DECODERS), 0))
 
 
 quiet_pillow = _Quiet()

@@ -251,7 +251,8 @@ def test_two_threads_read_at_once(tmp_path, monkeypatch):
         if threading.current_thread().name == "slow" and not inside.is_set():
             inside.set()
             assert others_done.wait(99)
-            warnings.warn("from a decoder", Image.DecompressionBombWarning, stacklevel=1)
+            told = ("from a decoder", Image.DecompressionBombWarning, "Image.py", 1, "PIL.Image")
+            warnings.warn_explicit(*told)
         return load(image)
 
     monkeypatch.setattr(ImageFile.ImageFile, "load", waiting)
@@ -267,8 +268,14 @@ def test_two_threads_read_at_once(tmp_path, monkeypatch):
     assert inside.wait(99)
     read("quick")
     assert Image.MAX_IMAGE_PIXELS is None  # the slow one is still reading
-    others_done.set()
-    slow.join()
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        read("quick")
+        others_done.set()
+        slow.join()
+        warnings.warn("of no decoder", stacklevel=1)
+    assert [str(one.message) for one in heard] == ["of no decoder"]
+    read("quick")
     for name in ("slow", "quick"):
         assert isinstance(found[name], np.ndarray), found[name]
         np.testing.assert_array_equal(found[name], whole)
