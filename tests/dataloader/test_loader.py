@@ -36,6 +36,9 @@ from utils.runtime import child_processes
 CPU = torch.device("cpu")
 SIZE = (24, 32)
 
+# torch's remark where a machine has one core.
+pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning")
+
 
 @pytest.mark.parametrize(
     ("lines", "batch", "world"),
