@@ -213,23 +213,15 @@ class StepSampler(Sampler):
 
 
 def make_loader(
-    dataset: Dataset,
-    sampler: Iterable[Any],
-    workers: int,
-    device: torch.device,
-    *,
-    generated: bool = False,
+    dataset: Dataset, sampler: Iterable[Any], workers: int, device: torch.device
 ) -> DataLoader | ThreadLoader:
     """A loader whose items are whole batches, for a network on `device`. It draws nothing from
     torch's global generator.
 
     Beside a network on the CPU up to MOST workers are threads of this process. An accelerator is
-    fed by processes: between its kernels the network needs Python itself. Images that are
-    `generated` come from processes, too: Pillow's JPEG 2000 coder alone lets nobody else use Python
-    for 30 ms.
+    fed by processes: between its kernels the network needs Python itself.
     """
-    beside = device.type == "cpu" and not generated
-    if beside and 0 < workers <= reading_threads.MOST:
+    if device.type == "cpu" and 0 < workers <= reading_threads.MOST:
         return ThreadLoader(dataset, sampler, workers)
     return DataLoader(
         dataset,

@@ -70,11 +70,6 @@ class DistortedPhoto(NamedTuple):
     __str__ = as_posix
 
 
-def generated(sources: Sequence[object]) -> bool:
-    """Whether the images are made while they are loaded; all of them are, or none."""
-    return len(sources) > 0 and isinstance(sources[0], DistortedPhoto)
-
-
 class GivenImage(NamedTuple):
     """An image that a caller has in memory: uint8 (H, W, 3), RGB, or (H, W), grey, a Pillow image,
     or the content of a file; name: what it is called in results and errors.

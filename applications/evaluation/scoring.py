@@ -15,7 +15,7 @@ from torch import nn
 from dataloader.dataset import GroupDataset, Issued, Unread, ViewDataset, images_at_once
 from dataloader.image_cache import ImageCache
 from dataloader.loader import batches, make_loader
-from dataloader.sources import Source, generated
+from dataloader.sources import Source
 from models.backbone import SIZE_ERRORS
 from models.quality_net import Prediction
 from models.sizes import takes
@@ -129,8 +129,7 @@ class Scorer:
         """One group of images after the other."""
         dataset = ViewDataset(images, self.view, self.batch_size, self.max_pixels, part, self.cache)
         workers = min(self.workers, len(dataset))
-        keys, made = range(len(dataset)), generated(images)
-        loader = make_loader(dataset, keys, workers, self.device, generated=made)
+        loader = make_loader(dataset, range(len(dataset)), workers, self.device)
         yield from self._passes(loader, lambda: images, skip)
 
     @property

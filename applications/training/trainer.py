@@ -25,7 +25,6 @@ from applications.training.training_state import Position, TrainingState, Unread
 from config import Config
 from dataloader.batch import Batch
 from dataloader.loader import LoadFault, StepSampler, batches, make_loader
-from dataloader.sources import generated
 from dataloader.views.kept_views import FeatureSteps
 from models.quality_net import HeadOnly, Prediction
 from optim.ema import WeightEMA
@@ -99,8 +98,7 @@ class Trainer:
         c, at = self.config, self.position
         sampler = StepSampler(self.steps, c.epochs, at.epoch, at.step)
         workers = 0 if self.cached else c.workers
-        made = generated(self.dataset.targets.paths)
-        loader = make_loader(self.dataset, sampler, workers, self.runtime.device, generated=made)
+        loader = make_loader(self.dataset, sampler, workers, self.runtime.device)
         wait = WaitTimer()
         shown = Progress(c.epochs, c.print_freq, log=self.logger.file)
         progress = shown if self.runtime.main else None

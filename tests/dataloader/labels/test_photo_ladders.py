@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch.utils.data import DataLoader
 
 from dataloader.batch import Batch
 from dataloader.labels.labels import Version
@@ -15,8 +14,7 @@ from dataloader.labels.photo_ladders import MOST_PAIRS, ladder_labels, ladders_p
 from dataloader.labels.side_tables import read_versions
 from dataloader.labels.text import read_labels
 from dataloader.loader import BatchPlan, LoadFault, StepDataset, StepSampler, make_loader
-from dataloader.reading_threads import ThreadLoader
-from dataloader.sources import DistortedPhoto, generated
+from dataloader.sources import DistortedPhoto
 from dataloader.targets.pairs import PairTargets
 from dataloader.views.transforms import TrainTransform
 from tests.small_photos import write_photos
@@ -106,25 +104,15 @@ def same(a: Batch, b: Batch) -> bool:
 @pytest.mark.parametrize("drawn", [None, 2])
 def test_batches_do_not_depend_on_workers_or_on_what_was_read_before(photos, drawn):
     steps = dataset(photos, drawn).plan.steps()
-    made = (
-        make_loader(dataset(photos, drawn), StepSampler(steps, 2), workers, CPU, generated=other)
-        for workers, other in ((0, True), (1, False), (2, True))
+    first, *others = (
+        list(make_loader(dataset(photos, drawn), StepSampler(steps, 2), workers, CPU))
+        for workers in (0, 1, 2)
     )
-    first, *others = map(list, made)
     assert len(first) == 2 * steps and not any(isinstance(b, LoadFault) for b in first)
     for batches in others:
         assert all(same(a, b) for a, b in zip(first, batches, strict=True))
     alone = dataset(photos, drawn)[1, 2]
     assert same(alone, first[steps + 2]) and not same(alone, first[2])
-
-
-def test_distortions_are_made_by_processes(photos):
-    """Some of them let no other thread use Python."""
-    data = dataset(photos, None)
-    assert generated(data.targets.paths) and not generated(list(photos.values()))
-    assert not generated([])
-    for made, kind in ((True, DataLoader), (False, ThreadLoader)):
-        assert type(make_loader(data, (), 2, CPU, generated=made)) is kind
 
 
 def test_a_photograph_that_breaks_later_is_a_fault_with_its_name(photos, tmp_path):
