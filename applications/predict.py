@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -62,7 +60,6 @@ def run(config: Config, runtime: Runtime) -> int:
     if name != EAGER and not maps:
         made_of = partial(dict, made_of())
         loaded.model.to("meta")  # the export has its weights
-        _give_back()
     choice = Choice(config.sort, config.top, config.threshold, skip=bad_images == "skip")
     scoring = Scoring(scorer, asked, choice, bad_images, runtime, made_of)
     scoring.read = [] if maps else None
@@ -99,12 +96,6 @@ def _chosen_runtime(loaded: Loaded, runtime: Runtime, count: int | None) -> tupl
 def _made_of(loaded: Loaded, runtime: str) -> dict[str, str]:
     """What the scores depend on beside the view."""
     return {"weights": digest(loaded.model.state_dict()), "runtime": runtime}
-
-
-def _give_back() -> None:
-    """What was freed, to the system: glibc keeps it, and has little use for it in this process."""
-    if sys.platform == "linux" and (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)):
-        trim(0)  # musl has none
 
 
 def _find(config: Config, runtime: Runtime, stop: bool) -> Asked:
