@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from applications.scoring import runtimes
+from applications.scoring.runtimes import Runtimes, Way
 from tests.cli import TINY, call, refused
 from tests.tiny_data import write_data
 
@@ -118,6 +119,35 @@ def test_auto_takes_bf16_where_it_pays(trained, tmp_path, monkeypatch, fast, noi
     # What goes on takes the way of the rows that are there, whatever would be faster now.
     monkeypatch.setattr(runtimes, "measure", None)
     assert "is whole" in call(trained, words.replace(given, "")).err
+
+
+@pytest.mark.parametrize(
+    "amp, torchs, exports, wanted",
+    [
+        (None, 0.04, 0.049, Way("openvino", "bf16")),
+        (None, 0.04, 0.051, Way("eager", "bf16")),
+        ("bf16", 0.04, 0.057, Way("openvino", "bf16")),  # asked for: torch's own rounds, too
+        ("bf16", 0.04, 0.5, Way("eager", "bf16")),
+    ],
+)
+def test_rounding_that_auto_takes(tmp_path, monkeypatch, amp, torchs, exports, wanted):
+    """The fastest way is openvino in bf16; where it rounds too much, that is said."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    ways = [
+        Way(name, one)
+        for name in ("eager", "openvino")
+        for one in ([amp] if amp else ["off", "bf16"])
+    ]
+    found = {"eager": [9.0, 0.0], "openvino": [8.0, 0.0]}
+    found |= {"eager in bf16": [5.0, torchs], "openvino in bf16": [1.0, exports]}
+    found = {str(way): found[str(way)] for way in ways}
+    chooser = Runtimes(None, None, None, None)
+    monkeypatch.setattr(chooser, "_file", lambda name: Path(name))
+    monkeypatch.setattr(chooser, "_measured", lambda *_: (found, []))
+    best, line = chooser._fastest(ways, 8)
+    assert best == wanted
+    left_out = f"openvino in bf16 is left out: its rounding is {100 * exports:.2g}%"
+    assert (left_out in line) == (best.runtime == "eager")
 
 
 def test_auto_of_a_network_that_scores_all_alike(trained, tmp_path, monkeypatch):
