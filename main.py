@@ -50,7 +50,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(config: Config, argv: list[str], remarks: list[str]) -> int:
-    # Before torch is imported: OpenMP's threads spin while they wait, and next to loader processes
+    # Before torch is imported: OpenMP's threads spin while they wait, and next to what reads images
     # or other programs they take the cores from the work (tests/benchmarks/bench_wait_policy.py).
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # Imported here: --help, a wrong flag and a mode that only reads files must not wait for torch.

@@ -1,8 +1,7 @@
-"""Which label lines make which step, and a torch DataLoader over whole steps.
+"""Which label lines make which step, and what reads whole steps ahead: threads or processes.
 
 The order is a permutation keyed by (seed, epoch), an augmentation by (seed, epoch, image): nothing
-depends on the
-number of loader processes or on where a run was interrupted.
+depends on how many images are read at once or on where a run was interrupted.
 """
 
 from __future__ import annotations

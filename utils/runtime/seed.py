@@ -1,7 +1,7 @@
 """Random numbers from keys: what is drawn depends on (seed, epoch, step, ...) and never on what was
 drawn before.
 
-That makes a continued run repeat the uninterrupted one, whatever the number of loader processes.
+That makes a continued run repeat the uninterrupted one, however many images are read at once.
 """
 
 from __future__ import annotations
